@@ -1,0 +1,52 @@
+"""The exception tree: every error a user can cause or meet, each one line long and naming what to do next.
+
+    BarkError                    anything bark_cli raises on purpose
+    ├── UsageError               the request cannot be understood (exit code 2)
+    │   ├── TextError            empty, undecodable or too long text
+    │   ├── VoiceError           unknown, malformed or foreign voice
+    │   └── OptionError          an option outside its range
+    ├── ModelError               a model is missing, incomplete, foreign or damaged
+    │   └── UnsafeFileError      a file tries to run code when read
+    ├── AudioError               sound cannot be written or played
+    └── GenerationError          the model produced nothing usable
+"""
+
+
+class BarkError(Exception):
+    """Anything bark_cli raises on purpose; `exit_code` is what the command returns for it."""
+
+    exit_code = 1
+
+
+class UsageError(BarkError):
+    """The request cannot be understood as given."""
+
+    exit_code = 2
+
+
+class TextError(UsageError):
+    """Text that is empty, cannot be decoded or does not fit the model."""
+
+
+class VoiceError(UsageError):
+    """A voice that is unknown, malformed or made for another model."""
+
+
+class OptionError(UsageError):
+    """An option outside its range."""
+
+
+class ModelError(BarkError):
+    """A model that is missing, incomplete, foreign or damaged."""
+
+
+class UnsafeFileError(ModelError):
+    """A file that would run code if it were read without care; it was not read."""
+
+
+class AudioError(BarkError):
+    """Sound that cannot be written or played."""
+
+
+class GenerationError(BarkError):
+    """The model produced nothing usable."""
