@@ -1,0 +1,233 @@
+"""What every test shares: an isolated home, and a tiny seeded Bark that goes through the real code path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bark_cli.model import GPT, FineGPT
+from bark_cli.tokens import (
+    BarkConfig,
+    BarkTokens,
+    CoarseConfig,
+    CodecConfig,
+    FineConfig,
+    GPTConfig,
+    SemanticConfig,
+)
+
+TINY_WORDS = ["hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "a"]
+
+
+@pytest.fixture(autouse=True)
+def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the home of whoever runs it."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home))
+    for name in (
+        "BARK_HOME",
+        "BARK_MODEL",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "XDG_STATE_HOME",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    for name in (
+        "HF_HOME",
+        "HF_HUB_CACHE",
+        "HF_TOKEN",
+        "HUGGINGFACE_HUB_CACHE",
+        "TRANSFORMERS_CACHE",
+        "BARK_DEBUG",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return home
+
+
+def make_tiny_config() -> BarkConfig:
+    """A Bark a second long; its ids, rates and windows are its own, so no number of Suno's hides in the code."""
+
+    def gpt(inputs: int, outputs: int, block_size: int = 80, **fine: int | bool) -> GPTConfig:
+        return GPTConfig(
+            n_layer=2,
+            n_head=2,
+            n_embd=32,
+            input_vocab_size=inputs,
+            output_vocab_size=outputs,
+            block_size=block_size,
+            **fine,  # type: ignore[arg-type]
+        )
+
+    return BarkConfig(
+        semantic=SemanticConfig(
+            gpt=gpt(200, 72),
+            vocab_size=64,
+            rate_hz=50.0,
+            pad_token=64,
+            text_offset=72,
+            text_pad_token=196,
+            infer_token=198,
+            max_text_tokens=32,
+            max_history_tokens=32,
+            max_new_tokens=40,
+        ),
+        coarse=CoarseConfig(
+            gpt=gpt(136, 136),
+            semantic_vocab_size=64,
+            codebook_size=32,
+            semantic_pad_token=128,
+            infer_token=130,
+            max_semantic_tokens=16,
+            max_history_tokens=24,
+            sliding_window_tokens=12,
+        ),
+        fine=FineConfig(
+            gpt=gpt(36, 36, block_size=64, norm_bias=True, n_codes_total=8),
+            codebook_size=32,
+            window_frames=64,
+            hop_frames=32,
+            max_history_frames=32,
+        ),
+        codec=CodecConfig(codebook_size=32, dimension=16, n_filters=4, lstm=1),
+    )
+
+
+def seeded(module: nn.Module, seed: int = 0, std: float = 0.3) -> nn.Module:
+    """Random weights wide enough that the logits differ clearly; layer norms near their identity."""
+    stream = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.normal_(0.0, std if parameter.ndim > 1 else 0.1, generator=stream)
+            if parameter.ndim == 1 and name.endswith("weight"):
+                parameter.add_(1.0)
+    return module.eval()
+
+
+def tiny_networks(config: BarkConfig, seed: int = 0) -> tuple[GPT, GPT, FineGPT]:
+    """The three transformers of `config` with seeded weights."""
+    semantic, coarse, fine = GPT(config.semantic.gpt), GPT(config.coarse.gpt), FineGPT(config.fine.gpt)
+    for offset, network in enumerate((semantic, coarse, fine)):
+        seeded(network, seed * 3 + offset)
+    return semantic, coarse, fine
+
+
+def tiny_voice(config: BarkConfig, frames: int = 45, seed: int = 7) -> BarkTokens:
+    """A voice of random tokens at the tiny model's rates."""
+    rng = np.random.default_rng(seed)
+    fine = rng.integers(0, config.fine.codebook_size, (config.fine.n_codebooks, frames))
+    seconds = frames / config.coarse.rate_hz
+    semantic = rng.integers(0, config.semantic.vocab_size, round(seconds * config.semantic.rate_hz))
+    return BarkTokens(semantic=semantic, coarse=fine[: config.coarse.n_codebooks].copy(), fine=fine)
+
+
+def write_tiny_tokenizer(path: Path) -> Path:
+    """A cased BERT tokenizer.json of a few words, single letters, punctuation and one added tag."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pieces = ["[PAD]", "[UNK]", *TINY_WORDS, *letters.replace("a", "").replace("i", "")]
+    pieces += [f"##{letter}" for letter in letters] + list(".,!?'-[]")
+    tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]"])
+    tokenizer.add_tokens(["[laughs]"])
+    tokenizer.save(str(path))
+    assert json.loads(path.read_text())["model"]["type"] == "WordPiece"
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> BarkConfig:
+    return make_tiny_config()
+
+
+def tiny_codec_tensors(config: CodecConfig, seed: int = 0) -> dict[str, torch.Tensor]:
+    """EnCodec's decoder and codebooks in our naming: encodec's own names with weight norm folded."""
+    stream = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+
+    def put(name: str, *shape: int) -> None:
+        fan_in = int(np.prod(shape[1:])) or 1
+        tensors[name] = torch.randn(*shape, generator=stream) / max(fan_in, 1) ** 0.5
+
+    def convolution(name: str, out_channels: int, in_channels: int, width: int) -> None:
+        put(f"{name}.conv.conv.weight", out_channels, in_channels, width)
+        put(f"{name}.conv.conv.bias", out_channels)
+
+    channels = config.n_filters * 2 ** len(config.ratios)
+    convolution("codec.decoder.model.0", channels, config.dimension, 7)
+    layer = 1
+    if config.lstm:
+        for i in range(config.lstm):
+            for kind in ("ih", "hh"):
+                put(f"codec.decoder.model.{layer}.lstm.weight_{kind}_l{i}", 4 * channels, channels)
+                put(f"codec.decoder.model.{layer}.lstm.bias_{kind}_l{i}", 4 * channels)
+        layer += 1
+    for ratio in config.ratios:
+        layer += 1  # the activation has no weights
+        put(f"codec.decoder.model.{layer}.convtr.convtr.weight", channels, channels // 2, 2 * ratio)
+        put(f"codec.decoder.model.{layer}.convtr.convtr.bias", channels // 2)
+        channels //= 2
+        for _ in range(config.n_residual_layers):
+            layer += 1
+            convolution(f"codec.decoder.model.{layer}.block.1", channels // 2, channels, 3)
+            convolution(f"codec.decoder.model.{layer}.block.3", channels, channels // 2, 1)
+            convolution(f"codec.decoder.model.{layer}.shortcut", channels, channels, 1)
+        layer += 1
+    convolution(f"codec.decoder.model.{layer + 1}", 1, channels, 7)
+    for i in range(config.n_codebooks):
+        put(f"codec.quantizer.vq.layers.{i}._codebook.embed", config.codebook_size, config.dimension)
+    return tensors
+
+
+def tiny_tensors(config: BarkConfig, seed: int = 0) -> dict[str, torch.Tensor]:
+    """All tensors of a tiny Bark under the one naming; fine's tied heads are left out."""
+    tensors = tiny_codec_tensors(config.codec, seed)
+    networks = zip(("semantic", "coarse", "fine"), tiny_networks(config, seed), strict=True)
+    for stage, network in networks:
+        for name, tensor in network.state_dict().items():
+            if not name.startswith("lm_heads."):
+                tensors[f"{stage}.{name}"] = tensor.clone()
+    return tensors
+
+
+def write_voice(path: Path, voice: BarkTokens) -> Path:
+    """A voice file as Suno writes them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, semantic_prompt=voice.semantic, coarse_prompt=voice.coarse, fine_prompt=voice.fine)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_config: BarkConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A native model folder of the tiny Bark, with a tokenizer and one voice, `tiny/ann`."""
+    from bark_cli.checkpoint import Checkpoint, write_native
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = write_tiny_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer.json")
+    voices = tmp_path_factory.mktemp("voices")
+    write_voice(voices / "ann.npz", tiny_voice(tiny_config))
+    checkpoint = Checkpoint(
+        config=tiny_config,
+        tensors=tiny_tensors(tiny_config),
+        tokenizer_file=tokenizer,
+        layout="native",
+        folder=folder,
+        voices_folder=voices,
+    )
+    write_native(checkpoint, folder)
+    if not (folder / "voices" / "ann.npz").exists():
+        write_voice(folder / "voices" / "ann.npz", tiny_voice(tiny_config))
+    return folder
