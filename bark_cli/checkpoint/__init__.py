@@ -1,0 +1,52 @@
+"""A model's folder in any layout -> Checkpoint: one configuration, one naming of tensors, a tokenizer file.
+
+Layouts: our own (native.py), Suno's .pt files (suno.py, after suno-ai/bark's generation.py), and folders of
+Transformers (transformers.py). Foreign names end here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bark_cli.checkpoint.build import Networks, build_networks
+from bark_cli.checkpoint.check import check_config, check_tensors, expected_shapes
+from bark_cli.checkpoint.native import Storage, is_native, read_native, write_native
+from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.errors import ModelError
+
+__all__ = [
+    "Checkpoint",
+    "Networks",
+    "Storage",
+    "build_networks",
+    "expected_shapes",
+    "read_checkpoint",
+    "write_native",
+]
+
+
+def read_checkpoint(folder: Path, *, size: str | None = None) -> Checkpoint:
+    """Read the model in `folder`, whatever its layout; every tensor is there, of the right shape, float32.
+
+    `size` ("small" or "large") chooses where a folder of Suno's holds both; by default the large one.
+
+    Raises:
+        UnsafeFileError: a file would run code if it were read; it was not.
+        ModelError: the folder is missing, or its model is incomplete, damaged or not Bark.
+    """
+    checkpoint = _read(folder, size)
+    check_config(checkpoint.config, folder)
+    return replace(checkpoint, tensors=check_tensors(checkpoint.config, checkpoint.tensors, folder))
+
+
+def _read(folder: Path, size: str | None) -> Checkpoint:
+    if size not in (None, "small", "large"):
+        raise ModelError(f"size {size!r} is unknown; use small or large")
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is not a folder; give a model's folder or name")
+    if is_native(folder):
+        return read_native(folder)
+    raise ModelError(
+        f"{folder} holds no Bark model: no config.json with model.safetensors, and no *.pt files"
+    )

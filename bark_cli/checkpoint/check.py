@@ -1,0 +1,167 @@
+"""Whether a configuration makes sense and the tensors are those it calls for -> float32 tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bark_cli.checkpoint.files import AGAIN
+from bark_cli.codec import CODEBOOK_NAME, Codec
+from bark_cli.errors import ModelError
+from bark_cli.model import GPT, FineGPT
+from bark_cli.tokens import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+
+# Far above any Bark there is, and low enough that checking a hostile configuration takes no time or memory.
+_CEILINGS = {
+    "n_layer": 256,
+    "n_head": 256,
+    "n_embd": 16_384,
+    "block_size": 65_536,
+    "n_codes_total": 64,
+    "n_codebooks": 64,
+    "n_filters": 1_024,
+    "dimension": 4_096,
+    "n_residual_layers": 16,
+    "lstm": 16,
+    "sample_rate": 768_000,
+}
+_CEILING = 4_000_000  # of ids and every other count
+_MAY_BE_ZERO = {"text_offset", "pad_token", "lstm", "text_pad_token", "infer_token", "semantic_pad_token"}
+_MAY_BE_ZERO |= {"max_history_tokens", "max_history_frames", "n_residual_layers"}
+
+
+def _check_fields(part: Any, where: str) -> None:
+    """Types and ranges of every number, the nested parts included."""
+    for f in fields(part):
+        value, label = getattr(part, f.name), f"{where}{f.name}"
+        if is_dataclass(value):
+            _check_fields(value, f"{label}.")
+        elif f.type == "int":
+            low, high = (0 if f.name in _MAY_BE_ZERO else 1), _CEILINGS.get(f.name, _CEILING)
+            if type(value) is not int or not low <= value <= high:
+                raise ValueError(f"{label} is {value!r}, expected {low}..{high}")
+        elif f.type == "float":
+            if type(value) not in (int, float) or not 0 <= value < math.inf:
+                raise ValueError(f"{label} is {value!r}, expected a number from 0")
+        elif f.type == "bool" and type(value) is not bool:
+            raise ValueError(f"{label} is {value!r}, expected true or false")
+
+
+def _gpt_rules(gpt: GPTConfig, highest_id: int, outputs: int, positions: int) -> Iterable[tuple[bool, str]]:
+    yield gpt.n_embd % gpt.n_head == 0, f"n_embd {gpt.n_embd} does not divide into {gpt.n_head} heads"
+    yield highest_id < gpt.input_vocab_size, f"id {highest_id} is outside {gpt.input_vocab_size} inputs"
+    yield outputs <= gpt.output_vocab_size, f"{outputs} outputs are needed, not {gpt.output_vocab_size}"
+    yield positions <= gpt.block_size, f"{positions} positions are needed, not {gpt.block_size}"
+
+
+def _semantic_rules(c: SemanticConfig) -> Iterable[tuple[bool, str]]:
+    highest = max(c.vocab_size - 1, c.pad_token, c.text_offset, c.text_pad_token, c.infer_token)
+    yield c.max_history_tokens == c.max_text_tokens, "text and history must have the same length"
+    yield c.rate_hz > 0, "rate_hz must be above 0"
+    yield from _gpt_rules(
+        c.gpt, highest, max(c.vocab_size, c.pad_token + 1), c.max_text_tokens + c.max_new_tokens
+    )
+
+
+def _coarse_rules(c: CoarseConfig) -> Iterable[tuple[bool, str]]:
+    codes_end = c.semantic_vocab_size + c.n_codebooks * c.codebook_size
+    positions = c.max_semantic_tokens + c.max_history_tokens + c.sliding_window_tokens
+    yield c.rate_hz > 0, "rate_hz must be above 0"
+    yield c.sliding_window_tokens % c.n_codebooks == 0, "a window must hold whole frames"
+    yield c.max_history_tokens % c.n_codebooks == 0, "the history must hold whole frames"
+    yield from _gpt_rules(
+        c.gpt, max(codes_end - 1, c.semantic_pad_token, c.infer_token), codes_end, positions
+    )
+
+
+def _fine_rules(c: FineConfig) -> Iterable[tuple[bool, str]]:
+    yield c.gpt.n_codes_total == c.n_codebooks, f"{c.gpt.n_codes_total} embeddings, {c.n_codebooks} codebooks"
+    yield c.gpt.n_codes_given < c.n_codebooks, "no codebook is left to predict"
+    yield c.hop_frames <= c.window_frames, "hop_frames is longer than the window"
+    yield c.max_history_frames < c.window_frames, "the history fills the whole window"
+    yield from _gpt_rules(c.gpt, c.codebook_size, c.codebook_size, c.window_frames)
+
+
+def _shared_rules(config: BarkConfig) -> Iterable[tuple[bool, str]]:
+    coarse, fine, codec = config.coarse, config.fine, config.codec
+    yield coarse.semantic_vocab_size == config.semantic.vocab_size, "semantic and coarse vocabularies differ"
+    yield coarse.codebook_size == fine.codebook_size == codec.codebook_size, "codebook sizes differ"
+    yield coarse.n_codebooks <= fine.n_codebooks == codec.n_codebooks, "numbers of codebooks differ"
+    ratios = codec.ratios
+    good = isinstance(ratios, tuple) and 0 < len(ratios) <= 8
+    yield good and all(type(r) is int and 1 <= r <= 64 for r in ratios), f"codec.ratios are {ratios!r}"
+
+
+def check_config(config: BarkConfig, where: Path) -> None:
+    """Refuse a configuration that no Bark can have.
+
+    Raises:
+        ModelError: a number of the wrong type, out of range, or at odds with another one.
+    """
+    try:
+        _check_fields(config, "")
+        for name, rules in [
+            ("semantic: ", _semantic_rules(config.semantic)),
+            ("coarse: ", _coarse_rules(config.coarse)),
+            ("fine: ", _fine_rules(config.fine)),
+            ("", _shared_rules(config)),
+        ]:
+            for holds, problem in rules:
+                if not holds:
+                    raise ValueError(name + problem)
+    except ValueError as error:
+        raise ModelError(f"{where} is not a Bark model that can be run: {error}") from error
+
+
+def _codec_shapes(config: CodecConfig) -> dict[str, torch.Size]:
+    shapes = {name: value.shape for name, value in Codec(config).state_dict().items()}
+    book = shapes.pop("codebooks")
+    return shapes | {CODEBOOK_NAME.format(i): book[1:] for i in range(book[0])}
+
+
+def expected_shapes(config: BarkConfig) -> dict[str, torch.Size]:
+    """Name and shape of every tensor that `config` calls for."""
+    with torch.device("meta"):  # shapes only
+        networks = {
+            "semantic": GPT(config.semantic.gpt),
+            "coarse": GPT(config.coarse.gpt),
+            "fine": FineGPT(config.fine.gpt),
+        }
+        codec = _codec_shapes(config.codec)
+    shapes = {f"codec.{name}": shape for name, shape in codec.items()}
+    for part, network in networks.items():
+        shapes |= {f"{part}.{name}": value.shape for name, value in network.state_dict().items()}
+    if config.fine.gpt.input_vocab_size == config.fine.gpt.output_vocab_size:
+        shapes = {name: shape for name, shape in shapes.items() if not name.startswith("fine.lm_heads.")}
+    return shapes
+
+
+def check_tensors(config: BarkConfig, tensors: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
+    """The tensors as float32, exactly those that `config` calls for.
+
+    Raises:
+        ModelError: one is missing, unexpected, of the wrong shape or not of floating point.
+    """
+    expected = expected_shapes(config)
+    missing, extra = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+    if missing:
+        raise ModelError(f"{where} lacks {_some(missing)}; the model is incomplete: {AGAIN}")
+    if extra:
+        raise ModelError(f"{where} holds {_some(extra)}, which Bark does not have; is it another model?")
+    for name, shape in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape:
+            raise ModelError(f"{where}: {name} has shape {tuple(tensor.shape)}, expected {tuple(shape)}")
+        if not tensor.is_floating_point():
+            raise ModelError(f"{where}: {name} holds {tensor.dtype}, expected floating point")
+    return {name: tensors[name].to(torch.float32) for name in expected}
+
+
+def _some(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more tensors" if len(names) > 1 else "")

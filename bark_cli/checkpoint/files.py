@@ -1,0 +1,101 @@
+"""Reading model files that may be damaged or hostile: path -> values or tensors, never code."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from bark_cli.errors import ModelError, UnsafeFileError
+
+AGAIN = "download it again"
+_MAX_JSON_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB, a real configuration some kB
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object.
+
+    Raises:
+        ModelError: missing, unreadable, too large, or not a JSON object.
+    """
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise ModelError(f"{path} is far too large for a configuration; {AGAIN}")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not JSON; {AGAIN}") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} holds no JSON object; {AGAIN}")
+    return values
+
+
+def check_weights_file(path: Path) -> None:
+    """Refuse what is plainly not a file of weights, before any parser sees it.
+
+    Raises:
+        ModelError: missing, empty, or a web page saved under the name of a model.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    if not start:
+        raise ModelError(f"{path} is empty; {AGAIN}")
+    if start.lstrip()[:5].lower() in (b"<!doc", b"<html"):
+        raise ModelError(f"{path} is a web page, not a model; {AGAIN}, by its direct link")
+    if start.startswith(b"version https://git-lfs"):
+        raise ModelError(f"{path} is a git-lfs pointer, not the model itself; run: git lfs pull")
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a .safetensors file, in the types they were stored in.
+
+    Raises:
+        ModelError: missing, truncated or not a safetensors file.
+    """
+    check_weights_file(path)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} is damaged or not a safetensors file; {AGAIN}") from error
+
+
+def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
+    """A dict saved by torch.save; only tensors, plain values and the types in `allow` are ever built.
+
+    Raises:
+        UnsafeFileError: the file asks for anything else to be called. There is no way to read it regardless.
+        ModelError: missing, truncated, or not a dict saved by torch.save.
+    """
+    check_weights_file(path)
+    # Files written before torch 1.6 are no zip archives and cannot be mapped into memory.
+    mmap = zipfile.is_zipfile(path)
+    try:
+        with torch.serialization.safe_globals(list(allow)):
+            values = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "global" in str(error).lower():
+            raise UnsafeFileError(
+                f"{path} tries to run code when read, so it was not read; get the model from its own source"
+            ) from error
+        raise ModelError(f"{path} is damaged or not a PyTorch checkpoint; {AGAIN}") from error
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # a damaged pickle can raise nearly anything: EOFError, KeyError, RuntimeError, ...
+        raise ModelError(f"{path} is damaged or not a PyTorch checkpoint; {AGAIN}") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} is a PyTorch file but holds no model; check that it is Bark's")
+    return values
