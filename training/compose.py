@@ -1,0 +1,79 @@
+"""A text with tags and hesitations -> the row of pieces that says it; their tokens number T, an even count."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from training import units
+from training.sounds import TAGS, sound
+from training.teacher import Piece, Teacher, plain, render, silence
+
+TAG = re.compile(r"\[(" + "|".join(TAGS) + r")\]")
+# a dash or an ellipsis that more words follow: the speaker stops and goes on
+HESITATION = re.compile(r"(?:…|\.\.\.|—|--)\s*(?=\w)")
+BETWEEN_SENTENCES = (4, 10)
+AROUND_SOUNDS = (2, 6)
+HESITATION_TOKENS = (12, 20)
+
+
+def compose(text: str, teacher: Teacher, rng: np.random.Generator) -> list[Piece]:
+    """The pieces of a text in order; an empty list where it has nothing to say."""
+    pieces: list[Piece] = []
+    for i, part in enumerate(TAG.split(text)):
+        if i % 2:
+            pieces += _pause_before(pieces, AROUND_SOUNDS, "gap", rng)
+            pieces += [sound(part, teacher, rng), silence(int(rng.integers(*AROUND_SOUNDS)), "gap")]
+            continue
+        for j, stretch in enumerate(HESITATION.split(part)):
+            if j and pieces:
+                pieces += _pause_before(pieces, HESITATION_TOKENS, "hesitate", rng)
+            for k, phonemes in enumerate(teacher.sentences(plain(stretch))):
+                if k:
+                    pieces += _pause_before(pieces, BETWEEN_SENTENCES, "stop", rng)
+                pieces.append(teacher.speak(phonemes))
+    return _finished(pieces)
+
+
+def tokens_of(pieces: list[Piece]) -> npt.NDArray[np.int16]:
+    """The tokens (T,) of a row of pieces."""
+    return np.concatenate([piece.tokens for piece in pieces])
+
+
+def _pause_before(
+    pieces: list[Piece], length: tuple[int, int], name: str, rng: np.random.Generator
+) -> list[Piece]:
+    return [silence(int(rng.integers(*length)), name)] if pieces else []
+
+
+def _finished(pieces: list[Piece]) -> list[Piece]:
+    """Inner starts and ends renamed after the pause they lie in; an even number of tokens."""
+    if not pieces:
+        return []
+    row = tokens_of(pieces)
+    start, end, gap = units.pause("start"), units.pause("end"), units.pause("gap")
+    is_pause = row < len(units.PAUSES)
+    i = 0
+    while i < len(row):
+        j = i
+        while j < len(row) and is_pause[j]:
+            j += 1
+        inside = row[i:j]
+        if 0 < i < j < len(row):
+            named = [t for t in inside.tolist() if t not in (start, end)]
+            row[i:j] = np.where(np.isin(inside, (start, end)), named[0] if named else gap, inside)
+        i = max(j, i + 1)
+    if row[-1] != end:
+        pieces = [*pieces, silence(6, "end")]
+        row = np.concatenate([row, pieces[-1].tokens])
+    if len(row) % 2:
+        pieces = [*pieces, silence(1, "end")]
+        row = np.concatenate([row, pieces[-1].tokens])
+    cuts = np.cumsum([len(piece.tokens) for piece in pieces])[:-1]
+    parts = np.split(row, cuts)
+    return [Piece(tokens, piece.frames, piece.wave) for tokens, piece in zip(parts, pieces, strict=True)]
+
+
+__all__ = ["compose", "render", "tokens_of"]

@@ -1,0 +1,211 @@
+"""Training data of nano: sentences -> shards of int16 audio (480 T per utterance), tokens (T,), voices and texts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training import units
+from training.compose import compose, tokens_of
+from training.teacher import VOICES, Teacher, render
+
+SHARD_TEXTS = 250
+MAX_TOKENS = 768
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Utterance i: audio[480 * offsets[i] : 480 * offsets[i + 1]], semantic[offsets[i] : offsets[i + 1]].
+
+    `audio` may be empty (the pairs of text and tokens only, see load_pairs). `voices[i]` indexes teacher.VOICES.
+    """
+
+    audio: npt.NDArray[np.int16]
+    semantic: npt.NDArray[np.int16]
+    offsets: npt.NDArray[np.int64]
+    voices: npt.NDArray[np.int8]
+    texts: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def tokens(self, i: int) -> npt.NDArray[np.int16]:
+        """Semantic tokens (T,) of utterance i."""
+        return self.semantic[self.offsets[i] : self.offsets[i + 1]]
+
+    def samples(self, i: int) -> npt.NDArray[np.int16]:
+        """Audio (480 T,) of utterance i."""
+        return self.audio[units.TOKEN_SAMPLES * self.offsets[i] : units.TOKEN_SAMPLES * self.offsets[i + 1]]
+
+
+def load_shards(folder: Path) -> Corpus:
+    """Every utterance with audio of a folder that `prepare` wrote, in order."""
+    return _load(folder, "audio")
+
+
+def load_pairs(folder: Path) -> Corpus:
+    """Every text once with its tokens and no audio; voice -1."""
+    return _load(folder, "pairs")
+
+
+def _load(folder: Path, kind: str) -> Corpus:
+    files = sorted(folder.glob(f"{kind}-*.npz"))
+    if not files:
+        raise FileNotFoundError(
+            f"{folder} has no {kind}-*.npz: run python -m training.prepare --out {folder}"
+        )
+    shards = [dict(np.load(file)) for file in files]
+    lengths = np.concatenate([shard["lengths"] for shard in shards])
+    texts: list[str] = []
+    for shard in shards:
+        texts += json.loads(shard.pop("texts").tobytes().decode())
+    return Corpus(
+        audio=np.concatenate([shard.pop("audio", np.zeros(0, np.int16)) for shard in shards]),
+        semantic=np.concatenate([shard["semantic"] for shard in shards]),
+        offsets=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+        voices=np.concatenate([shard["voices"] for shard in shards]),
+        texts=texts,
+    )
+
+
+@lru_cache(maxsize=1)
+def _teacher(graph: Path) -> Teacher:
+    return Teacher(graph)
+
+
+def make_shard(job: tuple[int, list[str], float], *, out: Path, graph: Path, seed: int) -> tuple[float, int]:
+    """Write pairs-NNNN and audio-NNNN of some texts -> (hours of audio, utterances); skips what is there."""
+    number, texts, copies = job
+    pairs_file, audio_file = out / f"pairs-{number:05d}.npz", out / f"audio-{number:05d}.npz"
+    if pairs_file.exists() and (audio_file.exists() or copies <= 0):
+        return 0.0, 0
+    rng = np.random.default_rng([seed, number])
+    teacher = _teacher(graph)
+    rows, spoken, kept = [], [], []
+    for text in texts:
+        pieces = compose(text, teacher, rng)
+        if not pieces or not 8 <= sum(len(p.tokens) for p in pieces) <= MAX_TOKENS:
+            continue
+        tokens = tokens_of(pieces)
+        rows.append(tokens)
+        kept.append(text)
+        # copies 1.4: one voice for each text and a second one for four in ten
+        times = min(len(VOICES), int(copies + rng.random()))
+        for voice in rng.choice(len(VOICES), times, replace=False).tolist():
+            wave = render(pieces, VOICES[voice], rng)
+            spoken.append((text, tokens, voice, np.rint(wave * 32767).astype(np.int16)))
+    _write(pairs_file, kept, rows, [-1] * len(kept), None)
+    if spoken:
+        audio = np.concatenate([wave for *_, wave in spoken])
+        _write(
+            audio_file,
+            [t for t, *_ in spoken],
+            [r for _, r, *_ in spoken],
+            [v for _, _, v, _ in spoken],
+            audio,
+        )
+    return sum(len(r) for _, r, *_ in spoken) / units.TOKEN_RATE / 3600, len(spoken)
+
+
+def _write(
+    file: Path,
+    texts: list[str],
+    rows: list[npt.NDArray[np.int16]],
+    voices: list[int],
+    audio: npt.NDArray[np.int16] | None,
+) -> None:
+    arrays = {
+        "semantic": np.concatenate(rows) if rows else np.zeros(0, np.int16),
+        "lengths": np.asarray([len(row) for row in rows], np.int64),
+        "voices": np.asarray(voices, np.int8),
+        "texts": np.frombuffer(json.dumps(texts).encode(), np.uint8),
+    }
+    if audio is not None:
+        arrays["audio"] = audio
+    partial_file = file.with_suffix(f".{os.getpid()}.part")
+    with partial_file.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    partial_file.replace(file)
+
+
+def copies_for(hours: float, texts: list[str]) -> float:
+    """How many voices each text needs on average to reach so many hours (about 15 characters a second)."""
+    estimate = sum(len(text) / 15.0 + 0.35 for text in texts) / 3600
+    return hours / max(estimate, 1e-9)
+
+
+def prepare(
+    out: Path,
+    texts: list[str],
+    *,
+    hours: float,
+    processes: int,
+    seed: int,
+    graph: Path,
+    limit_s: float | None = None,
+) -> float:
+    """Write shards until `hours` of audio are there (or limit_s has passed) -> the hours made by this call."""
+    out.mkdir(parents=True, exist_ok=True)
+    units.write_table(out / "units.json")
+    (out / "voices.json").write_text(json.dumps([voice.name for voice in VOICES]), encoding="utf-8")
+    order = np.random.default_rng(seed).permutation(len(texts))
+    copies = copies_for(hours, texts)
+    jobs = [
+        (number, [texts[i] for i in order[at : at + SHARD_TEXTS]], copies)
+        for number, at in enumerate(range(0, len(order), SHARD_TEXTS))
+    ]
+    work = partial(make_shard, out=out, graph=graph, seed=seed)
+    started, made, done = time.perf_counter(), 0.0, 0
+    with ProcessPoolExecutor(processes) as pool:
+        waiting = [pool.submit(work, job) for job in jobs]
+        for future in as_completed(waiting):
+            made, done = made + future.result()[0], done + 1
+            spent = time.perf_counter() - started
+            if done % 20 == 0 or done == len(jobs):
+                print(f"{done}/{len(jobs)} shards, {made:.2f} h of audio, {spent:.0f} s", flush=True)
+            if limit_s is not None and spent > limit_s:
+                pool.shutdown(cancel_futures=True)
+                break
+    return made
+
+
+def main() -> None:
+    """Prepare training data from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--texts", type=Path, required=True, help="folder of train.txt, from training.texts")
+    parser.add_argument("--hours", type=float, default=40.0, help="audio to make; 0 makes pairs only")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, default=None, help="use only so many of the texts")
+    parser.add_argument(
+        "--limit-seconds", type=float, default=None, help="stop after so long; go on by running it again"
+    )
+    parser.add_argument("--graph", type=Path, default=Path("training/data/teacher.onnx"))
+    given = parser.parse_args()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    texts = (given.texts / "train.txt").read_text(encoding="utf-8").splitlines()[: given.limit]
+    made = prepare(
+        given.out,
+        texts,
+        hours=given.hours,
+        processes=given.processes,
+        seed=given.seed,
+        graph=given.graph,
+        limit_s=given.limit_seconds,
+    )
+    print(f"made {made:.2f} h from {len(texts)} texts in {given.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,361 @@
+"""The teacher: text -> semantic tokens (T,) and, per voice, float32 (480 T,) at 24 kHz, from hibari's own layers.
+
+hibari (Apache-2.0) predicts durations and a spectrum per 12.5 ms frame before it makes a waveform. The durations and f0
+give the semantic tokens; scaling f0 and warping the spectrum before synthesis gives further voices of the same tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training import units
+from training.units import TOKEN_SAMPLES
+
+Array = npt.NDArray[np.float32]
+
+HOP = 300
+BINS = 601
+MEDIAN_F0 = 195.0
+DURATIONS = "/Clip_output_0"
+# the audio runs this many 12.5 ms frames ahead of the durations (the lag that separates the phonemes best)
+LAG = 4
+QUIET_DB = -36.0
+LEAD, TAIL = 6, 11
+STRESS = "ˈˌ"
+PLOSIVES = "bdɡkptʤʧ"
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a voice differs from the teacher's: factors of f0, its range and the formants; log gains of noise and tilt."""
+
+    name: str
+    f0: float = 1.0
+    formant: float = 1.0
+    span: float = 1.0
+    breath: float = 0.0
+    tilt: float = 0.0
+    gain: float = 4.0
+
+
+VOICES = (
+    Voice("nano/anna"),
+    Voice("nano/ben", f0=0.55, formant=0.86, span=1.0),
+    Voice("nano/carl", f0=0.47, formant=0.82, span=0.85),
+    Voice("nano/dora", f0=0.88, formant=0.96, span=1.15, breath=0.35),
+    Voice("nano/emil", f0=0.62, formant=0.90, span=1.2),
+    Voice("nano/finn", f0=1.25, formant=1.15, span=1.1),
+)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The teacher's acoustic frames at 12.5 ms: log magnitudes and phases (601, F) and f0 (F,) in Hz, 0 if unvoiced."""
+
+    lh: Array
+    th: Array
+    ln: Array
+    lr: Array
+    phi: Array
+    f0: Array
+
+    def cut(self, start: int, stop: int) -> Frames:
+        """Frames start..stop, the last one repeated where they run out."""
+        at = np.clip(np.arange(start, stop), 0, self.f0.shape[0] - 1)
+        parts = (self.lh, self.th, self.ln, self.lr, self.phi, self.f0)
+        return Frames(*(part[..., at] for part in parts))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of an utterance: its tokens (T,) and either frames to render in a voice or a waveform of 480 T samples."""
+
+    tokens: npt.NDArray[np.int16]
+    frames: Frames | None = None
+    wave: Array | None = None
+
+
+def silence(tokens: int, name: str) -> Piece:
+    """A pause of so many tokens."""
+    return Piece(
+        np.full(tokens, units.pause(name), np.int16), wave=np.zeros(tokens * TOKEN_SAMPLES, np.float32)
+    )
+
+
+class Teacher:
+    """hibari's text front end and its network, with the durations among its outputs; one thread each."""
+
+    def __init__(self, model: Path | None = None):
+        import onnxruntime
+        from hibari import Hibari
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._hibari = Hibari(threads=1)
+        source = (
+            model if model is not None and model.exists() else _graph_with_durations(self._hibari.model_path)
+        )
+        graph = str(source) if isinstance(source, Path) else source
+        self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def sentences(self, text: str) -> list[str]:
+        """The phoneme string of each sentence of a text, stress marks and punctuation included."""
+        found: list[str] = self._hibari.phonemize(text)
+        return [phonemes for phonemes in found if any(c in units.PHONES for c in phonemes)]
+
+    def frames(self, phonemes: str) -> tuple[Frames, npt.NDArray[np.int64]]:
+        """One pass of the network -> frames, and the duration of " " + phonemes + " " in 12.5 ms frames."""
+        ids = np.asarray([self._hibari.ids(phonemes)], np.int64)
+        outputs = self._session.run(None, {"ids": ids, "speed": np.ones(1, np.float32)})
+        known = [i for i, c in enumerate(phonemes) if c in self._hibari.vocab]
+        durations = np.zeros(len(phonemes) + 2, np.int64)
+        durations[[0, *(i + 1 for i in known), -1]] = 2 * np.rint(outputs[-1].ravel()).astype(np.int64)
+        return Frames(*(part[0] for part in outputs[:6])), durations
+
+    def speak(self, phonemes: str) -> Piece:
+        """A sentence as a piece: tokens and frames, trimmed to 75 ms of silence before and about 140 ms after."""
+        frames, durations = self.frames(phonemes)
+        return piece_of(phonemes, frames, durations)
+
+
+def piece_of(phonemes: str, frames: Frames, durations: npt.NDArray[np.int64]) -> Piece:
+    """Tokens at 50 Hz for the frames of a phoneme string, by its durations in frames."""
+    loud = level_db(frames) > QUIET_DB
+    labels = align(phonemes, durations, loud)
+    sounding = np.flatnonzero(loud)
+    first, last = (int(sounding[0]), int(sounding[-1])) if len(sounding) else (0, len(loud) - 1)
+    start, stop = max(0, first - LEAD), last + TAIL
+    count = max(2, int((stop - start) * HOP / TOKEN_SAMPLES))
+    cut = frames.cut(start, start + int(np.ceil(count * TOKEN_SAMPLES / HOP)) + 1)
+    return Piece(tokens_of(labels, log_pitch(frames.f0), start, count), frames=cut)
+
+
+def level_db(frames: Frames) -> Array:
+    """Power per frame (F,) in dB below the utterance's loud parts."""
+    power = (np.exp(2 * frames.lh) + np.exp(2 * frames.ln) + np.exp(2 * frames.lr)).sum(0)
+    level = 10 * np.log10(power + 1e-12)
+    return (level - np.percentile(level, 95)).astype(np.float32)
+
+
+def log_pitch(f0: Array) -> Array:
+    """log(f0 / median) (F,), carried across unvoiced frames by interpolation."""
+    voiced = np.flatnonzero(f0 > 60.0)
+    if not len(voiced):
+        return np.zeros_like(f0)
+    return np.log(np.interp(np.arange(len(f0)), voiced, f0[voiced]) / MEDIAN_F0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A phone or pause and the order it comes in, so that two equal phones in a row stay apart."""
+
+    name: str
+    order: int
+    is_phone: bool
+
+
+def _pause_name(gap: str, *, first: bool, last: bool) -> str:
+    if first or last:
+        return "start" if first else "end"
+    for marks, name in ((".!?", "stop"), ("…—", "hesitate"), (",;:", "comma")):
+        if any(c in marks for c in gap):
+            return name
+    return "gap"
+
+
+def _spans(phonemes: str, durations: npt.NDArray[np.int64]) -> list[tuple[str, int, int]]:
+    """(phone or run of marks, start, stop) in frames of audio; stress joins the phone after it."""
+    spans: list[tuple[str, int, int]] = []
+    ends = np.cumsum(durations) - LAG
+    start = 0
+    pending = False
+    for i, symbol in enumerate(f" {phonemes} "):
+        stop = max(start, int(ends[i]))
+        if symbol in STRESS:
+            pending = True
+            continue
+        phone = units.ALIASES.get(symbol, symbol)
+        is_phone = phone in units.PHONES
+        joins = bool(spans) and not pending and not is_phone and spans[-1][0][0] not in units.PHONES
+        if joins:
+            spans[-1] = (spans[-1][0] + symbol, spans[-1][1], stop)
+        else:
+            spans.append((phone, start, stop))
+        start, pending = stop, False
+    return spans
+
+
+def align(phonemes: str, durations: npt.NDArray[np.int64], loud: npt.NDArray[np.bool_]) -> list[Label]:
+    """The label of each frame: marks are a pause where the audio is quiet and belong to the phones around where not."""
+    frames = len(loud)
+    spans = _spans(phonemes, durations)
+    labels = [Label("end", len(spans), False)] * frames
+    for order, (name, start, stop) in enumerate(spans):
+        if name[0] in units.PHONES:
+            labels[start:stop] = [Label(name, order, True)] * (min(stop, frames) - start)
+    for order, (name, start, stop) in enumerate(spans):
+        if name[0] in units.PHONES:
+            continue
+        before = spans[order - 1] if order else None
+        after = spans[order + 1] if order + 1 < len(spans) else None
+        kind = _pause_name(name, first=before is None, last=after is None)
+        low = start if before is None else max(before[1] + 3, start - 24)
+        closure = 4 if after is not None and after[0] in PLOSIVES else 0
+        high = frames if after is None else min(after[2] - 3, stop + 12)
+        quiet_from, quiet_to = _quiet_run(
+            loud, min(low, start), start, stop if after else frames, max(high, stop)
+        )
+        if quiet_to - quiet_from < 3 and after is not None and before is not None:
+            middle = (start + stop) // 2
+            quiet_from = quiet_to = middle
+        left = Label(before[0], order - 1, True) if before else Label(kind, order, False)
+        right = Label(after[0], order + 1, True) if after else Label(kind, order, False)
+        stop_at = frames if after is None else max(stop, quiet_to)
+        for t in range(min(start, quiet_from), min(stop_at, frames)):
+            if t < quiet_from:
+                labels[t] = left
+            elif t < quiet_to - (closure if quiet_to - quiet_from > closure + 3 else 0):
+                labels[t] = Label(kind, order, False)
+            else:
+                labels[t] = right
+    return labels
+
+
+def _quiet_run(loud: npt.NDArray[np.bool_], low: int, start: int, stop: int, high: int) -> tuple[int, int]:
+    """The longest quiet run inside low..high that touches start..stop; (stop, stop) if there is none."""
+    best = (stop, stop)
+    t = low
+    high = min(high, len(loud))
+    while t < high:
+        if loud[t]:
+            t += 1
+            continue
+        end = t
+        while end < high and not loud[end]:
+            end += 1
+        if end >= start and t <= stop and end - t > best[1] - best[0]:
+            best = (t, end)
+        t = end
+    return best
+
+
+def tokens_of(labels: list[Label], pitch: Array, start: int, count: int) -> npt.NDArray[np.int16]:
+    """Sample labels and pitch every 20 ms from frame `start` on; each phone's first ceil(n / 2) tokens are its first half."""
+    at = np.clip(
+        np.rint(start + (np.arange(count) + 0.5) * TOKEN_SAMPLES / HOP).astype(int), 0, len(labels) - 1
+    )
+    row = [labels[t] for t in at]
+    bins = units.pitch_bin(pitch[at])
+    tokens = np.empty(count, np.int16)
+    i = 0
+    while i < count:
+        j = i
+        while j < count and row[j] == row[i]:
+            j += 1
+        for k in range(i, j):
+            if not row[k].is_phone:
+                tokens[k] = units.pause(row[k].name)
+                continue
+            half = int(2 * (k - i) >= j - i)
+            level = -1 if row[k].name in units.UNVOICED else int(bins[k])
+            tokens[k] = units.IDS[units.Unit("phone", row[k].name, half, level)]
+        i = j
+    return tokens
+
+
+@lru_cache(maxsize=16)
+def _warp_map(formant: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
+    source = np.minimum(np.arange(BINS) / formant, BINS - 1.0)
+    low = source.astype(np.int64)
+    return low, np.minimum(low + 1, BINS - 1), (source - low).astype(np.float32)[:, None]
+
+
+def in_voice(frames: Frames, voice: Voice) -> Frames:
+    """The frames as another voice would say them: same times, f0 and formants moved."""
+    voiced = frames.f0 > 40.0
+    moved = MEDIAN_F0 * voice.f0 * np.exp(voice.span * np.log(np.maximum(frames.f0, 40.0) / MEDIAN_F0))
+    f0 = np.where(voiced, np.maximum(moved, 45.0), 0.0).astype(np.float32)
+    if voice.formant == 1.0 and voice.tilt == 0.0 and voice.breath == 0.0:
+        return replace(frames, f0=f0)
+    low, high, part = _warp_map(voice.formant)
+    slope = (voice.tilt * np.linspace(0.0, 1.0, BINS, dtype=np.float32))[:, None]
+
+    def between(x: Array) -> Array:
+        y = x[low]
+        y += part * (x[high] - y)
+        return y
+
+    nearest = np.where(part[:, 0] > 0.5, high, low)
+    return Frames(
+        between(frames.lh) + slope,
+        frames.th[nearest],
+        between(frames.ln) + np.float32(voice.breath) + slope,
+        frames.lr[nearest] + slope,
+        frames.phi[nearest],
+        f0,
+    )
+
+
+def render(pieces: list[Piece], voice: Voice, rng: np.random.Generator) -> Array:
+    """The pieces in a voice: float32 (480 T,), over a noise floor, never above 0.99."""
+    from hibari import dsp
+
+    waves = []
+    for piece in pieces:
+        size = len(piece.tokens) * TOKEN_SAMPLES
+        if piece.wave is not None:
+            waves.append(piece.wave[:size])
+            continue
+        assert piece.frames is not None
+        f = in_voice(piece.frames, voice)
+        wave = dsp.synth(f.lh, f.th, f.ln, f.lr, f.phi, f.f0, rng)[:size] * np.float32(voice.gain)
+        waves.append(_faded(np.pad(wave, (0, size - len(wave)))))
+    audio = np.concatenate(waves) + rng.standard_normal(sum(map(len, waves)), np.float32) * np.float32(2e-4)
+    peak = float(np.abs(audio).max())
+    return audio * np.float32(min(1.0, 0.97 / max(peak, 1e-6)))
+
+
+def _faded(wave: Array, samples: int = 120) -> Array:
+    ramp = np.linspace(0.0, 1.0, samples, dtype=np.float32)
+    wave[:samples] *= ramp
+    wave[-samples:] *= ramp[::-1]
+    return wave
+
+
+def _graph_with_durations(path: str) -> bytes:
+    import onnx
+
+    graph: Any = onnx.load(path)
+    graph.graph.output.append(onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None))
+    data: bytes = graph.SerializeToString()
+    return data
+
+
+def plain(text: str) -> str:
+    """A text without its hesitation marks and notes, as the teacher's front end reads it."""
+    return re.sub(r"\s+", " ", re.sub(r"[♪*_]", " ", text)).strip()
+
+
+def main() -> None:
+    """Save hibari's graph with its durations among the outputs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--export", type=Path, required=True, help="where to write the ONNX file")
+    path = parser.parse_args().export
+    from hibari import Hibari
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_graph_with_durations(Hibari(threads=1).model_path))
+    print(path, path.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()

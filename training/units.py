@@ -1,0 +1,84 @@
+"""nano's semantic tokens: (phoneme, half of it, relative pitch) per 20 ms, pauses and sounds -> ids; no speaker in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 24_000
+TOKEN_RATE = 50
+TOKEN_SAMPLES = SAMPLE_RATE // TOKEN_RATE
+
+VOWELS = "AIOWYiuæɑɔəɛɜɪʊʌᵻɐᵊ"
+VOICED = "bdvzðʒʤɡlmnŋɹwjT"
+UNVOICED = "fhkpstʃʧθ"
+PHONES = VOWELS + VOICED + UNVOICED
+# rare symbols of the teacher's alphabet, read as their nearest neighbour
+ALIASES = {"ɾ": "T", "Q": "O", "a": "æ", "ɒ": "ɑ", "e": "ɛ", "o": "ɔ", "ʔ": "t", "x": "k", "ɚ": "ɜ", "ɨ": "ᵻ"}
+PAUSES = ("start", "gap", "comma", "stop", "hesitate", "end")
+# octiles of log(f0 / median) over the teacher's voiced frames
+PITCH_EDGES = (-0.18, -0.115, -0.055, 0.0, 0.065, 0.14, 0.235)
+PITCH_BINS = len(PITCH_EDGES) + 1
+# each sound is a row of phases, so that a language model can count its way through
+SOUND_PHASES = {"laugh-voice": 8, "laugh-breath": 8, "sigh": 8, "gasp": 5, "throat-burst": 6, "throat-gap": 6}
+NOTES = 24
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one semantic id means; `index` is the half of a phone, or the phase or note of a sound."""
+
+    kind: str
+    name: str
+    index: int = 0
+    pitch: int = -1
+
+
+def _all_units() -> Iterator[Unit]:
+    yield from (Unit("pause", name) for name in PAUSES)
+    for phone in PHONES:
+        pitches = range(-1, 0) if phone in UNVOICED else range(PITCH_BINS)
+        yield from (Unit("phone", phone, half, pitch) for half in (0, 1) for pitch in pitches)
+    for name, phases in SOUND_PHASES.items():
+        yield from (Unit("sound", name, phase) for phase in range(phases))
+    yield from (Unit("music", part, note) for part in ("strike", "ring") for note in range(NOTES))
+
+
+UNITS: tuple[Unit, ...] = tuple(_all_units())
+IDS: dict[Unit, int] = {unit: i for i, unit in enumerate(UNITS)}
+
+
+def pause(name: str) -> int:
+    """The id of a pause."""
+    return IDS[Unit("pause", name)]
+
+
+def pitch_bin(log_ratio: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    """The pitch bin (0..7) of log(f0 / the voice's median f0)."""
+    return np.searchsorted(np.asarray(PITCH_EDGES), log_ratio, side="right")
+
+
+def phones_of(tokens: npt.ArrayLike) -> str:
+    """The phonemes a row of ids spells: one character for each, runs merged, pauses and sounds as one space."""
+    spelled = []
+    last: Unit | None = None
+    for unit in (UNITS[i] for i in np.asarray(tokens).tolist()):
+        name = unit.name if unit.kind == "phone" else " "
+        before = last.name if last is not None and last.kind == "phone" else " "
+        # a phone starts anew when its first half follows its second half
+        again = last is not None and unit.kind == "phone" and unit.index < last.index
+        if last is None or name != before or again:
+            spelled.append(name)
+        last = unit
+    return "".join(spelled).strip()
+
+
+def write_table(path: Path) -> None:
+    """Write the inventory as JSON: {"0": {"kind": ..., "name": ..., "index": ..., "pitch": ...}, ...}."""
+    table = {str(i): asdict(unit) for i, unit in enumerate(UNITS)}
+    path.write_text(json.dumps(table, ensure_ascii=False, indent=0), encoding="utf-8")
