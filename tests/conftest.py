@@ -53,7 +53,7 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 def make_tiny_config() -> BarkConfig:
-    """A Bark a second long; its ids, rates and windows are its own, so no number of Suno's hides in the code."""
+    """A Bark a second long, with ids, rates and windows that are none of Suno's."""
 
     def gpt(inputs: int, outputs: int, block_size: int = 80, **fine: int | bool) -> GPTConfig:
         return GPTConfig(
