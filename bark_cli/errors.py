@@ -1,14 +1,15 @@
 """The exception tree: every error a user can cause or meet, each one line long and naming what to do next.
 
-    BarkError                    anything bark_cli raises on purpose
-    ├── UsageError               the request cannot be understood (exit code 2)
-    │   ├── TextError            empty, undecodable or too long text
-    │   ├── VoiceError           unknown, malformed or foreign voice
-    │   └── OptionError          an option outside its range
-    ├── ModelError               a model is missing, incomplete, foreign or damaged
-    │   └── UnsafeFileError      a file tries to run code when read
-    ├── AudioError               sound cannot be written or played
-    └── GenerationError          the model produced nothing usable
+BarkError                    anything bark_cli raises on purpose
+├── UsageError               the request cannot be understood (exit code 2)
+│   ├── TextError            empty, undecodable or too long text
+│   ├── VoiceError           unknown, malformed or foreign voice
+│   └── OptionError          an option outside its range
+├── ModelError               a model is missing, incomplete, foreign or damaged
+│   └── UnsafeFileError      a file tries to run code when read
+├── OutputError              a result cannot be delivered: the disk or the folder refuses it
+│   └── AudioError           sound cannot be written or played
+└── GenerationError          the model produced nothing usable
 """
 
 
@@ -44,7 +45,11 @@ class UnsafeFileError(ModelError):
     """A file that would run code if it were read without care; it was not read."""
 
 
-class AudioError(BarkError):
+class OutputError(BarkError):
+    """A result that cannot be delivered: the disk or the folder refuses it."""
+
+
+class AudioError(OutputError):
     """Sound that cannot be written or played."""
 
 

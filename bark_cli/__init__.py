@@ -1,0 +1,60 @@
+"""Suno's Bark on your own machine: text -> speech, from Python as from the command `bark`.
+
+    from bark_cli import Bark
+
+    Bark.load().say("Hello, my name is Bark.").save("hello.wav")
+
+Names are imported when first used, so that importing the package costs nothing and needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bark_cli.audio import Audio as Audio
+    from bark_cli.errors import BarkError as BarkError
+    from bark_cli.pipeline import Bark as Bark
+    from bark_cli.pipeline import Progress as Progress
+    from bark_cli.pipeline import Speech as Speech
+    from bark_cli.tokens import BarkTokens as BarkTokens
+    from bark_cli.tokens import SamplingOptions as SamplingOptions
+    from bark_cli.tokens import StageSampling as StageSampling
+    from bark_cli.voices import Voice as Voice
+
+__version__: str
+
+_HOMES = {
+    "Audio": "audio",
+    "Bark": "pipeline",
+    "BarkError": "errors",
+    "BarkTokens": "tokens",
+    "Progress": "pipeline",
+    "SamplingOptions": "tokens",
+    "Speech": "pipeline",
+    "StageSampling": "tokens",
+    "Voice": "voices",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("bark-cli")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+unknown"

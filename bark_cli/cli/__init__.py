@@ -1,0 +1,105 @@
+"""The command `bark`: arguments -> exit code, with one boundary where every error becomes one line on stderr.
+
+Exit codes: 0 all done, 1 something failed, 2 bad usage, 130 interrupted. BARK_DEBUG=1 adds the traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+
+from bark_cli.errors import BarkError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; `arguments` are the process's own when None."""
+    interrupt = _Interrupt()
+    try:
+        code = _run(arguments)
+    except BaseException as error:
+        # what libraries make of an interrupt (an ImportError, say) is of no interest to who pressed Ctrl-C
+        code = INTERRUPTED if interrupt.happened else _report(error)
+    finally:
+        interrupt.restore()
+    return INTERRUPTED if interrupt.happened else code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """The command's exit code; errors other than bad usage come through."""
+    try:
+        from bark_cli.cli.app import app
+
+        app(arguments, prog_name="bark")
+    except SystemExit as end:  # typer ends every command with one
+        if end.code is not None and not isinstance(end.code, int):
+            raise
+        _flush()
+        return end.code or 0
+    return 0
+
+
+def _report(error: BaseException) -> int:
+    """Say on one line what went wrong; returns the exit code for it."""
+    if os.environ.get("BARK_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        _abandon_stdout()
+        return 1
+    from bark_cli.cli.output import one_line
+
+    if isinstance(error, BarkError):
+        code, message = error.exit_code, str(error)
+    elif isinstance(error, MemoryError):
+        code, message = 1, "out of memory; use a smaller model or shorter text" + _DEBUG_HINT
+    elif isinstance(error, OSError):
+        code, message = 1, f"{error}{_DEBUG_HINT}"
+    else:
+        code, message = 1, f"unexpected {type(error).__name__}: {error}{_DEBUG_HINT}"
+    with suppress(OSError):
+        print(f"bark: {one_line(message)}", file=sys.stderr)
+    return code
+
+
+_DEBUG_HINT = "; set BARK_DEBUG=1 for the traceback"
+
+
+class _Interrupt:
+    """Turns the first Ctrl-C into KeyboardInterrupt and lets a second one end the process at once."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        self._before = signal.getsignal(signal.SIGINT)
+        # a shell that starts us in the background has it ignored, and that must stay so
+        self._installed = self._before is signal.default_int_handler
+        if self._installed:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.happened = True
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    def restore(self) -> None:
+        # after an interrupt the process is about to end, and a second Ctrl-C may end it sooner
+        if self._installed and not self.happened:
+            signal.signal(signal.SIGINT, self._before)
+
+
+def _flush() -> None:
+    """Write out what is buffered while an error can still be told."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _abandon_stdout() -> None:
+    """Nobody reads us any more: keep the interpreter from complaining about it when it flushes at the end."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

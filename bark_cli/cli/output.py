@@ -1,0 +1,23 @@
+"""What a command prints: results on stdout, everything else as single lines on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def print_json(result: Any) -> None:
+    """One JSON value on stdout."""
+    print(json.dumps(result, ensure_ascii=False, indent=2))
+
+
+def note(message: str) -> None:
+    """One line on stderr for the human at the terminal."""
+    print(f"bark: {one_line(message)}", file=sys.stderr)
+
+
+def one_line(message: str) -> str:
+    """A message on one line, without the control characters that a file name may have carried into it."""
+    line = " ".join(message.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)

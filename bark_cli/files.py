@@ -1,0 +1,62 @@
+"""Write a file whole or not at all: path + bytes -> the finished file, or the old one untouched."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from bark_cli.errors import OutputError
+
+
+def check_target(path: Path, *, force: bool = False) -> None:
+    """Find out whether `path` can be written, before the work that fills it is done.
+
+    Raises:
+        OutputError: it exists and `force` is off, is no ordinary file, or its folder is missing or read-only.
+    """
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; give the name of a file in it")
+        if path.exists() and not path.is_file():  # a device: replacing it would take it from everyone
+            raise OutputError(f"{path} is not an ordinary file; choose another name")
+        if path.exists() and not force:
+            raise OutputError(f"{path} exists; use --force to write over it")
+        if not path.parent.is_dir():
+            raise OutputError(f"folder {path.parent} does not exist; create it first")
+    except ValueError as error:  # a NUL byte in the name
+        raise OutputError(f"{str(path)!r} is not a file name: {error}") from error
+    except OSError as error:
+        raise OutputError(_cannot_write(path, error)) from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
+
+
+def write_whole(path: Path, data: bytes, *, force: bool = False) -> None:
+    """Put `data` under `path` by way of a temporary file beside it, so that no reader ever sees a part.
+
+    Raises:
+        OutputError: as `check_target`, or the disk refuses (full, gone); no temporary file is left.
+    """
+    check_target(path, force=force)
+    target = path.resolve()  # a link keeps pointing where it points
+    part = target.with_name(f".bark-{secrets.token_hex(6)}.part")
+    try:
+        # 0o666 lets the umask decide, as for any new file; mkstemp would give a private one
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        check_target(path, force=force)  # somebody may have made it meanwhile
+        part.replace(target)
+    except OSError as error:
+        raise OutputError(_cannot_write(path, error)) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    return f"cannot write {path}: {error.strerror or error}; free some space there or choose another folder"

@@ -1,0 +1,164 @@
+"""Voices by name: a name or a path -> history tokens (n,), (2, m), (8, m) of a speaker.
+
+A model's own voices come first, from the folder its layout has for them (ours `voices/`, Suno's
+`assets/prompts/`, Transformers' `speaker_embeddings/`), then the package's presets, then `$BARK_HOME/voices`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bark_cli.errors import VoiceError
+from bark_cli.hub import bark_home
+from bark_cli.tokens import BarkConfig, BarkTokens, CoarseConfig
+from bark_cli.voice_file import KEYS, count_frames, read_voice_file
+from bark_cli.voice_file import check_voice_file as check_voice_file
+from bark_cli.voice_file import save_voice as save_voice
+
+NO_VOICE = "none"  # asks for no history, even where the model has a default voice
+_LANGUAGE = re.compile(r"(?:^|/)([a-z]{2})_speaker_\d+$")  # Suno's names say it
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """A speaker: the tokens of something they said, checked against a model's vocabulary."""
+
+    name: str
+    tokens: BarkTokens
+
+
+@dataclass(frozen=True)
+class VoiceInfo:
+    """A voice that was found and not yet opened."""
+
+    name: str  # what -v takes, such as v2/en_speaker_6
+    source: Literal["model", "preset", "yours"]
+    path: Path  # a .npz file, or the common beginning of Transformers' three .npy files
+    frame_rate_hz: float
+
+    @property
+    def language(self) -> str | None:
+        """Two-letter code, where the name says it."""
+        match = _LANGUAGE.search(self.name)
+        return match[1] if match else None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds of speech it holds, from the header of one array; None when the file cannot be read."""
+        frames = count_frames(self.path)
+        return None if frames is None else frames / self.frame_rate_hz
+
+
+def find_voice(voice: str | Path, *, model_folder: Path | None, config: BarkConfig) -> Voice:
+    """Read the voice called `voice`, or the file if it is a path ending in .npz, and check it fits the model.
+
+    Raises:
+        VoiceError: there is no such voice, its file is damaged or hostile, or it was made for another model.
+    """
+    info = locate_voice(voice, model_folder)
+    return Voice(name=info.name, tokens=read_voice_file(info.path, info.name, config))
+
+
+def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceInfo:
+    """Where a voice lies, without opening it: the same search as `find_voice`, at no cost.
+
+    Names are looked up in the list of what exists, so none can lead out of the voice folders.
+
+    Raises:
+        VoiceError: no voice or file of that name; the message offers the nearest.
+    """
+    if str(voice).lower().endswith(".npz"):
+        path = Path(voice)
+        if "\0" in str(voice) or not path.is_file():
+            raise VoiceError(f"voice file {path} does not exist; `bark voices ls` shows the voices at hand")
+        return VoiceInfo(path.stem, "yours", path, CoarseConfig.rate_hz)
+    known = list_voices(model_folder)
+    for info in known:
+        if info.name == voice:
+            return info
+    for info in known:  # the model's own voices go by the last part of their name too: anna for nano/anna
+        if info.source == "model" and info.name.endswith(f"/{voice}"):
+            return info
+    raise VoiceError(_unknown(str(voice), [info.name for info in known]))
+
+
+def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
+    """The voices of the model, then the presets, then the user's own; the first of a name counts."""
+    found: dict[str, VoiceInfo] = {}
+    for info in (*_model_voices(model_folder), *_npz_voices(_presets(), "preset"), *_user_voices()):
+        found.setdefault(info.name, info)
+    return list(found.values())
+
+
+def _model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
+    """The voices beside a model's weights, in whichever of the three layouts."""
+    if folder is None:
+        return
+    folder = folder.resolve()
+    rate = _frame_rate(folder)
+    for info in _npz_voices(folder / "voices", "model", rate):
+        # a voice that lies flat is called after its model: nano/anna
+        name = info.name if "/" in info.name else f"{folder.name}/{info.name}"
+        yield VoiceInfo(name, "model", info.path, rate)
+    yield from _npy_voices(folder / "speaker_embeddings", rate)
+    yield from _npz_voices(folder / "assets" / "prompts", "model", rate)
+
+
+def _user_voices() -> Iterator[VoiceInfo]:
+    return _npz_voices(bark_home() / "voices", "yours")
+
+
+def _presets() -> Path:
+    """The shipped presets: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "presets"
+    if inside.is_dir() or not (package.parent / "pyproject.toml").is_file():
+        return inside
+    return package.parent / "presets"
+
+
+def _npz_voices(
+    root: Path, source: Literal["model", "preset", "yours"], rate: float = CoarseConfig.rate_hz
+) -> Iterator[VoiceInfo]:
+    for path in _visible(root, "*.npz"):
+        yield VoiceInfo(path.relative_to(root).with_suffix("").as_posix(), source, path, rate)
+
+
+def _npy_voices(root: Path, rate: float) -> Iterator[VoiceInfo]:
+    """Transformers keeps a voice in three files, {name}_semantic_prompt.npy and so on."""
+    ending = f"_{KEYS[0]}.npy"
+    for path in _visible(root, f"*{ending}"):
+        prefix = path.with_name(path.name.removesuffix(ending))
+        yield VoiceInfo(prefix.relative_to(root).as_posix(), "model", prefix, rate)
+
+
+def _visible(root: Path, pattern: str) -> list[Path]:
+    """Files under `root` whose names can be typed and printed, sorted."""
+    return sorted(
+        path
+        for path in root.rglob(pattern)
+        if path.is_file() and not path.name.startswith(".") and str(path.relative_to(root)).isprintable()
+    )
+
+
+def _frame_rate(folder: Path) -> float:
+    """The model's own frame rate where a native config.json says it, else the published Bark's."""
+    try:
+        return float(json.loads((folder / "config.json").read_text("utf-8"))["coarse"]["rate_hz"])
+    except (OSError, ValueError, TypeError, LookupError):
+        return CoarseConfig.rate_hz
+
+
+def _unknown(voice: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(voice, names, n=3, cutoff=0.5)
+    if near:
+        return f"no voice {voice!r}; did you mean {' or '.join(near)}? `bark voices ls` shows all"
+    if names:
+        return f"no voice {voice!r}; `bark voices ls` shows all, and a path ending in .npz is read as a file"
+    return f"no voice {voice!r}, and none is installed; put voice files in {bark_home() / 'voices'}"
