@@ -38,6 +38,15 @@ class KVCache:
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
 
+class Table(nn.Embedding):
+    """An embedding with nanoGPT's small first weights."""
+
+    def reset_parameters(self) -> None:
+        """Draw them, except on the meta device, where torch would import its compiler for it: two seconds."""
+        if not self.weight.is_meta:
+            nn.init.normal_(self.weight, std=0.02)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention with fused q/k/v."""
 
@@ -96,8 +105,8 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
-        self.wte = nn.Embedding(config.input_vocab_size, config.n_embd)
-        self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        self.wte = Table(config.input_vocab_size, config.n_embd)
+        self.wpe = Table(config.block_size, config.n_embd)
         self.h = nn.ModuleList(Block(config, i, causal=True) for i in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, bias=config.norm_bias)
         self.lm_head = nn.Linear(config.n_embd, config.output_vocab_size, bias=False)
@@ -133,9 +142,9 @@ class FineGPT(nn.Module):
         super().__init__()
         self.config = config
         self.wtes = nn.ModuleList(
-            nn.Embedding(config.input_vocab_size, config.n_embd) for _ in range(config.n_codes_total)
+            Table(config.input_vocab_size, config.n_embd) for _ in range(config.n_codes_total)
         )
-        self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        self.wpe = Table(config.block_size, config.n_embd)
         self.h = nn.ModuleList(Block(config, i, causal=False) for i in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, bias=config.norm_bias)
         self.lm_heads = nn.ModuleList(

@@ -1,0 +1,151 @@
+"""Run suno-ai/bark on the recipe's weights and write the tokens it makes: python make_golden.py CHECKOUT.
+
+CHECKOUT is a clone of https://github.com/suno-ai/bark; its generation.py needs scipy. Nothing of it is copied here: its `bark/generation.py` is
+imported, with stand-ins for the packages that only its downloads, its tokenizer and its codec need, and its networks
+are given the recipe's weights.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+from golden.recipe import CASES, FOLDER, Case, inputs, narrow_config, narrow_weights  # noqa: E402
+
+from bark_cli.tokens import BarkConfig, GPTConfig, Tokens  # noqa: E402
+
+
+def import_reference(checkout: Path) -> Any:
+    """suno-ai/bark's generation module, without running its package's `__init__`."""
+    package = types.ModuleType("bark")
+    package.__path__ = [str(checkout / "bark")]
+    sys.modules["bark"] = package
+    stand_ins = {
+        "encodec": {"EncodecModel": None},
+        "funcy": {"partial": partial},
+        "transformers": {"BertTokenizer": None},
+        "huggingface_hub": {"hf_hub_download": None},
+        "tqdm": {"tqdm": _Bar},
+    }
+    for name, attributes in stand_ins.items():
+        module = types.ModuleType(name)
+        vars(module).update(attributes)
+        sys.modules[name] = module
+    return import_module("bark.generation")
+
+
+class _Bar:
+    """A silent progress bar."""
+
+    def __init__(self, steps: Any = (), **_: Any) -> None:
+        self.steps, self.total = steps, 0
+
+    def __iter__(self) -> Any:
+        return iter(self.steps)
+
+    def update(self, n: int) -> None: ...
+    def refresh(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Text:
+    """A tokenizer that was told its answer."""
+
+    def __init__(self, ids: Tokens) -> None:
+        self.ids = ids
+
+    def encode(self, text: str, add_special_tokens: bool) -> list[int]:
+        assert not add_special_tokens
+        return self.ids.tolist()
+
+
+def load_reference(reference: Any, config: BarkConfig, weights: dict[str, dict[str, torch.Tensor]]) -> None:
+    """Put networks of the reference's own classes, holding `weights`, where it keeps loaded models."""
+    fine_module = sys.modules["bark.model_fine"]
+    kinds = {
+        "semantic": ("text", reference.GPT, reference.GPTConfig, config.semantic.gpt),
+        "coarse": ("coarse", reference.GPT, reference.GPTConfig, config.coarse.gpt),
+        "fine": ("fine", fine_module.FineGPT, fine_module.FineGPTConfig, config.fine.gpt),
+    }
+    for stage, (key, network_class, config_class, gpt) in kinds.items():
+        network = network_class(_reference_config(config_class, gpt, fine=stage == "fine"))
+        state = {_their_name(name): value for name, value in weights[stage].items()}
+        for i in range(gpt.n_codes_given, gpt.n_codes_total):
+            state[f"lm_heads.{i - gpt.n_codes_given}.weight"] = state[f"transformer.wtes.{i}.weight"]
+        network.load_state_dict(state)
+        network.eval()
+        reference.models[key] = {"model": network, "tokenizer": None} if key == "text" else network
+
+
+def _reference_config(config_class: Any, gpt: GPTConfig, *, fine: bool) -> Any:
+    given = {"n_codes_total": gpt.n_codes_total, "n_codes_given": gpt.n_codes_given} if fine else {}
+    return config_class(
+        block_size=gpt.block_size,
+        input_vocab_size=gpt.input_vocab_size,
+        output_vocab_size=gpt.output_vocab_size,
+        n_layer=gpt.n_layer,
+        n_head=gpt.n_head,
+        n_embd=gpt.n_embd,
+        dropout=0.0,
+        bias=gpt.bias,
+        **given,
+    )
+
+
+def _their_name(name: str) -> str:
+    return name if name.startswith("lm_head") else f"transformer.{name}"
+
+
+def speak(
+    reference: Any, case: Case, config: BarkConfig, *, use_kv_caching: bool = True
+) -> dict[str, Tokens]:
+    """Greedy tokens of every stage."""
+    text_ids, voice = inputs(case, config)
+    history = voice and {
+        "semantic_prompt": voice.semantic,
+        "coarse_prompt": voice.coarse,
+        "fine_prompt": voice.fine,
+    }
+    reference.models["text"]["tokenizer"] = _Text(text_ids - config.semantic.text_offset)
+    semantic = reference.generate_text_semantic(
+        "anything",
+        history_prompt=history,
+        top_k=1,
+        max_gen_duration_s=case.max_duration_s,
+        use_kv_caching=use_kv_caching,
+    )
+    coarse = reference.generate_coarse(
+        semantic, history_prompt=history, top_k=1, use_kv_caching=use_kv_caching
+    )
+    fine = reference.generate_fine(coarse, history_prompt=history, temp=None)
+    return {"semantic": semantic, "coarse": coarse, "fine": fine}
+
+
+def main() -> None:
+    """Write one small file per case."""
+    reference = import_reference(Path(sys.argv[1]))
+    config = narrow_config()
+    for case in CASES:
+        load_reference(reference, config, narrow_weights(config, case.seed, case.end_weight))
+        tokens = speak(reference, case, config)
+        np.savez_compressed(
+            FOLDER / f"{case.name}.npz",
+            **{stage: values.astype(np.uint16) for stage, values in tokens.items()},
+        )
+        print(
+            case.name,
+            {stage: values.shape for stage, values in tokens.items()},
+            len(np.unique(tokens["semantic"])),
+        )
+
+
+if __name__ == "__main__":
+    main()
