@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bark_cli.errors import ModelError
 
-_SUNO_FILES = {
+SUNO_FILES = {
     "large": ("text_2.pt", "coarse_2.pt", "fine_2.pt"),
     "small": ("text.pt", "coarse.pt", "fine.pt"),
 }
@@ -58,6 +58,11 @@ def cache_home() -> Path:
     return Path.home() / ".cache"
 
 
+def _dot_cache() -> Path:
+    """Where Suno, torch and Hugging Face keep their caches, on every platform."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+
+
 def bark_home() -> Path:
     """Where models and saved voices are kept: $BARK_HOME, else in the platform's cache."""
     configured = os.environ.get("BARK_HOME")
@@ -71,9 +76,7 @@ def nano_folder() -> Path:
 
 def huggingface_snapshots(repository: str) -> list[Path]:
     """Snapshots of a repository in huggingface_hub's cache, newest first."""
-    home = Path(
-        os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    )
+    home = Path(os.environ.get("HF_HOME") or _dot_cache() / "huggingface")
     hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
     snapshots = hub / f"models--{repository.replace('/', '--')}" / "snapshots"
     found = [path for path in snapshots.glob("*") if path.is_dir()]
@@ -92,9 +95,7 @@ def tokenizer_elsewhere() -> Path | None:
 
 def codec_elsewhere() -> Path | None:
     """EnCodec's weights as suno-ai/bark leaves them on a machine: in torch.hub's cache."""
-    torch_home = Path(
-        os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
-    )
+    torch_home = Path(os.environ.get("TORCH_HOME") or _dot_cache() / "torch")
     found = sorted((torch_home.expanduser() / "hub" / "checkpoints").glob("encodec_24khz*.th"))
     return found[0] if found else None
 
@@ -153,22 +154,30 @@ def _places(name: str) -> Iterator[ModelRef]:
     if entry is None or entry.repository is None:
         return
     for snapshot in huggingface_snapshots(entry.repository):
-        yield ModelRef(name=name, folder=snapshot)
-    suno = cache_home() / "suno" / "bark_v0"
-    beside = {path.name for path in suno.glob("*")}
+        if _has_config_and_weights(_file_names(snapshot)):
+            yield ModelRef(name=name, folder=snapshot)
+    suno = _dot_cache() / "suno" / "bark_v0"
+    beside = _file_names(suno)
     tokenizer = {"tokenizer.json", "vocab.txt"} & beside or tokenizer_elsewhere()
     codec = any(file.startswith("encodec_24khz") for file in beside) or codec_elsewhere()
-    if beside.issuperset(_SUNO_FILES[name]) and tokenizer and codec:
+    if beside.issuperset(SUNO_FILES[name]) and tokenizer and codec:
         yield ModelRef(name=name, folder=suno, size=name)
+
+
+def _file_names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*") if path.is_file()}
+
+
+def _has_config_and_weights(names: set[str]) -> bool:
+    weights = {"model.safetensors", "pytorch_model.bin"}
+    weights |= {f"{name}.index.json" for name in weights}
+    return "config.json" in names and bool(names & weights)
 
 
 def _is_model(folder: Path) -> bool:
     """Whether a folder holds the weights of a model, by the names of its files."""
-    names = {path.name for path in folder.glob("*") if path.is_file()}
-    weights = {"model.safetensors", "pytorch_model.bin"}
-    weights |= {f"{name}.index.json" for name in weights}
-    suno = any(names.issuperset(files) for files in _SUNO_FILES.values())
-    return suno or ("config.json" in names and bool(names & weights))
+    names = _file_names(folder)
+    return _has_config_and_weights(names) or any(names.issuperset(f) for f in SUNO_FILES.values())
 
 
 def _names() -> str:

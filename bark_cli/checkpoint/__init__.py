@@ -10,10 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from bark_cli.checkpoint.build import Networks, build_networks
-from bark_cli.checkpoint.check import check_config, check_tensors, expected_shapes
-from bark_cli.checkpoint.native import Storage, is_native, read_native, write_native
+from bark_cli.checkpoint.check import check_tensors, expected_shapes
+from bark_cli.checkpoint.files import read_json
+from bark_cli.checkpoint.native import CONFIG_FILE, Storage, read_native, write_native
 from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.suno import read_suno, suno_sizes
+from bark_cli.checkpoint.transformers import has_transformers_weights, read_transformers
 from bark_cli.errors import ModelError
+from bark_cli.hub import SUNO_FILES
 
 __all__ = [
     "Checkpoint",
@@ -36,7 +40,6 @@ def read_checkpoint(folder: Path, *, size: str | None = None) -> Checkpoint:
         ModelError: the folder is missing, or its model is incomplete, damaged or not Bark.
     """
     checkpoint = _read(folder, size)
-    check_config(checkpoint.config, folder)
     return replace(checkpoint, tensors=check_tensors(checkpoint.config, checkpoint.tensors, folder))
 
 
@@ -45,8 +48,16 @@ def _read(folder: Path, size: str | None) -> Checkpoint:
         raise ModelError(f"size {size!r} is unknown; use small or large")
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder; give a model's folder or name")
-    if is_native(folder):
+    values = read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
+    sizes = suno_sizes(folder)
+    if "semantic" in values:
         return read_native(folder)
-    raise ModelError(
-        f"{folder} holds no Bark model: no config.json with model.safetensors, and no *.pt files"
-    )
+    # suno/bark's own repository holds both layouts; asking for a size asks for the files that come in two.
+    if sizes and (size in sizes or not has_transformers_weights(folder)):
+        return read_suno(folder, size)
+    if values.get("model_type") == "bark":
+        return read_transformers(folder, values)
+    if values:
+        kind = values.get("model_type") or "of another program"
+        raise ModelError(f"{folder} holds a model {kind!r}, not Bark; give the folder of a Bark model")
+    raise ModelError(f"{folder} holds no Bark model: no config.json, and no {', '.join(SUNO_FILES['small'])}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from torch import Tensor
 from bark_cli.errors import ModelError, UnsafeFileError
 
 AGAIN = "download it again"
+# How torch's safe unpickler says that it met a class or function it was not told to trust.
+_CALLS = re.compile(r"GLOBAL (\S+)|Trying to call reduce|Can only create new object|Can only build")
 _MAX_JSON_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB, a real configuration some kB
 
 
@@ -85,9 +88,10 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
         with torch.serialization.safe_globals(list(allow)):
             values = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "global" in str(error).lower():
+        if wanted := _CALLS.search(str(error)):
+            name = f" ({wanted[1]})" if wanted[1] else ""
             raise UnsafeFileError(
-                f"{path} tries to run code when read, so it was not read; get the model from its own source"
+                f"{path} tries to run code when read{name}, so it was not; get the model from its own source"
             ) from error
         raise ModelError(f"{path} is damaged or not a PyTorch checkpoint; {AGAIN}") from error
     except MemoryError:

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from bark_cli.checkpoint.check import check_config
 from bark_cli.checkpoint.files import AGAIN, read_json, read_safetensors
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import ModelError
@@ -34,12 +35,6 @@ def find_tokenizer(folder: Path) -> Path | None:
     return next((folder / name for name in TOKENIZER_FILES if (folder / name).is_file()), None)
 
 
-def is_native(folder: Path) -> bool:
-    """Whether config.json is one of ours."""
-    file = folder / CONFIG_FILE
-    return file.is_file() and "semantic" in read_json(file)
-
-
 def read_native(folder: Path) -> Checkpoint:
     """Read a native folder; the tensors are float32 but not yet checked against the configuration.
 
@@ -47,6 +42,7 @@ def read_native(folder: Path) -> Checkpoint:
         ModelError: a file is missing or damaged.
     """
     config = BarkConfig.from_dict(read_json(folder / CONFIG_FILE))
+    check_config(config, folder)
     tokenizer = find_tokenizer(folder)
     if tokenizer is None:
         raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; {AGAIN}")
