@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,18 +18,20 @@ def check_target(path: Path, *, force: bool = False) -> None:
         OutputError: it exists and `force` is off, is no ordinary file, or its folder is missing or read-only.
     """
     try:
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder; give the name of a file in it")
-        if path.exists() and not path.is_file():  # a device: replacing it would take it from everyone
-            raise OutputError(f"{path} is not an ordinary file; choose another name")
-        if path.exists() and not force:
-            raise OutputError(f"{path} exists; use --force to write over it")
-        if not path.parent.is_dir():
-            raise OutputError(f"folder {path.parent} does not exist; create it first")
-    except ValueError as error:  # a NUL byte in the name
-        raise OutputError(f"{str(path)!r} is not a file name: {error}") from error
-    except OSError as error:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = None
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
         raise OutputError(_cannot_write(path, error)) from error
+    if mode is not None and stat.S_ISDIR(mode):
+        raise OutputError(f"{path} is a folder; give the name of a file in it")
+    if mode is not None and not stat.S_ISREG(mode):  # a device: replacing it would take it from everyone
+        raise OutputError(f"{path} is not an ordinary file; choose another name")
+    if mode is not None and not force:
+        raise OutputError(f"{path} exists; use --force to write over it")
+    if not path.parent.is_dir():
+        lacking = "is not a folder" if path.parent.exists() else "does not exist; create it first"
+        raise OutputError(f"cannot write {path}: {path.parent} {lacking}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
 
@@ -58,5 +61,6 @@ def write_whole(path: Path, data: bytes, *, force: bool = False) -> None:
             part.unlink()
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
-    return f"cannot write {path}: {error.strerror or error}; free some space there or choose another folder"
+def _cannot_write(path: Path, error: OSError | ValueError) -> str:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return f"cannot write {path}: {reason}; choose another place"

@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -74,10 +75,7 @@ def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceIn
         VoiceError: no voice or file of that name; the message offers the nearest.
     """
     if str(voice).lower().endswith(".npz"):
-        path = Path(voice)
-        if "\0" in str(voice) or not path.is_file():
-            raise VoiceError(f"voice file {path} does not exist; `bark voices ls` shows the voices at hand")
-        return VoiceInfo(path.stem, "yours", path, CoarseConfig.rate_hz)
+        return _voice_at(Path(voice))
     known = list_voices(model_folder)
     for info in known:
         if info.name == voice:
@@ -86,6 +84,13 @@ def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceIn
         if info.source == "model" and info.name.endswith(f"/{voice}"):
             return info
     raise VoiceError(_unknown(str(voice), [info.name for info in known]))
+
+
+def _voice_at(path: Path) -> VoiceInfo:
+    with suppress(OSError):  # such as a name too long for any file
+        if path.is_file():
+            return VoiceInfo(path.stem, "yours", path, CoarseConfig.rate_hz)
+    raise VoiceError(f"there is no voice file {path}; `bark voices ls` shows the voices at hand")
 
 
 def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:

@@ -1,0 +1,150 @@
+"""Sound to files of every format, and to a loudspeaker that may be missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from bark_cli import audio as sound
+from bark_cli.audio import FORMATS, Audio, check_player, check_sound_file, encode, play, save
+from bark_cli.errors import AudioError, OptionError
+
+
+def tone(seconds: float = 1.0, rate: int = 24_000) -> Audio:
+    time = np.arange(int(seconds * rate)) / rate
+    return Audio(samples=(0.5 * np.sin(2 * np.pi * 440 * time)).astype(np.float32), sample_rate=rate)
+
+
+def test_wav_is_mono_16_bit_and_exact(tmp_path: Path) -> None:
+    audio = Audio(samples=np.array([0, 0.5, -0.5, 1, -1, 3, -3], np.float32), sample_rate=24_000)
+    save(audio, tmp_path / "a.wav")
+    with wave.open(str(tmp_path / "a.wav")) as file:  # the standard library reads what we wrote
+        assert file.getparams()[:4] == (1, 2, 24_000, 7)
+        samples = np.frombuffer(file.readframes(7), "<i2")
+    assert samples.tolist() == [0, 16384, -16384, 32767, -32767, 32767, -32767]  # louder than 1 is clipped
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("seconds", [0.1, 2.5])
+def test_every_format_comes_back_as_long_and_as_loud(tmp_path: Path, suffix: str, seconds: float) -> None:
+    path = tmp_path / f"a{suffix.upper()}"  # the case of a suffix says nothing
+    save(tone(seconds), path)
+    samples, rate = soundfile.read(path)
+    assert rate == 24_000
+    assert samples.ndim == 1
+    assert abs(len(samples) - seconds * 24_000) <= 1152 * 2  # one frame of the coarsest codec, and its delay
+    middle = samples[len(samples) // 4 : -len(samples) // 4]
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
+
+
+def test_ten_minutes_of_vorbis_do_not_crash() -> None:
+    # libsndfile 1.2 dies of it in one piece, and would take the suite with it
+    code = (
+        "import numpy as np; from bark_cli.audio import Audio, encode;"
+        "encode(Audio(samples=np.zeros(600 * 24_000, np.float32), sample_rate=24_000), '.ogg')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def test_an_unknown_ending_names_the_known(tmp_path: Path) -> None:
+    for name in ("a.aac", "a", ".wav"):
+        with pytest.raises(OptionError, match=r"use one of \.wav, \.flac, \.ogg, \.opus, \.mp3"):
+            check_sound_file(tmp_path / name)
+
+
+def test_an_old_file_needs_force(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"old")
+    with pytest.raises(AudioError, match="--force"):
+        save(tone(), path)
+    assert path.read_bytes() == b"old"
+    save(tone(), path, force=True)
+    assert soundfile.info(path).frames == 24_000
+
+
+@pytest.mark.parametrize("samples", [[], [0.0, np.nan], [np.inf]])
+def test_no_sound_and_no_numbers_are_refused(samples: list[float]) -> None:
+    with pytest.raises(AudioError, match="--seed"):
+        encode(Audio(samples=np.array(samples, np.float32), sample_rate=24_000), ".wav")
+
+
+def test_a_rate_the_format_cannot_have_is_one_line() -> None:
+    with pytest.raises(AudioError, match=r"cannot write \.opus.*use \.wav"):
+        encode(tone(rate=12_345), ".opus")
+
+
+class FakePortAudio(types.ModuleType):
+    """sounddevice's face, with or without a device behind it."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self, devices: int) -> None:
+        super().__init__("sounddevice")
+        self.devices, self.calls = devices, []  # type: ignore[var-annotated]
+
+    def query_devices(self, kind: str) -> dict[str, Any]:
+        assert kind == "output"
+        if not self.devices:
+            raise self.PortAudioError("Error querying device -1")
+        return {"name": "loudspeaker"}
+
+    def play(self, samples: np.ndarray, rate: int) -> None:
+        self.calls.append((len(samples), float(np.abs(samples).max()), rate))
+
+    def wait(self) -> None:
+        self.calls.append("wait")
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+
+def test_plays_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakePortAudio(devices=1)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    play(Audio(samples=np.array([0, 2], np.float32), sample_rate=24_000))
+    assert fake.calls == [(2, 1.0, 24_000), "wait", "stop"]
+
+
+def test_ctrl_c_stops_the_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    fake = FakePortAudio(devices=1)
+    fake.wait = interrupted  # type: ignore[method-assign]
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    with pytest.raises(KeyboardInterrupt):
+        play(tone())
+    assert fake.calls[-1] == "stop"
+
+
+def test_without_a_device_o_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", FakePortAudio(devices=0))
+    with pytest.raises(AudioError, match=r"no output device.*-o FILE"):
+        check_player()
+
+
+@pytest.mark.parametrize(
+    "body", ["raise OSError('PortAudio library not found')", "raise ImportError('none')"]
+)
+def test_without_portaudio_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    (tmp_path / "sounddevice.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    with pytest.raises(AudioError, match=r"apt install libportaudio2.*brew install portaudio.*-o FILE"):
+        check_player()
+
+
+def test_sounddevice_is_not_imported_to_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    sound.save(tone(0.1), tmp_path / "a.wav")

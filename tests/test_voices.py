@@ -1,0 +1,180 @@
+"""Voices by name: what is listed, what is found, and what is offered instead."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tiny_voice, write_voice
+
+from bark_cli import voices
+from bark_cli.errors import VoiceError
+from bark_cli.tokens import BarkConfig
+from bark_cli.voices import find_voice, list_voices, locate_voice
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BARK_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(voices, "_presets", lambda: tmp_path / "presets")
+    return tmp_path / "presets"
+
+
+def test_the_models_own_voice_by_its_full_and_its_short_name(
+    tiny_model: Path, tiny_config: BarkConfig
+) -> None:
+    expected = tiny_voice(tiny_config)
+    for name in ("tiny/ann", "ann"):
+        voice = find_voice(name, model_folder=tiny_model, config=tiny_config)
+        assert voice.name == "tiny/ann"
+        np.testing.assert_array_equal(voice.tokens.semantic, expected.semantic)
+        np.testing.assert_array_equal(voice.tokens.coarse, expected.coarse)
+        np.testing.assert_array_equal(voice.tokens.fine, expected.fine)
+
+
+def test_lists_model_presets_and_own_in_that_order(
+    tiny_model: Path, tiny_config: BarkConfig, home: Path, presets: Path
+) -> None:
+    for path in (presets / "v2" / "en_speaker_6.npz", presets / "announcer.npz", home / "voices" / "me.npz"):
+        write_voice(path, tiny_voice(tiny_config))
+    found = [(info.name, info.source, info.language) for info in list_voices(tiny_model)]
+    assert found == [
+        ("tiny/ann", "model", None),
+        ("announcer", "preset", None),
+        ("v2/en_speaker_6", "preset", "en"),
+        ("me", "yours", None),
+    ]
+
+
+def test_the_first_of_a_name_counts(tiny_config: BarkConfig, home: Path, presets: Path) -> None:
+    write_voice(presets / "me.npz", tiny_voice(tiny_config, seed=1))
+    write_voice(home / "voices" / "me.npz", tiny_voice(tiny_config, seed=2))
+    assert [info.source for info in list_voices()] == ["preset"]
+    voice = find_voice("me", model_folder=None, config=tiny_config)
+    np.testing.assert_array_equal(voice.tokens.fine, tiny_voice(tiny_config, seed=1).fine)
+
+
+def test_lengths_are_in_seconds_at_the_models_rate(tiny_model: Path, tmp_path: Path) -> None:
+    (info,) = [info for info in list_voices(tiny_model) if info.source == "model"]
+    assert info.duration_s == pytest.approx(45 / 75)
+    slow = tmp_path / "slow"
+    shutil.copytree(tiny_model, slow)
+    config = (slow / "config.json").read_text()
+    assert '"rate_hz": 75.0' in config
+    (slow / "config.json").write_text(config.replace('"rate_hz": 75.0', '"rate_hz": 25.0'))
+    (info,) = [info for info in list_voices(slow) if info.source == "model"]
+    assert (info.name, info.duration_s) == ("slow/ann", pytest.approx(45 / 25))
+
+
+def test_sunos_and_transformers_folders(
+    tiny_config: BarkConfig, tmp_path: Path, presets: Path, home: Path
+) -> None:
+    voice = tiny_voice(tiny_config)
+    write_voice(tmp_path / "suno" / "assets" / "prompts" / "v2" / "fr_speaker_1.npz", voice)
+    folder = tmp_path / "hf" / "speaker_embeddings" / "v2"
+    folder.mkdir(parents=True)
+    for key, array in (("semantic", voice.semantic), ("coarse", voice.coarse), ("fine", voice.fine)):
+        np.save(folder / f"fr_speaker_1_{key}_prompt.npy", array.astype(np.int32))
+    for model in ("suno", "hf"):
+        (info,) = list_voices(tmp_path / model)
+        assert (info.name, info.language, info.duration_s) == ("v2/fr_speaker_1", "fr", pytest.approx(0.6))
+        found = find_voice("v2/fr_speaker_1", model_folder=tmp_path / model, config=tiny_config)
+        np.testing.assert_array_equal(found.tokens.fine, voice.fine)
+        assert found.tokens.fine.dtype == np.int64
+    (folder / "fr_speaker_1_fine_prompt.npy").unlink()
+    with pytest.raises(VoiceError, match="cannot read voice"):
+        find_voice("v2/fr_speaker_1", model_folder=tmp_path / "hf", config=tiny_config)
+
+
+def test_a_file_by_its_path(tiny_config: BarkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_voice(tmp_path / "me.npz", tiny_voice(tiny_config))
+    monkeypatch.chdir(tmp_path)
+    for path in ("me.npz", tmp_path / "me.npz", str(tmp_path / "me.npz")):
+        assert find_voice(path, model_folder=None, config=tiny_config).name == "me"
+
+
+def test_a_damaged_file_does_not_hide_the_others(tiny_config: BarkConfig, home: Path, presets: Path) -> None:
+    write_voice(home / "voices" / "good.npz", tiny_voice(tiny_config))
+    (home / "voices" / "bad.npz").write_bytes(b"not a zip")
+    assert [(info.name, info.duration_s) for info in list_voices()] == [
+        ("bad", None),
+        ("good", pytest.approx(0.6)),
+    ]
+
+
+def test_names_that_cannot_be_typed_are_not_listed(
+    tiny_config: BarkConfig, home: Path, presets: Path
+) -> None:
+    for name in (".hidden", "._mac", "a\nb", "ok"):
+        write_voice(home / "voices" / f"{name}.npz", tiny_voice(tiny_config))
+    assert [info.name for info in list_voices()] == ["ok"]
+
+
+def test_an_unknown_voice_offers_the_nearest(tiny_config: BarkConfig, presets: Path, home: Path) -> None:
+    for number in range(3):
+        write_voice(presets / "v2" / f"en_speaker_{number}.npz", tiny_voice(tiny_config))
+    with pytest.raises(VoiceError, match=r"did you mean v2/en_speaker_\d or") as error:
+        locate_voice("v2/en_speakr_1")
+    assert "v2/en_speaker_1" in str(error.value)
+    with pytest.raises(VoiceError, match=r"`bark voices ls` shows all"):
+        locate_voice("zzz")
+
+
+def test_without_any_voice_it_says_where_they_go(presets: Path, home: Path) -> None:
+    with pytest.raises(VoiceError, match=r"none is installed; put voice files in .*voices"):
+        locate_voice("anna")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside",
+        "v2/../../outside",
+        "..",
+        ".",
+        "",
+        "/etc/passwd",
+        "\\\\host\\share\\outside",
+        "C:\\outside",
+        "C:outside",
+        "..\\outside",
+        "outside\0",
+        "./ok",
+        "ok/",
+    ],
+)
+def test_no_name_leads_out_of_the_voice_folders(
+    tiny_config: BarkConfig, home: Path, presets: Path, name: str
+) -> None:
+    write_voice(home / "outside.npz", tiny_voice(tiny_config))
+    write_voice(home / "voices" / "ok.npz", tiny_voice(tiny_config))
+    with pytest.raises(VoiceError, match="no voice"):
+        locate_voice(name)
+
+
+@pytest.mark.parametrize("name", ["gone.npz", "a\0b.npz", "n" * 5000 + ".npz", "folder.npz"])
+def test_a_path_that_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "folder.npz").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VoiceError, match="no voice file"):
+        locate_voice(name)
+
+
+def test_presets_of_a_checkout_lie_beside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "bark_cli"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(voices, "__file__", str(package / "voices.py"))
+    assert voices._presets() == package / "presets"  # installed: never a stranger's folder beside it
+    (package.parent / "pyproject.toml").touch()
+    assert voices._presets() == package.parent / "presets"
+    (package / "presets").mkdir()
+    assert voices._presets() == package / "presets"
