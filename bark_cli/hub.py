@@ -123,7 +123,7 @@ def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:
         return installed[0]
     text = os.fspath(model)
     path = Path(text).expanduser()
-    if _looks_like_path(model, text) or (text not in MODELS and path.is_dir()):
+    if _looks_like_path(model, text) or (text and text not in MODELS and path.is_dir()):
         if not path.is_dir():
             raise ModelError(f"{text} is not a folder; give the folder of a model, or a name ({_names()})")
         return ModelRef(name=path.resolve().name, folder=path)

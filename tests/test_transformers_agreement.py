@@ -1,4 +1,4 @@
-"""Our networks give what transformers' Bark gives on the same random weights, in whichever layout they lie."""
+"""Our networks give what transformers' Bark gives on the same random weights, in every layout."""
 
 from __future__ import annotations
 
