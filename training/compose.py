@@ -1,4 +1,4 @@
-"""A text with tags and hesitations -> the row of pieces that says it; their tokens number T, an even count."""
+"""A text with tags and hesitations -> the row of pieces that says it; their tokens number T, which is even."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from training import units
 from training.sounds import TAGS, sound
-from training.teacher import Piece, Teacher, plain, render, silence
+from training.teacher import Piece, Teacher, plain, silence
 
 TAG = re.compile(r"\[(" + "|".join(TAGS) + r")\]")
 # a dash or an ellipsis that more words follow: the speaker stops and goes on
@@ -74,6 +74,3 @@ def _finished(pieces: list[Piece]) -> list[Piece]:
     cuts = np.cumsum([len(piece.tokens) for piece in pieces])[:-1]
     parts = np.split(row, cuts)
     return [Piece(tokens, piece.frames, piece.wave) for tokens, piece in zip(parts, pieces, strict=True)]
-
-
-__all__ = ["compose", "render", "tokens_of"]

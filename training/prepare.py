@@ -1,4 +1,4 @@
-"""Training data of nano: sentences -> shards of int16 audio (480 T per utterance), tokens (T,), voices and texts."""
+"""Training data of nano: sentences -> shards of int16 audio (480 T each), tokens (T,), voices and texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training import units
 from training.compose import compose, tokens_of
 from training.teacher import VOICES, Teacher, render
 
-SHARD_TEXTS = 250
+SHARD_TEXTS = 100
 MAX_TOKENS = 768
 
 
@@ -26,7 +26,7 @@ MAX_TOKENS = 768
 class Corpus:
     """Utterance i: audio[480 * offsets[i] : 480 * offsets[i + 1]], semantic[offsets[i] : offsets[i + 1]].
 
-    `audio` may be empty (the pairs of text and tokens only, see load_pairs). `voices[i]` indexes teacher.VOICES.
+    `voices[i]` indexes teacher.VOICES. Of load_pairs, which has texts and tokens only, `audio` is empty.
     """
 
     audio: npt.NDArray[np.int16]
@@ -82,11 +82,11 @@ def _teacher(graph: Path) -> Teacher:
     return Teacher(graph)
 
 
-def make_shard(job: tuple[int, list[str], float], *, out: Path, graph: Path, seed: int) -> tuple[float, int]:
+def make_shard(job: tuple[int, list[str], int], *, out: Path, graph: Path, seed: int) -> tuple[float, int]:
     """Write pairs-NNNN and audio-NNNN of some texts -> (hours of audio, utterances); skips what is there."""
-    number, texts, copies = job
+    number, texts, voices_each = job
     pairs_file, audio_file = out / f"pairs-{number:05d}.npz", out / f"audio-{number:05d}.npz"
-    if pairs_file.exists() and (audio_file.exists() or copies <= 0):
+    if pairs_file.exists() and (audio_file.exists() or not voices_each):
         return 0.0, 0
     rng = np.random.default_rng([seed, number])
     teacher = _teacher(graph)
@@ -98,9 +98,7 @@ def make_shard(job: tuple[int, list[str], float], *, out: Path, graph: Path, see
         tokens = tokens_of(pieces)
         rows.append(tokens)
         kept.append(text)
-        # copies 1.4: one voice for each text and a second one for four in ten
-        times = min(len(VOICES), int(copies + rng.random()))
-        for voice in rng.choice(len(VOICES), times, replace=False).tolist():
+        for voice in rng.choice(len(VOICES), voices_each, replace=False).tolist():
             wave = render(pieces, VOICES[voice], rng)
             spoken.append((text, tokens, voice, np.rint(wave * 32767).astype(np.int16)))
     _write(pairs_file, kept, rows, [-1] * len(kept), None)
@@ -137,10 +135,9 @@ def _write(
     partial_file.replace(file)
 
 
-def copies_for(hours: float, texts: list[str]) -> float:
-    """How many voices each text needs on average to reach so many hours (about 15 characters a second)."""
-    estimate = sum(len(text) / 15.0 + 0.35 for text in texts) / 3600
-    return hours / max(estimate, 1e-9)
+def hours_of(texts: list[str]) -> float:
+    """About how long one voice takes to say the texts: 15 characters a second."""
+    return sum(len(text) / 15.0 + 0.35 for text in texts) / 3600
 
 
 def prepare(
@@ -148,21 +145,30 @@ def prepare(
     texts: list[str],
     *,
     hours: float,
+    voices_each: int,
+    pairs: bool,
     processes: int,
     seed: int,
     graph: Path,
     limit_s: float | None = None,
 ) -> float:
-    """Write shards until `hours` of audio are there (or limit_s has passed) -> the hours made by this call."""
+    """Write shards of about `hours` of audio, then pairs of the other texts -> the hours made by this call.
+
+    One pass of the teacher serves `voices_each` voices of a text. What is there already is kept; after limit_s
+    no new shard is begun.
+    """
     out.mkdir(parents=True, exist_ok=True)
     units.write_table(out / "units.json")
     (out / "voices.json").write_text(json.dumps([voice.name for voice in VOICES]), encoding="utf-8")
     order = np.random.default_rng(seed).permutation(len(texts))
-    copies = copies_for(hours, texts)
-    jobs = [
-        (number, [texts[i] for i in order[at : at + SHARD_TEXTS]], copies)
-        for number, at in enumerate(range(0, len(order), SHARD_TEXTS))
-    ]
+    jobs: list[tuple[int, list[str], int]] = []
+    planned = 0.0
+    for number, at in enumerate(range(0, len(order), SHARD_TEXTS)):
+        chosen = [texts[i] for i in order[at : at + SHARD_TEXTS]]
+        each = voices_each if planned < hours else 0
+        planned += each * hours_of(chosen)
+        if each or pairs:
+            jobs.append((number, chosen, each))
     work = partial(make_shard, out=out, graph=graph, seed=seed)
     started, made, done = time.perf_counter(), 0.0, 0
     with ProcessPoolExecutor(processes) as pool:
@@ -184,6 +190,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--texts", type=Path, required=True, help="folder of train.txt, from training.texts")
     parser.add_argument("--hours", type=float, default=40.0, help="audio to make; 0 makes pairs only")
+    parser.add_argument("--voices-each", type=int, default=2, help="voices that say each text of the audio")
+    parser.add_argument("--no-pairs", action="store_true", help="leave out texts that get no audio")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=None, help="use only so many of the texts")
@@ -199,6 +207,8 @@ def main() -> None:
         given.out,
         texts,
         hours=given.hours,
+        voices_each=given.voices_each,
+        pairs=not given.no_pairs,
         processes=given.processes,
         seed=given.seed,
         graph=given.graph,

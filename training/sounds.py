@@ -1,14 +1,15 @@
-"""Sounds made by code: a tag like [laughs] -> a piece of frames (601, F) with tokens of its own, or of music as a wave."""
+"""Sounds made by code: a tag like [laughs] -> a piece with tokens of its own, of frames (601, F) or a wave."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from training import units
-from training.teacher import BINS, HOP, MEDIAN_F0, Array, Frames, Piece, Teacher, piece_of
+from training.teacher import BINS, HOP, MEDIAN_F0, Array, Frames, Piece, Teacher
 from training.units import SAMPLE_RATE, TOKEN_SAMPLES
 
 FREQUENCIES = np.arange(BINS, dtype=np.float32) * 20.0
@@ -59,7 +60,7 @@ def laugh(teacher: Teacher, rng: np.random.Generator) -> Piece:
     made = replace(
         chosen,
         lh=np.where(breath, SILENT, chosen.lh + gain).astype(np.float32),
-        ln=(chosen.ln + gain + np.where(breath, 1.1, 0.5)).astype(np.float32),
+        ln=(np.where(breath, chosen.lr + 0.3, chosen.lh - 2.2) + gain).astype(np.float32),
         lr=np.where(breath, SILENT, chosen.lr + gain).astype(np.float32),
         f0=np.concatenate(f0).astype(np.float32),
     )
@@ -73,9 +74,9 @@ def sigh(rng: np.random.Generator) -> Piece:
     envelope = np.minimum(u / 0.12, 1.0) * (1.0 - u) ** 0.8
     first = rng.uniform(750, 950) * (1 - 0.25 * u)
     formants = [(first, 180.0), (1350 - 250 * u, 220.0), (2600 + 0 * u, 350.0)]
-    ln = _noise(formants, envelope, rng.uniform(-1.0, -0.6), tilt=-1.6)
+    ln = _noise(formants, envelope, rng.uniform(0.5, 0.9), tilt=-1.6)
     voice = np.clip(1.0 - u / rng.uniform(0.35, 0.6), 0.0, 1.0)
-    lh = _noise(formants, envelope * voice, rng.uniform(-1.6, -0.8), tilt=-2.5)
+    lh = _noise(formants, envelope * voice, rng.uniform(-0.2, 0.6), tilt=-2.5)
     f0 = np.where(voice > 0.02, MEDIAN_F0 * rng.uniform(0.95, 1.2) * (1.0 - 0.35 * u), 0.0)
     return _as_piece(_frames(lh, ln, f0), lambda v, t: ("sigh", v))
 
@@ -86,7 +87,7 @@ def gasp(rng: np.random.Generator) -> Piece:
     u = np.linspace(0.0, 1.0, frames)
     envelope = u**0.7 * np.minimum((1.0 - u) / 0.12, 1.0)
     formants = [(500 + 250 * u, 250.0), (rng.uniform(1500, 1800) + 500 * u, 250.0), (3000 + 300 * u, 400.0)]
-    ln = _noise(formants, envelope, rng.uniform(-0.6, -0.2), tilt=-1.0)
+    ln = _noise(formants, envelope, rng.uniform(0.6, 1.0), tilt=-1.0)
     return _as_piece(_frames(np.full_like(ln, SILENT), ln, np.zeros(frames)), lambda v, t: ("gasp", v))
 
 
@@ -103,8 +104,8 @@ def clear_throat(rng: np.random.Generator) -> Piece:
         (np.full(frames, 2400.0), 300.0),
     ]
     rough = envelope * rng.uniform(0.55, 1.0, frames)
-    ln = _noise(formants, rough, -0.7, tilt=-1.8)
-    lh = _noise(formants, rough, -0.3, tilt=-2.2)
+    ln = _noise(formants, rough, 1.1, tilt=-1.8)
+    lh = _noise(formants, rough, 2.0, tilt=-2.2)
     creak = MEDIAN_F0 * rng.uniform(0.42, 0.55) * rng.uniform(0.75, 1.25, frames)
     return _as_piece(
         _frames(lh, ln, np.where(burst, creak, 0.0)),
@@ -172,7 +173,7 @@ def _frames(lh: Array, ln: Array, f0: npt.NDArray[np.float64]) -> Frames:
     return Frames(lh, zero, ln, np.full_like(lh, SILENT), zero, f0.astype(np.float32))
 
 
-def _as_piece(frames: Frames, name_at) -> Piece:  # type: ignore[no-untyped-def]
+def _as_piece(frames: Frames, name_at: Callable[[float, int], tuple[str, float]]) -> Piece:
     """Tokens whose phase runs evenly over the sound; the frames are padded to whole tokens."""
     count = int(np.ceil(len(frames.f0) * HOP / TOKEN_SAMPLES))
     last = len(frames.f0) - 1
@@ -184,6 +185,3 @@ def _as_piece(frames: Frames, name_at) -> Piece:  # type: ignore[no-untyped-def]
     return Piece(
         np.asarray(tokens, np.int16), frames=frames.cut(0, int(np.ceil(count * TOKEN_SAMPLES / HOP)) + 1)
     )
-
-
-__all__ = ["TAGS", "clear_throat", "gasp", "laugh", "music", "piece_of", "sigh", "sound"]

@@ -1,15 +1,14 @@
-"""The teacher: text -> semantic tokens (T,) and, per voice, float32 (480 T,) at 24 kHz, from hibari's own layers.
+"""The teacher: text -> semantic tokens (T,) and, per voice, float32 (480 T,) at 24 kHz, from hibari's layers.
 
-hibari (Apache-2.0) predicts durations and a spectrum per 12.5 ms frame before it makes a waveform. The durations and f0
-give the semantic tokens; scaling f0 and warping the spectrum before synthesis gives further voices of the same tokens.
+hibari (Apache-2.0) predicts durations and a spectrum per 12.5 ms frame before it makes a waveform. Durations
+and f0 give the semantic tokens; f0 scaled and the spectrum warped give further voices of the same tokens.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,30 +34,35 @@ PLOSIVES = "bdɡkptʤʧ"
 
 @dataclass(frozen=True)
 class Voice:
-    """How a voice differs from the teacher's: factors of f0, its range and the formants; log gains of noise and tilt."""
+    """How a voice differs from the teacher's: factors of f0, formants and pitch span, and what is added.
+
+    `breath` is the log level of noise against the harmonics, `tilt` a log gain growing to the top of the band,
+    `spread` how far the harmonics' phases are delayed, `gain` the factor of the waveform.
+    """
 
     name: str
     f0: float = 1.0
     formant: float = 1.0
     span: float = 1.0
-    breath: float = 0.0
+    breath: float = -30.0
     tilt: float = 0.0
+    spread: float = 0.0
     gain: float = 4.0
 
 
 VOICES = (
-    Voice("nano/anna"),
-    Voice("nano/ben", f0=0.55, formant=0.86, span=1.0),
-    Voice("nano/carl", f0=0.47, formant=0.82, span=0.85),
-    Voice("nano/dora", f0=0.88, formant=0.96, span=1.15, breath=0.35),
-    Voice("nano/emil", f0=0.62, formant=0.90, span=1.2),
-    Voice("nano/finn", f0=1.25, formant=1.15, span=1.1),
+    Voice("nano/anna", gain=2.6),
+    Voice("nano/ben", f0=0.57, formant=0.875, span=1.25, spread=40.0, gain=2.5),
+    Voice("nano/carl", f0=0.49, formant=0.83, span=1.0, spread=40.0, gain=2.4),
+    Voice("nano/dora", f0=0.82, formant=0.945, span=1.2, breath=-4.5, gain=2.6),
+    Voice("nano/emil", f0=0.68, formant=0.92, span=1.3, spread=30.0, gain=2.6),
+    Voice("nano/finn", f0=1.28, formant=1.1, span=1.15, gain=2.8),
 )
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The teacher's acoustic frames at 12.5 ms: log magnitudes and phases (601, F) and f0 (F,) in Hz, 0 if unvoiced."""
+    """Acoustic frames at 12.5 ms: log magnitudes and phases (601, F); f0 (F,) in Hz, near 0 if unvoiced."""
 
     lh: Array
     th: Array
@@ -69,14 +73,17 @@ class Frames:
 
     def cut(self, start: int, stop: int) -> Frames:
         """Frames start..stop, the last one repeated where they run out."""
-        at = np.clip(np.arange(start, stop), 0, self.f0.shape[0] - 1)
         parts = (self.lh, self.th, self.ln, self.lr, self.phi, self.f0)
+        have = self.f0.shape[0]
+        if start >= 0 and stop <= have:
+            return Frames(*(part[..., start:stop] for part in parts))
+        at = np.clip(np.arange(start, stop), 0, have - 1)
         return Frames(*(part[..., at] for part in parts))
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of an utterance: its tokens (T,) and either frames to render in a voice or a waveform of 480 T samples."""
+    """A stretch of an utterance: tokens (T,) and either frames to render in a voice or a wave (480 T,)."""
 
     tokens: npt.NDArray[np.int16]
     frames: Frames | None = None
@@ -122,7 +129,7 @@ class Teacher:
         return Frames(*(part[0] for part in outputs[:6])), durations
 
     def speak(self, phonemes: str) -> Piece:
-        """A sentence as a piece: tokens and frames, trimmed to 75 ms of silence before and about 140 ms after."""
+        """A sentence as a piece, trimmed to 75 ms of silence before and about 140 ms after."""
         frames, durations = self.frames(phonemes)
         return piece_of(phonemes, frames, durations)
 
@@ -141,7 +148,8 @@ def piece_of(phonemes: str, frames: Frames, durations: npt.NDArray[np.int64]) ->
 
 def level_db(frames: Frames) -> Array:
     """Power per frame (F,) in dB below the utterance's loud parts."""
-    power = (np.exp(2 * frames.lh) + np.exp(2 * frames.ln) + np.exp(2 * frames.lr)).sum(0)
+    # every fourth bin tells enough
+    power = (np.exp(2 * frames.lh[::4]) + np.exp(2 * frames.ln[::4]) + np.exp(2 * frames.lr[::4])).sum(0)
     level = 10 * np.log10(power + 1e-12)
     return (level - np.percentile(level, 95)).astype(np.float32)
 
@@ -195,7 +203,7 @@ def _spans(phonemes: str, durations: npt.NDArray[np.int64]) -> list[tuple[str, i
 
 
 def align(phonemes: str, durations: npt.NDArray[np.int64], loud: npt.NDArray[np.bool_]) -> list[Label]:
-    """The label of each frame: marks are a pause where the audio is quiet and belong to the phones around where not."""
+    """The label of each frame: marks are a pause where the audio is quiet, else part of the phones around."""
     frames = len(loud)
     spans = _spans(phonemes, durations)
     labels = [Label("end", len(spans), False)] * frames
@@ -272,43 +280,71 @@ def tokens_of(labels: list[Label], pitch: Array, start: int, count: int) -> npt.
     return tokens
 
 
-@lru_cache(maxsize=16)
-def _warp_map(formant: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
-    source = np.minimum(np.arange(BINS) / formant, BINS - 1.0)
-    low = source.astype(np.int64)
-    return low, np.minimum(low + 1, BINS - 1), (source - low).astype(np.float32)[:, None]
-
-
 def in_voice(frames: Frames, voice: Voice) -> Frames:
     """The frames as another voice would say them: same times, f0 and formants moved."""
-    voiced = frames.f0 > 40.0
+    if voice == VOICES[0]:
+        return frames
     moved = MEDIAN_F0 * voice.f0 * np.exp(voice.span * np.log(np.maximum(frames.f0, 40.0) / MEDIAN_F0))
-    f0 = np.where(voiced, np.maximum(moved, 45.0), 0.0).astype(np.float32)
-    if voice.formant == 1.0 and voice.tilt == 0.0 and voice.breath == 0.0:
-        return replace(frames, f0=f0)
-    low, high, part = _warp_map(voice.formant)
+    f0 = np.where(frames.f0 > 40.0, np.maximum(moved, 45.0), 0.0).astype(np.float32)
+    source = np.minimum(np.arange(BINS, dtype=np.float32) / np.float32(voice.formant), BINS - 1)
+    lh, th = _envelope(frames, source)
     slope = (voice.tilt * np.linspace(0.0, 1.0, BINS, dtype=np.float32))[:, None]
+    nearest = np.rint(source).astype(np.int64)
+    # a bin that moves by one turns a quarter circle more per hop (hop = n_fft / 4), or the phases of frames clash
+    shift = (np.arange(BINS) - nearest)[:, None] * np.arange(len(f0))[None, :] % 4
+    phi = frames.phi[nearest] + (np.float32(np.pi / 2) * shift).astype(np.float32)
+    return Frames(lh + slope, th, frames.ln[nearest] + slope, frames.lr[nearest] + slope, phi, f0)
 
-    def between(x: Array) -> Array:
-        y = x[low]
-        y += part * (x[high] - y)
-        return y
 
-    nearest = np.where(part[:, 0] > 0.5, high, low)
-    return Frames(
-        between(frames.lh) + slope,
-        frames.th[nearest],
-        between(frames.ln) + np.float32(voice.breath) + slope,
-        frames.lr[nearest] + slope,
-        frames.phi[nearest],
-        f0,
-    )
+def _envelope(frames: Frames, source: Array) -> tuple[Array, Array]:
+    """lh (601, F) between the teacher's own harmonics, and th of the nearest one, at the bins `source` (601,).
+
+    The network was only ever heard at multiples of its own f0: what lh says between them means nothing, and
+    another f0 would sound it.
+    """
+    bins = np.where(frames.f0 > 60.0, frames.f0 / 20.0, 1.0).astype(np.float32)[None, :]
+    harmonic = source[:, None] / bins
+    below = np.floor(harmonic)
+    part = harmonic - below
+    low = np.clip(np.rint(np.maximum(below, 1.0) * bins), 0, BINS - 1).astype(np.int32)
+    high = np.clip(np.rint((below + 1.0) * bins), 0, BINS - 1).astype(np.int32)
+    lh = np.take_along_axis(frames.lh, low, 0)
+    lh += part * (np.take_along_axis(frames.lh, high, 0) - lh)
+    return lh, np.take_along_axis(frames.th, np.where(part > 0.5, high, low), 0)
+
+
+def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> Array:
+    """Frames in a voice -> float32 (300 F,): hibari's own synthesis, with a spread of phase and breath of ours.
+
+    Deep voices sound harsh with all harmonics in step; delaying the low ones by some milliseconds helps.
+    hibari's noise branch is 40 dB below the rest and only computed where there is breath to add.
+    """
+    from hibari import dsp
+
+    f = in_voice(frames, voice)
+    spectrum = dsp.stft(dsp.pulses(f.f0), f.lh.shape[1])
+    turn = np.tanh(f.th)
+    turn -= np.float32(voice.spread) * np.sqrt(np.linspace(0.0, 1.0, BINS, dtype=np.float32))[:, None]
+    spectrum *= _polar(f.lh, np.float32(np.pi) * turn)
+    if voice.breath > -20.0 or float(f.ln.max()) > -2.0:
+        noise = np.logaddexp(f.ln, f.lh + np.float32(voice.breath))
+        z = rng.standard_normal((BINS, 2 * noise.shape[1]), dtype=np.float32).view(np.complex64)
+        spectrum += z * dsp.ex(noise)
+    spectrum += _polar(f.lr, f.phi)
+    wave: Array = dsp.ola(spectrum)
+    return wave
+
+
+def _polar(log_magnitude: Array, angle: Array) -> npt.NDArray[np.complex64]:
+    turned = np.empty(angle.shape, np.complex64)
+    np.cos(angle, out=turned.real)
+    np.sin(angle, out=turned.imag)
+    turned *= np.exp(np.minimum(log_magnitude, np.float32(7.0)))
+    return turned
 
 
 def render(pieces: list[Piece], voice: Voice, rng: np.random.Generator) -> Array:
     """The pieces in a voice: float32 (480 T,), over a noise floor, never above 0.99."""
-    from hibari import dsp
-
     waves = []
     for piece in pieces:
         size = len(piece.tokens) * TOKEN_SAMPLES
@@ -316,8 +352,7 @@ def render(pieces: list[Piece], voice: Voice, rng: np.random.Generator) -> Array
             waves.append(piece.wave[:size])
             continue
         assert piece.frames is not None
-        f = in_voice(piece.frames, voice)
-        wave = dsp.synth(f.lh, f.th, f.ln, f.lr, f.phi, f.f0, rng)[:size] * np.float32(voice.gain)
+        wave = synthesise(piece.frames, voice, rng)[:size] * np.float32(voice.gain)
         waves.append(_faded(np.pad(wave, (0, size - len(wave)))))
     audio = np.concatenate(waves) + rng.standard_normal(sum(map(len, waves)), np.float32) * np.float32(2e-4)
     peak = float(np.abs(audio).max())

@@ -17,7 +17,9 @@ from training.phrases import everyday, spoken_word, with_tags
 
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z\"'])")
 ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Gen|Gov|Sen|Rep|No|vs|etc|[A-Z])\.$")
-PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "`": "'", "\t": " "})
+PLAIN = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "`": "'", "\t": " "}
+)
 MARKS = "…—♪"
 LONGEST, SHORTEST = 200, 3
 MOST_WORDS = 40
@@ -30,7 +32,9 @@ def cleaned(text: str) -> str | None:
     bare = "".join(c for c in text if c not in MARKS)
     if not bare.isascii() or not SHORTEST <= len(text) <= LONGEST or len(text.split()) > MOST_WORDS:
         return None
-    if re.search(r"[{}|\\^~<>=_@#*]|\d{7,}|[A-Z]{6,}|\b\w{24,}|--|\.{4,}", bare) or not re.search(r"[A-Za-z]", bare):
+    if re.search(r"[{}|\\^~<>=_@#*]|\d{7,}|[A-Z]{6,}|\b\w{24,}|--|\.{4,}", bare) or not re.search(
+        r"[A-Za-z]", bare
+    ):
         return None
     return text if bare.count('"') % 2 == 0 and bare.count("(") == bare.count(")") else None
 
@@ -173,7 +177,9 @@ def gather(
     books += rng.permutation(distinct(bible(), seen)).tolist()[:4_000]
     train = spoken + plain + books
     train += distinct(pairs_of([t for t in spoken + plain if len(t) < 80], 9_000, rng), seen)
-    train += distinct(with_tags(rng, [t for t in spoken + plain if len(t) < 100], round(0.14 * len(train))), seen)
+    train += distinct(
+        with_tags(rng, [t for t in spoken + plain if len(t) < 100], round(0.14 * len(train))), seen
+    )
     train = [text for text in train if not near.holds(text)]
     return rng.permutation(train).tolist(), heldout
 

@@ -1,4 +1,4 @@
-"""nano's semantic tokens: (phoneme, half of it, relative pitch) per 20 ms, pauses and sounds -> ids; no speaker in them."""
+"""nano's semantic tokens: a phoneme's half and relative pitch, a pause or a sound, per 20 ms; no speaker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PHONES = VOWELS + VOICED + UNVOICED
 ALIASES = {"ɾ": "T", "Q": "O", "a": "æ", "ɒ": "ɑ", "e": "ɛ", "o": "ɔ", "ʔ": "t", "x": "k", "ɚ": "ɜ", "ɨ": "ᵻ"}
 PAUSES = ("start", "gap", "comma", "stop", "hesitate", "end")
 # octiles of log(f0 / median) over the teacher's voiced frames
-PITCH_EDGES = (-0.18, -0.115, -0.055, 0.0, 0.065, 0.14, 0.235)
+PITCH_EDGES = (-0.165, -0.108, -0.058, 0.0, 0.07, 0.15, 0.255)
 PITCH_BINS = len(PITCH_EDGES) + 1
 # each sound is a row of phases, so that a language model can count its way through
 SOUND_PHASES = {"laugh-voice": 8, "laugh-breath": 8, "sigh": 8, "gasp": 5, "throat-burst": 6, "throat-gap": 6}
@@ -64,7 +64,7 @@ def pitch_bin(log_ratio: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
 
 
 def phones_of(tokens: npt.ArrayLike) -> str:
-    """The phonemes a row of ids spells: one character for each, runs merged, pauses and sounds as one space."""
+    """The phonemes a row of ids spells, one character each; runs merged, pauses and sounds a space."""
     spelled = []
     last: Unit | None = None
     for unit in (UNITS[i] for i in np.asarray(tokens).tolist()):
