@@ -39,7 +39,10 @@ def import_reference(checkout: Path) -> Any:
         module = types.ModuleType(name)
         vars(module).update(attributes)
         sys.modules[name] = module
-    return import_module("bark.generation")
+    reference = import_module("bark.generation")
+    for name in stand_ins:
+        del sys.modules[name]
+    return reference
 
 
 class _Bar:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from golden.recipe import narrow_config
+
+from bark_cli import coarse
+from bark_cli.sampling import random_stream
+from bark_cli.steps import Decode, Prefill
+from bark_cli.tokens import BarkConfig, BarkTokens, CoarseConfig, StageSampling, Tokens
+
+SUNO = narrow_config().coarse
+SUNO_HZ = narrow_config().semantic.rate_hz
+GREEDY = StageSampling(temperature=0.0)
+
+
+def voice(n_semantic: int, n_frames: int, size: int = 1024) -> BarkTokens:
+    fine = np.arange(8 * n_frames).reshape(8, n_frames) % size
+    return BarkTokens(semantic=np.arange(n_semantic) % 64, coarse=fine[:2], fine=fine)
+
+
+def run(
+    semantic: Tokens, history: BarkTokens | None, config: CoarseConfig, rate_hz: float
+) -> tuple[Tokens, list[Prefill | Decode]]:
+    """Codes where each answer favours the next number in turn, and all that was asked."""
+    steps = coarse.steps(semantic, history, config, rate_hz, GREEDY, random_stream(0, "coarse"))
+    asked: list[Prefill | Decode] = [next(steps)]
+    while True:
+        logits = torch.zeros(len(asked[-1].legal))
+        logits[len(asked) % config.codebook_size] = 1.0
+        try:
+            asked.append(steps.send(logits))
+        except StopIteration as end:
+            return end.value, asked
+
+
+def test_flat_tokens_go_frame_by_frame_with_a_range_for_each_codebook() -> None:
+    codes = np.array([[1, 2, 3], [4, 5, 6]])
+    flat = coarse.flatten(codes, SUNO)
+    assert flat.tolist() == [10_001, 11_028, 10_002, 11_029, 10_003, 11_030]
+    assert np.array_equal(coarse.unflatten(flat, SUNO), codes)
+
+
+def test_codebooks_take_turns() -> None:
+    assert coarse.legal(0, SUNO) == range(10_000, 11_024)
+    assert coarse.legal(1, SUNO) == range(11_024, 12_048)
+    assert coarse.legal(2, SUNO) == range(10_000, 11_024)
+
+
+@pytest.mark.parametrize(
+    ("n_semantic", "frames"), [(1, 1), (2, 3), (3, 4), (250, 375), (333, 500), (768, 1154)]
+)
+def test_frames_are_whole_and_rounded_down(n_semantic: int, frames: int) -> None:
+    assert coarse.n_steps(n_semantic, SUNO, SUNO_HZ) == 2 * frames
+
+
+@pytest.mark.parametrize(
+    ("n_semantic", "n_frames", "kept_semantic", "kept_flat"),
+    [
+        (731, 1098, 209, 626),  # all a window holds: 209 * 3.006 rounded, less one frame
+        (100, 150, 99, 296),  # 300 flat tokens cover only 99 semantic ones
+        (101, 153, 100, 299),  # even: 100; 100 * 3.006 = 300.6, so 301 less a frame
+        (3, 5, 2, 4),
+        (2, 3, 1, 1),
+        (1, 2, 0, 0),  # nothing even is left: no history, not all of it
+    ],
+)
+def test_history_is_trimmed_to_the_same_time(
+    n_semantic: int, n_frames: int, kept_semantic: int, kept_flat: int
+) -> None:
+    whole = voice(n_semantic, n_frames)
+    history = coarse.trim_history(whole, SUNO, SUNO_HZ)
+    assert history.semantic.tolist() == whole.semantic[n_semantic - kept_semantic :].tolist()
+    flat = coarse.flatten(whole.coarse, SUNO)[:-2].tolist()
+    assert history.flat.tolist() == flat[len(flat) - kept_flat :]
+
+
+def test_a_prompt_pads_semantic_tokens_and_keeps_the_latest_codes(tiny_config: BarkConfig) -> None:
+    config = tiny_config.coarse  # 3 flat tokens to a semantic one; 8 semantic ones of history at most
+    semantic, flat = np.arange(30), np.arange(64, 94)
+    first = coarse.prompt(semantic, flat[:0], 0, 0, config, 50.0)
+    assert first.ids.tolist() == [*range(16), config.infer_token]
+    later = coarse.prompt(semantic, flat, 10, 36, config, 50.0)  # now is 10 + 36 / 3 = 22, so from 14 on
+    assert later.ids.tolist() == [*range(14, 30), config.infer_token, *range(70, 94)]
+    last = coarse.prompt(semantic, flat, 10, 48, config, 50.0)
+    assert last.ids.tolist()[:16] == [*range(18, 30), *[config.semantic_pad_token] * 4]
+    assert last.legal == range(64, 96)
+
+
+def test_every_window_opens_with_a_prompt_and_every_step_continues_the_last_token(
+    tiny_config: BarkConfig,
+) -> None:
+    config = tiny_config.coarse
+    codes, asked = run(np.arange(11), voice(20, 30, size=32), config, 50.0)
+    assert codes.shape == (2, 16)  # 11 * 1.5 = 16.5
+    assert [step for step, request in enumerate(asked) if isinstance(request, Prefill)] == [0, 12, 24]
+    flat = coarse.flatten(codes, config)
+    for step, request in enumerate(asked):
+        assert request.legal == range(64 + step % 2 * 32, 96 + step % 2 * 32)
+        if isinstance(request, Decode):
+            assert request.token == flat[step - 1]
+        elif step:
+            assert request.ids[-step:].tolist() == flat[:step][-24:].tolist()[-step:]
+    assert codes.T.reshape(-1).tolist() == [n % 32 for n in range(1, 33)]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import write_tiny_tokenizer
+from tokenizers import Tokenizer
+
+from bark_cli.errors import ModelError, TextError
+from bark_cli.tokenizer import BarkTokenizer
+from bark_cli.tokens import BarkConfig
+
+SENTENCES = [
+    "Hello, my name is Bark.",
+    "h\u00e9llo na\u00efve [MASK] don't",
+    "\u4f60\u597d world\u200b!",
+    "hello \U0001f600 -- \u201cbark\u201d",
+    "x" * 101 + " hello",
+]
+PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] Hello hello my name is Bark bark world don ' t . , ! - h \u00e9 ##llo".split()
+PIECES += "##\u00e9 ##l ##o na \u00ef ##\u00ef ##ve \u4f60 \u597d \u201c \u201d n ##a x ##x".split()
+
+
+@pytest.fixture
+def tokenizer(tiny_config: BarkConfig, tmp_path: Path) -> BarkTokenizer:
+    return BarkTokenizer.from_file(write_tiny_tokenizer(tmp_path / "tokenizer.json"), tiny_config.semantic)
+
+
+def test_ids_carry_the_models_offset_and_added_tags_are_one_token(
+    tokenizer: BarkTokenizer, tiny_config: BarkConfig, tmp_path: Path
+) -> None:
+    plain = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    expected = [plain.token_to_id(piece) for piece in ("hello", "[laughs]", "bark", ".")]
+    ids = tokenizer.encode("Hello [laughs] bark.")
+    assert ids.dtype == np.int64
+    assert (ids - tiny_config.semantic.text_offset).tolist() == expected
+
+
+def test_too_long_a_text_is_refused_with_count_and_limit(tokenizer: BarkTokenizer) -> None:
+    assert len(tokenizer.encode("hello " * 32)) == 32
+    with pytest.raises(TextError, match="33 tokens and this model reads at most 32"):
+        tokenizer.encode("hello " * 33)
+
+
+@pytest.mark.parametrize("text", ["\u2014", "\u2014 \u263a", "\u200b"])
+def test_text_of_unknown_tokens_only_is_refused(tokenizer: BarkTokenizer, text: str) -> None:
+    with pytest.raises(TextError, match="nothing this model can read"):
+        tokenizer.encode(text)
+
+
+def test_truncation_and_padding_of_the_file_are_switched_off(tiny_config: BarkConfig, tmp_path: Path) -> None:
+    path = write_tiny_tokenizer(tmp_path / "tokenizer.json")
+    careless = Tokenizer.from_file(str(path))
+    careless.enable_truncation(2)
+    careless.enable_padding(length=30)
+    careless.save(str(path))
+    assert len(BarkTokenizer.from_file(path, tiny_config.semantic).encode("hello hello hello")) == 3
+
+
+def test_vocab_txt_reads_as_transformers_cased_bert(tiny_config: BarkConfig, tmp_path: Path) -> None:
+    from transformers import BertTokenizer
+
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(PIECES) + "\n", encoding="utf-8")
+    config = tiny_config.semantic
+    ours = BarkTokenizer.from_file(path, config)
+    theirs = BertTokenizer(vocab=str(path), do_lower_case=False)
+    for sentence in SENTENCES:
+        expected = theirs.encode(sentence, add_special_tokens=False)
+        assert (ours.encode(sentence) - config.text_offset).tolist() == expected, sentence
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "not json", '{"model": {"type": "BPE"}}'])
+def test_no_tokenizer_is_one_line(content: str | None, tiny_config: BarkConfig, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ModelError, match=r"tokenizer\.json is not a readable tokenizer") as caught:
+        BarkTokenizer.from_file(path, tiny_config.semantic)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_with_more_tokens_than_ids_belongs_to_another_model(
+    tiny_config: BarkConfig, tmp_path: Path
+) -> None:
+    path = write_tiny_tokenizer(tmp_path / "tokenizer.json")
+    narrow = dataclasses.replace(tiny_config.semantic, text_offset=180)
+    with pytest.raises(ModelError, match="another model"):
+        BarkTokenizer.from_file(path, narrow)
