@@ -1,7 +1,7 @@
 """Semantic tokens (T,) and the tokens of a voice -> the first codebooks (n_codebooks, F), in sliding windows.
 
-After suno-ai/bark, bark/generation.py, generate_coarse. "Flat" tokens are frame by frame, codebook by codebook, with
-each codebook's ids in a range of its own.
+After suno-ai/bark, bark/generation.py, generate_coarse. "Flat" tokens go frame by frame, codebook by
+codebook, with each codebook's ids in a range of its own.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def n_steps(n_semantic: int, config: CoarseConfig, semantic_rate_hz: float) -> i
 def trim_history(voice: BarkTokens | None, config: CoarseConfig, semantic_rate_hz: float) -> History:
     """The end of a voice, as much as a window can hold, both streams covering the same time.
 
-    An even number of semantic tokens unless the window or the codes allow fewer; the last frame of the codes is
-    left off, which Suno found to sound better. A voice too short to leave anything counts as none (Suno's slice
-    `[-0:]` would take all of it; no voice of the right proportions is that short).
+    An even number of semantic tokens unless the window or the codes allow fewer; the last frame of the codes
+    is left off, which Suno found to sound better. A voice too short to leave anything counts as none (Suno's
+    slice `[-0:]` would take all of it; no voice of the right proportions is that short).
     """
     if voice is None:
         return History(np.empty(0, np.int64), np.empty(0, np.int64))
@@ -110,7 +110,7 @@ def steps(
     sampling: StageSampling,
     stream: torch.Generator,
 ) -> CausalSteps:
-    """Ask for flat tokens one by one, each window opened by a prompt of its own; return codes (n_codebooks, F)."""
+    """Ask for flat tokens one by one, a prompt opening each window; return codes (n_codebooks, F)."""
     history = trim_history(voice, config, semantic_rate_hz)
     context = np.concatenate([history.semantic, semantic])
     flat = history.flat.tolist()

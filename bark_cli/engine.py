@@ -1,4 +1,4 @@
-"""One utterance through the stages: text ids (N,) and a voice -> tokens -> samples (S,), timed and reported on."""
+"""One utterance through the stages: text ids (N,) and a voice -> tokens and samples (S,), timed."""
 
 from __future__ import annotations
 

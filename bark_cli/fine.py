@@ -27,8 +27,8 @@ class Window:
 def windows(n_frames: int, n_history: int, config: FineConfig) -> list[Window]:
     """The windows over a voice's frames and `n_frames` new ones, in order.
 
-    The last one is pushed back so that it ends with the last frame; what it predicts a second time replaces the
-    first, and until then is what the network sees there.
+    The last one is pushed back so that it ends with the last frame; what it predicts a second time replaces
+    the first prediction, and until then the network sees that one there.
     """
     total = max(n_history + n_frames, config.window_frames)
     count = max(0, math.ceil((n_frames - (config.window_frames - n_history)) / config.hop_frames)) + 1

@@ -17,7 +17,10 @@ from bark_cli.tokens import GPTConfig
 
 @dataclass
 class KVCache:
-    """Keys and values of the positions seen so far, in memory taken once: two (layers, B, heads, block, head size)."""
+    """Keys and values of the positions seen so far, in memory taken once.
+
+    Both (layers, B, heads, block, head size).
+    """
 
     keys: Tensor
     values: Tensor
@@ -57,6 +60,7 @@ class Attention(nn.Module):
         self.n_head, self.layer, self.causal = config.n_head, layer, causal
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D); with a cache, T positions after those it holds."""
         b, t, d = x.shape
         q, k, v = (
             part.view(b, t, self.n_head, d // self.n_head).transpose(1, 2)  # (B, heads, T, head size)
@@ -79,6 +83,7 @@ class MLP(nn.Module):
         self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
         y: Tensor = self.c_proj(F.gelu(self.c_fc(x)))
         return y
 
@@ -94,6 +99,7 @@ class Block(nn.Module):
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
         x = x + self.attn(self.ln_1(x), cache)
         y: Tensor = x + self.mlp(self.ln_2(x))
         return y
@@ -136,7 +142,7 @@ class GPT(nn.Module):
 
 
 class FineGPT(nn.Module):
-    """Non-causal transformer of the fine stage; its heads are tied to the embeddings of the codebook they predict."""
+    """Non-causal transformer of the fine stage; heads are tied to the embeddings of what they predict."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -158,7 +164,8 @@ class FineGPT(nn.Module):
     def forward(self, codebook: int, codes: Tensor) -> Tensor:
         """Logits (B, T, V) of one codebook from codes (B, T, codebooks).
 
-        Embeddings of codebooks 0 .. codebook are summed, so the one to be predicted must hold the placeholder id.
+        Embeddings of codebooks 0 .. codebook are summed; the one to be predicted holds the placeholder id
+        where nothing is known yet.
         """
         x = self.wpe.weight[: codes.shape[1]] + torch.stack(
             [self.wtes[i](codes[:, :, i]) for i in range(codebook + 1)]

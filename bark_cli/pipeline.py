@@ -1,4 +1,4 @@
-"""Bark itself: moves an utterance through the stages, text -> semantic -> coarse -> fine -> codec -> Speech."""
+"""Bark itself: a model loaded from disk, and text (str) and a voice -> Speech."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from bark_cli.errors import OptionError
 from bark_cli.text import normalise
 from bark_cli.tokenizer import BarkTokenizer
 from bark_cli.tokens import BarkConfig, BarkTokens, SamplingOptions
-from bark_cli.voices import Voice
+from bark_cli.voices import NO_VOICE, Voice
 
 __all__ = ["Bark", "Progress", "Speech", "StageReport"]
 
-NO_VOICE = "none"  # asks for no history even where the model has a default voice
 SEED_LIMIT = 2**32
 
 
@@ -61,7 +60,7 @@ class Speech:
         """Write the tokens as a voice, so that a later utterance can continue this speaker.
 
         Raises:
-            VoiceError: the file exists and `force` is not given, or the utterance is too short for a voice.
+            OutputError: the file exists and `force` is not given, or it cannot be written.
         """
         voices.save_voice(self.tokens, Path(path), force=force)
 

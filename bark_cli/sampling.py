@@ -1,6 +1,6 @@
 """Logits (..., V) -> one token id each (...), in Suno's order: top-p, top-k, then temperature.
 
-After suno-ai/bark, bark/generation.py, which measures the filters on the logits before the temperature is applied.
+After suno-ai/bark, bark/generation.py, whose filters look at the logits before the temperature is applied.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STAGES = ("semantic", "coarse", "fine")
 
 
 def random_stream(seed: int, stage: str) -> torch.Generator:
-    """The random numbers of one stage of one utterance: whatever else runs, the same seed gives the same tokens."""
+    """The random numbers of one stage of one utterance: same seed, same tokens, whatever else runs."""
     return torch.Generator().manual_seed(seed * len(STAGES) + STAGES.index(stage))
 
 

@@ -18,8 +18,8 @@ from bark_cli.tokens import SamplingOptions, SemanticConfig, Tokens
 def prompt(text_ids: Tokens, history: Tokens | None, config: SemanticConfig) -> Prefill:
     """The opening request: text and history laid over each other, then the token that says "begin".
 
-    Both are padded on the right, and the padding is not masked: the network has learnt to read it. Of a longer
-    history only the end is kept; text that does not fit has been refused before (`tokenizer.encode`).
+    Both are padded on the right, and the padding is not masked: the network has learnt to read it. Of a long
+    history only the end is kept; text that does not fit has been refused before (`BarkTokenizer.encode`).
     """
     text = _padded(text_ids, config.max_text_tokens, config.text_pad_token)
     past = np.empty(0, np.int64) if history is None else history[-config.max_history_tokens :]
@@ -73,8 +73,8 @@ def next_token(
 ) -> int | None:
     """The token drawn from logits (vocab_size + 1,), or None where speech ends.
 
-    Speech ends when end of speech is drawn, or when it is as likely as `min_eos_p` after filters and temperature:
-    a filter that removes it also keeps it from ending the speech early.
+    Speech ends when end of speech is drawn, or when it is as likely as `min_eos_p` after filters and
+    temperature: a filter that removes it also keeps it from ending the speech early.
     """
     distribution = probabilities(logits, options.semantic)
     token = int(draw(distribution, stream))

@@ -1,7 +1,7 @@
 """What a stage asks of the network, one request at a time: request -> logits of the ids that are legal there.
 
-Each stage is a generator of requests. It is sent the logits of each request and returns its tokens at the end, so it
-needs no device and can be driven alone, interleaved with others, or by a test that makes the logits up.
+Each stage is a generator of requests. It is sent the logits of each request and returns its tokens at the
+end: it needs no device and can be driven alone, interleaved with others, or by a test that makes logits up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a user typed -> text fit for the tokenizer: one line, single spaces, nothing that cannot be spoken or seen.
+"""What a user typed (str) -> text fit for the tokenizer: one line, single spaces, no control characters.
 
 Whitespace as in suno-ai/bark, bark/generation.py, _normalize_whitespace.
 """

@@ -1,7 +1,7 @@
-"""Normalised text -> ids (N,) of the semantic model: BERT WordPiece without special tokens, plus the model's offset.
+"""Normalised text -> ids (N,) of the semantic model: without special tokens, plus the model's offset.
 
-Bark was trained with bert-base-multilingual-cased (google-research/bert); a model's own tokenizer.json may be any
-that `tokenizers` reads.
+Bark was trained with BERT's WordPiece (google-research/bert, multilingual cased); a model's own
+tokenizer.json may be any that `tokenizers` reads.
 """
 
 from __future__ import annotations

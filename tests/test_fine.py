@@ -23,7 +23,7 @@ def voice(n_frames: int, size: int) -> BarkTokens:
 
 
 def run(coarse: Tokens, history: BarkTokens | None, config: FineConfig) -> tuple[Tokens, list[FineWindow]]:
-    """Codes where the n-th request is answered with n % codebook_size everywhere, and copies of all requests."""
+    """Codes where the n-th request is answered with n % codebook_size, and copies of all requests."""
     steps = fine.steps(coarse, history, config, GREEDY, random_stream(0, "fine"))
     request, asked = next(steps), []
     while True:
@@ -46,7 +46,7 @@ def run(coarse: Tokens, history: BarkTokens | None, config: FineConfig) -> tuple
             1025,
             0,
             [Window(0, 0), Window(1, 512)],
-        ),  # pushed back to end with the last frame: start 1, fill 513 - 1
+        ),  # pushed back to end with the last frame
         (1154, 0, [Window(0, 0), Window(130, 512)]),
         (512, 512, [Window(0, 512)]),
         (513, 512, [Window(0, 512), Window(1, 513)]),

@@ -1,4 +1,4 @@
-"""Token for token what suno-ai/bark makes of the same weights, text and voice; golden/make_golden.py wrote its answers."""
+"""Token for token what suno-ai/bark makes of the same weights, text and voice (golden/make_golden.py)."""
 
 from __future__ import annotations
 

@@ -19,8 +19,32 @@ SENTENCES = [
     "hello \U0001f600 -- \u201cbark\u201d",
     "x" * 101 + " hello",
 ]
-PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] Hello hello my name is Bark bark world don ' t . , ! - h \u00e9 ##llo".split()
-PIECES += "##\u00e9 ##l ##o na \u00ef ##\u00ef ##ve \u4f60 \u597d \u201c \u201d n ##a x ##x".split()
+PIECES = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "Hello",
+    "hello",
+    "my",
+    "name",
+    "is",
+    "Bark",
+    "bark",
+    "world",
+    "don",
+    "'",
+    "t",
+    ".",
+    ",",
+    "!",
+    "-",
+    "h",
+    "é",
+    "##llo",
+]
+PIECES += ["##é", "##l", "##o", "na", "ï", "##ï", "##ve", "你", "好", "“", "”", "n", "##a", "x", "##x"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The interchangeable parts behind one contract: requests of the stages -> logits, codes (8, F) -> samples (N,)."""
+"""What the interchangeable parts must do: requests of the stages -> logits, codes (8, F) -> samples (N,)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ CausalStage = Literal["semantic", "coarse"]
 class Backend(Protocol):
     """What the pipeline needs of a device; all logits come back as float32 on the CPU.
 
-    A causal sequence is known by the context that `prefill` returned: only its backend looks inside. Every method
-    takes as many sequences as are ready, so that a backend may run them together; none may let one sequence's
-    answer depend on which others came with it.
+    A causal sequence is known by the context that `prefill` returned: only its backend looks inside. Methods
+    that take several requests may run them together, but no answer may depend on which others came with it.
     """
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Tensor]:

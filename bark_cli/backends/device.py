@@ -10,7 +10,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU. "cuda:1" names one of several.
+    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU; "cuda:1" is one of several.
 
     Raises:
         OptionError: the name is unknown, or this machine has no such device.

@@ -1,6 +1,6 @@
-"""The plain backend, one sequence after the other in eager fp32 torch: the one that every faster one must equal.
+"""The plain backend: requests of the stages -> logits, codes (8, F) -> samples (N,), in eager fp32 torch.
 
-Requests of the stages -> logits, codes (8, F) -> samples (N,).
+It runs one sequence after the other, and is what every faster backend must equal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Seeded networks with Suno's own ids and windows but narrow, and the utterances that the golden tokens answer.
+"""Narrow seeded networks with Suno's ids and windows, and the utterances that the golden tokens answer.
 
 The numbers come from numpy's frozen `RandomState`, so that they are the same everywhere and for ever.
 """
