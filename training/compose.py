@@ -1,4 +1,4 @@
-"""A text with tags and hesitations -> the row of pieces that says it; their tokens number T, which is even."""
+"""A text with tags and hesitations -> the row of pieces that says it; their tokens are even in number."""
 
 from __future__ import annotations
 

