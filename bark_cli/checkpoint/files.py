@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from bark_cli.errors import ModelError, UnsafeFileError
 AGAIN = "download it again"
 # How torch's safe unpickler says that it met a class or function it was not told to trust.
 _CALLS = re.compile(r"GLOBAL (\S+)|Trying to call reduce|Can only create new object|Can only build")
+# Opcodes of pickle protocols 4 and 5, which torch.save does not write and the safe unpickler does not vet.
+_UNVETTED = re.compile(r"Unsupported operand 1(4\d|5[0-2])\b")
 _MAX_JSON_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB, a real configuration some kB
 
 
@@ -85,21 +88,26 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
     # Files written before torch 1.6 are no zip archives and cannot be mapped into memory.
     mmap = zipfile.is_zipfile(path)
     try:
-        with torch.serialization.safe_globals(list(allow)):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(list(allow)):
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # refused below, in our words
             values = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
-        if wanted := _CALLS.search(str(error)):
-            name = f" ({wanted[1]})" if wanted[1] else ""
-            raise UnsafeFileError(
-                f"{path} tries to run code when read{name}, so it was not; get the model from its own source"
-            ) from error
-        raise ModelError(f"{path} is damaged or not a PyTorch checkpoint; {AGAIN}") from error
+        raise _refusal(path, str(error)) from error
     except MemoryError:
         raise
-    except (
-        Exception
-    ) as error:  # a damaged pickle can raise nearly anything: EOFError, KeyError, RuntimeError, ...
+    except Exception as error:  # a damaged pickle raises nearly anything: EOFError, KeyError, RuntimeError
         raise ModelError(f"{path} is damaged or not a PyTorch checkpoint; {AGAIN}") from error
     if not isinstance(values, dict):
         raise ModelError(f"{path} is a PyTorch file but holds no model; check that it is Bark's")
     return values
+
+
+def _refusal(path: Path, reason: str) -> ModelError:
+    """What to raise for what torch's safe unpickler said."""
+    source = "get the model from its own source"
+    if wanted := _CALLS.search(reason):
+        name = f" ({wanted[1]})" if wanted[1] else ""
+        return UnsafeFileError(f"{path} tries to run code when read{name}, so it was not; {source}")
+    if _UNVETTED.search(reason):
+        return UnsafeFileError(f"{path} is a pickle that may run code when read, so it was not; {source}")
+    return ModelError(f"{path} is damaged or not a PyTorch checkpoint; {AGAIN}")
