@@ -32,6 +32,7 @@ _ALLOWED = (
     (_numpy_scalar, "numpy.core.multiarray.scalar"),
     (_numpy_scalar, "numpy._core.multiarray.scalar"),
     np.dtype,
+    type(np.dtype(np.float32)),
     type(np.dtype(np.float64)),
 )
 
