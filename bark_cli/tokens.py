@@ -1,4 +1,4 @@
-"""The vocabulary layout of a checkpoint, the tokens that pass between the stages, and the options of a request.
+"""The vocabulary layout of a checkpoint, the tokens that pass between stages, and the options of a request.
 
 Nothing here is a module-level constant of Bark: every id, size and rate is a field of the checkpoint's own
 `BarkConfig`, and the defaults are the published Bark's (suno-ai/bark, bark/generation.py).
@@ -45,7 +45,7 @@ class SemanticConfig:
     text_pad_token: int = 129_595
     infer_token: int = 129_599
     max_text_tokens: int = 256
-    max_history_tokens: int = 256  # always equal to max_text_tokens: the two embeddings are summed
+    max_history_tokens: int = 256  # laid over the text: their embeddings are summed; 0 for none
     max_new_tokens: int = 768
 
 
@@ -157,9 +157,10 @@ class BarkConfig:
             ModelError: a field is missing, unknown or of the wrong type.
         """
         try:
-            return _build(cls, values)
+            config: BarkConfig = _build(cls, values)
         except (TypeError, ValueError, KeyError, AttributeError, OptionError) as error:
             raise ModelError(f"config.json is not a bark_cli model configuration: {error}") from error
+        return config
 
 
 _NESTED = {
@@ -191,9 +192,10 @@ def _build(cls: Any, values: dict[str, Any]) -> Any:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BarkTokens:
-    """What the stages made of one utterance, and equally what a voice is: the last result is the next history.
+    """What the stages made of one utterance, and equally what a voice is: a result is the next history.
 
-    Shapes: semantic (T,), coarse (2, F), fine (8, F), all int64; F / T is the frame rate over the semantic rate.
+    Shapes: semantic (T,), coarse (2, F), fine (8, F), all int64; F / T is the frame rate over the semantic
+    rate.
     """
 
     semantic: Tokens

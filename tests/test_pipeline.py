@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import tiny_voice, write_voice
+
+from bark_cli.errors import GenerationError, ModelError, OptionError, TextError, VoiceError
+from bark_cli.pipeline import Bark, Speech
+from bark_cli.tokens import SamplingOptions, StageSampling
+
+# the tiny model's speech ends at random; these run on
+LONG = SamplingOptions(min_eos_p=None)
+
+
+@pytest.fixture(scope="module")
+def bark(tiny_model: Path) -> Bark:
+    return Bark.load(tiny_model, device="cpu")
+
+
+def same(a: Speech, b: Speech) -> bool:
+    return np.array_equal(a.audio.samples, b.audio.samples) and np.array_equal(a.tokens.fine, b.tokens.fine)
+
+
+def test_a_model_says_what_it_is(bark: Bark, tiny_model: Path) -> None:
+    assert (bark.name, bark.folder, bark.device) == ("tiny", tiny_model, "cpu")
+    assert bark.config.semantic.rate_hz == 50.0
+
+
+def test_say_makes_sound_and_accounts_for_it(bark: Bark) -> None:
+    speech = bark.say("  hello \n bark", seed=2)
+    tokens, hop = speech.tokens, bark.config.codec.hop
+    frames = tokens.fine.shape[1]
+    assert frames == len(tokens.semantic) * 3 // 2
+    assert speech.audio.samples.shape == (frames * hop,)
+    assert speech.audio.samples.dtype == np.float32
+    assert np.isfinite(speech.audio.samples).all()
+    assert float(np.abs(speech.audio.samples).max()) > 0
+    assert speech.duration_s == pytest.approx(frames / 75)
+    assert (speech.text, speech.model, speech.voice, speech.seed) == ("hello bark", "tiny", None, 2)
+    assert list(speech.stages) == ["semantic", "coarse", "fine", "codec"]
+    seconds = sum(stage.seconds for stage in speech.stages.values())
+    assert speech.real_time_factor == pytest.approx(seconds / speech.duration_s)
+
+
+def test_a_seed_repeats_whatever_ran_before_and_another_differs(bark: Bark, tiny_model: Path) -> None:
+    first = bark.say("hello", seed=5, options=LONG)
+    other = bark.say("hello", seed=6, options=LONG)
+    assert not same(first, other)
+    assert same(first, bark.say("hello", seed=5, options=LONG))
+    assert same(first, Bark.load(tiny_model, device="cpu").say("hello", seed=5, options=LONG))
+
+
+def test_a_drawn_seed_is_recorded_and_repeats(bark: Bark) -> None:
+    speech = bark.say("hello", options=LONG)
+    assert 0 <= speech.seed < 2**31
+    assert same(speech, bark.say("hello", seed=speech.seed, options=LONG))
+    assert len({bark.say("hello", options=LONG).seed for _ in range(3)}) == 3
+
+
+def test_temperature_zero_needs_no_seed(bark: Bark) -> None:
+    greedy = StageSampling(temperature=0.0)
+    options = SamplingOptions(semantic=greedy, coarse=greedy, fine=greedy)
+    try:
+        assert same(bark.say("hello", seed=1, options=options), bark.say("hello", seed=2, options=options))
+    except GenerationError:
+        pytest.fail("choose another text: this one is silent")
+
+
+def test_a_voice_changes_the_speech_and_is_named(bark: Bark, tmp_path: Path) -> None:
+    plain = bark.say("hello", seed=5, options=LONG)
+    ann = bark.say("hello", seed=5, options=LONG, voice="tiny/ann")
+    assert ann.voice == "tiny/ann"
+    assert not same(plain, ann)
+    copy = write_voice(tmp_path / "copy.npz", tiny_voice(bark.config))
+    assert same(ann, bark.say("hello", seed=5, options=LONG, voice=copy))
+
+
+def test_the_models_default_voice_speaks_unless_none_is_asked_for(bark: Bark, tiny_model: Path) -> None:
+    import dataclasses
+
+    shy = Bark.load(tiny_model, device="cpu")
+    shy.config = dataclasses.replace(shy.config, default_voice="tiny/ann")
+    assert shy.say("hello", seed=5, options=LONG).voice == "tiny/ann"
+    assert shy.say("hello", seed=5, options=LONG, voice="none").voice is None
+
+
+def test_a_saved_voice_is_continued(bark: Bark, tmp_path: Path) -> None:
+    speech = bark.say("hello my name is bark", seed=5, options=LONG)
+    speech.save_voice(tmp_path / "me.npz")
+    speech.save(tmp_path / "me.wav")
+    assert soundfile.info(tmp_path / "me.wav").frames == len(speech.audio.samples)
+    again = bark.say("hello", seed=5, options=LONG, voice=tmp_path / "me.npz")
+    assert not same(again, bark.say("hello", seed=5, options=LONG))
+
+
+def test_the_models_own_sampling_is_the_default(bark: Bark) -> None:
+    assert same(bark.say("hello", seed=5), bark.say("hello", seed=5, options=bark.config.sampling))
+
+
+def test_duration_is_limited(bark: Bark) -> None:
+    speech = bark.say("hello", seed=5, options=SamplingOptions(min_eos_p=None, max_duration_s=0.2))
+    assert len(speech.tokens.semantic) <= 11
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "error"),
+    [
+        ("", {}, TextError),
+        ("a\x00b", {}, TextError),
+        ("hello " * 33, {}, TextError),
+        ("hello", {"seed": -1}, OptionError),
+        ("hello", {"seed": 2**32}, OptionError),
+        ("hello", {"voice": "nobody"}, VoiceError),
+    ],
+)
+def test_what_cannot_be_said_is_one_clear_line(
+    bark: Bark, text: str, options: dict[str, object], error: type[Exception]
+) -> None:
+    with pytest.raises(error) as caught:
+        bark.say(text, **options)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_model_or_device_is_one_clear_line(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        Bark.load(tmp_path / "nothing")
+    with pytest.raises(OptionError, match="use one of auto, cpu, cuda, mps"):
+        Bark.load(tiny_model, device="tpu")
+
+
+def test_loading_imports_no_compiler(tiny_model: Path) -> None:
+    """torch's compiler takes seconds to import, and nothing here compiles."""
+    code = "import sys; from bark_cli import Bark; Bark.load(sys.argv[1]).say('hello', seed=5); "
+    code += "print('torch._dynamo' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_model)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path.cwd(),
+    )
+    assert done.stdout.strip() == "False"
