@@ -63,7 +63,7 @@ def _gpt_rules(gpt: GPTConfig, highest_id: int, outputs: int, positions: int) ->
 def _semantic_rules(c: SemanticConfig) -> Iterable[tuple[bool, str]]:
     highest = max(c.vocab_size - 1, c.pad_token, c.text_offset, c.text_pad_token, c.infer_token)
     yield c.pad_token == c.vocab_size, "pad_token, which ends speech, must follow the last semantic token"
-    yield c.max_history_tokens == c.max_text_tokens, "text and history must have the same length"
+    yield c.max_history_tokens <= c.max_text_tokens, "the history is laid over the text and cannot be longer"
     yield c.rate_hz > 0, "rate_hz must be above 0"
     yield from _gpt_rules(
         c.gpt, highest, max(c.vocab_size, c.pad_token + 1), c.max_text_tokens + c.max_new_tokens

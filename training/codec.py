@@ -1,0 +1,173 @@
+"""Train nano's EnCodec on the teacher's audio: (samples,) at 24 kHz -> 8 codebooks at 50 Hz and back.
+
+EnCodec's own classes (encodec.modules, encodec.quantization), smaller. Loss: multi-scale log-mel plus waveform L1.
+The autoencoder learns alone first, then the codebooks are filled by k-means on its output and switched on.
+
+    python -m training.codec            # resumes from training/runs/codec
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bark_cli.codec import import_seanet
+from training.prepare import load_corpus
+from training.run import Run, cosine, settings
+
+
+class MelLoss(nn.Module):
+    """L1 between log-mel spectrograms at several window lengths (waveforms are (B, samples))."""
+
+    def __init__(
+        self, sample_rate: int, windows: tuple[int, ...] = (256, 1024, 2048), floor: float = 3e-4
+    ) -> None:
+        super().__init__()
+        self.windows, self.floor = windows, floor
+        for n in windows:
+            self.register_buffer(f"window{n}", torch.hann_window(n))
+            self.register_buffer(f"mel{n}", mel_filters(sample_rate, n, min(80, n // 8)))
+
+    def forward(self, made: Tensor, wanted: Tensor) -> Tensor:
+        total = made.new_zeros(())
+        for n in self.windows:
+            total = total + F.l1_loss(self.log_mel(made, n), self.log_mel(wanted, n))
+        return total / len(self.windows)
+
+    def log_mel(self, wave: Tensor, n: int) -> Tensor:
+        """(B, samples) -> (B, mels, frames)."""
+        window: Tensor = getattr(self, f"window{n}")
+        spectrum = torch.stft(
+            wave, n, n // 4, window=window, return_complex=True, center=True, pad_mode="constant"
+        )
+        power = torch.view_as_real(spectrum).square().sum(-1)
+        magnitude = (power + 1e-8).sqrt() / window.sum()  # a full-scale sine is about 0.5 whatever the window
+        return torch.log(torch.matmul(getattr(self, f"mel{n}"), magnitude) + self.floor)
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Tensor:
+    """Triangular mel filters (n_mels, n_fft // 2 + 1), each summing to at most one."""
+    top = 2595 * np.log10(1 + sample_rate / 2 / 700)
+    points = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+    bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+    rising = (bins - points[:-2, None]) / (points[1:-1, None] - points[:-2, None])
+    falling = (points[2:, None] - bins) / (points[2:, None] - points[1:-1, None])
+    filters = np.maximum(0, np.minimum(rising, falling))
+    return torch.tensor(filters / np.maximum(filters.sum(1, keepdims=True), 1e-3), dtype=torch.float32)
+
+
+class TrainableCodec(nn.Module):
+    """Encoder, residual quantizer and decoder with the shapes of `training/settings.toml`."""
+
+    def __init__(self, shape: dict[str, object]) -> None:
+        super().__init__()
+        import_seanet()
+        from encodec.modules import SEANetDecoder, SEANetEncoder
+        from encodec.quantization import ResidualVectorQuantizer
+
+        common = {
+            "channels": 1, "dimension": shape["dimension"], "n_filters": shape["n_filters"],
+            "ratios": shape["ratios"], "norm": "weight_norm", "causal": True, "lstm": shape["lstm"],
+        }  # fmt: skip
+        self.encoder = SEANetEncoder(**common)
+        self.decoder = SEANetDecoder(**common)
+        self.quantizer = ResidualVectorQuantizer(
+            dimension=shape["dimension"], n_q=shape["n_codebooks"], bins=shape["codebook_size"],
+            decay=0.98, kmeans_init=False, threshold_ema_dead_code=0,
+        )  # fmt: skip
+        for name, parameter in self.named_parameters():
+            if name.endswith("weight_g") or name.endswith("original0"):
+                parameter.data.mul_(1.5)  # torch's default start lets the signal die on its way through
+
+    def forward(self, wave: Tensor, quantize: bool) -> tuple[Tensor, Tensor]:
+        """(B, 1, samples) -> the same shape, and the commitment loss. Random depth, so that every prefix decodes."""
+        latent = self.encoder(wave)
+        penalty = wave.new_zeros(())
+        if quantize:
+            layers = self.quantizer.vq.layers
+            depth = len(layers) if np.random.rand() < 0.7 else int(np.random.choice([2, 4]))
+            quantized, _, losses = self.quantizer.vq(latent, n_q=depth)
+            latent, penalty = quantized, losses.mean()
+        return self.decoder(latent), penalty
+
+
+@torch.no_grad()
+def fill_codebooks(codec: TrainableCodec, latents: Tensor, rounds: int = 12) -> None:
+    """k-means, layer by layer, on encoder outputs (N, dimension); writes encodec's codebook buffers."""
+    residual = latents
+    for layer in codec.quantizer.vq.layers:
+        book = layer._codebook
+        k = book.embed.shape[0]
+        centres = residual[torch.randperm(len(residual))[:k]].clone()
+        for _ in range(rounds):
+            nearest = torch.cdist(residual, centres).argmin(1)
+            counts = torch.bincount(nearest, minlength=k).float()
+            sums = torch.zeros_like(centres).index_add_(0, nearest, residual)
+            dead = counts == 0
+            centres = torch.where(
+                dead[:, None],
+                residual[torch.randint(len(residual), (k,))],
+                sums / counts.clamp(min=1)[:, None],
+            )
+        book.embed.copy_(centres)
+        book.embed_avg.copy_(centres * counts.clamp(min=1)[:, None])
+        book.cluster_size.copy_(counts.clamp(min=1))
+        book.inited.fill_(1)
+        residual = residual - centres[torch.cdist(residual, centres).argmin(1)]
+
+
+class Crops:
+    """Random crops of speech, int16 -> float (B, 1, samples)."""
+
+    def __init__(self, audio: np.ndarray, samples: int, batch: int, seed: int) -> None:
+        self.audio, self.samples, self.batch = audio, samples, batch
+        self.random = np.random.default_rng(seed)
+
+    def __call__(self) -> Tensor:
+        starts = self.random.integers(0, len(self.audio) - self.samples, self.batch)
+        crops = np.stack([self.audio[s : s + self.samples] for s in starts]).astype(np.float32) / 32768
+        return torch.from_numpy(crops)[:, None]
+
+
+def main() -> None:
+    """Train, resuming; writes runs/codec/last.pt and loss.png."""
+    options = settings("codec")
+    run = Run("codec", options)
+    torch.set_num_threads(options["threads"])
+    torch.manual_seed(options["seed"])
+    corpus = load_corpus(options["data"])
+    codec = TrainableCodec(options["shape"])
+    optimizer = torch.optim.AdamW(codec.parameters(), lr=options["lr"], betas=(0.8, 0.99))
+    start = run.resume(model=codec, optimizer=optimizer)
+    crops = Crops(
+        corpus.audio, int(options["crop_s"] * 24_000) // 480 * 480, options["batch"], options["seed"] + start
+    )
+    mel = MelLoss(24_000)
+    begun = time.monotonic()
+    for step in range(start, options["steps"]):
+        if step == options["quantize_from"]:
+            with torch.no_grad():
+                latents = torch.cat([codec.encoder(crops()).transpose(1, 2).flatten(0, 1) for _ in range(60)])
+            fill_codebooks(codec, latents)
+        for group in optimizer.param_groups:
+            group["lr"] = options["lr"] * cosine(step, options["steps"], warmup=100)
+        wave = crops()
+        made, penalty = codec(wave, quantize=step >= options["quantize_from"])
+        spectral = mel(made[:, 0], wave[:, 0])
+        loss = spectral + options["wave_weight"] * F.l1_loss(made, wave) + options["commit_weight"] * penalty
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
+        optimizer.step()
+        run.log(step, mel=spectral.item(), commit=float(penalty))
+        if (step + 1) % options["save_every"] == 0 or step + 1 == options["steps"]:
+            run.save(step + 1, model=codec, optimizer=optimizer)
+    run.finish(time.monotonic() - begun)
+
+
+if __name__ == "__main__":
+    main()

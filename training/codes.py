@@ -1,0 +1,87 @@
+"""The teacher's audio as codec tokens, beside the semantic tokens of the same time: (8, F) with F = T.
+
+python -m training.codes            # audio-*.npz -> codes-*.npz, with the codec of runs/codec
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from training.codec import TrainableCodec
+from training.run import settings
+
+Codes = npt.NDArray[np.int16]
+
+
+@torch.inference_mode()
+def encode(codec: TrainableCodec, audio: npt.NDArray[np.int16]) -> Codes:
+    """Samples (480 F,) -> codes (codebooks, F)."""
+    wave = torch.from_numpy(audio.astype(np.float32) / 32768)[None, None]
+    codes: Codes = codec.quantizer.vq.encode(codec.encoder(wave))[:, 0].numpy().astype(np.int16)
+    return codes
+
+
+def load_codec() -> TrainableCodec:
+    """The codec trained so far."""
+    options = settings("codec")
+    codec = TrainableCodec(options["shape"])
+    codec.load_state_dict(torch.load(options["runs"] / "codec" / "last.pt", weights_only=True)["model"])
+    return codec.eval()
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """One sentence in one voice: factors (T, 4) of its semantic tokens and codes (8, T)."""
+
+    voice: int
+    text: npt.NDArray[np.int16]
+    factors: npt.NDArray[np.int16]
+    codes: Codes
+
+
+def load_utterances(folder: Path) -> list[Utterance]:
+    """Every encoded utterance of a folder."""
+    return [u for file in sorted(folder.glob("codes-*.npz")) for u in _read(file)]
+
+
+def _read(file: Path) -> Iterator[Utterance]:
+    folder, number = file.parent, file.name.removeprefix("codes-")
+    audio, aligned = np.load(folder / f"audio-{number}"), np.load(folder / f"aligned-audio-{number}")
+    ends = np.cumsum(audio["lengths"])[:-1]
+    codes = np.split(np.load(file)["codes"], ends, axis=1)
+    texts = np.split(aligned["ids"], np.cumsum(aligned["id_lengths"])[:-1])
+    rows = zip(audio["voices"].tolist(), texts, np.split(aligned["factors"], ends), codes, strict=True)
+    for voice, text, factors, made in rows:
+        if len(factors) > 10:
+            yield Utterance(voice, text, factors, made)
+
+
+def main() -> None:
+    """Encode every audio shard that is aligned and not encoded yet."""
+    options = settings("codes")
+    torch.set_num_threads(options["threads"])
+    codec = load_codec()
+    for file in sorted(options["data"].glob("audio-*.npz")):
+        target = file.with_name(file.name.replace("audio-", "codes-"))
+        if target.exists() or not file.with_name(f"aligned-{file.name}").exists():
+            continue
+        shard = np.load(file)
+        audio, ends = shard["audio"], np.cumsum(shard["lengths"])
+        made = [
+            encode(codec, audio[480 * (e - n) : 480 * e]) for e, n in zip(ends, shard["lengths"], strict=True)
+        ]
+        part = target.with_suffix(".part")
+        with part.open("wb") as stream:
+            np.savez(stream, codes=np.concatenate(made, axis=1))
+        part.replace(target)
+        print(f"{target.name}: {ends[-1] / 50:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

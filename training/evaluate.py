@@ -1,0 +1,181 @@
+"""Score nano on sentences it was never trained on: word errors of the whole and of each stage alone, size and speed.
+
+    python -m training.evaluate [--model FOLDER] [--sentences N] [--stages] [--picture FILE] [--keep FOLDER]
+
+"Alone" means that all before a stage comes from the teacher. Semantic tokens have no sound of their own, so their score
+is the error in phones against the teacher's. Coarse codes are heard through the model's fine stage and codec.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bark_cli import Bark, Speech
+from bark_cli.engine import Utterance
+from training.alignment import Symbols, plain_ids, viterbi
+from training.codes import encode, load_codec
+from training.compose import compose, tokens_of
+from training.judge import Judge, word_errors
+from training.prepare import load_pairs
+from training.run import settings
+from training.teacher import VOICES, Teacher, render
+from training.vocabulary import build_tokenizer, factors_of, layout, segments, spelled
+
+Wave = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A held-out sentence as the teacher says it in one voice."""
+
+    text: str
+    voice: str
+    wave: Wave
+    semantic: npt.NDArray[np.int64]
+
+
+class Reference:
+    """The teacher, and the alignment that gives its tokens their places."""
+
+    def __init__(self, folder: Path) -> None:
+        self.teacher = Teacher(folder / "teacher.onnx")
+        saved = np.load(folder / "alignment.npz")
+        self.emissions, self.symbol = saved["emissions"], Symbols(saved["names"].tolist())
+        self.tokenizer = build_tokenizer()
+
+    def case(self, text: str, number: int) -> Case:
+        """A sentence in voice `number`."""
+        random, voice = np.random.default_rng(number), VOICES[number % len(VOICES)]
+        pieces = compose(text, self.teacher, random)
+        tokens = tokens_of(pieces)
+        observed = np.array([self.symbol(s.name) for s in segments(tokens)])
+        places = viterbi(observed, plain_ids(self.tokenizer, text), self.emissions)
+        semantic = layout().ids(factors_of(tokens, places))
+        return Case(text, voice.name, render(pieces, voice, random), semantic)
+
+
+def held_out(folder: Path, count: int) -> list[str]:
+    """Sentences kept aside, less any that is in the training text after all."""
+    seen = {text.lower() for text in load_pairs(folder).texts}
+    lines = (folder / "texts" / "heldout.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.lower() not in seen][:count]
+
+
+def stage_alone(bark: Bark, case: Case, number: int, stage: str) -> Wave:
+    """What is heard when the teacher's tokens enter at `stage`: "coarse", "fine" or "codec"."""
+    speaker = bark._speaker(case.voice)
+    spoken = Utterance(
+        config=bark.config, backend=bark._backend, voice=speaker and speaker.tokens, seed=number,
+        options=bark.config.sampling,
+    )  # fmt: skip
+    if stage == "coarse":
+        return spoken.sound(spoken.fine(spoken.coarse(case.semantic))).samples
+    codes = encode(load_codec(), np.rint(case.wave * 32767).astype(np.int16)).astype(np.int64)
+    return spoken.sound(codes if stage == "codec" else spoken.fine(codes[:2])).samples
+
+
+def phone_errors(wanted: str, made: str) -> tuple[int, int]:
+    """Edit distance between two phone strings without pauses, and the number wanted."""
+    a, b = wanted.replace(" ", ""), made.replace(" ", "")
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        previous, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
+    return row[-1], len(a)
+
+
+def score(judge: Judge, cases: list[Case], wave_of: Callable[[Case, int], Wave]) -> float:
+    """Word error rate in percent over the cases."""
+    errors = words = 0
+    for number, case in enumerate(cases):
+        wrong, count = word_errors(case.text, judge.hear(wave_of(case, number)))
+        errors, words = errors + wrong, words + count
+    return 100 * errors / max(1, words)
+
+
+def whole(bark: Bark, cases: list[Case], keep: Path | None) -> list[Speech]:
+    """nano says every sentence, the seed being its number."""
+    spoken = [bark.say(case.text, voice=case.voice, seed=number) for number, case in enumerate(cases)]
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        for number, speech in enumerate(spoken):
+            speech.save(keep / f"{number:03}.wav", force=True)
+    return spoken
+
+
+def picture(speech: Speech, case: Case, file: Path) -> None:
+    """The teacher's mel spectrogram above nano's."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import torch
+    from matplotlib import pyplot
+
+    from training.codec import MelLoss
+
+    figure, axes = pyplot.subplots(2, 1, figsize=(9, 5), sharex=True)
+    mel = MelLoss(24_000, (1024,))
+    for axis, name, wave in ((axes[0], "teacher", case.wave), (axes[1], "nano", speech.audio.samples)):
+        image = mel.log_mel(torch.from_numpy(np.ascontiguousarray(wave))[None], 1024)[0].numpy()
+        seconds = len(wave) / 24_000
+        axis.imshow(
+            image, origin="lower", aspect="auto", extent=(0, seconds, 0, 80), cmap="magma", vmin=-8, vmax=-2
+        )
+        axis.set_ylabel(f"{name}\nmel band")
+    axes[0].set_title(f"{case.voice}: {case.text}", fontsize=10)
+    axes[1].set_xlabel("seconds")
+    figure.savefig(file, dpi=110, bbox_inches="tight")
+
+
+def main() -> None:
+    """Print the scores, one JSON object."""
+    options = settings("evaluate")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--sentences", type=int, default=options["sentences"])
+    parser.add_argument("--stages", action="store_true", help="each stage alone, too")
+    parser.add_argument("--picture", type=Path, help="draw the first sentence beside its teacher's")
+    parser.add_argument("--keep", type=Path, help="keep what nano says in this folder")
+    given = parser.parse_args()
+    reference, judge, bark = Reference(options["data"]), Judge(), Bark.load(given.model)
+    texts = held_out(options["data"], given.sentences)
+    cases = [reference.case(text, number) for number, text in enumerate(texts)]
+    spoken = whole(bark, cases, given.keep)
+    table = layout()
+    pairs = [
+        phone_errors(spelled(c.semantic, table), spelled(s.tokens.semantic, table))
+        for c, s in zip(cases, spoken, strict=True)
+    ]
+    ratios = [s.duration_s / (len(c.wave) / 24_000) for c, s in zip(cases, spoken, strict=True)]
+    scores = {
+        "sentences": len(cases),
+        "wer_percent": score(judge, cases, lambda _, n: spoken[n].audio.samples),
+        "teacher_wer_percent": score(judge, cases, lambda case, _: case.wave),
+        "semantic_phone_error_percent": 100 * sum(p[0] for p in pairs) / sum(p[1] for p in pairs),
+        "length_outside_0.6_to_1.6_percent": 100 * float(np.mean([not 0.6 <= r <= 1.6 for r in ratios])),
+        "real_time_factor": float(np.median([s.real_time_factor for s in spoken])),
+        "megabytes": sum(f.stat().st_size for f in bark.folder.rglob("*") if f.is_file()) / 1e6,
+    }
+    if given.stages:
+        for stage in ("codec", "fine", "coarse"):
+            scores[f"{stage}_alone_wer_percent"] = score(judge, cases, partial(_alone, bark, stage))
+    if given.picture:
+        picture(spoken[0], cases[0], given.picture)
+    print(json.dumps({name: round(value, 2) for name, value in scores.items()}, indent=2))
+
+
+def _alone(bark: Bark, stage: str, case: Case, number: int) -> Wave:
+    return stage_alone(bark, case, number, stage)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Train nano's fine GPT: the first codebooks of a window -> the others, (2, F) -> (8, F), one codebook at a time.
+
+python -m training.fine             # resumes from training/runs/fine
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bark_cli.model import FineGPT
+from bark_cli.tokens import FineConfig, GPTConfig
+from training.codes import Utterance, load_utterances
+from training.run import Run, cosine, settings
+from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, slow_code, soft_start, use_plain_attention
+
+
+def fine_config(shape: dict[str, int]) -> FineConfig:
+    """nano's fine layout: codes and the placeholder."""
+    gpt = GPTConfig(
+        n_layer=shape["n_layer"], n_head=shape["n_head"], n_embd=shape["n_embd"], norm_bias=True,
+        input_vocab_size=shape["codebook_size"] + 1, output_vocab_size=shape["codebook_size"] + 1,
+        block_size=shape["window"], n_codes_total=shape["n_codebooks"],
+    )  # fmt: skip
+    return FineConfig(
+        gpt=gpt, n_codebooks=shape["n_codebooks"], codebook_size=shape["codebook_size"],
+        window_frames=shape["window"], hop_frames=shape["window"] // 2, max_history_frames=shape["window"] // 2,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def started(config: FineConfig) -> FineGPT:
+    """A FineGPT whose first heads look at the frames around their own."""
+    model = FineGPT(config.gpt)
+    soft_start(model, len(model.h))
+    for table in model.wtes:
+        nn.init.normal_(table.weight, std=0.05)
+        table.weight[:, :WIDTH] = 0
+    at = torch.arange(config.window_frames)
+    model.wpe.weight[:, :CYCLE], model.wpe.weight[:, CYCLE:WIDTH] = cyclic_code(at), slow_code(at)
+    aim_heads(model.h[0].attn, (0, 1, -1, 2), gain=1.5)
+    return model
+
+
+class Windows:
+    """Random windows as inference fills them: a known beginning, then codes to predict, then padding."""
+
+    def __init__(self, utterances: list[Utterance], config: FineConfig, seed: int) -> None:
+        self.utterances, self.config = utterances, config
+        self.random = np.random.default_rng(seed)
+        self.by_voice = {v: [u for u in utterances if u.voice == v] for v in {u.voice for u in utterances}}
+
+    def batch(self, size: int, codebook: int) -> tuple[Tensor, Tensor]:
+        """Input codes (B, window, codebooks) and targets (B, window), -1 where there is padding."""
+        rows = [
+            self._window(self.utterances[i], codebook)
+            for i in self.random.integers(len(self.utterances), size=size)
+        ]
+        return torch.from_numpy(np.stack([r[0] for r in rows])), torch.from_numpy(
+            np.stack([r[1] for r in rows])
+        )
+
+    def _window(self, utterance: Utterance, codebook: int) -> tuple[np.ndarray, np.ndarray]:
+        window, history = self.config.window_frames, self.config.max_history_frames
+        codes, known = utterance.codes, 0
+        if self.random.random() < 0.6:
+            voice = self.by_voice[utterance.voice]
+            past = voice[self.random.integers(len(voice))].codes[:, -history:]
+            codes, known = np.concatenate([past, codes], axis=1), past.shape[1]
+        if codes.shape[1] > window and self.random.random() < 0.5:  # a later window: its first half is known
+            start = int(self.random.integers(0, codes.shape[1] - window + 1))
+            codes, known = codes[:, start:], window // 2
+        codes = codes[:, :window]
+        canvas = np.full((window, self.config.n_codebooks), self.config.codebook_size, np.int64)
+        canvas[: codes.shape[1]] = codes.T
+        targets = np.full(window, -1, np.int64)
+        targets[: codes.shape[1]] = codes[codebook]
+        if self.random.random() < 0.9:
+            canvas[known:, codebook] = self.config.codebook_size
+        else:  # where windows overlap, inference sees an earlier prediction and replaces it
+            hidden = self.random.integers(known, codes.shape[1] + 1)
+            canvas[hidden:, codebook] = self.config.codebook_size
+        return canvas, targets
+
+
+def main() -> None:
+    """Train, resuming; writes runs/fine/last.pt and loss.png."""
+    options: dict[str, Any] = settings("fine")
+    run = Run("fine", options)
+    torch.set_num_threads(options["threads"])
+    torch.manual_seed(options["seed"])
+    use_plain_attention()
+    config = fine_config(options["shape"])
+    model = started(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.97), weight_decay=0.02)
+    start = run.resume(model=model, optimizer=optimizer)
+    windows = Windows(load_utterances(options["data"]), config, options["seed"] + start)
+    begun = time.monotonic()
+    for step in range(start, options["steps"]):
+        for group in optimizer.param_groups:
+            group["lr"] = options["lr"] * cosine(step, options["steps"], warmup=options["warmup"])
+        codebook = int(windows.random.integers(2, config.n_codebooks))
+        codes, targets = windows.batch(options["batch"], codebook)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(codebook, codes)
+        asked = (targets >= 0) & (codes[..., codebook] == config.codebook_size)
+        loss = F.cross_entropy(logits.float()[asked], targets[asked])
+        known = (targets >= 0) & ~asked
+        copied = F.cross_entropy(logits.float()[known], targets[known]) if known.any() else loss.new_zeros(())
+        optimizer.zero_grad(set_to_none=True)
+        (loss + 0.05 * copied).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        run.log(step, loss=loss.item())
+        if (step + 1) % options["save_every"] == 0 or step + 1 == options["steps"]:
+            run.save(step + 1, model=model, optimizer=optimizer)
+    run.finish(time.monotonic() - begun)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Train nano's semantic GPT: text ids (N,) -> semantic tokens (T,); it needs no audio.
+
+The embedding of a semantic token is the sum of its factors' (unit, pitch, last, place) and each factor has a head of
+its own, so what is learnt of a phone holds at every place. `exported` multiplies this out into Bark's plain tables.
+
+    python -m training.semantic         # resumes from training/runs/semantic
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bark_cli.model import GPT
+from bark_cli.tokens import GPTConfig, SemanticConfig
+from training.run import Run, cosine, settings
+from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, slow_code, soft_start, use_plain_attention
+from training.vocabulary import (
+    CLASSES,
+    END_CLASS,
+    NO_PITCH,
+    NO_PLACE,
+    PITCHES,
+    PLACES,
+    build_tokenizer,
+    layout,
+)
+
+SIZES = (
+    len(CLASSES) + 1,
+    PITCHES + 1,
+    2,
+    PLACES + 1,
+)  # of the factors; the end of speech is a class of its own
+END = torch.tensor([END_CLASS, NO_PITCH, 1, NO_PLACE])
+
+
+def semantic_config(shape: dict[str, int]) -> SemanticConfig:
+    """nano's semantic layout: semantic tokens, the end, then the tokenizer's ids."""
+    size, tokenizer = layout().size, build_tokenizer()
+    offset = size + 1
+    gpt = GPTConfig(
+        n_layer=shape["n_layer"], n_head=shape["n_head"], n_embd=shape["n_embd"], norm_bias=False,
+        input_vocab_size=offset + tokenizer.get_vocab_size(), output_vocab_size=offset,
+        block_size=shape["max_text"] + 1 + shape["max_new"],
+    )  # fmt: skip
+    return SemanticConfig(
+        gpt=gpt, vocab_size=size, rate_hz=50.0, pad_token=size, text_offset=offset,
+        text_pad_token=offset + tokenizer.token_to_id("[PAD]"), infer_token=offset + tokenizer.token_to_id("[INFER]"),
+        max_text_tokens=shape["max_text"], max_history_tokens=0, max_new_tokens=shape["max_new"],
+    )  # fmt: skip
+
+
+class FactoredSemantic(nn.Module):
+    """The semantic GPT with factored tables."""
+
+    def __init__(self, shape: dict[str, int], frames_per_character: float) -> None:
+        super().__init__()
+        self.config = semantic_config(shape)
+        gpt = self.config.gpt
+        body = GPT(gpt)
+        self.text = nn.Embedding(gpt.input_vocab_size - self.config.text_offset, gpt.n_embd)
+        self.wpe, self.h, self.ln_f = body.wpe, body.h, body.ln_f
+        self.factors = nn.ModuleList(nn.Embedding(size, gpt.n_embd) for size in SIZES)
+        self.heads = nn.ModuleList(nn.Linear(gpt.n_embd, size, bias=False) for size in SIZES)
+        self._start(shape["max_text"], frames_per_character)
+
+    @torch.no_grad()
+    def _start(self, max_text: int, frames_per_character: float) -> None:
+        soft_start(self, len(self.h))
+        for table in (self.text, *self.factors):
+            nn.init.normal_(table.weight, std=0.1)
+            table.weight[:, :WIDTH] = 0
+        self.wpe.weight[:, :WIDTH] = 0
+        at = torch.arange(self.wpe.num_embeddings)
+        heard = (at - max_text - 1).clamp(min=0) / frames_per_character
+        expected = torch.where(at < max_text, at, heard)
+        self.wpe.weight[:, CYCLE:WIDTH] = slow_code(expected)
+        self.wpe.weight[:max_text, :CYCLE] = cyclic_code(at[:max_text])
+        self.wpe.weight[max_text, :CYCLE] = cyclic_code(at[:1])[0]
+        self.factors[3].weight[:PLACES, :CYCLE] = cyclic_code(torch.arange(PLACES))
+        aim_heads(self.h[0].attn, (0, 1, 2, -1), gain=1.8)
+        aim_heads(self.h[1].attn, (0, 1, 2, 3), gain=1.8)
+
+    def forward(self, text: Tensor, factors: Tensor) -> list[Tensor]:
+        """Text ids (B, N) and factors (B, T, 4) -> logits of each factor at positions N .. N + T (B, T + 1, size)."""
+        heard = sum(table(factors[..., i]) for i, table in enumerate(self.factors))
+        x = torch.cat([self.text(text), heard], dim=1)
+        x = x + self.wpe.weight[: x.shape[1]]
+        for block in self.h:
+            x = block(x)
+        x = self.ln_f(x[:, text.shape[1] - 1 :])
+        return [head(x) for head in self.heads]
+
+    @torch.no_grad()
+    def exported(self) -> dict[str, Tensor]:
+        """Tensors of bark_cli.model.GPT."""
+        rows = torch.cat([torch.from_numpy(layout().rows.astype(np.int64)), END[None]])
+        spread = [
+            sum(table.weight[rows[:, i]] for i, table in enumerate(tables))
+            for tables in (self.factors, self.heads)
+        ]
+        state = {
+            name: t for name, t in self.state_dict().items() if name.split(".")[0] in ("wpe", "h", "ln_f")
+        }
+        return {**state, "wte.weight": torch.cat([spread[0], self.text.weight]), "lm_head.weight": spread[1]}
+
+
+class Pairs:
+    """Texts with their factors, from aligned-pairs-*.npz; new shards are taken in as they appear."""
+
+    def __init__(self, folder: Path, config: SemanticConfig) -> None:
+        self.folder, self.config = folder, config
+        self.texts: list[np.ndarray] = []
+        self.factors: list[np.ndarray] = []
+        self.seen: set[str] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read shards not read yet; utterances too long for the model stay out."""
+        for file in sorted(self.folder.glob("aligned-pairs-*.npz")):
+            if file.name in self.seen:
+                continue
+            self.seen.add(file.name)
+            aligned, lengths = (
+                np.load(file),
+                np.load(file.with_name(file.name.removeprefix("aligned-")))["lengths"],
+            )
+            factors = np.split(aligned["factors"], np.cumsum(lengths)[:-1])
+            ids = np.split(aligned["ids"], np.cumsum(aligned["id_lengths"])[:-1])
+            for text, rows in zip(ids, factors, strict=True):
+                if len(text) <= self.config.max_text_tokens and len(rows) < self.config.max_new_tokens:
+                    self.texts.append(text)
+                    self.factors.append(rows)
+
+    def batches(self, tokens: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Endless batches of utterances of like length, about `tokens` positions each, prompt included.
+
+        Yields text ids (B, N + 1) padded as for speaking, factors (B, T, 4), targets (B, T + 1, 4) with -1 for none.
+        """
+        random = np.random.default_rng(seed)
+        while True:
+            lengths = np.array([len(rows) for rows in self.factors])
+            order = np.argsort(lengths + random.uniform(0, 25, len(lengths)))
+            groups, group = [], []
+            for i in order:
+                group.append(i)
+                if len(group) * (self.config.max_text_tokens + 1 + lengths[i]) >= tokens:
+                    groups.append(group)
+                    group = []
+            random.shuffle(groups)
+            for chosen in groups:
+                yield self._batch(chosen)
+            self.refresh()
+
+    def _batch(self, chosen: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        config, longest = self.config, max(len(self.factors[i]) for i in chosen)
+        text = torch.full(
+            (len(chosen), config.max_text_tokens + 1), config.text_pad_token - config.text_offset
+        )
+        text[:, -1] = config.infer_token - config.text_offset
+        factors = END.repeat(len(chosen), longest, 1)
+        targets = torch.full((len(chosen), longest + 1, 4), -1)
+        for row, i in enumerate(chosen):
+            text[row, : len(self.texts[i])] = torch.from_numpy(self.texts[i].astype(np.int64))
+            made = torch.from_numpy(self.factors[i].astype(np.int64))
+            factors[row, : len(made)] = targets[row, : len(made)] = made
+            targets[row, len(made)] = END
+        return text, factors, targets
+
+
+def losses(logits: list[Tensor], targets: Tensor) -> list[Tensor]:
+    """Cross entropy of each factor, averaged over the tokens that exist."""
+    return [
+        F.cross_entropy(l.float().flatten(0, 1), targets[..., i].flatten(), ignore_index=-1)
+        for i, l in enumerate(logits)
+    ]
+
+
+def next_phone_accuracy(logits: list[Tensor], factors: Tensor, targets: Tensor) -> Tensor:
+    """Share of new phones named rightly: the alignment measure, for inside a phone the next token is plain."""
+    began = torch.cat([torch.ones_like(factors[:, :1, 2]), factors[..., 2]], dim=1) == 1
+    asked = began & (targets[..., 0] >= 0) & (targets[..., 0] != END_CLASS)
+    return (logits[0].argmax(-1) == targets[..., 0])[asked].float().mean()
+
+
+def main() -> None:
+    """Train, resuming; writes runs/semantic/last.pt and loss.png."""
+    options: dict[str, Any] = settings("semantic")
+    run = Run("semantic", options)
+    torch.set_num_threads(options["threads"])
+    torch.manual_seed(options["seed"])
+    use_plain_attention()
+    model = FactoredSemantic(options["shape"], options["frames_per_character"])
+    pairs = Pairs(options["data"], model.config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.97), weight_decay=0.02)
+    start = run.resume(model=model, optimizer=optimizer)
+    print(
+        f"{len(pairs.texts)} sentences, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M weights",
+        flush=True,
+    )
+    begun = time.monotonic()
+    for step, batch in zip(
+        range(start, options["steps"]), pairs.batches(options["batch_tokens"], options["seed"] + start)
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = options["lr"] * cosine(step, options["steps"], warmup=options["warmup"])
+        text, factors, targets = batch
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(text, factors)
+        parts = losses(logits, targets)
+        optimizer.zero_grad(set_to_none=True)
+        sum(parts).backward()  # type: ignore[union-attr]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        run.log(
+            step, unit=parts[0].item(), pitch=parts[1].item(), last=parts[2].item(), place=parts[3].item(),
+            phone=next_phone_accuracy(logits, factors, targets).item(),
+        )  # fmt: skip
+        if (step + 1) % options["save_every"] == 0 or step + 1 == options["steps"]:
+            run.save(step + 1, model=model, optimizer=optimizer)
+    run.finish(time.monotonic() - begun)
+
+
+if __name__ == "__main__":
+    main()
