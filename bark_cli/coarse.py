@@ -59,8 +59,8 @@ def trim_history(voice: BarkTokens | None, config: CoarseConfig, semantic_rate_h
     """The end of a voice, as much as a window can hold, both streams covering the same time.
 
     An even number of semantic tokens unless the window or the codes allow fewer; the last frame of the codes
-    is left off, which Suno found to sound better. A voice too short to leave anything counts as none (Suno's
-    slice `[-0:]` would take all of it; no voice of the right proportions is that short).
+    is left off, which Suno found to sound better. A voice too short to leave anything counts as none, where
+    Suno's slice `[-0:]` would take all of it (but Suno refuses so short a voice for its proportions).
     """
     if voice is None:
         return History(np.empty(0, np.int64), np.empty(0, np.int64))

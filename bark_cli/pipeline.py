@@ -19,6 +19,7 @@ from bark_cli.errors import OptionError
 from bark_cli.text import normalise
 from bark_cli.tokenizer import BarkTokenizer
 from bark_cli.tokens import BarkConfig, BarkTokens, SamplingOptions
+from bark_cli.voice_file import check_tokens
 from bark_cli.voices import NO_VOICE, Voice
 
 __all__ = ["Bark", "Progress", "Speech", "StageReport"]
@@ -166,5 +167,5 @@ class Bark:
         if wanted is None or wanted == NO_VOICE:
             return None
         if isinstance(wanted, Voice):
-            return wanted
+            return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
         return voices.find_voice(wanted, model_folder=self.folder, config=self.config)

@@ -32,6 +32,16 @@ def read_voice_file(path: Path, name: str, config: BarkConfig) -> BarkTokens:
     return _check_tokens(_read_arrays(path), name, config)
 
 
+def check_tokens(tokens: BarkTokens, name: str, config: BarkConfig) -> BarkTokens:
+    """`tokens` as int64, once they are found to fit the model.
+
+    Raises:
+        VoiceError: their shapes, ranges or proportions are not this model's.
+    """
+    arrays = (tokens.semantic, tokens.coarse, tokens.fine)
+    return _check_tokens(dict(zip(KEYS, arrays, strict=True)), name, config)
+
+
 def count_frames(path: Path) -> int | None:
     """Frames of sound a voice holds, from the header of one array; None when it cannot be read."""
     try:

@@ -12,6 +12,7 @@ from conftest import tiny_voice, write_voice
 from bark_cli.errors import GenerationError, ModelError, OptionError, TextError, VoiceError
 from bark_cli.pipeline import Bark, Speech
 from bark_cli.tokens import SamplingOptions, StageSampling
+from bark_cli.voices import Voice
 
 # the tiny model's speech ends at random; these run on
 LONG = SamplingOptions(min_eos_p=None)
@@ -78,6 +79,17 @@ def test_a_voice_changes_the_speech_and_is_named(bark: Bark, tmp_path: Path) -> 
     assert not same(plain, ann)
     copy = write_voice(tmp_path / "copy.npz", tiny_voice(bark.config))
     assert same(ann, bark.say("hello", seed=5, options=LONG, voice=copy))
+
+
+def test_a_voice_given_as_tokens_is_continued_or_refused_as_foreign(bark: Bark) -> None:
+    import dataclasses
+
+    speech = bark.say("hello my name is bark", seed=5, options=LONG)
+    continued = bark.say("hello", seed=5, options=LONG, voice=Voice("me", speech.tokens))
+    assert continued.voice == "me"
+    foreign = dataclasses.replace(speech.tokens, semantic=speech.tokens.semantic + 9000)
+    with pytest.raises(VoiceError, match="voice me was made for another model"):
+        bark.say("hello", voice=Voice("me", foreign))
 
 
 def test_the_models_default_voice_speaks_unless_none_is_asked_for(bark: Bark, tiny_model: Path) -> None:
