@@ -161,8 +161,9 @@ def _frame_rate(folder: Path) -> float:
 
 
 def _unknown(voice: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(voice, names, n=3, cutoff=0.5)
-    if near:
+    known = {name.rpartition("/")[2]: name for name in reversed(names)} | {name: name for name in names}
+    matches = difflib.get_close_matches(voice, known, n=3, cutoff=0.5)
+    if near := list(dict.fromkeys(known[match] for match in matches)):
         return f"no voice {voice!r}; did you mean {' or '.join(near)}? `bark voices ls` shows all"
     if names:
         return f"no voice {voice!r}; `bark voices ls` shows all, and a path ending in .npz is read as a file"

@@ -1,4 +1,4 @@
-"""A voice file from anywhere: read when it is one, refused in one line when it is not, written so it reads back."""
+"""A voice file from anywhere: read when it is one, refused in one line when it is not; ours read back."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 from bark_cli.errors import BarkError
 
@@ -27,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = INTERRUPTED if interrupt.happened else _report(error)
     finally:
         interrupt.restore()
-    return INTERRUPTED if interrupt.happened else code
+    if interrupt.happened:
+        code = INTERRUPTED
+        if arguments is None:
+            _leave(code)
+    return code
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -91,6 +96,13 @@ class _Interrupt:
         # after an interrupt the process is about to end, and a second Ctrl-C may end it sooner
         if self._installed and not self.happened:
             signal.signal(signal.SIGINT, self._before)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process here and now: to take torch apart first would cost most of a second."""
+    with suppress(OSError, ValueError):
+        _flush()
+    os._exit(code)
 
 
 def _flush() -> None:

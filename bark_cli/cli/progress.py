@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from bark_cli.pipeline import Progress
 
+_UNITS = {"fine": "passes", "codec": "passes"}  # a pass over a window makes many tokens
+
 
 class StageLines(AbstractContextManager["StageLines"]):
     """Draws every stage on its own line; call it with each Progress."""
@@ -23,7 +25,7 @@ class StageLines(AbstractContextManager["StageLines"]):
         self._bars = Bars(
             TextColumn("{task.description:<8}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[tokens]:>5} tokens"),
+            TextColumn("{task.fields[count]:<11}"),
             TextColumn("{task.fields[audio]}"),
             console=console or Console(stderr=True),
         )
@@ -31,7 +33,8 @@ class StageLines(AbstractContextManager["StageLines"]):
 
     def __call__(self, progress: Progress) -> None:
         """Draw how far a stage is."""
-        fields: dict[str, Any] = {"tokens": progress.done, "audio": _audio(progress)}
+        unit = _UNITS.get(progress.stage, "tokens")
+        fields: dict[str, Any] = {"count": f"{progress.done:>4} {unit}", "audio": _audio(progress)}
         if progress.stage not in self._tasks:
             self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=progress.total, **fields)
         self._bars.update(

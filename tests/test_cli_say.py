@@ -1,0 +1,475 @@
+"""`bark say`, end to end on the tiny model: what it makes, what it prints, and how it can be misused."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import types
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import tiny_voice, write_voice
+from rich.console import Console
+
+from bark_cli.cli import main
+from bark_cli.cli.progress import StageLines
+from bark_cli.cli.speak import SamplingFlags
+from bark_cli.engine import Progress
+from bark_cli.errors import OptionError
+from bark_cli.pipeline import Bark
+from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
+
+STAGES = ["semantic", "coarse", "fine", "codec"]
+
+
+class Terminal(io.StringIO):
+    """A stream that a human sits at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def nobody_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe_in(monkeypatch, b"")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out.wav"
+
+
+@pytest.fixture
+def say(tiny_model: Path) -> list[str]:
+    return ["say", "-m", str(tiny_model)]
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what must be found wrong before the model is loaded."""
+
+    def load(*arguments: object, **options: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(Bark, "load", load)
+
+
+def pipe_in(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def samples(path: Path) -> np.ndarray[Any, Any]:
+    data, rate = soundfile.read(path)
+    assert rate == 24_000
+    assert data.ndim == 1
+    return data
+
+
+def test_a_file_and_the_record_of_it(
+    say: list[str], out: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello", "bark", "-o", str(out), "--seed", "3", "-v", "ann", "--json"]) == 0
+    captured = capsys.readouterr()
+    record = json.loads(captured.out)
+    with wave.open(str(out)) as file:
+        assert file.getparams()[:3] == (1, 2, 24_000)
+        seconds = file.getnframes() / 24_000
+    assert list(record) == [
+        "path",
+        "seconds",
+        "sample_rate",
+        "model",
+        "voice",
+        "seed",
+        "real_time_factor",
+        "stages",
+    ]
+    assert record["path"] == str(out)
+    assert record["seconds"] == pytest.approx(seconds, abs=0.001)
+    assert (record["sample_rate"], record["model"], record["seed"]) == (24_000, "tiny", 3)
+    assert record["voice"] == "tiny/ann"
+    assert record["real_time_factor"] > 0
+    assert list(record["stages"]) == STAGES
+    for stage in record["stages"].values():
+        assert set(stage) == {"seconds", "tokens"}
+        assert stage["tokens"] > 0
+    line = rf"bark: {re.escape(str(out))}: {seconds:.1f} s of speech, \d+\.\d\dx real time\n"
+    assert re.fullmatch(line, captured.err)
+
+
+def test_the_command_is_five_lines_of_python(say: list[str], out: Path, tiny_model: Path) -> None:
+    assert main([*say, "hello bark", "-o", str(out), "--seed", "3", "-q"]) == 0
+    Bark.load(tiny_model).say("hello bark", seed=3).save(out.with_name("same.wav"))
+    assert out.read_bytes() == out.with_name("same.wav").read_bytes()
+
+
+def test_the_drawn_seed_is_printed_and_repeats_it(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello bark", "-o", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    seed = captured.err.split("--seed ")[1].split()[0]
+    assert main([*say, "hello bark", "-o", str(out.with_name("b.wav")), "--seed", seed]) == 0
+    assert "bark: seed" not in capsys.readouterr().err
+    np.testing.assert_array_equal(samples(out), samples(out.with_name("b.wav")))
+
+
+def test_text_from_everywhere_is_the_same_text(
+    say: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_bytes("\ufeffhello\r\n  bark\n".encode())  # a byte order mark and Windows lines are no text
+
+    def spoken(*arguments: str) -> bytes:
+        output = tmp_path / "a.wav"
+        assert main([*say, *arguments, "-o", str(output), "--seed", "1", "-q", "--force"]) == 0
+        return output.read_bytes()
+
+    expected = spoken("hello", "bark")
+    assert spoken("hello bark") == expected
+    assert spoken("-f", str(text)) == expected
+    for arguments in ([], ["-"], ["-f", "-"]):
+        pipe_in(monkeypatch, b"hello bark\n")
+        assert spoken(*arguments) == expected
+    pipe_in(monkeypatch, b"something else")
+    assert spoken("hello bark") == expected  # a pipe does not matter where words are given
+    assert spoken("bark") != expected
+
+
+def test_a_saved_voice_can_speak(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    voice = out.with_name("me.npz")
+    assert main([*say, "hello bark", "-o", str(out), "--save-voice", str(voice), "--seed", "1"]) == 0
+    capsys.readouterr()
+    again = ["-v", str(voice), "-o", str(out.with_name("b.wav")), "--seed", "1", "--json"]
+    assert main([*say, "hello bark", *again]) == 0
+    assert json.loads(capsys.readouterr().out)["voice"] == "me"
+    assert out.read_bytes() != out.with_name("b.wav").read_bytes()
+
+
+def test_only_tags_are_legal(say: list[str], out: Path) -> None:
+    assert main([*say, "[laughs]", "-o", str(out), "-q", "--seed", "1"]) == 0
+    assert len(samples(out))
+
+
+def test_quiet_prints_nothing_and_verbose_the_stages(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello", "-o", str(out), "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main([*say, "hello", "-o", str(out), "--verbose", "--force"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    for stage in STAGES:
+        assert f"bark: {stage}: " in captured.err
+
+
+def test_without_m_it_says_which_model_speaks(
+    out: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bark_cli.hub.nano_folder", lambda: tiny_model)
+    assert main(["say", "hello", "-o", str(out), "--seed", "1"]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("bark: speaking with nano; to hear the large one, ")
+    assert "-m FOLDER" in first
+    assert second.startswith(f"bark: {out}: ")
+
+
+# what is drawn while a human watches
+
+
+def test_progress_only_where_a_human_watches(
+    say: list[str], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stderr_of(terminal: io.StringIO, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert main([*say, "hello bark", "-o", str(out), "--force", "--seed", "1", *arguments]) == 0
+        return terminal.getvalue()
+
+    drawn = stderr_of(Terminal())
+    for stage in STAGES:
+        assert stage in drawn
+    assert "s of speech" in drawn
+    assert "semantic" not in stderr_of(io.StringIO())
+    assert stderr_of(Terminal(), "-q") == ""
+    assert "semantic" not in stderr_of(Terminal(), "--json")
+
+
+def test_a_line_holds_tokens_seconds_and_factor() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with StageLines(console) as lines:
+        lines(Progress("semantic", 0, 768, 0.0))
+        lines(Progress("semantic", 155, 155, 6.2, audio_s=3.1))
+        lines(Progress("fine", 3, 6, 1.0, audio_s=2.0))
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    *_, semantic = (line for line in drawn.splitlines() if "semantic" in line)
+    *_, fine = (line for line in drawn.splitlines() if "fine" in line)
+    assert "155 tokens" in semantic
+    assert "3.1 s of speech, 2.00x real time" in semantic
+    assert "3 passes" in fine
+    assert "0.50x real time" in fine
+
+
+# playing
+
+
+class Loudspeaker(types.ModuleType):
+    PortAudioError = RuntimeError
+
+    def __init__(self) -> None:
+        super().__init__("sounddevice")
+        self.played: list[int] = []
+
+    def query_devices(self, kind: str) -> dict[str, Any]:
+        return {"name": kind}
+
+    def play(self, samples: np.ndarray[Any, Any], rate: int) -> None:
+        self.played.append(len(samples))
+
+    def wait(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def test_without_o_it_plays(
+    say: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speaker = Loudspeaker()
+    monkeypatch.setitem(sys.modules, "sounddevice", speaker)
+    assert main([*say, "hello bark", "--seed", "1", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["path"] is None
+    assert speaker.played == [pytest.approx(record["seconds"] * 24_000, abs=12)]
+
+
+@pytest.mark.usefixtures("no_model")
+def test_without_a_device_nothing_is_generated(
+    say: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main([*say, "hello"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "bark: cannot play sound: PortAudio is missing; install it (apt"
+    )
+
+
+# misuse: the line it prints and its code
+
+
+def test_no_text_on_a_terminal_shows_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    assert main(["say"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("Usage: bark say")
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        ([""], 2, "the text is empty; give some words"),
+        ([" \t\n\u3000"], 2, "the text is empty"),
+        ([], 2, "the text is empty"),  # an empty pipe
+        (["-f", "empty.txt"], 2, "the text is empty"),
+        (["hello", "-f", "text.txt"], 2, "the text is given twice, as words and with -f"),
+        (["-f", "gone.txt"], 2, "cannot read text file gone.txt: No such file or directory"),
+        (["-f", "."], 2, "cannot read text file .: Is a directory"),
+        (["-f", "latin1.txt"], 2, "latin1.txt is not UTF-8 text (byte 3 is 0xe9); save it as UTF-8"),
+        (["-f", "nul.txt"], 2, "nul.txt holds a NUL byte at byte 2"),
+        (["a\udce9"], 2, "the text is not valid UTF-8 at character 2"),
+        (["hello", "-v", "an"], 2, "no voice 'an'; did you mean tiny/ann?"),
+        (["hello", "-v", "gone.npz"], 2, "there is no voice file gone.npz"),
+        (["hello", "-m", "no/such"], 1, "no/such is not a folder"),
+        (["hello", "-m", "lagre"], 1, "there is no model 'lagre'"),
+        (["hello", "-o", "old.wav"], 1, "old.wav exists; use --force to write over it"),
+        (["hello", "-o", "a.aac"], 2, "a.aac ends in .aac, which is no known format; use one of .wav, .flac"),
+        (["hello", "-o", "a"], 2, "a has no ending, which is no known format"),
+        (["hello", "-o", "dir.wav"], 1, "dir.wav is a folder; give the name of a file in it"),
+        (["hello", "-o", "no/a.wav"], 1, "cannot write no/a.wav: no does not exist; create it first"),
+        (["hello", "-o", "old.wav/a.wav"], 1, "cannot write old.wav/a.wav: old.wav is not a folder"),
+        (["hello", "-o", "-"], 2, "sound cannot be written to standard output yet"),
+        (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
+        (["hello", "--save-voice", "no/v.npz"], 1, "cannot write no/v.npz: no does not exist"),
+        (["hello", "--temperature", "-1"], 2, "temperature -1.0 is outside 0..10"),
+        (["hello", "--coarse-temperature", "nan"], 2, "temperature nan is outside 0..10"),
+        (["hello", "--fine-temperature", "inf"], 2, "temperature inf is outside 0..10"),
+        (["hello", "--top-k", "-1"], 2, "top-k -1 must be at least 1"),
+        (["hello", "--top-p", "0"], 2, "top-p 0.0 is outside 0..1"),
+        (["hello", "--min-eos-p", "2"], 2, "min-eos-p 2.0 is outside 0..1"),
+        (["hello", "--max-duration", "0"], 2, "max-duration 0.0 must be more than 0 seconds"),
+    ],
+    ids=lambda value: " ".join(value).encode("unicode_escape").decode() if isinstance(value, list) else None,
+)
+def test_misuse_is_found_before_the_model_is_loaded(
+    say: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, data in {
+        "empty.txt": b"",
+        "text.txt": b"hello",
+        "latin1.txt": b"caf\xe9",
+        "nul.txt": b"he\0llo",
+        "old.wav": b"old",
+    }.items():
+        Path(name).write_bytes(data)
+    Path("dir.wav").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    output = [] if "-o" in arguments else ["-o", "out.wav"]
+    assert main([*say, *arguments, *output]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"bark: {line}")
+    assert captured.err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert Path("old.wav").read_bytes() == b"old"
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"hello \xff", "standard input is not UTF-8 text (byte 6 is 0xff)"),
+        ("hello".encode("utf-16"), "standard input holds a NUL byte at byte 3"),
+        (bytes(17 * 2**20), "standard input is larger than 16 MiB"),
+    ],
+    ids=["latin", "utf-16", "long"],
+)
+def test_a_pipe_of_no_text(
+    say: list[str],
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data: bytes,
+    line: str,
+) -> None:
+    pipe_in(monkeypatch, data)
+    assert main([*say, "-o", str(out)]) == 2
+    assert capsys.readouterr().err.startswith(f"bark: {line}")
+
+
+def test_ten_thousand_words_name_the_count_and_the_limit(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "bark " * 10_000, "-o", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "10000 tokens" in error
+    assert "at most 32" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_voice_with_a_pickle_is_not_read(
+    say: list[str], out: Path, tiny_config: BarkConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voice = tiny_voice(tiny_config)
+    path = out.with_name("evil.npz")
+    semantic = np.array(voice.semantic, dtype=object)
+    np.savez(path, semantic_prompt=semantic, coarse_prompt=voice.coarse, fine_prompt=voice.fine)
+    assert main([*say, "hello", "-v", str(path), "-o", str(out)]) == 2
+    assert "holds Python objects (a pickle), which can run code; it was not read\n" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_voice_of_another_model_is_refused(
+    say: list[str], out: Path, tiny_config: BarkConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voice = tiny_voice(tiny_config)
+    voice.semantic[0] = 9_999
+    path = write_voice(out.with_name("big.npz"), voice)
+    assert main([*say, "hello", "-v", str(path), "-o", str(out)]) == 2
+    assert (
+        "bark: voice big was made for another model: it holds semantic token 9999" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder closed even to root")
+def test_a_folder_that_takes_no_files(say: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*say, "hello", "-o", "/proc/a.wav"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("bark: cannot write /proc/a.wav: ")
+
+
+def test_force_writes_over(say: list[str], out: Path) -> None:
+    out.write_bytes(b"old")
+    assert main([*say, "hello bark", "-o", str(out), "--force", "-q", "--seed", "1"]) == 0
+    assert len(samples(out))
+    assert [path.name for path in out.parent.iterdir()] == ["out.wav"]
+
+
+def test_a_real_pipe_into_a_real_process(tiny_model: Path, out: Path) -> None:
+    """Nothing but the record on stdout, whatever the libraries have to say."""
+    command = [
+        sys.executable,
+        "-m",
+        "bark_cli",
+        "say",
+        "-m",
+        str(tiny_model),
+        "-o",
+        str(out),
+        "--json",
+        "--verbose",
+    ]
+    done = subprocess.run(command, input=b"hello bark", capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"] == str(out)
+    assert all(line.startswith(b"bark: ") for line in done.stderr.splitlines())
+
+
+# the flags over the model's own defaults
+
+
+def test_flags_over_the_models_defaults() -> None:
+    own = SamplingOptions(
+        semantic=StageSampling(temperature=0.6, top_k=50),
+        coarse=StageSampling(temperature=0.8, top_k=40, top_p=0.9),
+        fine=StageSampling(temperature=0.1),
+        min_eos_p=0.05,
+    )
+    assert SamplingFlags().over(own) == own
+    changed = SamplingFlags(temperature=1.0, coarse_temperature=0.0, top_k=0, max_duration_s=2.0).over(own)
+    assert changed == SamplingOptions(
+        semantic=StageSampling(temperature=1.0),
+        coarse=StageSampling(temperature=0.0, top_p=0.9),
+        fine=StageSampling(temperature=0.1),
+        min_eos_p=0.05,
+        max_duration_s=2.0,
+    )
+    assert SamplingFlags(top_p=0.5, fine_temperature=0.0, min_eos_p=1.0).over(own) == SamplingOptions(
+        semantic=StageSampling(temperature=0.6, top_k=50, top_p=0.5),
+        coarse=StageSampling(temperature=0.8, top_k=40, top_p=0.5),
+        fine=StageSampling(temperature=0.0),
+        min_eos_p=1.0,
+    )
+    with pytest.raises(OptionError):
+        SamplingFlags(temperature=11.0).over(own)
+
+
+def test_the_flags_reach_the_stages(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def tokens(*flags: str) -> int:
+        arguments = [*say, "hello bark", "-o", str(out), "--force", "--seed", "1", "--json", *flags]
+        assert main(arguments) == 0
+        return int(json.loads(capsys.readouterr().out)["stages"]["semantic"]["tokens"])
+
+    free = tokens("--min-eos-p", "1")
+    assert tokens("--min-eos-p", "1", "--max-duration", "0.1") == 6 < free  # the first beyond 5 at 50 Hz
+    greedy = out.read_bytes() if tokens("--temperature", "0", "--fine-temperature", "0") else b""
+    assert main([*say, "hello bark", "-o", str(out), "--force", "--seed", "2", "-q", "--top-k", "1"]) == 0
+    assert greedy  # and the same seed or not, the likeliest token is the likeliest
+    tokens("--temperature", "0", "--fine-temperature", "0", "--seed", "9")
+    assert out.read_bytes() == greedy

@@ -1,0 +1,135 @@
+"""The house stands: imports point down, and what the shell waits for imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "bark_cli"
+# from the ground up; a module may import from its own floor and from those below
+FLOORS = [
+    {"errors"},
+    {"tokens", "files"},
+    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file"},
+    {"checkpoint", "hub", "quantize", "model", "codec"},
+    {"voices", "backends"},
+    {"engine"},
+    {"pipeline"},
+    {"cli"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+PUBLIC = {"__init__", "__main__"}  # the doors, which lead everywhere
+HEAVY = ("torch", "huggingface_hub", "transformers", "soundfile", "sounddevice", "rich", "pydantic")
+
+
+def modules() -> list[Path]:
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).stem not in PUBLIC]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of the package's own modules that a file imports, anywhere in it."""
+    package = (PACKAGE.name, *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            names = [f"{module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == PACKAGE.name)
+
+
+def room(path: Path) -> str:
+    """errors for bark_cli/errors.py, cli for bark_cli/cli/say.py."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    own = room(path)
+    assert own in FLOOR, f"say in FLOORS where {own} belongs"
+    for name in imported(path):
+        other = name.split(".")[1]
+        if other == "__version__":
+            continue
+        assert other in FLOOR, f"{own} imports {name}, which is on no floor"
+        assert FLOOR[other] <= FLOOR[own], f"{own} imports {other}, which lies above it"
+
+
+def test_no_two_modules_need_each_other() -> None:
+    needs: dict[str, set[str]] = {}
+    for path in modules():
+        needs.setdefault(room(path), set()).update(name.split(".")[1] for name in imported(path))
+    done: set[str] = set()
+    while ready := {r for r in needs if r not in done and needs[r] & needs.keys() - {r} <= done}:
+        done |= ready
+    assert done == needs.keys()
+
+
+def loaded(code: str, *arguments: str) -> set[str]:
+    """Top-level modules in memory after running `code` in a fresh interpreter."""
+    code += "\nimport json, sys\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout.decode().splitlines()[-1]))
+
+
+def commands() -> list[list[str]]:
+    """Every command and group of `bark`, by its words."""
+    from typer.main import get_command
+
+    from bark_cli.cli.app import app
+
+    found: list[list[str]] = []
+    waiting = [([], get_command(app))]
+    while waiting:
+        words, command = waiting.pop()
+        found.append(words)
+        children = getattr(command, "commands", {})
+        waiting += [([*words, name], child) for name, child in children.items()]
+    return sorted(found)
+
+
+def test_every_command_is_found() -> None:
+    assert [c for c in commands() if c[:1] in ([], ["say"], ["voices"])] == [
+        [],
+        ["say"],
+        ["voices"],
+        ["voices", "ls"],
+    ]
+
+
+RUN = "import sys; from bark_cli.cli import main; assert main(sys.argv[1:]) == 0"
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    assert not loaded(RUN, *words, "--help").intersection({*HEAVY, "numpy"})
+
+
+def test_listing_voices_imports_no_torch(tiny_model: Path) -> None:
+    names = loaded(RUN, "voices", "ls", "-m", str(tiny_model))
+    assert "numpy" in names  # it did read the voices
+    assert not names & {"torch", "huggingface_hub", "transformers", "soundfile", "sounddevice"}
+
+
+def test_the_package_imports_nothing_and_offers_everything() -> None:
+    assert not loaded("import bark_cli; bark_cli.BarkError; bark_cli.__version__").intersection(
+        {*HEAVY, "numpy"}
+    )
+    import bark_cli
+
+    for name in bark_cli.__all__:
+        assert getattr(bark_cli, name)
+        assert name in dir(bark_cli)
+    with pytest.raises(AttributeError, match="no attribute 'Bork'"):
+        bark_cli.Bork  # noqa: B018
