@@ -93,7 +93,8 @@ def _shared_rules(config: BarkConfig) -> Iterable[tuple[bool, str]]:
     coarse, fine, codec = config.coarse, config.fine, config.codec
     yield coarse.semantic_vocab_size == config.semantic.vocab_size, "semantic and coarse vocabularies differ"
     yield coarse.codebook_size == fine.codebook_size == codec.codebook_size, "codebook sizes differ"
-    yield coarse.n_codebooks <= fine.n_codebooks == codec.n_codebooks, "numbers of codebooks differ"
+    books = fine.gpt.n_codes_given <= coarse.n_codebooks < fine.n_codebooks == codec.n_codebooks
+    yield books, "numbers of codebooks differ"
     ratios = codec.ratios
     good = isinstance(ratios, tuple) and 0 < len(ratios) <= 8
     yield good and all(type(r) is int and 1 <= r <= 64 for r in ratios), f"codec.ratios are {ratios!r}"
