@@ -222,6 +222,31 @@ def test_ctrl_c_while_starting_is_130_without_a_word(
     assert list(tmp_path.iterdir()) == []
 
 
+DEAF = """
+import sys, time
+from bark_cli import cli
+def deaf(arguments):
+    for _ in range(100):
+        try:
+            print("now", flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+cli._run = deaf
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_that_a_library_swallows_still_ends_it(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "DRIVER", DEAF)
+    code, seconds, stderr = interrupted("start", tmp_path, tiny_model)
+    assert (code, stderr) == (130, "")
+    assert seconds < 1.5
+
+
 def test_what_a_library_makes_of_ctrl_c_is_still_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def swallowed(*arguments: object) -> None:
         try:
@@ -231,6 +256,7 @@ def test_what_a_library_makes_of_ctrl_c_is_still_130(monkeypatch: pytest.MonkeyP
             raise ImportError("initialization failed") from None
 
     monkeypatch.setattr(say_module, "speak", swallowed)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back afterwards
     before = signal.getsignal(signal.SIGINT)
     try:
         assert main(["say", "hello"]) == 130

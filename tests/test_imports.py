@@ -80,7 +80,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
-    return set(json.loads(done.stdout.decode().splitlines()[-1]))
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 def commands() -> list[list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
@@ -16,6 +17,7 @@ from typing import NoReturn
 from bark_cli.errors import BarkError
 
 INTERRUPTED = 130
+GRACE_S = 0.5  # to clean up in after Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,10 +79,15 @@ _DEBUG_HINT = "; set BARK_DEBUG=1 for the traceback"
 
 
 class _Interrupt:
-    """Turns the first Ctrl-C into KeyboardInterrupt and lets a second one end the process at once."""
+    """Turns the first Ctrl-C into KeyboardInterrupt and lets a second one end the process at once.
+
+    One raised inside a callback or a careless library is lost; then the process ends GRACE_S later.
+    """
 
     def __init__(self) -> None:
         self.happened = False
+        self._deadline = threading.Timer(GRACE_S, os._exit, (INTERRUPTED,))
+        self._deadline.daemon = True
         self._before = signal.getsignal(signal.SIGINT)
         # a shell that starts us in the background has it ignored, and that must stay so
         self._installed = self._before is signal.default_int_handler
@@ -90,9 +97,12 @@ class _Interrupt:
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.happened = True
         signal.signal(number, signal.SIG_DFL)
+        sys.unraisablehook = lambda lost: None  # where it is lost, it shall not be printed either
+        self._deadline.start()
         raise KeyboardInterrupt
 
     def restore(self) -> None:
+        self._deadline.cancel()
         # after an interrupt the process is about to end, and a second Ctrl-C may end it sooner
         if self._installed and not self.happened:
             signal.signal(signal.SIGINT, self._before)
