@@ -1,11 +1,12 @@
-"""Which character of the text each phone belongs to: a monotonic alignment learnt by hard EM, text ids x segments -> places.
+"""Which character of the text each phone belongs to: segments (N,) and text ids (M,) -> places (N,).
 
-python -m training.alignment        # reads pairs-*.npz and audio-*.npz, writes aligned-*.npz beside them
+A monotonic alignment learnt by hard EM. Reads pairs-*.npz and audio-*.npz, writes aligned-*.npz beside them.
+
+    python -m training.alignment
 """
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from training.run import settings
+from training.settings import settings
+from training.shards import sentences, shard_files, write_arrays
 from training.vocabulary import build_tokenizer, factors_of, segments
 
 Places = npt.NDArray[np.int64]
@@ -30,6 +32,7 @@ class Symbols:
         self.index = {name: i for i, name in enumerate(names or [])}
 
     def __call__(self, name: str) -> int:
+        """The integer of a name."""
         return self.index.setdefault(name, len(self.index))
 
 
@@ -75,47 +78,52 @@ def learn(
     return np.log(counts / counts.sum(0, keepdims=True))
 
 
+def learn_from(folder: Path, shards: int, table: Path) -> None:
+    """Write the emissions that the first pairs shards teach, and the names of their symbols."""
+    tokenizer, symbol = build_tokenizer(), Symbols()
+    pairs = [
+        (np.array([symbol(s.name) for s in segments(tokens)]), plain_ids(tokenizer, text))
+        for file in shard_files(folder, "pairs", "prepare")[:shards]
+        for text, tokens in sentences(file)
+    ]
+    emissions = learn(pairs, len(symbol.index), tokenizer.get_vocab_size())
+    write_arrays(table, emissions=emissions, names=np.array(list(symbol.index)))
+    print(f"alignment learnt from {len(pairs)} sentences", flush=True)
+
+
 def align_shard(file: Path, emissions: Emissions, names: list[str]) -> int:
-    """Write aligned-<name> beside a pairs or audio shard: factors (sum T, 4) and text ids with their lengths."""
+    """Write aligned-<name> beside a shard: factors (sum T, 4) and text ids with their lengths.
+
+    Raises:
+        ValueError: a text has no character, or a phone that the emissions were not learnt from.
+    """
     target = file.with_name(f"aligned-{file.name}")
     if target.exists():
         return 0
     tokenizer, symbol = build_tokenizer(), Symbols(names)
-    shard = np.load(file)
-    texts, ends = json.loads(shard["texts"].tobytes()), np.cumsum(shard["lengths"])
     factors, text_ids = [], []
-    for text, end, length in zip(texts, ends, shard["lengths"], strict=True):
-        tokens, ids = shard["semantic"][end - length : end], plain_ids(tokenizer, text)
-        observed = np.array([symbol(s.name) for s in segments(tokens)])
+    for text, tokens in sentences(file):
+        ids, observed = plain_ids(tokenizer, text), np.array([symbol(s.name) for s in segments(tokens)])
         if (observed >= len(emissions)).any() or not len(ids):
             raise ValueError(f"{file.name}: {text!r} has a phone or no character the alignment never saw")
         factors.append(factors_of(tokens, viterbi(observed, ids, emissions)))
         text_ids.append(ids)
-    part = target.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(stream, factors=np.concatenate(factors), ids=np.concatenate(text_ids).astype(np.int16),
-                 id_lengths=np.array([len(i) for i in text_ids]))  # fmt: skip
-    part.replace(target)
-    return len(texts)
+    write_arrays(
+        target,
+        factors=np.concatenate(factors),
+        ids=np.concatenate(text_ids).astype(np.int16),
+        id_lengths=np.array([len(ids) for ids in text_ids]),
+    )
+    return len(text_ids)
 
 
 def main() -> None:
     """Learn the emissions once (alignment.npz), then align every shard that is not yet."""
     options = settings("alignment")
-    folder, tokenizer = options["data"], build_tokenizer()
+    folder: Path = options["data"]
     table = folder / "alignment.npz"
     if not table.exists():
-        symbol = Symbols()
-        pairs = []
-        for file in sorted(folder.glob("pairs-*.npz"))[: options["shards"]]:
-            shard = np.load(file)
-            texts, ends = json.loads(shard["texts"].tobytes()), np.cumsum(shard["lengths"])
-            for text, end, length in zip(texts, ends, shard["lengths"], strict=True):
-                found = segments(shard["semantic"][end - length : end])
-                pairs.append((np.array([symbol(s.name) for s in found]), plain_ids(tokenizer, text)))
-        emissions = learn(pairs, len(symbol.index), tokenizer.get_vocab_size())
-        np.savez(table, emissions=emissions, names=np.array(list(symbol.index)))
-        print(f"alignment learnt from {len(pairs)} sentences", flush=True)
+        learn_from(folder, options["shards"], table)
     saved = np.load(table)
     files = sorted([*folder.glob("pairs-*.npz"), *folder.glob("audio-*.npz")])
     work = partial(align_shard, emissions=saved["emissions"], names=saved["names"].tolist())

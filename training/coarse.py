@@ -1,39 +1,41 @@
 """Train nano's coarse GPT: semantic tokens (T,) and the codes of a voice -> the first two codebooks (2, T).
 
-Windows are cut as inference cuts them (bark_cli.coarse), half of them with another utterance of the same voice in
-front. In a window coarse token j belongs to semantic position j / 2, always; the position code starts from that.
+Windows are cut as inference cuts them (bark_cli.coarse), half of them with another utterance of the same
+voice in front. In a window coarse token j always belongs to semantic position j / 2; the position code says
+so from the start.
 
     python -m training.coarse           # resumes from training/runs/coarse
 """
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.model import GPT
 from bark_cli.tokens import CoarseConfig, GPTConfig
-from training.codes import Utterance, load_utterances
-from training.run import Run, cosine, settings
+from training.codes import Utterance, by_voice, load_utterances
+from training.factored import Factored, spread, token_rows
+from training.run import Losses, Run
 from training.starts import (
     AMPLITUDE,
     CYCLE,
     WIDTH,
     aim_heads,
     cyclic_code,
+    plain_attention,
     slow_code,
     soft_start,
-    use_plain_attention,
 )
 from training.vocabulary import CLASSES, PITCHES, layout
 
 SIZES = (len(CLASSES) + 2, PITCHES + 1, 2)  # unit, pitch, last; two more classes: padding and "begin"
 PADDING, BEGIN = len(CLASSES), len(CLASSES) + 1
+
+Ids = npt.NDArray[np.int64]
 
 
 def coarse_config(shape: dict[str, int]) -> CoarseConfig:
@@ -52,7 +54,7 @@ def coarse_config(shape: dict[str, int]) -> CoarseConfig:
     )  # fmt: skip
 
 
-class FactoredCoarse(nn.Module):
+class FactoredCoarse(Factored):
     """The coarse GPT with a factored semantic table and heads for the two codebooks only."""
 
     def __init__(self, shape: dict[str, int]) -> None:
@@ -84,33 +86,19 @@ class FactoredCoarse(nn.Module):
         aim_heads(self.h[1].attn, (0, -1, -2, -3), gain=1.8, segment=-2.0)
 
     def forward(self, factors: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors (B, S + 1, 3) with BEGIN last and flat codes (B, C) -> logits (B, C / 2, size) of each codebook."""
-        heard = sum(table(factors[..., i]) for i, table in enumerate(self.factors))
-        x = torch.cat([heard, self.codes(codes[:, :-1])], dim=1)
-        x = x + self.wpe.weight[: x.shape[1]]
-        for block in self.h:
-            x = block(x)
-        x = self.ln_f(x[:, factors.shape[1] - 1 :])
+        """Factors (B, S + 1, 3), BEGIN last, and codes (B, C) -> logits (B, C / 2, size) per codebook."""
+        x = torch.cat([self.embedded(factors), self.codes(codes[:, :-1])], dim=1)
+        x = self.hidden(x, factors.shape[1] - 1)
         return self.heads[0](x[:, ::2]), self.heads[1](x[:, 1::2])
 
     @torch.no_grad()
     def exported(self) -> dict[str, Tensor]:
         """Tensors of bark_cli.model.GPT; semantic rows of the head are never legal and stay zero."""
-        rows = torch.from_numpy(layout().rows.astype(np.int64))
-        spread = sum(table.weight[rows[:, i]] for i, table in enumerate(self.factors))
-        marks = torch.stack([self.mark(PADDING), self.mark(BEGIN)])
-        heads = torch.cat([torch.zeros(len(rows), marks.shape[1]), *(head.weight for head in self.heads)])
-        state = {
-            name: t for name, t in self.state_dict().items() if name.split(".")[0] in ("wpe", "h", "ln_f")
-        }
-        return {**state, "wte.weight": torch.cat([spread, self.codes.weight, marks]), "lm_head.weight": heads}
-
-    def mark(self, kind: int) -> Tensor:
-        """Embedding of padding or of "begin" (D,)."""
-        total: Tensor = (
-            self.factors[0].weight[kind] + self.factors[1].weight[PITCHES] + self.factors[2].weight[0]
-        )
-        return total
+        rows, marks = token_rows(), torch.tensor([[PADDING, PITCHES, 0], [BEGIN, PITCHES, 0]])
+        tokens = spread(self.factors, rows)
+        table = torch.cat([tokens, self.codes.weight, spread(self.factors, marks)])
+        heads = torch.cat([torch.zeros_like(tokens), *(head.weight for head in self.heads)])
+        return {**self.body(), "wte.weight": table, "lm_head.weight": heads}
 
 
 class Windows:
@@ -119,18 +107,18 @@ class Windows:
     def __init__(self, utterances: list[Utterance], config: CoarseConfig, seed: int) -> None:
         self.utterances, self.config = utterances, config
         self.random = np.random.default_rng(seed)
-        self.by_voice = {v: [u for u in utterances if u.voice == v] for v in {u.voice for u in utterances}}
+        self.by_voice = by_voice(utterances)
         lengths = np.array([len(u.factors) for u in utterances], float)
         self.weights = lengths / lengths.sum()
 
     def batch(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Factors (B, S + 1, 3), flat codes (B, C) and targets (B, C) with -1 where there is nothing to learn."""
+        """Factors (B, S + 1, 3), flat codes (B, C) and targets (B, C), -1 where there is nothing to learn."""
         chosen = self.random.choice(len(self.utterances), size, p=self.weights)
         rows = [self._window(self.utterances[i]) for i in chosen]
         factors, codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
         return factors, codes, targets
 
-    def _window(self, utterance: Utterance) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _window(self, utterance: Utterance) -> tuple[Ids, Ids, Ids]:
         config, size = self.config, self.config.codebook_size
         reach, width = config.max_history_tokens // 2, config.sliding_window_tokens // 2
         factors, codes = utterance.factors[:, :3], utterance.codes[:2]
@@ -140,9 +128,8 @@ class Windows:
             past = voice[self.random.integers(len(voice))]
             before = min(reach, len(past.factors) // 2 * 2)
             factors = np.concatenate([past.factors[-before:, :3], factors])
-            codes = np.concatenate(
-                [past.codes[:2, -before:-1], codes], axis=1
-            )  # Suno leaves off the last frame
+            # Suno leaves off the last frame
+            codes = np.concatenate([past.codes[:2, -before:-1], codes], axis=1)
         frames = len(utterance.factors)
         step = int(self.random.integers(0, (frames - 1) // width + 1)) * width
         now = before + step
@@ -166,45 +153,34 @@ class Windows:
 def losses(logits: tuple[Tensor, Tensor], targets: Tensor) -> list[Tensor]:
     """Cross entropy of each codebook."""
     return [
-        F.cross_entropy(l.float().flatten(0, 1), targets[:, i::2].flatten(), ignore_index=-1)
-        for i, l in enumerate(logits)
+        F.cross_entropy(guess.float().flatten(0, 1), targets[:, i::2].flatten(), ignore_index=-1)
+        for i, guess in enumerate(logits)
     ]
 
 
 def main() -> None:
-    """Train, resuming; writes runs/coarse/last.pt and loss.png. `gain` is what listening to the tokens is worth."""
-    options: dict[str, Any] = settings("coarse")
-    run = Run("coarse", options)
-    torch.set_num_threads(options["threads"])
-    torch.manual_seed(options["seed"])
-    use_plain_attention()
-    model = FactoredCoarse(options["shape"])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.97), weight_decay=0.02)
-    start = run.resume(model=model, optimizer=optimizer)
-    utterances = load_utterances(options["data"])
-    windows = Windows(utterances, model.config, options["seed"] + start)
+    """Train, resuming; writes runs/coarse/last.pt and loss.png. `listening` is what the tokens are worth."""
+    run = Run("coarse")
+    model = FactoredCoarse(run.options["shape"])
+    run.take_up(model)
+    utterances = load_utterances(run.options["data"])
+    windows = Windows(utterances, model.config, run.seed)
     print(f"{sum(len(u.factors) for u in utterances) / 180_000:.1f} h of codes", flush=True)
-    begun = time.monotonic()
-    for step in range(start, options["steps"]):
-        for group in optimizer.param_groups:
-            group["lr"] = options["lr"] * cosine(step, options["steps"], warmup=options["warmup"])
-        factors, codes, targets = windows.batch(options["batch"])
+
+    def losses_of(step: int) -> Losses:
+        factors, codes, targets = windows.batch(run.options["batch"])
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(factors, codes)
         parts = losses(logits, targets)
-        optimizer.zero_grad(set_to_none=True)
-        sum(parts).backward()  # type: ignore[union-attr]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
         values = {"first": parts[0].item(), "second": parts[1].item()}
-        if (step + 1) % 50 == 0:  # the same codes after another sentence's tokens
+        if run.is_report(step):  # the same codes after another sentence's tokens
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                 deaf = losses(model(factors.roll(1, 0), codes), targets)
-            print(f"coarse {step + 1}: listening is worth {deaf[0].item() - parts[0].item():.2f}", flush=True)
-        run.log(step, **values)
-        if (step + 1) % options["save_every"] == 0 or step + 1 == options["steps"]:
-            run.save(step + 1, model=model, optimizer=optimizer)
-    run.finish(time.monotonic() - begun)
+            values["listening"] = deaf[0].item() - values["first"]
+        return torch.stack(parts).sum(), values
+
+    with plain_attention():
+        run.train(losses_of)
 
 
 if __name__ == "__main__":

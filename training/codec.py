@@ -1,23 +1,26 @@
 """Train nano's EnCodec on the teacher's audio: (samples,) at 24 kHz -> 8 codebooks at 50 Hz and back.
 
-EnCodec's own classes (encodec.modules, encodec.quantization), smaller. Loss: multi-scale log-mel plus waveform L1.
-The autoencoder learns alone first, then the codebooks are filled by k-means on its output and switched on.
+EnCodec's own classes (encodec.modules, encodec.quantization), smaller. Loss: multi-scale log-mel plus L1 of
+the waveform. The autoencoder learns alone first, then the codebooks are filled by k-means on its output and
+switched on.
 
     python -m training.codec            # resumes from training/runs/codec
 """
 
 from __future__ import annotations
 
-import time
+import warnings
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.codec import import_seanet
-from training.prepare import load_corpus
-from training.run import Run, cosine, settings
+from training.run import Losses, Run
+from training.shards import shard_files
 
 
 class MelLoss(nn.Module):
@@ -33,6 +36,7 @@ class MelLoss(nn.Module):
             self.register_buffer(f"mel{n}", mel_filters(sample_rate, n, min(80, n // 8)))
 
     def forward(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """The mean over the window lengths, of two waveforms (B, samples)."""
         total = made.new_zeros(())
         for n in self.windows:
             total = total + F.l1_loss(self.log_mel(made, n), self.log_mel(wanted, n))
@@ -73,8 +77,10 @@ class TrainableCodec(nn.Module):
             "channels": 1, "dimension": shape["dimension"], "n_filters": shape["n_filters"],
             "ratios": shape["ratios"], "norm": "weight_norm", "causal": True, "lstm": shape["lstm"],
         }  # fmt: skip
-        self.encoder = SEANetEncoder(**common)
-        self.decoder = SEANetDecoder(**common)
+        with warnings.catch_warnings():  # the old weight norm is the one whose names encodec's weights have
+            warnings.filterwarnings("ignore", r".*weight_norm.* is deprecated", FutureWarning)
+            self.encoder = SEANetEncoder(**common)
+            self.decoder = SEANetDecoder(**common)
         self.quantizer = ResidualVectorQuantizer(
             dimension=shape["dimension"], n_q=shape["n_codebooks"], bins=shape["codebook_size"],
             decay=0.98, kmeans_init=False, threshold_ema_dead_code=0,
@@ -84,12 +90,12 @@ class TrainableCodec(nn.Module):
                 parameter.data.mul_(1.5)  # torch's default start lets the signal die on its way through
 
     def forward(self, wave: Tensor, quantize: bool) -> tuple[Tensor, Tensor]:
-        """(B, 1, samples) -> the same shape, and the commitment loss. Random depth, so that every prefix decodes."""
+        """(B, 1, samples) -> the same shape, and the commitment loss. Random depth: every prefix decodes."""
         latent = self.encoder(wave)
         penalty = wave.new_zeros(())
         if quantize:
             layers = self.quantizer.vq.layers
-            depth = len(layers) if np.random.rand() < 0.7 else int(np.random.choice([2, 4]))
+            depth = len(layers) if torch.rand(()) < 0.7 else 2 << int(torch.randint(2, ()))
             quantized, _, losses = self.quantizer.vq(latent, n_q=depth)
             latent, penalty = quantized, losses.mean()
         return self.decoder(latent), penalty
@@ -121,52 +127,53 @@ def fill_codebooks(codec: TrainableCodec, latents: Tensor, rounds: int = 12) -> 
 
 
 class Crops:
-    """Random crops of speech, int16 -> float (B, 1, samples)."""
+    """Random crops of the audio shards of a folder, kept as int16 -> float (B, 1, samples)."""
 
-    def __init__(self, audio: np.ndarray, samples: int, batch: int, seed: int) -> None:
-        self.audio, self.samples, self.batch = audio, samples, batch
+    def __init__(self, folder: Path, seconds: float, batch: int, seed: int) -> None:
+        self.samples, self.batch = int(seconds * 24_000) // 480 * 480, batch
         self.random = np.random.default_rng(seed)
+        self.shards: list[npt.NDArray[np.int16]] = []
+        for file in shard_files(folder, "audio", "prepare"):
+            with np.load(file) as shard:  # an .npz is read array by array: the rest stays on the disk
+                self.shards.append(shard["audio"])
+        sizes = np.array([len(audio) for audio in self.shards], float)
+        self.weights = sizes / sizes.sum()
 
     def __call__(self) -> Tensor:
-        starts = self.random.integers(0, len(self.audio) - self.samples, self.batch)
-        crops = np.stack([self.audio[s : s + self.samples] for s in starts]).astype(np.float32) / 32768
+        """The next batch."""
+        chosen = self.random.choice(len(self.shards), self.batch, p=self.weights)
+        crops = np.stack([self._crop(self.shards[i]) for i in chosen]).astype(np.float32) / 32768
         return torch.from_numpy(crops)[:, None]
+
+    def _crop(self, audio: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        start = int(self.random.integers(0, len(audio) - self.samples))
+        return audio[start : start + self.samples]
+
+
+@torch.no_grad()
+def latents_of(codec: TrainableCodec, crops: Crops, batches: int = 60) -> Tensor:
+    """Encoder outputs (N, dimension) of some batches of crops."""
+    return torch.cat([codec.encoder(crops()).transpose(1, 2).flatten(0, 1) for _ in range(batches)])
 
 
 def main() -> None:
     """Train, resuming; writes runs/codec/last.pt and loss.png."""
-    options = settings("codec")
-    run = Run("codec", options)
-    torch.set_num_threads(options["threads"])
-    torch.manual_seed(options["seed"])
-    corpus = load_corpus(options["data"])
+    run = Run("codec")
+    options = run.options
     codec = TrainableCodec(options["shape"])
-    optimizer = torch.optim.AdamW(codec.parameters(), lr=options["lr"], betas=(0.8, 0.99))
-    start = run.resume(model=codec, optimizer=optimizer)
-    crops = Crops(
-        corpus.audio, int(options["crop_s"] * 24_000) // 480 * 480, options["batch"], options["seed"] + start
-    )
-    mel = MelLoss(24_000)
-    begun = time.monotonic()
-    for step in range(start, options["steps"]):
+    run.take_up(codec)
+    crops, mel = Crops(options["data"], options["crop_s"], options["batch"], run.seed), MelLoss(24_000)
+
+    def losses_of(step: int) -> Losses:
         if step == options["quantize_from"]:
-            with torch.no_grad():
-                latents = torch.cat([codec.encoder(crops()).transpose(1, 2).flatten(0, 1) for _ in range(60)])
-            fill_codebooks(codec, latents)
-        for group in optimizer.param_groups:
-            group["lr"] = options["lr"] * cosine(step, options["steps"], warmup=100)
+            fill_codebooks(codec, latents_of(codec, crops))
         wave = crops()
         made, penalty = codec(wave, quantize=step >= options["quantize_from"])
         spectral = mel(made[:, 0], wave[:, 0])
         loss = spectral + options["wave_weight"] * F.l1_loss(made, wave) + options["commit_weight"] * penalty
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
-        optimizer.step()
-        run.log(step, mel=spectral.item(), commit=float(penalty))
-        if (step + 1) % options["save_every"] == 0 or step + 1 == options["steps"]:
-            run.save(step + 1, model=codec, optimizer=optimizer)
-    run.finish(time.monotonic() - begun)
+        return loss, {"mel": spectral.item(), "commit": penalty.item()}
+
+    run.train(losses_of)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 
 from training.codec import TrainableCodec
-from training.run import settings
+from training.settings import settings
+from training.shards import shard_files, write_arrays
 
 Codes = npt.NDArray[np.int16]
 
@@ -47,7 +48,12 @@ class Utterance:
 
 def load_utterances(folder: Path) -> list[Utterance]:
     """Every encoded utterance of a folder."""
-    return [u for file in sorted(folder.glob("codes-*.npz")) for u in _read(file)]
+    return [u for file in shard_files(folder, "codes", "codes") for u in _read(file)]
+
+
+def by_voice(utterances: list[Utterance]) -> dict[int, list[Utterance]]:
+    """The utterances of each voice."""
+    return {voice: [u for u in utterances if u.voice == voice] for voice in {u.voice for u in utterances}}
 
 
 def _read(file: Path) -> Iterator[Utterance]:
@@ -67,19 +73,14 @@ def main() -> None:
     options = settings("codes")
     torch.set_num_threads(options["threads"])
     codec = load_codec()
-    for file in sorted(options["data"].glob("audio-*.npz")):
+    for file in shard_files(options["data"], "audio", "prepare"):
         target = file.with_name(file.name.replace("audio-", "codes-"))
         if target.exists() or not file.with_name(f"aligned-{file.name}").exists():
             continue
         shard = np.load(file)
-        audio, ends = shard["audio"], np.cumsum(shard["lengths"])
-        made = [
-            encode(codec, audio[480 * (e - n) : 480 * e]) for e, n in zip(ends, shard["lengths"], strict=True)
-        ]
-        part = target.with_suffix(".part")
-        with part.open("wb") as stream:
-            np.savez(stream, codes=np.concatenate(made, axis=1))
-        part.replace(target)
+        ends = np.cumsum(shard["lengths"])
+        made = [encode(codec, wave) for wave in np.split(shard["audio"], 480 * ends[:-1])]
+        write_arrays(target, codes=np.concatenate(made, axis=1))
         print(f"{target.name}: {ends[-1] / 50:.0f} s", flush=True)
 
 

@@ -1,9 +1,10 @@
-"""Score nano on sentences it was never trained on: word errors of the whole and of each stage alone, size and speed.
+"""Score nano on sentences it was never trained on: word errors of the whole and of each stage, size, speed.
 
     python -m training.evaluate [--model FOLDER] [--sentences N] [--stages] [--picture FILE] [--keep FOLDER]
 
-"Alone" means that all before a stage comes from the teacher. Semantic tokens have no sound of their own, so their score
-is the error in phones against the teacher's. Coarse codes are heard through the model's fine stage and codec.
+A stage "alone" gets all that comes before it from the teacher. Semantic tokens have no sound of their own,
+so their score is the error in phones against the teacher's. Coarse codes are heard through the model's fine
+stage and codec.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import numpy.typing as npt
 from bark_cli import Bark, Speech
 from bark_cli.engine import Utterance
 from training.alignment import Symbols, plain_ids, viterbi
+from training.codec import TrainableCodec
 from training.codes import encode, load_codec
 from training.compose import compose, tokens_of
-from training.judge import Judge, word_errors
+from training.judge import Judge, edits, word_errors
 from training.prepare import load_pairs
-from training.run import settings
+from training.settings import settings
 from training.teacher import VOICES, Teacher, render
 from training.vocabulary import build_tokenizer, factors_of, layout, segments, spelled
 
@@ -69,7 +71,7 @@ def held_out(folder: Path, count: int) -> list[str]:
     return [line for line in lines if line.lower() not in seen][:count]
 
 
-def stage_alone(bark: Bark, case: Case, number: int, stage: str) -> Wave:
+def stage_alone(bark: Bark, codec: TrainableCodec, stage: str, case: Case, number: int) -> Wave:
     """What is heard when the teacher's tokens enter at `stage`: "coarse", "fine" or "codec"."""
     speaker = bark._speaker(case.voice)
     spoken = Utterance(
@@ -78,19 +80,14 @@ def stage_alone(bark: Bark, case: Case, number: int, stage: str) -> Wave:
     )  # fmt: skip
     if stage == "coarse":
         return spoken.sound(spoken.fine(spoken.coarse(case.semantic))).samples
-    codes = encode(load_codec(), np.rint(case.wave * 32767).astype(np.int16)).astype(np.int64)
+    codes = encode(codec, np.rint(case.wave * 32767).astype(np.int16)).astype(np.int64)
     return spoken.sound(codes if stage == "codec" else spoken.fine(codes[:2])).samples
 
 
 def phone_errors(wanted: str, made: str) -> tuple[int, int]:
     """Edit distance between two phone strings without pauses, and the number wanted."""
-    a, b = wanted.replace(" ", ""), made.replace(" ", "")
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
-    return row[-1], len(a)
+    phones = wanted.replace(" ", "")
+    return edits(phones, made.replace(" ", "")), len(phones)
 
 
 def score(judge: Judge, cases: list[Case], wave_of: Callable[[Case, int], Wave]) -> float:
@@ -136,45 +133,56 @@ def picture(speech: Speech, case: Case, file: Path) -> None:
     figure.savefig(file, dpi=110, bbox_inches="tight")
 
 
-def main() -> None:
-    """Print the scores, one JSON object."""
-    options = settings("evaluate")
+def spoken_scores(cases: list[Case], spoken: list[Speech]) -> dict[str, float]:
+    """What needs no judge: phone errors of the semantic tokens, lengths and speed."""
+    table = layout()
+    errors, phones = np.sum(
+        [
+            phone_errors(spelled(case.semantic, table), spelled(speech.tokens.semantic, table))
+            for case, speech in zip(cases, spoken, strict=True)
+        ],
+        axis=0,
+    )
+    ratios = np.array([s.duration_s * 24_000 / len(c.wave) for c, s in zip(cases, spoken, strict=True)])
+    return {
+        "semantic_phone_error_percent": 100 * errors / phones,
+        "length_outside_0.6_to_1.6_percent": 100 * float(np.mean((ratios < 0.6) | (ratios > 1.6))),
+        "real_time_factor": float(np.median([s.real_time_factor for s in spoken])),
+    }
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--sentences", type=int, default=options["sentences"])
+    parser.add_argument("--sentences", type=int, default=settings("evaluate")["sentences"])
     parser.add_argument("--stages", action="store_true", help="each stage alone, too")
     parser.add_argument("--picture", type=Path, help="draw the first sentence beside its teacher's")
     parser.add_argument("--keep", type=Path, help="keep what nano says in this folder")
-    given = parser.parse_args()
-    reference, judge, bark = Reference(options["data"]), Judge(), Bark.load(given.model)
-    texts = held_out(options["data"], given.sentences)
-    cases = [reference.case(text, number) for number, text in enumerate(texts)]
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the scores, one JSON object."""
+    given, data = arguments(), settings("evaluate")["data"]
+    reference, judge, bark = Reference(data), Judge(), Bark.load(given.model)
+    cases = [reference.case(text, number) for number, text in enumerate(held_out(data, given.sentences))]
     spoken = whole(bark, cases, given.keep)
-    table = layout()
-    pairs = [
-        phone_errors(spelled(c.semantic, table), spelled(s.tokens.semantic, table))
-        for c, s in zip(cases, spoken, strict=True)
-    ]
-    ratios = [s.duration_s / (len(c.wave) / 24_000) for c, s in zip(cases, spoken, strict=True)]
     scores = {
         "sentences": len(cases),
         "wer_percent": score(judge, cases, lambda _, n: spoken[n].audio.samples),
         "teacher_wer_percent": score(judge, cases, lambda case, _: case.wave),
-        "semantic_phone_error_percent": 100 * sum(p[0] for p in pairs) / sum(p[1] for p in pairs),
-        "length_outside_0.6_to_1.6_percent": 100 * float(np.mean([not 0.6 <= r <= 1.6 for r in ratios])),
-        "real_time_factor": float(np.median([s.real_time_factor for s in spoken])),
+        **spoken_scores(cases, spoken),
         "megabytes": sum(f.stat().st_size for f in bark.folder.rglob("*") if f.is_file()) / 1e6,
     }
     if given.stages:
+        codec = load_codec()
         for stage in ("codec", "fine", "coarse"):
-            scores[f"{stage}_alone_wer_percent"] = score(judge, cases, partial(_alone, bark, stage))
+            alone = partial(stage_alone, bark, codec, stage)
+            scores[f"{stage}_alone_wer_percent"] = score(judge, cases, alone)
     if given.picture:
         picture(spoken[0], cases[0], given.picture)
-    print(json.dumps({name: round(value, 2) for name, value in scores.items()}, indent=2))
-
-
-def _alone(bark: Bark, stage: str, case: Case, number: int) -> Wave:
-    return stage_alone(bark, case, number, stage)
+    print(json.dumps({name: round(float(value), 2) for name, value in scores.items()}, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Write what was trained as a model folder and voices: runs/* -> bark_cli/assets/nano and presets/nano.
+"""Write what was trained as a model folder with its voices: runs/*/last.pt -> bark_cli/assets/nano.
 
-python -m training.export [--out FOLDER]
+python -m training.export [--out FOLDER] [--storage fp32|fp16|int8]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,17 +21,16 @@ from bark_cli.voices import save_voice
 from training.coarse import FactoredCoarse
 from training.codes import Utterance, load_codec, load_utterances
 from training.fine import fine_config, started
-from training.run import settings
 from training.semantic import FactoredSemantic
+from training.settings import settings
 from training.teacher import VOICES
-from training.vocabulary import build_tokenizer, layout
+from training.vocabulary import NO_PLACE, build_tokenizer, layout
 
 
 def trained(step: str) -> dict[str, Tensor]:
     """The network that a training step left in its run folder."""
-    weights: dict[str, Tensor] = torch.load(settings(step)["runs"] / step / "last.pt", weights_only=True)[
-        "model"
-    ]
+    file = settings(step)["runs"] / step / "last.pt"
+    weights: dict[str, Tensor] = torch.load(file, weights_only=True)["model"]
     return weights
 
 
@@ -44,8 +44,9 @@ def nano_config() -> BarkConfig:
         coarse=coarse.config,
         fine=fine_config(shapes["fine"]),
         codec=CodecConfig(
-            n_codebooks=codec["n_codebooks"], codebook_size=codec["codebook_size"], dimension=codec["dimension"],
-            n_filters=codec["n_filters"], ratios=tuple(codec["ratios"]), lstm=codec["lstm"],
+            n_codebooks=codec["n_codebooks"], codebook_size=codec["codebook_size"],
+            dimension=codec["dimension"], n_filters=codec["n_filters"],
+            ratios=tuple(codec["ratios"]), lstm=codec["lstm"],
         ),
         sampling=SamplingOptions(
             semantic=StageSampling(temperature=speaking["semantic_temperature"]),
@@ -84,21 +85,20 @@ def voice_of(utterance: Utterance) -> BarkTokens:
 
 
 def typical(utterances: list[Utterance], voice: int, seconds: float) -> Utterance:
-    """The first utterance of a voice that is about so long and has no sounds in it."""
-    sounding = layout().rows[:, 3].max()
-    fitting = [
-        u for u in utterances
-        if u.voice == voice and seconds <= len(u.factors) / 50 <= seconds + 2 and not (u.factors[:, 3] == sounding).any()
-    ]  # fmt: skip
-    return fitting[0]
+    """The first utterance of a voice that is about so long and has no sounds in it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for u in utterances:
+        fits = u.voice == voice and seconds <= len(u.factors) / 50 <= seconds + 2
+        if fits and not (u.factors[:, 3] == NO_PLACE).any():
+            return u
+    raise ValueError(f"voice {VOICES[voice].name} says nothing {seconds:.0f}-{seconds + 2:.0f} s long")
 
 
-def main() -> None:
-    """Write the model folder, and the voices unless only the folder is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=settings("export")["assets"])
-    parser.add_argument("--storage", default="int8", choices=("fp32", "fp16", "int8"))
-    given = parser.parse_args()
+def write_model(folder: Path, storage: Literal["fp32", "fp16", "int8"]) -> None:
+    """Write the trained networks as a native model folder."""
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / "tokenizer.json"
         build_tokenizer().save(str(tokenizer))
@@ -107,14 +107,28 @@ def main() -> None:
             tensors=nano_tensors(),
             tokenizer_file=tokenizer,
             layout="native",
-            folder=given.out,
+            folder=folder,
         )
-        write_native(checkpoint, given.out, storage=given.storage)
+        write_native(checkpoint, folder, storage=storage)
+
+
+def write_voices(folder: Path) -> None:
+    """Write one utterance of each of the teacher's voices into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     utterances = load_utterances(settings("export")["data"])
     for number, voice in enumerate(VOICES):
-        file = given.out / "voices" / f"{voice.name.split('/')[1]}.npz"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_voice(voice_of(typical(utterances, number, 4.0)), file, force=True)
+        name = voice.name.rpartition("/")[2]
+        save_voice(voice_of(typical(utterances, number, 4.0)), folder / f"{name}.npz", force=True)
+
+
+def main() -> None:
+    """Write the model folder and its voices."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=settings("export")["assets"])
+    parser.add_argument("--storage", default="int8", choices=("fp32", "fp16", "int8"))
+    given = parser.parse_args()
+    write_model(given.out, given.storage)
+    write_voices(given.out / "voices")
     size = sum(f.stat().st_size for f in given.out.rglob("*") if f.is_file())
     print(f"{given.out}: {size / 1e6:.1f} MB, {len(VOICES)} voices")
 

@@ -1,23 +1,23 @@
-"""Train nano's fine GPT: the first codebooks of a window -> the others, (2, F) -> (8, F), one codebook at a time.
+"""Train nano's fine GPT: the first codebooks of a window (2, F) -> all (8, F), one codebook at a time.
 
 python -m training.fine             # resumes from training/runs/fine
 """
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.model import FineGPT
 from bark_cli.tokens import FineConfig, GPTConfig
-from training.codes import Utterance, load_utterances
-from training.run import Run, cosine, settings
-from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, slow_code, soft_start, use_plain_attention
+from training.codes import Utterance, by_voice, load_utterances
+from training.run import Losses, Run
+from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
+
+Ids = npt.NDArray[np.int64]
 
 
 def fine_config(shape: dict[str, int]) -> FineConfig:
@@ -29,7 +29,8 @@ def fine_config(shape: dict[str, int]) -> FineConfig:
     )  # fmt: skip
     return FineConfig(
         gpt=gpt, n_codebooks=shape["n_codebooks"], codebook_size=shape["codebook_size"],
-        window_frames=shape["window"], hop_frames=shape["window"] // 2, max_history_frames=shape["window"] // 2,
+        window_frames=shape["window"],
+        hop_frames=shape["window"] // 2, max_history_frames=shape["window"] // 2,
     )  # fmt: skip
 
 
@@ -53,19 +54,16 @@ class Windows:
     def __init__(self, utterances: list[Utterance], config: FineConfig, seed: int) -> None:
         self.utterances, self.config = utterances, config
         self.random = np.random.default_rng(seed)
-        self.by_voice = {v: [u for u in utterances if u.voice == v] for v in {u.voice for u in utterances}}
+        self.by_voice = by_voice(utterances)
 
     def batch(self, size: int, codebook: int) -> tuple[Tensor, Tensor]:
         """Input codes (B, window, codebooks) and targets (B, window), -1 where there is padding."""
-        rows = [
-            self._window(self.utterances[i], codebook)
-            for i in self.random.integers(len(self.utterances), size=size)
-        ]
-        return torch.from_numpy(np.stack([r[0] for r in rows])), torch.from_numpy(
-            np.stack([r[1] for r in rows])
-        )
+        chosen = self.random.integers(len(self.utterances), size=size)
+        rows = [self._window(self.utterances[i], codebook) for i in chosen]
+        codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
+        return codes, targets
 
-    def _window(self, utterance: Utterance, codebook: int) -> tuple[np.ndarray, np.ndarray]:
+    def _window(self, utterance: Utterance, codebook: int) -> tuple[Ids, Ids]:
         window, history = self.config.window_frames, self.config.max_history_frames
         codes, known = utterance.codes, 0
         if self.random.random() < 0.6:
@@ -88,38 +86,33 @@ class Windows:
         return canvas, targets
 
 
+def loss_of(logits: Tensor, codes: Tensor, targets: Tensor, placeholder: int) -> tuple[Tensor, Tensor]:
+    """Cross entropy where the codebook (B, F) was the placeholder, and of repeating it where it was known."""
+    asked = (targets >= 0) & (codes == placeholder)
+    known = (targets >= 0) & ~asked
+    loss = F.cross_entropy(logits[asked], targets[asked])
+    copied = F.cross_entropy(logits[known], targets[known]) if known.any() else loss.new_zeros(())
+    return loss, copied
+
+
 def main() -> None:
     """Train, resuming; writes runs/fine/last.pt and loss.png."""
-    options: dict[str, Any] = settings("fine")
-    run = Run("fine", options)
-    torch.set_num_threads(options["threads"])
-    torch.manual_seed(options["seed"])
-    use_plain_attention()
-    config = fine_config(options["shape"])
+    run = Run("fine")
+    config = fine_config(run.options["shape"])
     model = started(config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.97), weight_decay=0.02)
-    start = run.resume(model=model, optimizer=optimizer)
-    windows = Windows(load_utterances(options["data"]), config, options["seed"] + start)
-    begun = time.monotonic()
-    for step in range(start, options["steps"]):
-        for group in optimizer.param_groups:
-            group["lr"] = options["lr"] * cosine(step, options["steps"], warmup=options["warmup"])
+    run.take_up(model)
+    windows = Windows(load_utterances(run.options["data"]), config, run.seed)
+
+    def losses_of(step: int) -> Losses:
         codebook = int(windows.random.integers(2, config.n_codebooks))
-        codes, targets = windows.batch(options["batch"], codebook)
+        codes, targets = windows.batch(run.options["batch"], codebook)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(codebook, codes)
-        asked = (targets >= 0) & (codes[..., codebook] == config.codebook_size)
-        loss = F.cross_entropy(logits.float()[asked], targets[asked])
-        known = (targets >= 0) & ~asked
-        copied = F.cross_entropy(logits.float()[known], targets[known]) if known.any() else loss.new_zeros(())
-        optimizer.zero_grad(set_to_none=True)
-        (loss + 0.05 * copied).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        run.log(step, loss=loss.item())
-        if (step + 1) % options["save_every"] == 0 or step + 1 == options["steps"]:
-            run.save(step + 1, model=model, optimizer=optimizer)
-    run.finish(time.monotonic() - begun)
+        loss, copied = loss_of(logits.float(), codes[..., codebook], targets, config.codebook_size)
+        return loss + 0.05 * copied, {"loss": loss.item()}
+
+    with plain_attention():
+        run.train(losses_of)
 
 
 if __name__ == "__main__":

@@ -92,12 +92,17 @@ def word_errors(wanted: str, heard: str) -> tuple[int, int]:
     a, b = normalised(wanted).split(), normalised(heard).split()
     if "".join(a) == "".join(b):
         return 0, len(a)
+    return edits(a, b), len(a)
+
+
+def edits(a: Sequence[str], b: Sequence[str]) -> int:
+    """Edit distance: insertions, deletions and replacements."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         previous, row[0] = row[0], i
         for j, y in enumerate(b, 1):
             previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
-    return row[-1], len(a)
+    return row[-1]
 
 
 class Judge:

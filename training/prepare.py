@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from training import units
 from training.compose import compose, tokens_of
+from training.settings import settings
+from training.shards import shard_files, write_arrays
 from training.teacher import VOICES, Teacher, render
 
 SHARD_TEXTS = 100
@@ -58,12 +60,7 @@ def load_pairs(folder: Path) -> Corpus:
 
 
 def _load(folder: Path, kind: str) -> Corpus:
-    files = sorted(folder.glob(f"{kind}-*.npz"))
-    if not files:
-        raise FileNotFoundError(
-            f"{folder} has no {kind}-*.npz: run python -m training.prepare --out {folder}"
-        )
-    shards = [dict(np.load(file)) for file in files]
+    shards = [dict(np.load(file)) for file in shard_files(folder, kind, "prepare")]
     lengths = np.concatenate([shard["lengths"] for shard in shards])
     texts: list[str] = []
     for shard in shards:
@@ -129,10 +126,7 @@ def _write(
     }
     if audio is not None:
         arrays["audio"] = audio
-    partial_file = file.with_suffix(f".{os.getpid()}.part")
-    with partial_file.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-    partial_file.replace(file)
+    write_arrays(file, **arrays)
 
 
 def hours_of(texts: list[str]) -> float:
@@ -185,20 +179,27 @@ def prepare(
 
 
 def main() -> None:
-    """Prepare training data from the command line."""
+    """Prepare training data from the command line; the defaults are settings.toml's."""
+    options = settings("prepare")
+    data: Path = options["data"]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--texts", type=Path, required=True, help="folder of train.txt, from training.texts")
-    parser.add_argument("--hours", type=float, default=40.0, help="audio to make; 0 makes pairs only")
-    parser.add_argument("--voices-each", type=int, default=2, help="voices that say each text of the audio")
+    parser.add_argument("--out", type=Path, default=data)
+    parser.add_argument("--texts", type=Path, default=data / "texts", help="folder that training.texts wrote")
+    parser.add_argument("--hours", type=float, default=options["hours"], help="of audio; 0 makes pairs only")
+    parser.add_argument(
+        "--voices-each",
+        type=int,
+        default=options["voices_each"],
+        help="voices that say each text of the audio",
+    )
     parser.add_argument("--no-pairs", action="store_true", help="leave out texts that get no audio")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=options["seed"])
     parser.add_argument("--limit", type=int, default=None, help="use only so many of the texts")
     parser.add_argument(
         "--limit-seconds", type=float, default=None, help="stop after so long; go on by running it again"
     )
-    parser.add_argument("--graph", type=Path, default=Path("training/data/teacher.onnx"))
+    parser.add_argument("--graph", type=Path, default=data / "teacher.onnx")
     given = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"

@@ -1,27 +1,28 @@
 """Train nano's semantic GPT: text ids (N,) -> semantic tokens (T,); it needs no audio.
 
-The embedding of a semantic token is the sum of its factors' (unit, pitch, last, place) and each factor has a head of
-its own, so what is learnt of a phone holds at every place. `exported` multiplies this out into Bark's plain tables.
+The embedding of a semantic token is the sum of its factors' (unit, pitch, last, place), and each factor has a
+head of its own (training.factored). `exported` multiplies this out into Bark's plain tables.
 
     python -m training.semantic         # resumes from training/runs/semantic
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.model import GPT
 from bark_cli.tokens import GPTConfig, SemanticConfig
-from training.run import Run, cosine, settings
-from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, slow_code, soft_start, use_plain_attention
+from training.factored import Factored, spread, token_rows
+from training.run import Losses, Run
+from training.shards import shard_files
+from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 from training.vocabulary import (
     CLASSES,
     END_CLASS,
@@ -33,12 +34,8 @@ from training.vocabulary import (
     layout,
 )
 
-SIZES = (
-    len(CLASSES) + 1,
-    PITCHES + 1,
-    2,
-    PLACES + 1,
-)  # of the factors; the end of speech is a class of its own
+# of the factors; the end of speech is a class of its own
+SIZES = (len(CLASSES) + 1, PITCHES + 1, 2, PLACES + 1)
 END = torch.tensor([END_CLASS, NO_PITCH, 1, NO_PLACE])
 
 
@@ -53,12 +50,13 @@ def semantic_config(shape: dict[str, int]) -> SemanticConfig:
     )  # fmt: skip
     return SemanticConfig(
         gpt=gpt, vocab_size=size, rate_hz=50.0, pad_token=size, text_offset=offset,
-        text_pad_token=offset + tokenizer.token_to_id("[PAD]"), infer_token=offset + tokenizer.token_to_id("[INFER]"),
+        text_pad_token=offset + tokenizer.token_to_id("[PAD]"),
+        infer_token=offset + tokenizer.token_to_id("[INFER]"),
         max_text_tokens=shape["max_text"], max_history_tokens=0, max_new_tokens=shape["max_new"],
     )  # fmt: skip
 
 
-class FactoredSemantic(nn.Module):
+class FactoredSemantic(Factored):
     """The semantic GPT with factored tables."""
 
     def __init__(self, shape: dict[str, int], frames_per_character: float) -> None:
@@ -90,27 +88,17 @@ class FactoredSemantic(nn.Module):
         aim_heads(self.h[1].attn, (0, 1, 2, 3), gain=1.8)
 
     def forward(self, text: Tensor, factors: Tensor) -> list[Tensor]:
-        """Text ids (B, N) and factors (B, T, 4) -> logits of each factor at positions N .. N + T (B, T + 1, size)."""
-        heard = sum(table(factors[..., i]) for i, table in enumerate(self.factors))
-        x = torch.cat([self.text(text), heard], dim=1)
-        x = x + self.wpe.weight[: x.shape[1]]
-        for block in self.h:
-            x = block(x)
-        x = self.ln_f(x[:, text.shape[1] - 1 :])
+        """Text ids (B, N) and factors (B, T, 4) -> each factor's logits (B, T + 1, size) after N .. N + T."""
+        x = torch.cat([self.text(text), self.embedded(factors)], dim=1)
+        x = self.hidden(x, text.shape[1] - 1)
         return [head(x) for head in self.heads]
 
     @torch.no_grad()
     def exported(self) -> dict[str, Tensor]:
         """Tensors of bark_cli.model.GPT."""
-        rows = torch.cat([torch.from_numpy(layout().rows.astype(np.int64)), END[None]])
-        spread = [
-            sum(table.weight[rows[:, i]] for i, table in enumerate(tables))
-            for tables in (self.factors, self.heads)
-        ]
-        state = {
-            name: t for name, t in self.state_dict().items() if name.split(".")[0] in ("wpe", "h", "ln_f")
-        }
-        return {**state, "wte.weight": torch.cat([spread[0], self.text.weight]), "lm_head.weight": spread[1]}
+        rows = torch.cat([token_rows(), END[None]])
+        table = torch.cat([spread(self.factors, rows), self.text.weight])
+        return {**self.body(), "wte.weight": table, "lm_head.weight": spread(self.heads, rows)}
 
 
 class Pairs:
@@ -118,23 +106,22 @@ class Pairs:
 
     def __init__(self, folder: Path, config: SemanticConfig) -> None:
         self.folder, self.config = folder, config
-        self.texts: list[np.ndarray] = []
-        self.factors: list[np.ndarray] = []
+        self.texts: list[npt.NDArray[np.int16]] = []
+        self.factors: list[npt.NDArray[np.int16]] = []
         self.seen: set[str] = set()
         self.refresh()
 
     def refresh(self) -> None:
         """Read shards not read yet; utterances too long for the model stay out."""
-        for file in sorted(self.folder.glob("aligned-pairs-*.npz")):
+        for file in shard_files(self.folder, "aligned-pairs", "alignment"):
             if file.name in self.seen:
                 continue
             self.seen.add(file.name)
-            aligned, lengths = (
-                np.load(file),
-                np.load(file.with_name(file.name.removeprefix("aligned-")))["lengths"],
-            )
-            factors = np.split(aligned["factors"], np.cumsum(lengths)[:-1])
-            ids = np.split(aligned["ids"], np.cumsum(aligned["id_lengths"])[:-1])
+            with np.load(file.with_name(file.name.removeprefix("aligned-"))) as pairs:
+                lengths = pairs["lengths"]
+            with np.load(file) as aligned:
+                factors = np.split(aligned["factors"], np.cumsum(lengths)[:-1])
+                ids = np.split(aligned["ids"], np.cumsum(aligned["id_lengths"])[:-1])
             for text, rows in zip(ids, factors, strict=True):
                 if len(text) <= self.config.max_text_tokens and len(rows) < self.config.max_new_tokens:
                     self.texts.append(text)
@@ -143,18 +130,21 @@ class Pairs:
     def batches(self, tokens: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Endless batches of utterances of like length, about `tokens` positions each, prompt included.
 
-        Yields text ids (B, N + 1) padded as for speaking, factors (B, T, 4), targets (B, T + 1, 4) with -1 for none.
+        Yields text ids (B, N + 1) padded as for speaking, factors (B, T, 4) and targets (B, T + 1, 4), where
+        -1 is nothing to learn.
         """
         random = np.random.default_rng(seed)
         while True:
             lengths = np.array([len(rows) for rows in self.factors])
             order = np.argsort(lengths + random.uniform(0, 25, len(lengths)))
-            groups, group = [], []
-            for i in order:
+            groups: list[list[int]] = []
+            group: list[int] = []
+            for i in order.tolist():
                 group.append(i)
                 if len(group) * (self.config.max_text_tokens + 1 + lengths[i]) >= tokens:
                     groups.append(group)
                     group = []
+            groups = groups or [group]
             random.shuffle(groups)
             for chosen in groups:
                 yield self._batch(chosen)
@@ -179,13 +169,13 @@ class Pairs:
 def losses(logits: list[Tensor], targets: Tensor) -> list[Tensor]:
     """Cross entropy of each factor, averaged over the tokens that exist."""
     return [
-        F.cross_entropy(l.float().flatten(0, 1), targets[..., i].flatten(), ignore_index=-1)
-        for i, l in enumerate(logits)
+        F.cross_entropy(guess.float().flatten(0, 1), targets[..., i].flatten(), ignore_index=-1)
+        for i, guess in enumerate(logits)
     ]
 
 
 def next_phone_accuracy(logits: list[Tensor], factors: Tensor, targets: Tensor) -> Tensor:
-    """Share of new phones named rightly: the alignment measure, for inside a phone the next token is plain."""
+    """Share of new phones named rightly. The measure of alignment: inside a phone the next token is plain."""
     began = torch.cat([torch.ones_like(factors[:, :1, 2]), factors[..., 2]], dim=1) == 1
     asked = began & (targets[..., 0] >= 0) & (targets[..., 0] != END_CLASS)
     return (logits[0].argmax(-1) == targets[..., 0])[asked].float().mean()
@@ -193,40 +183,25 @@ def next_phone_accuracy(logits: list[Tensor], factors: Tensor, targets: Tensor) 
 
 def main() -> None:
     """Train, resuming; writes runs/semantic/last.pt and loss.png."""
-    options: dict[str, Any] = settings("semantic")
-    run = Run("semantic", options)
-    torch.set_num_threads(options["threads"])
-    torch.manual_seed(options["seed"])
-    use_plain_attention()
-    model = FactoredSemantic(options["shape"], options["frames_per_character"])
-    pairs = Pairs(options["data"], model.config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.97), weight_decay=0.02)
-    start = run.resume(model=model, optimizer=optimizer)
-    print(
-        f"{len(pairs.texts)} sentences, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M weights",
-        flush=True,
-    )
-    begun = time.monotonic()
-    for step, batch in zip(
-        range(start, options["steps"]), pairs.batches(options["batch_tokens"], options["seed"] + start)
-    ):
-        for group in optimizer.param_groups:
-            group["lr"] = options["lr"] * cosine(step, options["steps"], warmup=options["warmup"])
-        text, factors, targets = batch
+    run = Run("semantic")
+    model = FactoredSemantic(run.options["shape"], run.options["frames_per_character"])
+    run.take_up(model)
+    pairs = Pairs(run.options["data"], model.config)
+    batches = pairs.batches(run.options["batch_tokens"], run.seed)
+    weights = sum(p.numel() for p in model.parameters())
+    print(f"{len(pairs.texts)} sentences, {weights / 1e6:.1f} M weights", flush=True)
+
+    def losses_of(step: int) -> Losses:
+        text, factors, targets = next(batches)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(text, factors)
         parts = losses(logits, targets)
-        optimizer.zero_grad(set_to_none=True)
-        sum(parts).backward()  # type: ignore[union-attr]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        run.log(
-            step, unit=parts[0].item(), pitch=parts[1].item(), last=parts[2].item(), place=parts[3].item(),
-            phone=next_phone_accuracy(logits, factors, targets).item(),
-        )  # fmt: skip
-        if (step + 1) % options["save_every"] == 0 or step + 1 == options["steps"]:
-            run.save(step + 1, model=model, optimizer=optimizer)
-    run.finish(time.monotonic() - begun)
+        values = dict(zip(("unit", "pitch", "last", "place"), (p.item() for p in parts), strict=True))
+        values["phone"] = next_phone_accuracy(logits, factors, targets).item()
+        return torch.stack(parts).sum(), values
+
+    with plain_attention():
+        run.train(losses_of)
 
 
 if __name__ == "__main__":

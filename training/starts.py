@@ -1,14 +1,16 @@
-"""Where the GPTs begin to learn from: position codes, and attention heads that already look at the same place.
+"""Where the GPTs begin to learn from: position codes, and attention heads that look at the same place.
 
-Nothing here leaves Bark's architecture. Learnt position embeddings start as sinusoids over a shared axis (place in the
-text, or time in the window), and the query and key rows of some heads start as rotations of that code, so that they
-attend d positions ahead of their own place from the first step. Training is free to change all of it.
+Nothing here leaves Bark's architecture. Learnt position embeddings start as sinusoids over a shared axis
+(place in the text, or time in the window), and the query and key rows of some heads start as rotations of
+that code, so that they attend d positions ahead of their own place from the first step. Training is free to
+change all of it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -48,28 +50,26 @@ def rotation(offset: float) -> Tensor:
 
 @torch.no_grad()
 def soft_start(module: nn.Module, layers: int) -> None:
-    """GPT-2's start: 0.02 everywhere, projections into the residual stream scaled by depth."""
+    """GPT-2's start: small everywhere, projections into the residual stream scaled by depth."""
     for name, parameter in module.named_parameters():
         if parameter.ndim == 2:
-            nn.init.normal_(
-                parameter, std=0.02 / math.sqrt(2 * layers) if name.endswith("c_proj.weight") else 0.03
-            )
+            into_stream = name.endswith("c_proj.weight")
+            nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * layers) if into_stream else 0.03)
 
 
 @torch.no_grad()
 def aim_heads(attention: Attention, offsets: Sequence[float], gain: float, segment: float = 0.0) -> None:
-    """Make head i attend `offsets[i]` positions after its own place; dimension WIDTH holds the segment's sign.
+    """Make head i attend `offsets[i]` positions after its own place.
 
+    Dimension WIDTH of the position code holds the segment's sign.
     `segment` > 0 makes the heads prefer keys of the opposite segment, < 0 those of their own.
     """
     dim = attention.c_attn.in_features
     size = dim // attention.n_head
     weight = attention.c_attn.weight  # (3 dim, dim)
     for head, offset in enumerate(offsets):
-        query, key = (
-            weight[head * size : (head + 1) * size],
-            weight[dim + head * size : dim + (head + 1) * size],
-        )
+        at = head * size
+        query, key = weight[at : at + size], weight[dim + at : dim + at + size]
         query[:WIDTH, :WIDTH] += gain * rotation(offset)
         key[:WIDTH, :WIDTH] += gain * torch.eye(WIDTH)
         query[WIDTH, WIDTH] += -gain * segment
@@ -78,8 +78,9 @@ def aim_heads(attention: Attention, offsets: Sequence[float], gain: float, segme
     nn.init.normal_(attention.c_proj.weight, std=0.03)
 
 
-def use_plain_attention() -> None:
-    """Train with attention written out: on a CPU the fused kernel's backward pass costs twice as much at these sizes."""
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Write attention out: on a CPU the fused kernel's backward pass costs twice as much at these sizes."""
     mask = torch.full((1024, 1024), -math.inf).triu(1)
 
     def attend(q: Tensor, k: Tensor, v: Tensor, is_causal: bool = False) -> Tensor:
@@ -88,4 +89,9 @@ def use_plain_attention() -> None:
             scores = scores + mask[: q.shape[2], : k.shape[2]].to(scores.dtype)
         return scores.softmax(-1, dtype=torch.float32).to(v.dtype) @ v
 
+    fused = nn.functional.scaled_dot_product_attention
     nn.functional.scaled_dot_product_attention = attend  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        nn.functional.scaled_dot_product_attention = fused

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
+from training.settings import settings
 from training.units import TOKEN_SAMPLES
 
 Array = npt.NDArray[np.float32]
@@ -384,7 +385,8 @@ def plain(text: str) -> str:
 def main() -> None:
     """Save hibari's graph with its durations among the outputs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--export", type=Path, required=True, help="where to write the ONNX file")
+    where = settings("prepare")["data"] / "teacher.onnx"
+    parser.add_argument("--export", type=Path, default=where, help="where to write the ONNX file")
     path = parser.parse_args().export
     from hibari import Hibari
 

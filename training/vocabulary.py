@@ -1,8 +1,8 @@
 """nano's ids: text characters, and semantic tokens that know their place in the text.
 
-A semantic token is (unit, pitch, last frame of its phone or not, place in the text modulo 16). The place makes the
-semantic GPT's task a short one: it reads from its own last token where in the text it stands. The teacher's units
-(training.units) carry no place; `training.alignment` finds it.
+A semantic token is (unit, pitch, last frame of its phone or not, place in the text modulo 16). The place
+makes the semantic GPT's task a short one: it reads from its own last token where in the text it stands. The
+teacher's units (training.units) carry no place; `training.alignment` finds it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def build_tokenizer() -> Tokenizer:
     """Lower-case characters as WordPieces ("a" begins a word, "##a" goes on), each tag one token."""
     pieces = [*SPECIAL, *CHARACTERS, *(f"##{c}" for c in string.ascii_lowercase + string.digits)]
     tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
-    swaps = [("[‘’´`]", "'"), ("[“”„«»]", '"'), ("[–−]", "—"), (r"\.\.\.", "…"), ("--", "—")]
+    swaps = [("[‘’´`]", "'"), ("[“”„«»]", '"'), ("[–−]", "—"), (r"\.\.\.", "…"), ("--", "—"), ("♪", " ♪ ")]
     kept = Regex(f"[^ A-Za-z0-9{''.join(chr(92) + c for c in string.punctuation)}…—♪]")
     tokenizer.normalizer = Sequence(
         [
@@ -136,7 +136,7 @@ def factors_of(tokens: npt.NDArray[np.integer], places: npt.NDArray[np.integer])
 
 
 def spelled(ids: npt.NDArray[np.integer], table: Layout) -> str:
-    """The phones that semantic ids spell, for phoneme errors: a phone ends at its last frame, the rest is a space."""
+    """The phones that semantic ids spell: a phone ends at its last frame, all that is no phone is a space."""
     letters = []
     for class_, _, last, _ in table.rows[np.asarray(ids)].tolist():
         kind, name, _ = CLASSES[class_]
