@@ -22,7 +22,8 @@ def prompt(text_ids: Tokens, history: Tokens | None, config: SemanticConfig) -> 
     history only the end is kept; text that does not fit has been refused before (`BarkTokenizer.encode`).
     """
     text = _padded(text_ids, config.max_text_tokens, config.text_pad_token)
-    past = np.empty(0, np.int64) if history is None else history[max(0, len(history) - config.max_history_tokens) :]
+    past = np.empty(0, np.int64) if history is None else history
+    past = past[max(0, len(past) - config.max_history_tokens) :]
     return Prefill(
         ids=np.append(text, config.infer_token),
         legal=legal(config),

@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from bark_cli.errors import VoiceError
-from bark_cli.hub import bark_home
+from bark_cli.hub import bark_home, nano_folder
 from bark_cli.tokens import BarkConfig, BarkTokens, CoarseConfig
 from bark_cli.voice_file import KEYS, count_frames, read_voice_file
 from bark_cli.voice_file import check_voice_file as check_voice_file
@@ -80,8 +80,9 @@ def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceIn
     for info in known:
         if info.name == voice:
             return info
-    for info in known:  # the model's own voices go by the last part of their name too: anna for nano/anna
-        if info.source == "model" and info.name.endswith(f"/{voice}"):
+    own = "" if model_folder is None else model_folder.name
+    for info in known:  # a model's own voices go by the last part of their name too: anna for nano/anna
+        if info.name == f"{own}/{voice}" or (info.source == "model" and info.name.endswith(f"/{voice}")):
             return info
     raise VoiceError(_unknown(str(voice), [info.name for info in known]))
 
@@ -96,7 +97,7 @@ def _voice_at(path: Path) -> VoiceInfo:
 def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
     """The voices of the model, then the presets, then the user's own; the first of a name counts."""
     found: dict[str, VoiceInfo] = {}
-    for info in (*_model_voices(model_folder), *_npz_voices(_presets(), "preset"), *_user_voices()):
+    for info in (*_model_voices(model_folder), *_shipped_voices(), *_user_voices()):
         found.setdefault(info.name, info)
     return list(found.values())
 
@@ -113,6 +114,14 @@ def _model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
         yield VoiceInfo(name, "model", info.path, rate)
     yield from _npy_voices(folder / "speaker_embeddings", rate)
     yield from _npz_voices(folder / "assets" / "prompts", "model", rate)
+
+
+def _shipped_voices() -> Iterator[VoiceInfo]:
+    """The presets; those of the bundled model are counted at its frame rate."""
+    nano = nano_folder()
+    for info in _npz_voices(_presets(), "preset"):
+        bundled = info.name.startswith(f"{nano.name}/")
+        yield replace(info, frame_rate_hz=_frame_rate(nano)) if bundled else info
 
 
 def _user_voices() -> Iterator[VoiceInfo]:

@@ -1,8 +1,8 @@
 """Run suno-ai/bark on the recipe's weights and write the tokens it makes: python make_golden.py CHECKOUT.
 
 CHECKOUT is a clone of https://github.com/suno-ai/bark. Nothing of it is copied here: its generation.py is
-imported (it needs scipy), with stand-ins for the packages that only its downloads, tokenizer and codec need, and
-its networks are given the recipe's weights.
+imported (it needs scipy), with stand-ins for the packages that only its downloads, tokenizer and codec need,
+and its networks are given the recipe's weights.
 """
 
 from __future__ import annotations
