@@ -15,7 +15,7 @@ from training.settings import settings
 
 STEPS = (
     "teacher", "texts", "prepare", "alignment", "codec", "codes",
-    "semantic", "coarse", "fine", "export", "evaluate",
+    "decoder", "semantic", "coarse", "fine", "export", "evaluate",
 )  # fmt: skip
 
 

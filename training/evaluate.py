@@ -75,7 +75,8 @@ def stage_alone(bark: Bark, codec: TrainableCodec, stage: str, case: Case, numbe
     """What is heard when the teacher's tokens enter at `stage`: "coarse", "fine" or "codec"."""
     speaker = bark._speaker(case.voice)
     spoken = Utterance(
-        config=bark.config, backend=bark._backend, voice=speaker and speaker.tokens, seed=number,
+        config=bark.config, backend=bark._backend, seed=number,
+        voice=None if speaker is None else speaker.tokens,
         options=bark.config.sampling,
     )  # fmt: skip
     if stage == "coarse":

@@ -1,0 +1,315 @@
+"""A micro nano goes the whole way that nano goes: made-up speech -> networks -> a folder that speaks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+if sys.version_info < (3, 11):
+    pytest.importorskip("tomli", reason="the extra `train` is not installed: tomli reads settings.toml")
+
+from bark_cli import Bark
+from bark_cli.model import GPT
+from training import alignment, coarse, codec, codes, decoder, export, fine, semantic, units
+from training.run import Run
+from training.settings import settings
+from training.shards import shard_files, write_arrays
+from training.starts import plain_attention
+from training.teacher import VOICES
+from training.vocabulary import PITCHES, PLACES, layout
+
+WIDTHS = "n_layer = 2\nn_head = 4\nn_embd = 136\n"  # four heads, each just wide enough for a position code
+SETTINGS = f"""
+[common]
+data = "{{folder}}/data"
+runs = "{{folder}}/runs"
+assets = "{{folder}}/nano"
+seed = 0
+threads = 1
+betas = [0.9, 0.97]
+weight_decay = 0.02
+clip = 1.0
+report_every = 5
+save_every = 10
+warmup = 3
+steps = 30
+lr = 3e-3
+batch = 4
+
+[codec]
+quantize_from = 20
+crop_s = 0.1
+batch = 2
+wave_weight = 1.0
+commit_weight = 0.25
+
+[codec.shape]
+n_filters = 4
+dimension = 16
+ratios = [8, 5, 4, 3]
+n_codebooks = 4
+codebook_size = 16
+lstm = 0
+
+[decoder]
+crop_s = 0.1
+batch = 2
+wave_weight = 1.0
+
+[semantic]
+batch_tokens = 500
+frames_per_character = 3.4
+[semantic.shape]
+{WIDTHS}
+max_text = 64
+max_new = 240
+
+[coarse.shape]
+{WIDTHS}
+codebook_size = 16
+semantic = 24
+history = 24
+window = 12
+
+[fine.shape]
+{WIDTHS}
+codebook_size = 16
+n_codebooks = 4
+window = 64
+
+[export]
+semantic_temperature = 0.7
+coarse_temperature = 0.7
+fine_temperature = 0.5
+min_eos_p = 1.0
+default_voice = "nano/anna"
+
+[toy]
+"""
+PHONE_OF = dict(zip("aeiouhfklmnpst", "æɛiOuhfklmnpst", strict=True))
+
+
+def spoken(text: str) -> np.ndarray:
+    """Made-up tokens: a letter is a phone of four frames."""
+    row = [units.pause("start")] * 3
+    for phone in (PHONE_OF[letter] for letter in text if letter != " "):
+        pitch = -1 if phone in units.UNVOICED else 3
+        row += [units.IDS[units.Unit("phone", phone, half, pitch)] for half in (0, 0, 1, 1)]
+    return np.array(row + [units.pause("end")] * 3, np.int16)
+
+
+def tones(tokens: np.ndarray, voice: int) -> np.ndarray:
+    """A tone per token, higher from voice to voice."""
+    cycles = np.cumsum(np.repeat(100 + 2.0 * tokens + 40 * voice, units.TOKEN_SAMPLES)) / units.SAMPLE_RATE
+    return np.rint(8_000 * np.sin(2 * np.pi * cycles)).astype(np.int16)
+
+
+def write_shard(file: Path, texts: list[str], voices: list[int] | None) -> None:
+    rows = [spoken(text) for text in texts]
+    arrays = {
+        "semantic": np.concatenate(rows),
+        "lengths": np.array([len(row) for row in rows]),
+        "voices": np.array(voices or [-1] * len(texts), np.int8),
+        "texts": np.frombuffer(json.dumps(texts).encode(), np.uint8),
+    }
+    if voices:
+        arrays["audio"] = np.concatenate([tones(row, v) for row, v in zip(rows, voices, strict=True)])
+    write_arrays(file, **arrays)
+
+
+def write_data(folder: Path) -> None:
+    """Pairs and audio as training.prepare writes them; every voice says one text of four seconds."""
+    folder.mkdir()
+    random = np.random.default_rng(0)
+
+    def text(words: int) -> str:
+        return " ".join("".join(random.choice(list(PHONE_OF), 5)) for _ in range(words))
+
+    long = [text(10) for _ in VOICES]
+    write_shard(folder / "pairs-00000.npz", [text(int(n)) for n in random.integers(2, 6, 60)] + long, None)
+    write_shard(folder / "audio-00000.npz", long, list(range(len(VOICES))))
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a micro nano was made: data, runs and nano."""
+    folder, threads = tmp_path_factory.mktemp("training"), torch.get_num_threads()
+    (folder / "settings.toml").write_text(SETTINGS.format(folder=folder.as_posix()), encoding="utf-8")
+    data = folder / "data"
+    write_data(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BARK_TRAINING_SETTINGS", str(folder / "settings.toml"))
+        patch.setattr(Run, "draw", lambda _: None)  # matplotlib is slow to start
+        patch.setattr(sys, "argv", ["export", "--storage", "fp16"])
+        alignment.learn_from(data, 1, data / "alignment.npz")
+        saved = np.load(data / "alignment.npz")
+        for file in (*shard_files(data, "pairs", ""), *shard_files(data, "audio", "")):
+            alignment.align_shard(file, saved["emissions"], saved["names"].tolist())
+        for step in (codec, codes, decoder, semantic, coarse, fine, export):
+            step.main()
+    torch.set_num_threads(threads)
+    return folder
+
+
+@pytest.fixture
+def configured(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BARK_TRAINING_SETTINGS", str(work / "settings.toml"))
+    return work
+
+
+@pytest.mark.parametrize(
+    ("step", "loss"),
+    [
+        ("codec", "mel"),
+        ("decoder", "mel"),
+        ("semantic", "unit"),
+        ("semantic", "place"),
+        ("coarse", "first"),
+        ("fine", "loss"),
+    ],
+)
+def test_each_loss_falls(work, step, loss):
+    rows = [json.loads(line) for line in (work / "runs" / step / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5, 10, 15, 20, 25, 30]
+    assert rows[-1][loss] < rows[0][loss] - 0.02
+    assert all(np.isfinite(value) for row in rows for value in row.values())
+
+
+def test_letters_spoken_one_by_one_are_aligned_one_by_one(work):
+    data = work / "data"
+    lengths = np.load(data / "pairs-00000.npz")["lengths"]
+    factors = np.split(np.load(data / "aligned-pairs-00000.npz")["factors"], np.cumsum(lengths)[:-1])
+    places = [rows[3:-3:4, 3] for rows in factors]  # four frames to a letter, between the pauses
+    right = np.concatenate([row == np.arange(len(row)) % PLACES for row in places])
+    assert right.mean() > 0.9
+
+
+def test_codes_are_as_long_as_the_tokens_beside_them(work):
+    utterances = codes.load_utterances(work / "data")
+    assert [u.voice for u in utterances] == list(range(len(VOICES)))
+    for u in utterances:
+        assert u.codes.shape == (4, len(u.factors))
+        assert 0 <= u.codes.min() <= u.codes.max() < 16
+
+
+def test_the_exported_folder_speaks(work):
+    bark = Bark.load(work / "nano")
+    said = bark.say("hello", seed=1)
+    assert said.voice == "nano/anna"
+    assert len(said.audio.samples) == 480 * said.tokens.fine.shape[1] > 0
+    assert np.isfinite(said.audio.samples).all()
+    assert said.tokens.semantic.max() < layout().size
+    assert len(list((work / "nano" / "voices").glob("*.npz"))) == len(VOICES)
+
+
+def test_the_exported_codec_sounds_as_the_trained_one(configured):
+    trained = export.trained_codec()
+    made = torch.randint(16, (4, 9))
+    with torch.inference_mode():
+        wanted = trained.decoder(trained.quantizer.vq.decode(made[:, None]))[0, 0]
+    bark = Bark.load(configured / "nano")
+    torch.testing.assert_close(bark._backend.decode_audio(made.numpy()), wanted, atol=2e-3, rtol=0)
+
+
+@torch.no_grad()
+def shaken(network: torch.nn.Module) -> torch.nn.Module:
+    """Weights far enough from their start that every table matters."""
+    for parameter in network.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.1)
+    return network.eval()
+
+
+def test_the_exported_semantic_tables_give_the_factored_logits(configured):
+    torch.manual_seed(0)
+    factored = shaken(semantic.FactoredSemantic(settings("semantic")["shape"], 3.4))
+    config, rows = factored.config, torch.from_numpy(layout().rows.astype(np.int64))
+    plain = GPT(config.gpt)
+    plain.load_state_dict(factored.exported())
+    text = torch.randint(config.gpt.input_vocab_size - config.text_offset, (2, config.max_text_tokens + 1))
+    tokens = torch.randint(layout().size, (2, 30))
+    with torch.no_grad():
+        parts = factored(text, rows[tokens])
+        logits = plain.lm_head(plain.hidden(torch.cat([text + config.text_offset, tokens], dim=1)))
+    every = torch.cat([rows, semantic.END[None]])  # the end of speech comes after the tokens
+    joint = sum(part[..., every[:, i]] for i, part in enumerate(parts))
+    torch.testing.assert_close(logits[:, config.max_text_tokens :], joint, atol=1e-4, rtol=1e-4)
+
+
+def test_the_exported_coarse_tables_give_the_factored_logits(configured):
+    torch.manual_seed(0)
+    factored = shaken(coarse.FactoredCoarse(settings("coarse")["shape"]))
+    config, rows = factored.config, torch.from_numpy(layout().rows.astype(np.int64))
+    plain = GPT(config.gpt)
+    plain.load_state_dict(factored.exported())
+    tokens, size = torch.randint(layout().size, (2, 20)), config.codebook_size
+    heard = torch.tensor([coarse.PADDING, PITCHES, 0]).repeat(2, config.max_semantic_tokens + 1, 1)
+    heard[:, :20], heard[:, -1, 0] = rows[tokens][..., :3], coarse.BEGIN
+    flat = torch.randint(size, (2, 36)) + torch.tensor([0, size]).repeat(18)
+    prompt = torch.full((2, config.max_semantic_tokens + 1), config.semantic_pad_token)
+    prompt[:, :20], prompt[:, -1] = tokens, config.infer_token
+    with torch.no_grad():
+        first, second = factored(heard, flat)
+        ids = torch.cat([prompt, flat[:, :-1] + config.semantic_vocab_size], dim=1)
+        logits = plain.lm_head(plain.hidden(ids))[:, config.max_semantic_tokens :]
+    begin = config.semantic_vocab_size
+    torch.testing.assert_close(logits[:, ::2, begin : begin + size], first, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits[:, 1::2, begin + size :], second, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_written_out_is_the_fused_one(causal):
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 4, 10, 8)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    with plain_attention():
+        written = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    assert torch.nn.functional.scaled_dot_product_attention is attend
+    torch.testing.assert_close(written, attend(q, k, v, is_causal=causal))
+
+
+def train_toy(runs: Path, stop_at: int | None = None) -> tuple[Run, torch.nn.Linear]:
+    """Fit a line; with `stop_at`, be interrupted at that step."""
+    run = Run("toy")
+    run.folder = runs
+    runs.mkdir(exist_ok=True)
+    network = torch.nn.Linear(3, 1)
+    run.take_up(network)
+
+    def losses_of(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        if step == stop_at:
+            raise KeyboardInterrupt
+        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+        loss = (network(x) - x.sum(1, keepdim=True)).square().mean()
+        return loss, {"loss": loss.item()}
+
+    run.train(losses_of)
+    return run, network
+
+
+def test_an_interrupted_run_goes_on_at_its_last_save(configured, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Run, "draw", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        train_toy(tmp_path / "interrupted", stop_at=17)
+    run, network = train_toy(tmp_path / "interrupted")
+    assert "toy: resuming at step 10" in capsys.readouterr().out
+    assert (run.start, run.seed) == (10, 10)
+    assert [row["step"] for row in run.rows()] == [5, 10, 15, 20, 25, 30]
+    _, straight = train_toy(tmp_path / "straight")
+    torch.testing.assert_close(network.weight, straight.weight, rtol=0, atol=0)
+    assert not list(run.folder.glob("*.part"))
+
+
+def test_the_curve_is_drawn(configured, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra `train` is not installed: no matplotlib")
+    run, _ = train_toy(tmp_path / "drawn")
+    assert (run.folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_step_without_its_data_names_the_step_before(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no codes-\*\.npz: run python -m training\.codes"):
+        codes.load_utterances(tmp_path)
