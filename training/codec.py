@@ -174,6 +174,10 @@ def main() -> None:
         return loss, {"mel": spectral.item(), "commit": penalty.item()}
 
     run.train(losses_of)
+    if run.start < options["steps"]:
+        # The moving averages of small batches leave many entries unused: fill them once more, for good.
+        fill_codebooks(codec, latents_of(codec, crops))
+        run.save(options["steps"])
 
 
 if __name__ == "__main__":

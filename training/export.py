@@ -23,7 +23,7 @@ from training.codec import TrainableCodec
 from training.codes import Utterance, load_codec, load_utterances
 from training.fine import fine_config, started
 from training.semantic import FactoredSemantic
-from training.settings import settings
+from training.settings import HERE, settings
 from training.teacher import VOICES
 from training.vocabulary import NO_PLACE, build_tokenizer, layout
 
@@ -131,15 +131,18 @@ def write_voices(folder: Path) -> None:
 
 
 def main() -> None:
-    """Write the model folder and its voices."""
+    """Write the model folder, and its voices where the settings say or else inside it."""
+    options = settings("export")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=settings("export")["assets"])
+    parser.add_argument("--out", type=Path, help="another folder, voices and all")
     parser.add_argument("--storage", default="int8", choices=("fp32", "fp16", "int8"))
     given = parser.parse_args()
-    write_model(given.out, given.storage)
-    write_voices(given.out / "voices")
-    size = sum(f.stat().st_size for f in given.out.rglob("*") if f.is_file())
-    print(f"{given.out}: {size / 1e6:.1f} MB, {len(VOICES)} voices")
+    out = given.out or options["assets"]
+    shipped = given.out is None and "voices" in options
+    write_model(out, given.storage)
+    write_voices(HERE.parent / options["voices"] if shipped else out / "voices")
+    size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
+    print(f"{out}: {size / 1e6:.1f} MB, {len(VOICES)} voices")
 
 
 if __name__ == "__main__":
