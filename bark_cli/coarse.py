@@ -96,7 +96,7 @@ def prompt(
     first = max(0, now - math.floor(config.max_history_tokens / ratio))
     window = semantic[first : first + config.max_semantic_tokens]
     padding = np.full(config.max_semantic_tokens - len(window), config.semantic_pad_token)
-    recent = flat[-config.max_history_tokens :]
+    recent = flat[max(0, len(flat) - config.max_history_tokens) :]
     return Prefill(
         ids=np.concatenate([window, padding, [config.infer_token], recent]), legal=legal(step, config)
     )

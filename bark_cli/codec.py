@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from bark_cli.errors import ModelError
 from bark_cli.tokens import CodecConfig
 
-CODEBOOK_NAME = (
-    "quantizer.vq.layers.{}._codebook.embed"  # encodec's name of codebook i, (codebook size, dimension)
-)
+# encodec's name of codebook i, (codebook size, dimension)
+CODEBOOK_NAME = "quantizer.vq.layers.{}._codebook.embed"
 
 
 def _forget_torchaudio() -> None:
@@ -38,9 +37,8 @@ def _torchaudio_or_stand_in() -> Iterator[None]:
     """
     try:
         importlib.import_module("torchaudio")
-    except (
-        Exception
-    ):  # a torchaudio built for another torch fails in many ways: ImportError, OSError, RuntimeError
+    # a torchaudio built for another torch fails in many ways: ImportError, OSError, RuntimeError
+    except Exception:
         _forget_torchaudio()
         sys.modules["torchaudio"] = ModuleType("torchaudio")
         try:
@@ -96,9 +94,8 @@ class Codec(nn.Module):
 
         The tensors must be complete; `read_checkpoint` sees to that.
         """
-        with torch.device(
-            "meta"
-        ):  # shapes only: no time is spent on random weights that are replaced at once
+        # shapes only: no time is spent on random weights that are replaced at once
+        with torch.device("meta"):
             codec = cls(config)
         books = [tensors[CODEBOOK_NAME.format(i)] for i in range(config.n_codebooks)]
         state = {name: value for name, value in tensors.items() if name.startswith("decoder.")}

@@ -1,8 +1,9 @@
-"""Where models live: a name or a path -> the folder of a model on this machine. Nothing is opened here."""
+"""Where models live: a name or a path -> the folder of a model on this machine, told by its files' names."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ SUNO_FILES = {
     "large": ("text_2.pt", "coarse_2.pt", "fine_2.pt"),
     "small": ("text.pt", "coarse.pt", "fine.pt"),
 }
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # read is the first that is there, or its index
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+_CODEC_FILES = "encodec_24khz*.th"
+_MAX_INDEX_BYTES = 64 * 2**20  # a real one has some kB
+_INSTALL_AGAIN = "install bark_cli again from where you got it (pip install . in its folder)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,29 +89,33 @@ def huggingface_snapshots(repository: str) -> list[Path]:
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
+def find_tokenizer(folder: Path) -> Path | None:
+    """tokenizer.json, else vocab.txt, of a folder."""
+    return next((folder / name for name in TOKENIZER_FILES if (folder / name).is_file()), None)
+
+
 def tokenizer_elsewhere() -> Path | None:
     """Bark's tokenizer as suno-ai/bark leaves it on a machine: BERT's, in huggingface_hub's cache."""
     for repository in ("google-bert/bert-base-multilingual-cased", "bert-base-multilingual-cased"):
         for snapshot in huggingface_snapshots(repository):
-            for name in ("tokenizer.json", "vocab.txt"):
-                if (snapshot / name).is_file():
-                    return snapshot / name
+            if found := find_tokenizer(snapshot):
+                return found
     return None
 
 
-def codec_elsewhere() -> Path | None:
-    """EnCodec's weights as suno-ai/bark leaves them on a machine: in torch.hub's cache."""
-    torch_home = Path(os.environ.get("TORCH_HOME") or _dot_cache() / "torch")
-    found = sorted((torch_home.expanduser() / "hub" / "checkpoints").glob("encodec_24khz*.th"))
-    return found[0] if found else None
+def find_codec(folder: Path) -> Path | None:
+    """EnCodec's weights beside Suno's files, else as suno-ai/bark leaves them: in torch.hub's cache."""
+    torch_home = Path(os.environ.get("TORCH_HOME") or _dot_cache() / "torch").expanduser()
+    places = (folder, torch_home / "hub" / "checkpoints")
+    return next((path for place in places for path in sorted(place.glob(_CODEC_FILES))), None)
 
 
 def installed_models() -> list[ModelRef]:
     """The named models on this machine, best first, and then whatever else lies in $BARK_HOME/models."""
     named = [ref for name in MODELS if (ref := _find(name)) is not None]
     models = bark_home() / "models"
-    others = [path for path in sorted(models.glob("*")) if path.name not in MODELS and _is_model(path)]
-    return named + [ModelRef(name=path.name, folder=path) for path in others]
+    others = (_model_in(path, path.name) for path in sorted(models.glob("*")) if path.name not in MODELS)
+    return named + [ref for ref in others if ref is not None]
 
 
 def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:
@@ -117,9 +127,7 @@ def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:
     if model is None:
         installed = installed_models()
         if not installed:
-            raise ModelError(
-                "no model is installed, not even nano; run: pip install --force-reinstall bark-cli"
-            )
+            raise ModelError(f"no model is installed, not even nano; {_INSTALL_AGAIN}")
         return installed[0]
     text = os.fspath(model)
     path = Path(text).expanduser()
@@ -141,43 +149,54 @@ def _looks_like_path(model: object, text: str) -> bool:
 
 def _find(name: str) -> ModelRef | None:
     """The first place that holds the model of that name, complete."""
-    return next((ref for ref in _places(name) if _is_model(ref.folder)), None)
+    return next((ref for folder in _places(name) if (ref := _model_in(folder, name))), None)
 
 
-def _places(name: str) -> Iterator[ModelRef]:
+def _places(name: str) -> Iterator[Path]:
     if name in ("", ".", ".."):
         return
     if name == "nano":
-        yield ModelRef(name=name, folder=nano_folder())
-    yield ModelRef(name=name, folder=bark_home() / "models" / name)
+        yield nano_folder()
+    yield bark_home() / "models" / name
     entry = MODELS.get(name)
-    if entry is None or entry.repository is None:
-        return
-    for snapshot in huggingface_snapshots(entry.repository):
-        if _has_config_and_weights(_file_names(snapshot)):
-            yield ModelRef(name=name, folder=snapshot)
-    suno = _dot_cache() / "suno" / "bark_v0"
-    beside = _file_names(suno)
-    tokenizer = {"tokenizer.json", "vocab.txt"} & beside or tokenizer_elsewhere()
-    codec = any(file.startswith("encodec_24khz") for file in beside) or codec_elsewhere()
-    if beside.issuperset(SUNO_FILES[name]) and tokenizer and codec:
-        yield ModelRef(name=name, folder=suno, size=name)
+    if entry is not None and entry.repository is not None:
+        yield from huggingface_snapshots(entry.repository)
+        yield _dot_cache() / "suno" / "bark_v0"
 
 
-def _file_names(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob("*") if path.is_file()}
+def _model_in(folder: Path, name: str) -> ModelRef | None:
+    """The model in a folder, where none of the files that reading it takes is missing."""
+    files = {path.name for path in folder.glob("*") if path.is_file()}
+    if not files or not (find_tokenizer(folder) or tokenizer_elsewhere()):
+        return None
+    size = name if name in SUNO_FILES else None  # a model of one's own may be of either size
+    wanted = [SUNO_FILES[size]] if size else list(SUNO_FILES.values())
+    if any(files.issuperset(stages) for stages in wanted) and find_codec(folder):
+        return ModelRef(name=name, folder=folder, size=size)
+    if "config.json" in files and _has_weights(folder, files):
+        return ModelRef(name=name, folder=folder)
+    return None
 
 
-def _has_config_and_weights(names: set[str]) -> bool:
-    weights = {"model.safetensors", "pytorch_model.bin"}
-    weights |= {f"{name}.index.json" for name in weights}
-    return "config.json" in names and bool(names & weights)
+def _has_weights(folder: Path, files: set[str]) -> bool:
+    """Whether the weight file, or every shard that its index lists, is there."""
+    for name in WEIGHT_FILES:
+        if name in files:
+            return True
+        if (index := f"{name}.index.json") in files:
+            shards = _shards(folder / index)
+            return bool(shards) and shards <= files
+    return False
 
 
-def _is_model(folder: Path) -> bool:
-    """Whether a folder holds the weights of a model, by the names of its files."""
-    names = _file_names(folder)
-    return _has_config_and_weights(names) or any(names.issuperset(f) for f in SUNO_FILES.values())
+def _shards(index: Path) -> set[str]:
+    """The files that an index lists; none if it cannot be read."""
+    try:
+        if index.stat().st_size > _MAX_INDEX_BYTES:
+            return set()
+        return {str(shard) for shard in json.loads(index.read_text("utf-8"))["weight_map"].values()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set()
 
 
 def _names() -> str:
@@ -186,9 +205,7 @@ def _names() -> str:
 
 def _not_found(name: str) -> str:
     if name == "nano":
-        return (
-            "nano's weights are missing from this installation; run: pip install --force-reinstall bark-cli"
-        )
+        return f"nano is incomplete in this installation; {_INSTALL_AGAIN}"
     here = f"installed: {_names()}"
     if entry := MODELS.get(name):
         return (

@@ -157,8 +157,17 @@ class FineGPT(nn.Module):
             nn.Linear(config.n_embd, config.output_vocab_size, bias=False)
             for _ in range(config.n_codes_given, config.n_codes_total)
         )
-        if config.input_vocab_size == config.output_vocab_size:
-            for head, table in zip(self.lm_heads, list(self.wtes)[config.n_codes_given :], strict=True):
+        self.tie_heads()
+
+    @property
+    def has_tied_heads(self) -> bool:
+        """Whether inputs and outputs share one vocabulary, as in every Bark, and so one table."""
+        return self.config.input_vocab_size == self.config.output_vocab_size
+
+    def tie_heads(self) -> None:
+        """Let each head be the table of the codebook it predicts; again after tables were assigned."""
+        if self.has_tied_heads:
+            for head, table in zip(self.lm_heads, list(self.wtes)[self.config.n_codes_given :], strict=True):
                 head.weight = table.weight
 
     def forward(self, codebook: int, codes: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
 
 
 class BarkTokenizer:
@@ -38,6 +39,8 @@ class BarkTokenizer:
         from tokenizers import Tokenizer
 
         try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise ValueError("it is far too large")
             tokenizer = _cased_bert(path) if path.suffix == ".txt" else Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exceptions
             raise ModelError(
@@ -45,10 +48,10 @@ class BarkTokenizer:
             ) from error
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        last = tokenizer.get_vocab_size() + config.text_offset
-        if last > config.gpt.input_vocab_size:
+        n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
+        if n_ids + config.text_offset > config.gpt.input_vocab_size:
             raise ModelError(
-                f"{path} has {tokenizer.get_vocab_size()} tokens but the model has ids for "
+                f"{path} has tokens for {n_ids} ids but the model has "
                 f"{config.gpt.input_vocab_size - config.text_offset}; it belongs to another model"
             )
         return cls(tokenizer, config)

@@ -111,8 +111,10 @@ class StageSampling:
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 10.0:
             raise OptionError(f"temperature {self.temperature} is outside 0..10; 0.7 is usual")
+        if 0.0 < self.temperature < 0.001:  # logits divided by so little overflow
+            raise OptionError(f"temperature {self.temperature} is below 0.001; use 0 for the likeliest token")
         if self.top_k is not None and self.top_k < 1:
-            raise OptionError(f"top-k {self.top_k} must be at least 1")
+            raise OptionError(f"top-k {self.top_k} must be at least 1; leave it out for all")
         if self.top_p is not None and not 0.0 < self.top_p <= 1.0:
             raise OptionError(f"top-p {self.top_p} is outside 0..1 (0 excluded)")
 

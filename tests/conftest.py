@@ -217,17 +217,13 @@ def tiny_model(tiny_config: BarkConfig, tmp_path_factory: pytest.TempPathFactory
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     tokenizer = write_tiny_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer.json")
-    voices = tmp_path_factory.mktemp("voices")
-    write_voice(voices / "ann.npz", tiny_voice(tiny_config))
     checkpoint = Checkpoint(
         config=tiny_config,
         tensors=tiny_tensors(tiny_config),
         tokenizer_file=tokenizer,
         layout="native",
         folder=folder,
-        voices_folder=voices,
     )
     write_native(checkpoint, folder)
-    if not (folder / "voices" / "ann.npz").exists():
-        write_voice(folder / "voices" / "ann.npz", tiny_voice(tiny_config))
+    write_voice(folder / "voices" / "ann.npz", tiny_voice(tiny_config))
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -108,7 +109,16 @@ def edit_config(folder: Path, path: str, value: object) -> None:
         ("coarse.gpt.n_head", 3, "n_embd 32 does not divide into 3 heads"),
         ("coarse.gpt.n_embd", 10**12, "n_embd is"),
         ("coarse.rate_hz", float("nan"), "rate_hz is nan"),
-        ("coarse.rate_hz", 0, "rate_hz must be above 0"),
+        ("coarse.rate_hz", 0, r"rate_hz is 0, expected 1\.\.10000"),
+        ("coarse.rate_hz", 10_001, "rate_hz is 10001"),
+        ("coarse.rate_hz", 50, "50 frames a second, 75.00 in the codec"),
+        ("semantic.rate_hz", 0.5, "rate_hz is 0.5"),
+        ("codec.sample_rate", 16_000, "75.0 frames a second, 50.00 in the codec"),
+        ("sampling.semantic.top_k", 2.5, "top_k is 2.5"),
+        ("sampling.coarse.top_p", True, "top_p is True"),
+        ("sampling.min_eos_p", True, "min_eos_p is True"),
+        ("default_voice", 7, "default_voice is 7"),
+        ("fine.hop_frames", 33, "32 frames of history and a hop of 33 exceed the window"),
         ("coarse.semantic_vocab_size", 65, "outputs are needed|vocabularies differ"),
         ("fine.n_codebooks", 10**12, "n_codebooks is"),
         ("fine.codebook_size", 36, "id 36 is outside 36 inputs"),
@@ -141,6 +151,12 @@ def test_tensors_missing_unexpected_or_misshapen(native: Path) -> None:
     refused(native, "fine.wtes.3.weight holds torch.int64")
     edit_weights(native, lambda t: t.update({"fine.wtes.3.weight": torch.zeros(36, 32, dtype=torch.int8)}))
     refused(native, "fine.wtes.3.weight has no fitting scales")
+    edit_weights(native, lambda t: t.update({"fine.wtes.3.weight.scale": torch.ones(36)}))
+    edit_weights(native, lambda t: t.update({"fine.wtes.3.weight": torch.zeros(36, 32)}))
+    refused(native, "fine.wtes.3.weight.scale scales no int8 matrix")
+    edit_weights(native, lambda t: t.update({"x.scale": t.pop("fine.wtes.3.weight.scale")}))
+    refused(native, "x.scale scales no int8 matrix")
+    edit_weights(native, lambda t: t.pop("x.scale"))
     edit_weights(
         native, lambda t: t.update({"fine.wtes.3.weight": torch.zeros(36, 32), "x.y": torch.ones(1)})
     )
@@ -190,6 +206,7 @@ def test_folders_that_hold_no_bark(tmp_path: Path, native: Path) -> None:
     refused(tmp_path / "empty", "holds a model 'gpt2', not Bark")
     (native / "tokenizer.json").unlink()
     refused(native, "no tokenizer.json or vocab.txt")
+    refused(native, "has no small model to choose; leave --size out", size="small")
     with pytest.raises(ModelError, match="size 'huge' is unknown"):
         read_checkpoint(native, size="huge")
 
@@ -198,6 +215,16 @@ def test_a_folder_that_cannot_be_written(tiny_model: Path, tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(ModelError, match="cannot be written"):
         write_native(read_checkpoint(tiny_model), tmp_path / "file" / "model")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_what_is_written_has_the_mode_of_any_new_file(tiny_model: Path, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_native(read_checkpoint(tiny_model), tmp_path / "model")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()} == {0o640}
 
 
 def test_an_interrupted_write_leaves_the_old_model(native: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_suno_files_read_to_our_names(suno: Path, suno_tensors: dict[str, torch.
 
 def test_size_chooses_where_both_are_there(suno: Path, suno_tensors: dict[str, torch.Tensor]) -> None:
     assert_first = {name: tensor + 1 for name, tensor in suno_tensors.items()}
-    refused(suno, "text.pt is missing; the small model needs", size="small")
+    refused(suno, "has no small model to choose; leave --size out", size="small")
     save_suno(suno, assert_first, suffix="")
     name = "coarse.wte.weight"
     for size, tensors in (("small", assert_first), ("large", suno_tensors), (None, suno_tensors)):
@@ -99,6 +99,56 @@ def test_size_chooses_where_both_are_there(suno: Path, suno_tensors: dict[str, t
     for file in suno.glob("*_2.pt"):
         file.unlink()
     assert torch.equal(read_checkpoint(suno).tensors[name], assert_first[name])
+
+
+def test_a_stray_file_of_the_other_size_does_not_matter(
+    tmp_path: Path, suno_tensors: dict[str, torch.Tensor]
+) -> None:
+    folder = save_suno(tmp_path / "suno", suno_tensors, suffix="")
+    (folder / "text_2.pt").touch()
+    assert read_checkpoint(folder).layout == "suno"
+    refused(folder, "coarse_2.pt is missing; the large model needs", size="large")
+
+
+ODD = {
+    "sparse": lambda t: t.to_sparse(),
+    "meta": lambda t: t.to("meta"),
+    "repeated": lambda t: torch.zeros(1).expand(t.shape),
+    "quantized": lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # torch deprecates some of these
+@pytest.mark.parametrize("kind", ODD)
+def test_tensors_that_are_not_plain_are_refused(
+    suno: Path, suno_tensors: dict[str, torch.Tensor], kind: str
+) -> None:
+    values = suno_file("fine", SUNO.fine.gpt, suno_tensors)
+    values["model"]["_orig_mod.transformer.wpe.weight"] = ODD[kind](suno_tensors["fine.wpe.weight"])
+    torch.save(values, suno / "fine_2.pt")
+    refused(suno, "wpe.weight is not a plain tensor|tries to run code")
+    save_suno(suno, suno_tensors)
+    codec = {n.removeprefix("codec."): t for n, t in suno_tensors.items() if n.startswith("codec.")}
+    name = next(name for name in codec if name.endswith("conv.weight"))
+    codec[name] = ODD[kind](codec[name])
+    torch.save(codec, suno / "encodec_24khz-d7cc33bc.th")
+    refused(suno, "conv.weight is not a plain tensor|tries to run code")
+
+
+@pytest.mark.parametrize("name", ["text_2.pt", "encodec_24khz-d7cc33bc.th"])
+def test_archives_larger_than_they_look_are_refused(
+    suno: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = suno / name
+    with zipfile.ZipFile(file) as archive:
+        content = {info.filename: archive.read(info) for info in archive.infolist()}
+    with monkeypatch.context() as small:
+        small.setattr("bark_cli.checkpoint.files._MAX_PICKLE_BYTES", 100)
+        refused(suno, "describes far more than the tensors of a Bark")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, data in content.items():
+            archive.writestr(member, data)
+    refused(suno, "is compressed, which PyTorch checkpoints are not")
 
 
 def test_both_names_of_numpys_scalar_are_read(suno: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,12 @@ def test_a_prompt_pads_semantic_tokens_and_keeps_the_latest_codes(tiny_config: B
     last = coarse.prompt(semantic, flat, 10, 48, config, 50.0)
     assert last.ids.tolist()[:16] == [*range(18, 30), *[config.semantic_pad_token] * 4]
     assert last.legal == range(64, 96)
+
+
+def test_no_history_is_none_and_not_all_of_it(tiny_config: BarkConfig) -> None:
+    config = dataclasses.replace(tiny_config.coarse, max_history_tokens=0)
+    asked = coarse.prompt(np.arange(30), np.arange(64, 94), 10, 36, config, 50.0)
+    assert asked.ids.tolist() == [*range(22, 30), *[config.semantic_pad_token] * 8, config.infer_token]
 
 
 def test_every_window_opens_with_a_prompt_and_every_step_continues_the_last_token(

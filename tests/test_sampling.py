@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bark_cli.errors import GenerationError
+from bark_cli.errors import GenerationError, OptionError
 from bark_cli.sampling import draw, probabilities, random_stream
 from bark_cli.tokens import StageSampling
 
@@ -81,3 +81,16 @@ def test_streams_repeat_and_differ_between_stages_and_seeds() -> None:
 def test_nan_is_the_models_fault_and_said_so() -> None:
     with pytest.raises(GenerationError, match="NaN"):
         probabilities(torch.tensor([0.0, torch.nan]), StageSampling(temperature=0.0))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"temperature": 1e-4}, "temperature 0.0001 is below 0.001; use 0 for the likeliest token"),
+        ({"temperature": 1.0, "top_k": 0}, "top-k 0 must be at least 1; leave it out for all"),
+    ],
+)
+def test_what_cannot_be_drawn_with_is_refused(options: dict[str, float], said: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        StageSampling(**options)  # type: ignore[arg-type]
+    assert str(caught.value) == said

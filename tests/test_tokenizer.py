@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +114,20 @@ def test_a_tokenizer_with_more_tokens_than_ids_belongs_to_another_model(
     narrow = dataclasses.replace(tiny_config.semantic, text_offset=180)
     with pytest.raises(ModelError, match="another model"):
         BarkTokenizer.from_file(path, narrow)
+
+
+def test_ids_that_leave_gaps_count_by_the_highest(tiny_config: BarkConfig, tmp_path: Path) -> None:
+    path = write_tiny_tokenizer(tmp_path / "tokenizer.json")
+    values = json.loads(path.read_text())
+    values["model"]["vocab"]["##z"] = 128  # of 128 ids, 0..127
+    path.write_text(json.dumps(values))
+    with pytest.raises(ModelError, match=r"has tokens for 129 ids but the model has 128; .* another model"):
+        BarkTokenizer.from_file(path, tiny_config.semantic)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt"])
+def test_a_tokenizer_of_absurd_size_is_not_read(name: str, tiny_config: BarkConfig, tmp_path: Path) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(65 * 2**20)  # takes no room on disk
+    with pytest.raises(ModelError, match=r"is not a readable tokenizer \(it is far too large"):
+        BarkTokenizer.from_file(tmp_path / name, tiny_config.semantic)

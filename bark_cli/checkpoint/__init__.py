@@ -50,11 +50,15 @@ def _read(folder: Path, size: str | None) -> Checkpoint:
         raise ModelError(f"{folder} is not a folder; give a model's folder or name")
     values = read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
     sizes = suno_sizes(folder)
+    # suno/bark's own repository holds both layouts; asking for a size asks for the files that come in two.
+    if size in sizes:
+        return read_suno(folder, size)
+    if size is not None and (sizes or values):
+        raise ModelError(f"{folder} has no {size} model to choose; leave --size out")
     if "semantic" in values:
         return read_native(folder)
-    # suno/bark's own repository holds both layouts; asking for a size asks for the files that come in two.
-    if sizes and (size in sizes or not has_transformers_weights(folder)):
-        return read_suno(folder, size)
+    if sizes and not has_transformers_weights(folder):
+        return read_suno(folder)
     if values.get("model_type") == "bark":
         return read_transformers(folder, values)
     if values:

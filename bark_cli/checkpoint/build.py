@@ -31,10 +31,7 @@ def build_networks(checkpoint: Checkpoint) -> Networks:
     coarse.load_state_dict(checkpoint.part("coarse"), assign=True)
     # The tied heads are not among the tensors, and assigning has put new tables beside the old ties.
     fine.load_state_dict(checkpoint.part("fine"), assign=True, strict=False)
-    gpt = config.fine.gpt
-    if gpt.input_vocab_size == gpt.output_vocab_size:
-        for head, table in zip(fine.lm_heads, list(fine.wtes)[gpt.n_codes_given :], strict=True):
-            head.weight = table.weight
+    fine.tie_heads()
     for network in (semantic, coarse, fine):
         network.requires_grad_(False).eval()
     codec = Codec.from_tensors(config.codec, checkpoint.part("codec"))

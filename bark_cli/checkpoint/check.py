@@ -32,6 +32,7 @@ _CEILINGS = {
     "sample_rate": 768_000,
 }
 _CEILING = 4_000_000  # of ids and every other count
+_MAX_RATE_HZ = 10_000
 _MAY_BE_ZERO = {"text_offset", "pad_token", "lstm", "text_pad_token", "infer_token", "semantic_pad_token"}
 _MAY_BE_ZERO |= {"max_history_tokens", "max_history_frames", "n_residual_layers"}
 
@@ -40,17 +41,22 @@ def _check_fields(part: Any, where: str) -> None:
     """Types and ranges of every number, the nested parts included."""
     for f in fields(part):
         value, label = getattr(part, f.name), f"{where}{f.name}"
+        kind = str(f.type).removesuffix(" | None")
         if is_dataclass(value):
             _check_fields(value, f"{label}.")
-        elif f.type == "int":
+        elif value is None and kind != f.type:
+            continue
+        elif kind == "int":
             low, high = (0 if f.name in _MAY_BE_ZERO else 1), _CEILINGS.get(f.name, _CEILING)
             if type(value) is not int or not low <= value <= high:
                 raise ValueError(f"{label} is {value!r}, expected {low}..{high}")
-        elif f.type == "float":
+        elif kind == "float":
             if type(value) not in (int, float) or not 0 <= value < math.inf:
                 raise ValueError(f"{label} is {value!r}, expected a number from 0")
-        elif f.type == "bool" and type(value) is not bool:
+        elif kind == "bool" and type(value) is not bool:
             raise ValueError(f"{label} is {value!r}, expected true or false")
+        elif kind == "str" and type(value) is not str:
+            raise ValueError(f"{label} is {value!r}, expected a name")
 
 
 def _gpt_rules(gpt: GPTConfig, highest_id: int, outputs: int, positions: int) -> Iterable[tuple[bool, str]]:
@@ -64,7 +70,7 @@ def _semantic_rules(c: SemanticConfig) -> Iterable[tuple[bool, str]]:
     highest = max(c.vocab_size - 1, c.pad_token, c.text_offset, c.text_pad_token, c.infer_token)
     yield c.pad_token == c.vocab_size, "pad_token, which ends speech, must follow the last semantic token"
     yield c.max_history_tokens <= c.max_text_tokens, "the history is laid over the text and cannot be longer"
-    yield c.rate_hz > 0, "rate_hz must be above 0"
+    yield 1 <= c.rate_hz <= _MAX_RATE_HZ, f"rate_hz is {c.rate_hz}, expected 1..{_MAX_RATE_HZ}"
     yield from _gpt_rules(
         c.gpt, highest, max(c.vocab_size, c.pad_token + 1), c.max_text_tokens + c.max_new_tokens
     )
@@ -73,7 +79,7 @@ def _semantic_rules(c: SemanticConfig) -> Iterable[tuple[bool, str]]:
 def _coarse_rules(c: CoarseConfig) -> Iterable[tuple[bool, str]]:
     codes_end = c.semantic_vocab_size + c.n_codebooks * c.codebook_size
     positions = c.max_semantic_tokens + c.max_history_tokens + c.sliding_window_tokens
-    yield c.rate_hz > 0, "rate_hz must be above 0"
+    yield 1 <= c.rate_hz <= _MAX_RATE_HZ, f"rate_hz is {c.rate_hz}, expected 1..{_MAX_RATE_HZ}"
     yield c.sliding_window_tokens % c.n_codebooks == 0, "a window must hold whole frames"
     yield c.max_history_tokens % c.n_codebooks == 0, "the history must hold whole frames"
     yield from _gpt_rules(
@@ -84,8 +90,9 @@ def _coarse_rules(c: CoarseConfig) -> Iterable[tuple[bool, str]]:
 def _fine_rules(c: FineConfig) -> Iterable[tuple[bool, str]]:
     yield c.gpt.n_codes_total == c.n_codebooks, f"{c.gpt.n_codes_total} embeddings, {c.n_codebooks} codebooks"
     yield c.gpt.n_codes_given < c.n_codebooks, "no codebook is left to predict"
-    yield c.hop_frames <= c.window_frames, "hop_frames is longer than the window"
-    yield c.max_history_frames < c.window_frames, "the history fills the whole window"
+    # A full history leaves room for a hop, or the frames that a window predicts would begin inside of it.
+    fits = c.max_history_frames + c.hop_frames <= c.window_frames
+    yield fits, f"{c.max_history_frames} frames of history and a hop of {c.hop_frames} exceed the window"
     yield from _gpt_rules(c.gpt, c.codebook_size, c.codebook_size, c.window_frames)
 
 
@@ -98,6 +105,8 @@ def _shared_rules(config: BarkConfig) -> Iterable[tuple[bool, str]]:
     ratios = codec.ratios
     good = isinstance(ratios, tuple) and 0 < len(ratios) <= 8
     yield good and all(type(r) is int and 1 <= r <= 64 for r in ratios), f"codec.ratios are {ratios!r}"
+    hz = codec.sample_rate / codec.hop
+    yield abs(hz - coarse.rate_hz) < 0.01, f"{coarse.rate_hz} frames a second, {hz:.2f} in the codec"
 
 
 def check_config(config: BarkConfig, where: Path) -> None:
@@ -130,16 +139,13 @@ def _codec_shapes(config: CodecConfig) -> dict[str, torch.Size]:
 def expected_shapes(config: BarkConfig) -> dict[str, torch.Size]:
     """Name and shape of every tensor that `config` calls for."""
     with torch.device("meta"):  # shapes only
-        networks = {
-            "semantic": GPT(config.semantic.gpt),
-            "coarse": GPT(config.coarse.gpt),
-            "fine": FineGPT(config.fine.gpt),
-        }
+        semantic, coarse = GPT(config.semantic.gpt), GPT(config.coarse.gpt)
+        fine = FineGPT(config.fine.gpt)
         codec = _codec_shapes(config.codec)
     shapes = {f"codec.{name}": shape for name, shape in codec.items()}
-    for part, network in networks.items():
+    for part, network in (("semantic", semantic), ("coarse", coarse), ("fine", fine)):
         shapes |= {f"{part}.{name}": value.shape for name, value in network.state_dict().items()}
-    if config.fine.gpt.input_vocab_size == config.fine.gpt.output_vocab_size:
+    if fine.has_tied_heads:
         shapes = {name: shape for name, shape in shapes.items() if not name.startswith("fine.lm_heads.")}
     return shapes
 

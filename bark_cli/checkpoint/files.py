@@ -22,6 +22,7 @@ AGAIN = "download it again"
 _CALLS = re.compile(r"GLOBAL (\S+)|Trying to call reduce|Can only create new object|Can only build")
 # Opcodes of pickle protocols 4 and 5, which torch.save does not write and the safe unpickler does not vet.
 _UNVETTED = re.compile(r"Unsupported operand 1(4\d|5[0-2])\b")
+_MAX_PICKLE_BYTES = 64 * 2**20  # names and shapes of the tensors, which lie in files of their own: some kB
 _MAX_JSON_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB, a real configuration some kB
 
 
@@ -87,6 +88,8 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
     check_weights_file(path)
     # Files written before torch 1.6 are no zip archives and cannot be mapped into memory.
     mmap = zipfile.is_zipfile(path)
+    if mmap:
+        _check_archive(path)
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(list(allow)):
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # refused below, in our words
@@ -100,6 +103,38 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise ModelError(f"{path} is a PyTorch file but holds no model; check that it is Bark's")
     return values
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that would take more memory than its size on disk says."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{path} is damaged or not a PyTorch checkpoint; {AGAIN}") from error
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise ModelError(f"{path} is compressed, which PyTorch checkpoints are not; {AGAIN}")
+        if member.filename.endswith("data.pkl") and member.file_size > _MAX_PICKLE_BYTES:
+            raise ModelError(f"{path} describes far more than the tensors of a Bark; {AGAIN}")
+
+
+def plain_tensors(values: Mapping[Any, Any], where: Path) -> dict[str, Tensor]:
+    """The tensors among `values`, each with all of its bytes in memory, before anything is done with them.
+
+    Raises:
+        ModelError: one is sparse, quantized, on a device, or repeats few bytes in order to look large.
+    """
+    tensors = {str(name): value for name, value in values.items() if isinstance(value, Tensor)}
+    for name, tensor in tensors.items():
+        odd = tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized
+        if (
+            odd
+            or tensor.device.type != "cpu"
+            or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size()
+        ):
+            raise ModelError(f"{where}: {name} is not a plain tensor that holds all its numbers; {AGAIN}")
+    return tensors
 
 
 def _refusal(path: Path, reason: str) -> ModelError:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from bark_cli import hub
 from bark_cli.checkpoint.files import AGAIN
-from bark_cli.checkpoint.native import find_tokenizer
 from bark_cli.codec import CODEBOOK_NAME
 from bark_cli.errors import ModelError
 
@@ -72,15 +71,9 @@ def required_tokenizer(folder: Path) -> Path:
     Raises:
         ModelError: there is none.
     """
-    found = find_tokenizer(folder) or hub.tokenizer_elsewhere()
+    found = hub.find_tokenizer(folder) or hub.tokenizer_elsewhere()
     if found is None:
         raise ModelError(
             f"{folder} has no tokenizer.json or vocab.txt; put bert-base-multilingual-cased's there"
         )
     return found
-
-
-def voices_beside(folder: Path) -> Path | None:
-    """The voices that came with the model."""
-    places = (folder / "assets" / "prompts", folder / "speaker_embeddings", folder / "voices")
-    return next((place for place in places if place.is_dir()), None)

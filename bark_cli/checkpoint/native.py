@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,18 +22,13 @@ from bark_cli.checkpoint.check import check_config
 from bark_cli.checkpoint.files import AGAIN, read_json, read_safetensors
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import ModelError
+from bark_cli.hub import find_tokenizer
 from bark_cli.quantize import dequantize_rows, quantize_rows
 from bark_cli.tokens import BarkConfig
 
 Storage = Literal["fp32", "fp16", "int8"]
-CONFIG_FILE, WEIGHTS_FILE, VOICES_FOLDER = "config.json", "model.safetensors", "voices"
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 _SCALE = ".scale"
-
-
-def find_tokenizer(folder: Path) -> Path | None:
-    """tokenizer.json, else vocab.txt, of a folder."""
-    return next((folder / name for name in TOKENIZER_FILES if (folder / name).is_file()), None)
 
 
 def read_native(folder: Path) -> Checkpoint:
@@ -46,14 +42,12 @@ def read_native(folder: Path) -> Checkpoint:
     tokenizer = find_tokenizer(folder)
     if tokenizer is None:
         raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; {AGAIN}")
-    voices = folder / VOICES_FOLDER
     return Checkpoint(
         config=config,
         tensors=_unpack(read_safetensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE),
         tokenizer_file=tokenizer,
         layout="native",
         folder=folder,
-        voices_folder=voices if voices.is_dir() else None,
     )
 
 
@@ -72,6 +66,8 @@ def write_native(checkpoint: Checkpoint, folder: Path, *, storage: Storage = "fp
             staged = Path(scratch)
             save_file(tensors, staged / WEIGHTS_FILE, metadata={"format": "pt", "storage": storage})
             (staged / CONFIG_FILE).write_text(config, encoding="utf-8")
+            # safetensors makes a private file; the configuration has the mode that any new file gets
+            (staged / WEIGHTS_FILE).chmod(stat.S_IMODE((staged / CONFIG_FILE).stat().st_mode))
             shutil.copyfile(checkpoint.tokenizer_file, staged / checkpoint.tokenizer_file.name)
             for name in (WEIGHTS_FILE, checkpoint.tokenizer_file.name, CONFIG_FILE):
                 (staged / name).replace(folder / name)
@@ -95,6 +91,9 @@ def _unpack(stored: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name, tensor in stored.items():
         if name.endswith(_SCALE):
+            matrix = stored.get(name.removesuffix(_SCALE))
+            if matrix is None or matrix.dtype != torch.int8:
+                raise ModelError(f"{where}: {name} scales no int8 matrix; {AGAIN}")
             continue
         if tensor.dtype != torch.int8:
             tensors[name] = tensor

@@ -25,7 +25,6 @@ class Checkpoint:
     tokenizer_file: Path  # tokenizer.json or vocab.txt
     layout: str  # "native", "suno" or "transformers"
     folder: Path
-    voices_folder: Path | None = None  # the voices that came with the model
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The tensors of "semantic", "coarse", "fine" or "codec", without that prefix."""

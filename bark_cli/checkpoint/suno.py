@@ -14,11 +14,10 @@ from torch import Tensor
 
 from bark_cli import hub
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.files import read_pickle
+from bark_cli.checkpoint.files import plain_tensors, read_pickle
 from bark_cli.checkpoint.foreign import (
     codec_tensors,
     required_tokenizer,
-    voices_beside,
     without_masks,
     without_tied_heads,
 )
@@ -38,10 +37,9 @@ _ALLOWED = (
 
 
 def suno_sizes(folder: Path) -> list[str]:
-    """The sizes of which at least one file is there, the large one first."""
-    return [
-        size for size, names in hub.SUNO_FILES.items() if any((folder / name).is_file() for name in names)
-    ]
+    """The sizes of which at least one file is there: complete ones first, large before small."""
+    there = {size: [(folder / n).is_file() for n in names] for size, names in hub.SUNO_FILES.items()}
+    return sorted((size for size in there if any(there[size])), key=lambda size: not all(there[size]))
 
 
 def read_suno(folder: Path, size: str | None = None) -> Checkpoint:
@@ -76,7 +74,6 @@ def read_suno(folder: Path, size: str | None = None) -> Checkpoint:
         tokenizer_file=required_tokenizer(folder),
         layout="suno",
         folder=folder,
-        voices_folder=voices_beside(folder),
     )
 
 
@@ -86,8 +83,8 @@ def _read_stage(file: Path) -> tuple[GPTConfig, dict[str, Tensor]]:
     state, args = values.get("model"), values.get("model_args")
     if not isinstance(state, dict) or not isinstance(args, dict):
         raise ModelError(f"{file} has no model and model_args; it is not one of Bark's files")
-    named = {_our_name(str(name)): value for name, value in state.items() if isinstance(value, Tensor)}
-    named = without_masks(named)
+    tensors = plain_tensors(state, file)
+    named = without_masks({_our_name(name): tensor for name, tensor in tensors.items()})
     return _gpt_config(args, named, file), named
 
 
@@ -115,13 +112,11 @@ def _gpt_config(args: Mapping[str, Any], named: Mapping[str, Tensor], file: Path
 
 
 def _read_codec(folder: Path, n_codebooks: int) -> dict[str, Tensor]:
-    beside = sorted(folder.glob("encodec_24khz*.th"))
-    file = beside[0] if beside else hub.codec_elsewhere()
+    file = hub.find_codec(folder)
     if file is None:
         raise ModelError(f"{folder} has no encodec_24khz-d7cc33bc.th; put EnCodec's weights beside Bark's")
     values = read_pickle(file)
     for key in ("best_state", "model"):  # training checkpoints nest the weights; the published file does not
         if isinstance(values.get(key), dict):
             values = values[key]
-    named = {str(name): value for name, value in values.items() if isinstance(value, Tensor)}
-    return codec_tensors(named, n_codebooks)
+    return codec_tensors(plain_tensors(values, file), n_codebooks)

@@ -12,25 +12,22 @@ from typing import Any
 from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.files import AGAIN, read_json, read_pickle, read_safetensors
+from bark_cli.checkpoint.files import AGAIN, plain_tensors, read_json, read_pickle, read_safetensors
 from bark_cli.checkpoint.foreign import (
     codec_tensors,
     required_tokenizer,
-    voices_beside,
     without_masks,
     without_tied_heads,
 )
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.transformers_config import Values, bark_config
 from bark_cli.errors import ModelError, UnsafeFileError
+from bark_cli.hub import WEIGHT_FILES
 from bark_cli.tokens import BarkConfig, CodecConfig
 
 Reader = Callable[[Path], Mapping[str, Any]]
 
-_WEIGHTS: tuple[tuple[str, Reader], ...] = (
-    ("model.safetensors", read_safetensors),
-    ("pytorch_model.bin", read_pickle),
-)
+_READERS: dict[str, Reader] = {".safetensors": read_safetensors, ".bin": read_pickle}
 _PARTS = {
     "semantic": "semantic",
     "coarse_acoustics": "coarse",
@@ -53,8 +50,7 @@ _GPT_NAMES = {
 
 def has_transformers_weights(folder: Path) -> bool:
     """Whether a weight file or its index is there."""
-    names = [name for name, _ in _WEIGHTS] + [f"{name}.index.json" for name, _ in _WEIGHTS]
-    return any((folder / name).is_file() for name in names)
+    return any((folder / f"{name}{end}").is_file() for name in WEIGHT_FILES for end in ("", ".index.json"))
 
 
 def read_transformers(folder: Path, values: Values) -> Checkpoint:
@@ -74,12 +70,12 @@ def read_transformers(folder: Path, values: Values) -> Checkpoint:
         tokenizer_file=required_tokenizer(folder),
         layout="transformers",
         folder=folder,
-        voices_folder=voices_beside(folder),
     )
 
 
 def _read_weights(folder: Path) -> Mapping[str, Any]:
-    for name, read in _WEIGHTS:
+    for name in WEIGHT_FILES:
+        read = _READERS[Path(name).suffix]
         if (folder / name).is_file():
             return read(folder / name)
         index = folder / f"{name}.index.json"
@@ -107,12 +103,14 @@ def _shards(index: Path, suffix: str) -> list[str]:
 
 def _rename(weights: Mapping[str, Any], config: BarkConfig, where: Path) -> dict[str, Tensor]:
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS.values()}
-    for full_name, tensor in weights.items():
-        prefix, _, name = str(full_name).partition(".")
-        if prefix not in _PARTS or not isinstance(tensor, Tensor):
+    tensors = plain_tensors(weights, where)
+    for full_name in map(str, weights):
+        prefix, _, name = full_name.partition(".")
+        if prefix not in _PARTS or full_name not in tensors:
             raise ModelError(f"{where} holds {full_name}, which Bark does not have; is it another model?")
         part = _PARTS[prefix]
-        parts[part][_codec_name(name, config.codec) if part == "codec" else _gpt_name(name)] = tensor
+        ours = _codec_name(name, config.codec) if part == "codec" else _gpt_name(name)
+        parts[part][ours] = tensors[full_name]
     parts["codec"] = codec_tensors(parts["codec"], config.codec.n_codebooks)
     parts["fine"] = without_tied_heads(parts["fine"], config.fine.gpt.n_codes_given, where)
     named = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
