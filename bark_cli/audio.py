@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bark_cli.errors import AudioError, OptionError, OutputError
+from bark_cli.errors import AudioError, OptionError
 from bark_cli.files import check_target, write_whole
 
 # file suffix -> libsndfile's container and encoding
@@ -45,13 +45,10 @@ def check_sound_file(path: str | Path, *, force: bool = False) -> None:
 
     Raises:
         OptionError: the suffix is of no known format.
-        AudioError: it exists and `force` is off, is a folder, or its folder is missing or read-only.
+        OutputError: it exists and `force` is off, is a folder, or its folder is missing or read-only.
     """
     _format(Path(path))
-    try:
-        check_target(Path(path), force=force)
-    except OutputError as error:
-        raise AudioError(str(error)) from error
+    check_target(Path(path), force=force)
 
 
 def save(audio: Audio, path: str | Path, *, force: bool = False) -> None:
@@ -59,14 +56,12 @@ def save(audio: Audio, path: str | Path, *, force: bool = False) -> None:
 
     Raises:
         OptionError: the suffix is of no known format.
-        AudioError: the file cannot be written; an old file of that name is intact then.
+        AudioError: as `encode`.
+        OutputError: the file cannot be written; an old file of that name is intact then.
     """
-    check_sound_file(path, force=force)
-    data = encode(audio, Path(path).suffix)
-    try:
-        write_whole(Path(path), data, force=force)
-    except OutputError as error:
-        raise AudioError(str(error)) from error
+    path = Path(path)
+    _format(path)  # whose message names the file; encode knows no more than the suffix
+    write_whole(path, encode(audio, path.suffix), force=force)
 
 
 def encode(audio: Audio, suffix: str) -> bytes:
@@ -82,7 +77,9 @@ def encode(audio: Audio, suffix: str) -> bytes:
     if not len(audio.samples):
         raise AudioError("there is no sound to save; say it again, with another --seed")
     if not np.isfinite(audio.samples).all():
-        raise AudioError("the sound holds samples that are not numbers; say it again, with another --seed")
+        raise AudioError(
+            "the codec returned NaN: its weights are damaged; verify or download the model again"
+        )
     samples: NDArray[Any] = np.clip(audio.samples, -1.0, 1.0)
     if encoding == "PCM_16":
         samples = np.round(samples * 32_767.0).astype(np.int16)

@@ -28,7 +28,7 @@ def check_target(path: Path, *, force: bool = False) -> None:
     if mode is not None and not stat.S_ISREG(mode):  # a device: replacing it would take it from everyone
         raise OutputError(f"{path} is not an ordinary file; choose another name")
     if mode is not None and not force:
-        raise OutputError(f"{path} exists; use --force to write over it")
+        raise OutputError(_exists(path))
     if not path.parent.is_dir():
         lacking = "is not a folder" if path.parent.exists() else "does not exist; create it first"
         raise OutputError(f"cannot write {path}: {path.parent} {lacking}")
@@ -52,13 +52,18 @@ def write_whole(path: Path, data: bytes, *, force: bool = False) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        check_target(path, force=force)  # somebody may have made it meanwhile
+        if not force and target.exists():  # somebody has made it meanwhile
+            raise OutputError(_exists(path))
         part.replace(target)
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _exists(path: Path) -> str:
+    return f"{path} exists; use --force to write over it"
 
 
 def _cannot_write(path: Path, error: OSError | ValueError) -> str:

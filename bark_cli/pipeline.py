@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bark_cli import audio as sound
-from bark_cli import hub, voices
+from bark_cli import hub, semantic, voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device
@@ -37,12 +37,13 @@ class Speech:
     model: str
     voice: str | None
     seed: int
+    complete: bool  # it ended by itself; False: at the model's limit or at max_duration_s, maybe in a word
     stages: dict[str, StageReport]
 
     @property
     def duration_s(self) -> float:
         """Length of the sound in seconds."""
-        return len(self.audio.samples) / self.audio.sample_rate
+        return self.audio.duration_s
 
     @property
     def real_time_factor(self) -> float:
@@ -53,7 +54,8 @@ class Speech:
         """Write the sound; the suffix names the format.
 
         Raises:
-            AudioError: the file exists and `force` is not given, or it cannot be written.
+            OptionError: the suffix is of no known format.
+            OutputError: the file exists and `force` is not given, or it cannot be written.
         """
         sound.save(self.audio, Path(path), force=force)
 
@@ -142,12 +144,13 @@ class Bark:
         if not 0 <= seed < SEED_LIMIT:
             raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")
         speaker = self._speaker(voice)
+        options = options or self.config.sampling
         utterance = Utterance(
             config=self.config,
             backend=self._backend,
             voice=None if speaker is None else speaker.tokens,
             seed=seed,
-            options=options or self.config.sampling,
+            options=options,
             on_progress=on_progress,
         )
         tokens = utterance.tokens(text_ids)
@@ -158,6 +161,7 @@ class Bark:
             model=self.name,
             voice=None if speaker is None else speaker.name,
             seed=seed,
+            complete=len(tokens.semantic) < semantic.longest(self.config.semantic, options.max_duration_s),
             stages=utterance.stages,
         )
 

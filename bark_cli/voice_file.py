@@ -29,7 +29,7 @@ def read_voice_file(path: Path, name: str, config: BarkConfig) -> BarkTokens:
     Raises:
         VoiceError: the file is missing, damaged, hostile or made for another model; it is called `name`.
     """
-    return _check_tokens(_read_arrays(path), name, config)
+    return _tokens_from_arrays(_read_arrays(path), name, config)
 
 
 def check_tokens(tokens: BarkTokens, name: str, config: BarkConfig) -> BarkTokens:
@@ -39,7 +39,7 @@ def check_tokens(tokens: BarkTokens, name: str, config: BarkConfig) -> BarkToken
         VoiceError: their shapes, ranges or proportions are not this model's.
     """
     arrays = (tokens.semantic, tokens.coarse, tokens.fine)
-    return _check_tokens(dict(zip(KEYS, arrays, strict=True)), name, config)
+    return _tokens_from_arrays(dict(zip(KEYS, arrays, strict=True)), name, config)
 
 
 def count_frames(path: Path) -> int | None:
@@ -59,8 +59,7 @@ def check_voice_file(path: str | Path, *, force: bool = False) -> None:
         OptionError: it does not end in .npz.
         OutputError: it exists and `force` is off, is a folder, or its folder is missing or read-only.
     """
-    if Path(path).suffix.lower() != ".npz":
-        raise OptionError(f"a voice file must end in .npz, not be called {Path(path).name}")
+    _check_suffix(Path(path))
     check_target(Path(path), force=force)
 
 
@@ -71,7 +70,7 @@ def save_voice(tokens: BarkTokens, path: str | Path, *, force: bool = False) -> 
         OptionError: the path does not end in .npz.
         OutputError: the file cannot be written; an old one of that name is intact then.
     """
-    check_voice_file(path, force=force)
+    _check_suffix(Path(path))
     stream = io.BytesIO()
     arrays = (tokens.semantic, tokens.coarse, tokens.fine)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -81,6 +80,11 @@ def save_voice(tokens: BarkTokens, path: str | Path, *, force: bool = False) -> 
                     member, np.ascontiguousarray(array, dtype=np.int64), allow_pickle=False
                 )
     write_whole(Path(path), stream.getvalue(), force=force)
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() != ".npz":
+        raise OptionError(f"a voice file must end in .npz, not be called {path.name}")
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -159,8 +163,8 @@ def _array(stream: IO[bytes], what: str) -> NDArray[Any]:
     return array
 
 
-def _check_tokens(arrays: dict[str, NDArray[Any]], name: str, config: BarkConfig) -> BarkTokens:
-    """Shapes, ranges and rates against the model's vocabulary."""
+def _tokens_from_arrays(arrays: dict[str, NDArray[Any]], name: str, config: BarkConfig) -> BarkTokens:
+    """The three arrays as int64 tokens, once their shapes, ranges and rates are found to be the model's."""
     semantic, coarse, fine = (arrays[key] for key in KEYS)
     if semantic.ndim != 1 or coarse.ndim != 2 or fine.ndim != 2 or not semantic.size or not fine.size:
         shapes = ", ".join(str(array.shape) for array in (semantic, coarse, fine))

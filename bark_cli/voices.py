@@ -23,6 +23,7 @@ from bark_cli.voice_file import check_voice_file as check_voice_file
 from bark_cli.voice_file import save_voice as save_voice
 
 NO_VOICE = "none"  # asks for no history, even where the model has a default voice
+_SUNOS = re.compile(r"(v2/)?([a-z]{2}_)?speaker_\d+|(v2/)?announcer")  # names of Suno's presets
 _LANGUAGE = re.compile(r"(?:^|/)([a-z]{2})_speaker_\d+$")  # Suno's names say it
 
 
@@ -41,7 +42,7 @@ class VoiceInfo:
     name: str  # what -v takes, such as v2/en_speaker_6
     source: Literal["model", "preset", "yours"]
     path: Path  # a .npz file, or the common beginning of Transformers' three .npy files
-    frame_rate_hz: float
+    frame_rate_hz: float | None  # None: no model says it
 
     @property
     def language(self) -> str | None:
@@ -51,9 +52,12 @@ class VoiceInfo:
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds of speech it holds, from the header of one array; None when the file cannot be read."""
+        """Seconds of speech it holds, from the header of one array; None when the file cannot be read.
+
+        Every call opens the file.
+        """
         frames = count_frames(self.path)
-        return None if frames is None else frames / self.frame_rate_hz
+        return None if frames is None or self.frame_rate_hz is None else frames / self.frame_rate_hz
 
 
 def find_voice(voice: str | Path, *, model_folder: Path | None, config: BarkConfig) -> Voice:
@@ -75,7 +79,7 @@ def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceIn
         VoiceError: no voice or file of that name; the message offers the nearest.
     """
     if str(voice).lower().endswith(".npz"):
-        return _voice_at(Path(voice))
+        return _voice_at(Path(voice), _frame_rate(model_folder))
     known = list_voices(model_folder)
     for info in known:
         if info.name == voice:
@@ -87,17 +91,18 @@ def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceIn
     raise VoiceError(_unknown(str(voice), [info.name for info in known]))
 
 
-def _voice_at(path: Path) -> VoiceInfo:
+def _voice_at(path: Path, rate: float | None) -> VoiceInfo:
     with suppress(OSError):  # such as a name too long for any file
         if path.is_file():
-            return VoiceInfo(path.stem, "yours", path, CoarseConfig.rate_hz)
+            return VoiceInfo(path.stem, "yours", path, rate)
     raise VoiceError(f"there is no voice file {path}; `bark voices ls` shows the voices at hand")
 
 
 def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
     """The voices of the model, then the presets, then the user's own; the first of a name counts."""
     found: dict[str, VoiceInfo] = {}
-    for info in (*_model_voices(model_folder), *_shipped_voices(), *_user_voices()):
+    own = _npz_voices(bark_home() / "voices", "yours", _frame_rate(model_folder))
+    for info in (*_model_voices(model_folder), *_shipped_voices(), *own):
         found.setdefault(info.name, info)
     return list(found.values())
 
@@ -117,15 +122,12 @@ def _model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
 
 
 def _shipped_voices() -> Iterator[VoiceInfo]:
-    """The presets; those of the bundled model are counted at its frame rate."""
+    """The presets: those of the bundled model at its frame rate, Suno's at that of the published Bark."""
     nano = nano_folder()
-    for info in _npz_voices(_presets(), "preset"):
+    rate = _frame_rate(nano)
+    for info in _npz_voices(_presets(), "preset", CoarseConfig.rate_hz):
         bundled = info.name.startswith(f"{nano.name}/")
-        yield replace(info, frame_rate_hz=_frame_rate(nano)) if bundled else info
-
-
-def _user_voices() -> Iterator[VoiceInfo]:
-    return _npz_voices(bark_home() / "voices", "yours")
+        yield replace(info, frame_rate_hz=rate) if bundled else info
 
 
 def _presets() -> Path:
@@ -138,13 +140,13 @@ def _presets() -> Path:
 
 
 def _npz_voices(
-    root: Path, source: Literal["model", "preset", "yours"], rate: float = CoarseConfig.rate_hz
+    root: Path, source: Literal["model", "preset", "yours"], rate: float | None
 ) -> Iterator[VoiceInfo]:
     for path in _visible(root, "*.npz"):
         yield VoiceInfo(path.relative_to(root).with_suffix("").as_posix(), source, path, rate)
 
 
-def _npy_voices(root: Path, rate: float) -> Iterator[VoiceInfo]:
+def _npy_voices(root: Path, rate: float | None) -> Iterator[VoiceInfo]:
     """Transformers keeps a voice in three files, {name}_semantic_prompt.npy and so on."""
     ending = f"_{KEYS[0]}.npy"
     for path in _visible(root, f"*{ending}"):
@@ -161,15 +163,30 @@ def _visible(root: Path, pattern: str) -> list[Path]:
     )
 
 
-def _frame_rate(folder: Path) -> float:
-    """The model's own frame rate where a native config.json says it, else the published Bark's."""
-    try:
-        return float(json.loads((folder / "config.json").read_text("utf-8"))["coarse"]["rate_hz"])
-    except (OSError, ValueError, TypeError, LookupError):
-        return CoarseConfig.rate_hz
+def _frame_rate(folder: Path | None) -> float | None:
+    """The model's frame rate as its reader finds it: our configuration's, Transformers', else Suno's."""
+    if folder is None:
+        return None
+    for file, section, name in _RATES:
+        with suppress(OSError, ValueError, TypeError, LookupError):
+            rate = float(json.loads((folder / file).read_text("utf-8"))[section][name])
+            if rate > 0:
+                return rate
+    return CoarseConfig.rate_hz
+
+
+_RATES = (
+    ("config.json", "coarse", "rate_hz"),
+    ("generation_config.json", "coarse_acoustics_config", "coarse_rate_hz"),
+)
 
 
 def _unknown(voice: str, names: list[str]) -> str:
+    if _SUNOS.fullmatch(voice):
+        return (
+            f"no voice {voice!r}: Suno's presets do not come with the package; put them in "
+            f"{bark_home() / 'voices'} to use them with Suno's models; `bark voices ls` shows what is here"
+        )
     known = {name.rpartition("/")[2]: name for name in reversed(names)} | {name: name for name in names}
     matches = difflib.get_close_matches(voice, known, n=3, cutoff=0.5)
     if near := list(dict.fromkeys(known[match] for match in matches)):

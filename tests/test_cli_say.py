@@ -75,7 +75,8 @@ def samples(path: Path) -> np.ndarray[Any, Any]:
 def test_a_file_and_the_record_of_it(
     say: list[str], out: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*say, "hello", "bark", "-o", str(out), "--seed", "3", "-v", "ann", "--json"]) == 0
+    short = ["--max-duration", "0.2"]  # not up to the model's limit, of which there would be another line
+    assert main([*say, "hello", "bark", "-o", str(out), "--seed", "3", "-v", "ann", "--json", *short]) == 0
     captured = capsys.readouterr()
     record = json.loads(captured.out)
     with wave.open(str(out)) as file:
@@ -84,6 +85,7 @@ def test_a_file_and_the_record_of_it(
     assert list(record) == [
         "path",
         "seconds",
+        "complete",
         "sample_rate",
         "model",
         "voice",
@@ -102,6 +104,24 @@ def test_a_file_and_the_record_of_it(
         assert stage["tokens"] > 0
     line = rf"bark: {re.escape(str(out))}: {seconds:.1f} s of speech, \d+\.\d\dx real time\n"
     assert re.fullmatch(line, captured.err)
+
+
+def test_speech_that_ran_into_the_models_limit_is_told(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def spoken(*options: str) -> tuple[bool, bool]:
+        """Whether the record calls it complete, and whether a line says it may be cut off."""
+        assert main([*say, "hello bark", "-o", str(out), "--force", "--json", *options]) == 0
+        captured = capsys.readouterr()
+        line = "bark: the speech reached this model's limit of 0.8 s and may be cut off; shorten the text\n"
+        assert "cut off" not in captured.err.replace(line, "")
+        return json.loads(captured.out)["complete"], line in captured.err
+
+    until_the_limit = ["--seed", "1", "--semantic-temperature", "0", "--min-eos-p", "1"]
+    assert spoken(*until_the_limit) == (False, True)
+    assert spoken(*until_the_limit, "--max-duration", "0.1") == (False, False)  # they asked for it
+    assert spoken(*until_the_limit, "-q") == (False, False)
+    assert spoken("--seed", "1") == (True, False)
 
 
 def test_the_command_is_five_lines_of_python(say: list[str], out: Path, tiny_model: Path) -> None:
@@ -194,12 +214,14 @@ def test_progress_only_where_a_human_watches(
         return terminal.getvalue()
 
     drawn = stderr_of(Terminal())
+    assert drawn.index("loading the model") < drawn.index("semantic")
     for stage in STAGES:
         assert stage in drawn
     assert "s of speech" in drawn
-    assert "semantic" not in stderr_of(io.StringIO())
+    for undrawn in (stderr_of(io.StringIO()), stderr_of(Terminal(), "--json")):
+        assert "semantic" not in undrawn
+        assert "loading" not in undrawn
     assert stderr_of(Terminal(), "-q") == ""
-    assert "semantic" not in stderr_of(Terminal(), "--json")
 
 
 def test_a_line_holds_tokens_seconds_and_factor() -> None:
@@ -287,7 +309,7 @@ def test_no_text_on_a_terminal_shows_help(
         (["-f", "latin1.txt"], 2, "latin1.txt is not UTF-8 text (byte 3 is 0xe9); save it as UTF-8"),
         (["-f", "nul.txt"], 2, "nul.txt holds a NUL byte at byte 2"),
         (["a\udce9"], 2, "the text is not valid UTF-8 at character 2"),
-        (["hello", "-v", "an"], 2, "no voice 'an'; did you mean tiny/ann?"),
+        (["hello", "-v", "an"], 2, "no voice 'an'; did you mean tiny/ann"),
         (["hello", "-v", "gone.npz"], 2, "there is no voice file gone.npz"),
         (["hello", "-m", "no/such"], 1, "no/such is not a folder"),
         (["hello", "-m", "lagre"], 1, "there is no model 'lagre'"),

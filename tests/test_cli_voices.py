@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import tiny_voice, write_voice
@@ -46,6 +51,21 @@ def test_json(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             "path": str(tiny_model / "voices" / "ann.npz"),
         }
     ]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")
+def test_bytes_that_are_no_text_stay_valid_json(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any
+) -> None:
+    monkeypatch.setattr("bark_cli.voices._presets", lambda: tmp_path / "none")
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(tiny_model, odd)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8"))
+    assert main(["voices", "ls", "-m", str(odd), "--json"]) == 0
+    (voice,) = json.loads(capfdbinary.readouterr().out.decode("utf-8"))
+    assert voice["path"] == str(odd / "voices" / "ann.npz")
+    assert main(["voices", "ls", "-m", str(odd)]) == 0
+    assert rb"caf\udce9/ann" in capfdbinary.readouterr().out
 
 
 def test_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,30 @@ def test_lengths_are_in_seconds_at_the_models_rate(tiny_model: Path, tmp_path: P
     assert (info.name, info.duration_s) == ("slow/ann", pytest.approx(45 / 25))
 
 
+def test_the_users_own_are_counted_at_the_rate_of_the_model_that_lists(
+    tiny_model: Path, tiny_config: BarkConfig, tmp_path: Path, home: Path, presets: Path
+) -> None:
+    write_voice(home / "voices" / "me.npz", tiny_voice(tiny_config))
+
+    def length(model: Path | None) -> float | None:
+        (info,) = [info for info in list_voices(model) if info.source == "yours"]
+        return info.duration_s
+
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder, file, config in (
+        (ours, "config.json", '{"coarse": {"rate_hz": 50.0}}'),
+        (theirs, "generation_config.json", '{"coarse_acoustics_config": {"coarse_rate_hz": 25}}'),
+    ):
+        folder.mkdir()
+        (folder / file).write_text(config)
+    assert length(ours) == pytest.approx(45 / 50)
+    assert length(theirs) == pytest.approx(45 / 25)
+    assert length(tmp_path) == pytest.approx(45 / 75)  # a folder of Suno's files says nothing of rates
+    assert length(None) is None
+    (ours / "config.json").write_text('{"coarse": {"rate_hz": 0}}')
+    assert length(ours) == pytest.approx(45 / 75)
+
+
 def test_sunos_and_transformers_folders(
     tiny_config: BarkConfig, tmp_path: Path, presets: Path, home: Path
 ) -> None:
@@ -125,6 +149,18 @@ def test_an_unknown_voice_offers_the_nearest(tiny_config: BarkConfig, presets: P
     assert "v2/en_speaker_1" in str(error.value)
     with pytest.raises(VoiceError, match=r"`bark voices ls` shows all"):
         locate_voice("zzz")
+
+
+@pytest.mark.parametrize("name", ["v2/en_speaker_6", "de_speaker_0", "announcer"])
+def test_sunos_presets_are_told_to_be_elsewhere(
+    tiny_config: BarkConfig, presets: Path, home: Path, name: str
+) -> None:
+    write_voice(presets / "nano" / "anna.npz", tiny_voice(tiny_config))
+    with pytest.raises(VoiceError, match="Suno's presets do not come with the package") as error:
+        locate_voice(name)
+    assert str(home / "voices") in str(error.value)
+    write_voice(home / "voices" / f"{name}.npz", tiny_voice(tiny_config))
+    assert locate_voice(name).source == "yours"
 
 
 def test_without_any_voice_it_says_where_they_go(presets: Path, home: Path) -> None:

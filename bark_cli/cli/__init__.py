@@ -64,8 +64,8 @@ def _report(error: BaseException) -> int:
 
     if isinstance(error, BarkError):
         code, message = error.exit_code, str(error)
-    elif isinstance(error, MemoryError):
-        code, message = 1, "out of memory; use a smaller model or shorter text" + _DEBUG_HINT
+    elif _is_out_of_memory(error):
+        code, message = 1, "out of memory; use --device cpu or a smaller model" + _DEBUG_HINT
     elif isinstance(error, OSError):
         code, message = 1, f"{error}{_DEBUG_HINT}"
     else:
@@ -73,6 +73,14 @@ def _report(error: BaseException) -> int:
     with suppress(OSError):
         print(f"bark: {one_line(message)}", file=sys.stderr)
     return code
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Python's own, or torch's of any device, which is told apart by its words alone."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in words)
+    )
 
 
 _DEBUG_HINT = "; set BARK_DEBUG=1 for the traceback"

@@ -8,8 +8,8 @@ from typing import Any
 
 
 def print_json(result: Any) -> None:
-    """One JSON value on stdout."""
-    print(json.dumps(result, ensure_ascii=False, indent=2))
+    """One JSON value on stdout, in ASCII: a file name may hold bytes that are no UTF-8."""
+    print(json.dumps(result, indent=2))
 
 
 def note(message: str) -> None:

@@ -121,7 +121,7 @@ def say(
 
     \b
     bark say "Hello, my name is Bark. [laughs] I can speak." -o hello.wav
-    bark say -f story.txt -v v2/en_speaker_6 --seed 7 -o story.mp3
+    bark say -f story.txt -v nano/ben --seed 7 -o story.mp3
     echo "Read from a pipe." | bark say -o pipe.flac
 
     Square brackets hold sounds, such as [laughs] or [sighs]; music notes hold song.

@@ -13,7 +13,7 @@ from bark_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from bark_cli.pipeline import Bark, Progress, Speech
-    from bark_cli.tokens import SamplingOptions
+    from bark_cli.tokens import SamplingOptions, SemanticConfig
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,11 @@ def speak(request: SayRequest) -> None:
         BarkError: as the pipeline's, or the sound cannot be delivered.
     """
     check(request)
-    from bark_cli.pipeline import Bark
-
     choice, delivery = request.model, request.delivery
-    bark = Bark.load(choice.model, size=choice.size, device=choice.device)
+    with _loading_line(delivery):
+        from bark_cli.pipeline import Bark
+
+        bark = Bark.load(choice.model, size=choice.size, device=choice.device)
     if not delivery.quiet:
         _introduce(bark, choice, delivery.verbose)
     with _stage_lines(delivery) as on_progress:
@@ -106,6 +107,7 @@ def speak(request: SayRequest) -> None:
     deliver(speech, delivery)
     if not delivery.quiet:
         _report(speech, request)
+        _warn_if_cut_off(speech, bark.config.semantic)
 
 
 def check(request: SayRequest) -> None:
@@ -159,6 +161,7 @@ def record(speech: Speech, path: str | None) -> dict[str, Any]:
     return {
         "path": path,
         "seconds": round(speech.duration_s, 3),
+        "complete": speech.complete,
         "sample_rate": speech.audio.sample_rate,
         "model": speech.model,
         "voice": speech.voice,
@@ -191,11 +194,35 @@ def _report(speech: Speech, request: SayRequest) -> None:
     note(f"{what}: {speech.duration_s:.1f} s of speech, {speech.real_time_factor:.2f}x real time")
 
 
+def _warn_if_cut_off(speech: Speech, config: SemanticConfig) -> None:
+    """Say that the model had no room for more; the user's own --max-duration is no news to them."""
+    if not speech.complete and len(speech.tokens.semantic) == config.max_new_tokens:
+        limit_s = config.max_new_tokens / config.rate_hz
+        note(f"the speech reached this model's limit of {limit_s:.1f} s and may be cut off; shorten the text")
+
+
+def _is_watched(delivery: Delivery) -> bool:
+    """Whether a human sits there and wants to see what goes on."""
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    return watched and not delivery.quiet and not delivery.as_json
+
+
+@contextmanager
+def _loading_line(delivery: Delivery) -> Iterator[None]:
+    """Show that something happens while torch and the model are read, which takes seconds."""
+    if not _is_watched(delivery):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("loading the model"):
+        yield
+
+
 @contextmanager
 def _stage_lines(delivery: Delivery) -> Iterator[Callable[[Progress], None] | None]:
     """Draw the stages where a human watches, else nothing."""
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    if not watched or delivery.quiet or delivery.as_json:
+    if not _is_watched(delivery):
         yield None
         return
     from bark_cli.cli.progress import StageLines

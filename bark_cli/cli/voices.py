@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bark_cli.cli.help import Command, Group
-from bark_cli.cli.output import note, print_json
+from bark_cli.cli.output import note, one_line, print_json
 
 if TYPE_CHECKING:
     from bark_cli.voices import VoiceInfo
@@ -49,18 +49,20 @@ def list_all(
 
 
 def _record(info: VoiceInfo) -> dict[str, object]:
+    length = info.duration_s
     return {
         "name": info.name,
         "source": info.source,
         "language": info.language,
-        "seconds": info.duration_s and round(info.duration_s, 2),
+        "seconds": None if length is None else round(length, 2),
         "path": str(info.path),
     }
 
 
 def _row(info: VoiceInfo) -> tuple[str, ...]:
     length = info.duration_s
-    return info.name, info.source, info.language or "-", f"{length:.1f} s" if length else "unreadable"
+    seconds = "unreadable" if length is None else f"{length:.1f} s"
+    return one_line(info.name), info.source, info.language or "-", seconds
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
