@@ -124,10 +124,13 @@ def test_a_file_by_its_path(tiny_config: BarkConfig, tmp_path: Path, monkeypatch
         assert find_voice(path, model_folder=None, config=tiny_config).name == "me"
 
 
-def test_a_damaged_file_does_not_hide_the_others(tiny_config: BarkConfig, home: Path, presets: Path) -> None:
+def test_a_damaged_file_does_not_hide_the_others(
+    tiny_model: Path, tiny_config: BarkConfig, home: Path, presets: Path
+) -> None:
     write_voice(home / "voices" / "good.npz", tiny_voice(tiny_config))
     (home / "voices" / "bad.npz").write_bytes(b"not a zip")
-    assert [(info.name, info.duration_s) for info in list_voices()] == [
+    assert [(info.name, info.duration_s) for info in list_voices(tiny_model)] == [
+        ("tiny/ann", pytest.approx(0.6)),
         ("bad", None),
         ("good", pytest.approx(0.6)),
     ]
