@@ -11,7 +11,7 @@ from bark_cli import audio as sound
 from bark_cli import hub, semantic, voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
-from bark_cli.backends.device import choose_device
+from bark_cli.backends.device import choose_device, fitting_threads
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.checkpoint import build_networks, read_checkpoint
 from bark_cli.engine import Progress, StageReport, Utterance
@@ -153,9 +153,11 @@ class Bark:
             options=options,
             on_progress=on_progress,
         )
-        tokens = utterance.tokens(text_ids)
+        with fitting_threads(self.config.coarse.gpt.n_embd):
+            tokens = utterance.tokens(text_ids)
+            audio = utterance.sound(tokens.fine)
         return Speech(
-            audio=utterance.sound(tokens.fine),
+            audio=audio,
             tokens=tokens,
             text=line,
             model=self.name,

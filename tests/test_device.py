@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bark_cli.backends.device import choose_device
+from bark_cli.backends.device import NARROW, choose_device, fitting_threads
 from bark_cli.errors import OptionError
 
 
@@ -41,3 +41,17 @@ def test_a_device_that_is_not_there_says_what_to_use(monkeypatch: pytest.MonkeyP
 def test_an_unknown_device_names_those_there_are(name: str) -> None:
     with pytest.raises(OptionError, match="use one of auto, cpu, cuda, mps"):
         choose_device(name)
+
+
+def test_a_narrow_network_gets_one_thread_and_gives_the_others_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with fitting_threads(NARROW):
+            assert torch.get_num_threads() == 2
+        with pytest.raises(KeyboardInterrupt), fitting_threads(NARROW - 1):
+            assert torch.get_num_threads() == 1
+            raise KeyboardInterrupt
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
