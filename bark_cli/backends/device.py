@@ -34,8 +34,8 @@ def choose_device(name: str) -> torch.device:
 def fitting_threads(width: int) -> Iterator[None]:
     """One thread for networks narrower than NARROW, inside the block.
 
-    Threads that share so short a step spend their time waiting for each other, and where another process has one
-    of the cores they spin for it: nano took twenty times as long then.
+    Threads that share so short a step spend their time waiting for each other, and where another process has
+    one of the cores they spin for it: nano took twenty times as long then.
     """
     before = torch.get_num_threads()
     if width < NARROW:
