@@ -35,6 +35,7 @@ def _torchaudio_or_stand_in() -> Iterator[None]:
 
     A stand-in left behind would break whoever asks next whether torchaudio is there (transformers does).
     """
+    hidden = sys.modules.get("torchaudio", sys) is None  # someone has ruled it out: so it stays
     try:
         importlib.import_module("torchaudio")
     # a torchaudio built for another torch fails in many ways: ImportError, OSError, RuntimeError
@@ -45,6 +46,8 @@ def _torchaudio_or_stand_in() -> Iterator[None]:
             yield
         finally:
             _forget_torchaudio()
+            if hidden:
+                sys.modules["torchaudio"] = None  # type: ignore[assignment]
     else:
         yield
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,22 @@ from bark_cli.tokens import (
     GPTConfig,
     SemanticConfig,
 )
+
+
+def hide_broken_torchaudio() -> None:
+    """Let transformers believe that a broken torchaudio is not there: it would import it and fail.
+
+    encodec brings torchaudio along, and beside a CPU torch it is often broken. Bark itself needs none of it.
+    """
+    try:
+        importlib.import_module("torchaudio")
+    except (ImportError, OSError):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
+            del sys.modules[name]
+        sys.modules["torchaudio"] = None  # type: ignore[assignment]
+
+
+hide_broken_torchaudio()
 
 TINY_WORDS = ["hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "a"]
 
