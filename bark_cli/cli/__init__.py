@@ -106,6 +106,10 @@ class _Interrupt:
         self.happened = True
         signal.signal(number, signal.SIG_DFL)
         sys.unraisablehook = lambda lost: None  # where it is lost, it shall not be printed either
+        if _is_being_imported("torch"):
+            # its C++ parts abort when an exception arrives amid their imports; nothing is written yet
+            _show_cursor()
+            os._exit(INTERRUPTED)
         self._deadline.start()
         raise KeyboardInterrupt
 
@@ -114,6 +118,17 @@ class _Interrupt:
         # after an interrupt the process is about to end, and a second Ctrl-C may end it sooner
         if self._installed and not self.happened:
             signal.signal(signal.SIGINT, self._before)
+
+
+def _is_being_imported(name: str) -> bool:
+    """Whether the import of a module has begun and not ended."""
+    return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
+
+
+def _show_cursor() -> None:
+    """Undo what a status line did to the terminal."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), b"\r\x1b[K\x1b[?25h")
 
 
 def _leave(code: int) -> NoReturn:
