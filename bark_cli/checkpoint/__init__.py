@@ -6,7 +6,6 @@ Transformers (transformers.py). Foreign names end here.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from bark_cli.checkpoint.build import Networks, build_networks
@@ -31,7 +30,7 @@ __all__ = [
 
 
 def read_checkpoint(folder: Path, *, size: str | None = None) -> Checkpoint:
-    """Read the model in `folder`, whatever its layout; every tensor is there, of the right shape, float32.
+    """Read the model in `folder`, whatever its layout; every tensor is there, of the right shape, as stored.
 
     `size` ("small" or "large") chooses where a folder of Suno's holds both; by default the large one.
 
@@ -40,7 +39,8 @@ def read_checkpoint(folder: Path, *, size: str | None = None) -> Checkpoint:
         ModelError: the folder is missing, or its model is incomplete, damaged or not Bark.
     """
     checkpoint = _read(folder, size)
-    return replace(checkpoint, tensors=check_tensors(checkpoint.config, checkpoint.tensors, folder))
+    check_tensors(checkpoint)
+    return checkpoint
 
 
 def _read(folder: Path, size: str | None) -> Checkpoint:

@@ -1,9 +1,9 @@
-"""Whether a configuration makes sense and the tensors are those it calls for -> float32 tensors."""
+"""Whether a configuration makes sense and the tensors are those it calls for: Checkpoint -> one error or none."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bark_cli.checkpoint.files import AGAIN
+from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.codec import CODEBOOK_NAME, Codec
 from bark_cli.errors import ModelError
 from bark_cli.model import GPT, FineGPT
@@ -150,13 +151,14 @@ def expected_shapes(config: BarkConfig) -> dict[str, torch.Size]:
     return shapes
 
 
-def check_tensors(config: BarkConfig, tensors: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
-    """The tensors as float32, exactly those that `config` calls for.
+def check_tensors(checkpoint: Checkpoint) -> None:
+    """Refuse tensors that are not exactly those that the configuration calls for.
 
     Raises:
-        ModelError: one is missing, unexpected, of the wrong shape or not of floating point.
+        ModelError: one is missing, unexpected, of the wrong shape, or neither of floating point nor int8
+            with a scale for every row.
     """
-    expected = expected_shapes(config)
+    expected, tensors, where = expected_shapes(checkpoint.config), checkpoint.tensors, checkpoint.folder
     missing, extra = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     if missing:
         raise ModelError(f"{where} lacks {_some(missing)}; the model is incomplete: {AGAIN}")
@@ -166,9 +168,21 @@ def check_tensors(config: BarkConfig, tensors: Mapping[str, Tensor], where: Path
         tensor = tensors[name]
         if tensor.shape != shape:
             raise ModelError(f"{where}: {name} has shape {tuple(tensor.shape)}, expected {tuple(shape)}")
-        if not tensor.is_floating_point():
+        if tensor.dtype == torch.int8:
+            if not _fits(checkpoint.scales.get(name), tensor):
+                raise ModelError(f"{where}: {name} has no fitting scales; {AGAIN}")
+        elif not tensor.is_floating_point():
             raise ModelError(f"{where}: {name} holds {tensor.dtype}, expected floating point")
-    return {name: tensors[name].to(torch.float32) for name in expected}
+    for name in checkpoint.scales:
+        if name not in tensors or tensors[name].dtype != torch.int8:
+            raise ModelError(f"{where}: the scales of {name} belong to no int8 matrix; {AGAIN}")
+
+
+def _fits(scale: Tensor | None, matrix: Tensor) -> bool:
+    """Whether there is one float32 scale for every row."""
+    if scale is None or matrix.ndim != 2:
+        return False
+    return scale.dtype == torch.float32 and scale.shape == matrix.shape[:1]
 
 
 def _some(names: list[str]) -> str:

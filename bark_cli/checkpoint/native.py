@@ -1,7 +1,7 @@
 """Our own layout: a folder with config.json, model.safetensors and a tokenizer <-> Checkpoint.
 
 Matrices of the three transformers may be stored as int8 with one float32 scale per row under "<name>.scale";
-all else is float16 or float32. Reading always gives float32.
+all else is float16 or float32. Reading maps what is stored and converts nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -23,16 +22,18 @@ from bark_cli.checkpoint.files import AGAIN, read_json, read_safetensors
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import ModelError
 from bark_cli.hub import find_tokenizer
-from bark_cli.quantize import dequantize_rows, quantize_rows
+from bark_cli.quantize import quantize_rows
 from bark_cli.tokens import BarkConfig
 
 Storage = Literal["fp32", "fp16", "int8"]
+Floats = Literal["fp32", "fp16"]
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 _SCALE = ".scale"
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def read_native(folder: Path) -> Checkpoint:
-    """Read a native folder; the tensors are float32 but not yet checked against the configuration.
+    """Read a native folder; the tensors are not yet checked against the configuration.
 
     Raises:
         ModelError: a file is missing or damaged.
@@ -42,22 +43,29 @@ def read_native(folder: Path) -> Checkpoint:
     tokenizer = find_tokenizer(folder)
     if tokenizer is None:
         raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; {AGAIN}")
+    held = read_safetensors(folder / WEIGHTS_FILE)
     return Checkpoint(
         config=config,
-        tensors=_unpack(read_safetensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE),
+        tensors={name: tensor for name, tensor in held.items() if not name.endswith(_SCALE)},
+        scales={name.removesuffix(_SCALE): held[name] for name in held if name.endswith(_SCALE)},
         tokenizer_file=tokenizer,
         layout="native",
         folder=folder,
     )
 
 
-def write_native(checkpoint: Checkpoint, folder: Path, *, storage: Storage = "fp32") -> None:
+def write_native(
+    checkpoint: Checkpoint, folder: Path, *, storage: Storage = "fp32", floats: Floats = "fp16"
+) -> None:
     """Write config.json, model.safetensors and the tokenizer into `folder`; other files there stay.
+
+    With storage "int8", `floats` is the type of everything that is no matrix of a transformer. A matrix that
+    is int8 already is written as it is.
 
     Raises:
         ModelError: the folder cannot be written.
     """
-    tensors = _pack(checkpoint.tensors, storage)
+    tensors = _pack(checkpoint, storage, floats)
     config = json.dumps(checkpoint.config.to_dict(), indent=2) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,31 +83,15 @@ def write_native(checkpoint: Checkpoint, folder: Path, *, storage: Storage = "fp
         raise ModelError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def _pack(tensors: Mapping[str, Tensor], storage: Storage) -> dict[str, Tensor]:
+def _pack(checkpoint: Checkpoint, storage: Storage, floats: Floats) -> dict[str, Tensor]:
     """Tensors as they are stored; see the module's docstring."""
+    dtype = _DTYPES[floats if storage == "int8" else storage]
     packed: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        if storage == "int8" and tensor.ndim == 2 and not name.startswith("codec."):
+    for name, tensor in checkpoint.tensors.items():
+        if storage == "int8" and name in checkpoint.scales:  # rounding again would only add to the error
+            packed[name], packed[name + _SCALE] = tensor, checkpoint.scales[name]
+        elif storage == "int8" and tensor.ndim == 2 and not name.startswith("codec."):
             packed[name], packed[name + _SCALE] = quantize_rows(tensor)
         else:
-            packed[name] = tensor.to(torch.float32 if storage == "fp32" else torch.float16).contiguous()
+            packed[name] = checkpoint.float32(name).to(dtype).contiguous()
     return packed
-
-
-def _unpack(stored: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
-    """Stored tensors as float32."""
-    tensors: dict[str, Tensor] = {}
-    for name, tensor in stored.items():
-        if name.endswith(_SCALE):
-            matrix = stored.get(name.removesuffix(_SCALE))
-            if matrix is None or matrix.dtype != torch.int8:
-                raise ModelError(f"{where}: {name} scales no int8 matrix; {AGAIN}")
-            continue
-        if tensor.dtype != torch.int8:
-            tensors[name] = tensor
-            continue
-        scale = stored.get(name + _SCALE)
-        if scale is None or tensor.ndim != 2 or scale.shape != tensor.shape[:1]:
-            raise ModelError(f"{where}: {name} has no fitting scales; {AGAIN}")
-        tensors[name] = dequantize_rows(tensor, scale)
-    return tensors
