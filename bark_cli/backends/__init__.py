@@ -13,11 +13,20 @@ from bark_cli.tokens import Tokens
 CausalStage = Literal["semantic", "coarse"]
 
 
+class AudioStream(Protocol):
+    """The codec at work on one utterance, piece by piece; the pieces joined equal `decode_audio` of it all."""
+
+    def push(self, codes: Tokens) -> Tensor:
+        """The next codes (n_codebooks, F) -> the next float32 samples (F * hop,) on the CPU."""
+        ...
+
+
 class Backend(Protocol):
     """What the pipeline needs of a device; all logits come back as float32 on the CPU.
 
     A causal sequence is known by the context that `prefill` returned: only its backend looks inside. Methods
     that take several requests may run them together, but no answer may depend on which others came with it.
+    `decode_audio` and `audio_stream` may be called from another thread while the other methods are at work.
     """
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Tensor]:
@@ -28,10 +37,18 @@ class Backend(Protocol):
         """Append one token to each sequence: logits (len(legal),) each."""
         ...
 
+    def release(self, context: Any) -> None:
+        """Take back what a sequence that is over has held; its context is not used again."""
+        ...
+
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[Tensor]:
         """Logits (window, vocabulary) of the codebook that each request names."""
         ...
 
     def decode_audio(self, codes: Tokens) -> Tensor:
         """Codes (n_codebooks, F) -> float32 samples (F * hop,) on the CPU."""
+        ...
+
+    def audio_stream(self) -> AudioStream:
+        """Begin an utterance that is decoded as its codes come."""
         ...

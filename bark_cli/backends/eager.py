@@ -5,13 +5,14 @@ It runs one sequence after the other, and is what every faster backend must equa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bark_cli.backends import CausalStage
+from bark_cli.backends import AudioStream, CausalStage
 from bark_cli.checkpoint import Networks
 from bark_cli.model import GPT, KVCache
 from bark_cli.steps import Decode, FineWindow, Prefill
@@ -53,6 +54,9 @@ class EagerBackend:
             for h, (_, step) in zip(hidden, requests, strict=True)
         ]
 
+    def release(self, context: KVCache) -> None:
+        """Nothing to do: memory goes back when the cache is let go."""
+
     @torch.inference_mode()
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[Tensor]:
         """Logits (window, vocabulary) of the codebook that each request names."""
@@ -65,8 +69,29 @@ class EagerBackend:
         device = self._codec.codebooks.device
         return self._codec.decode(torch.from_numpy(codes).to(device)).cpu()
 
+    def audio_stream(self) -> AudioStream:
+        """Begin an utterance that is decoded as its codes come."""
+        return _AudioSoFar(self.decode_audio)
+
     def _ids(self, ids: Tokens) -> Tensor:
         return torch.from_numpy(ids).to(self.device)
+
+
+class _AudioSoFar:
+    """An audio stream that decodes all there is again for every piece: right, since the codec is causal."""
+
+    def __init__(self, decode: Callable[[Tokens], Tensor]) -> None:
+        self._decode = decode
+        self._codes: list[Tokens] = []
+        self._delivered = 0  # samples
+
+    def push(self, codes: Tokens) -> Tensor:
+        """The next codes (n_codebooks, F) -> the next float32 samples (F * hop,) on the CPU."""
+        self._codes.append(codes)
+        samples = self._decode(np.concatenate(self._codes, axis=1))
+        new = samples[self._delivered :]
+        self._delivered = len(samples)
+        return new
 
 
 def _logits(head: nn.Linear, hidden: Tensor, legal: range) -> Tensor:
