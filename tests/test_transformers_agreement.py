@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from bark_cli.checkpoint import Checkpoint, Networks, build_networks, read_checkpoint, write_native
+from bark_cli.checkpoint import (
+    Checkpoint,
+    Networks,
+    build_networks,
+    open_checkpoint,
+    read_checkpoint,
+    write_native,
+)
 from bark_cli.codec import import_seanet
 
 with warnings.catch_warnings():
@@ -243,6 +250,15 @@ def save_bin_shards(model: Any, folder: Path) -> None:
 def save_safetensors_shards(model: Any, folder: Path) -> None:
     model.save_pretrained(folder, max_shard_size="60KB")
     assert (folder / "model.safetensors.index.json").exists()
+
+
+def test_a_conversion_is_the_same_model(folder: Path) -> None:
+    foreign = read_checkpoint(folder)
+    for _ in range(2):
+        found = open_checkpoint(folder, storage="fp32")
+        assert found.config == foreign.config
+        assert same_tensors(found, foreign)
+        assert (found.layout, found.folder) == ("transformers", folder)
 
 
 @pytest.mark.parametrize("save", [save_bin, save_bin_shards, save_safetensors_shards])

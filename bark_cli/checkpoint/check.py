@@ -1,10 +1,10 @@
-"""Whether a configuration makes sense and the tensors are those it calls for: Checkpoint -> one error or none."""
+"""Whether a configuration makes sense and the tensors are those it calls for; one error if not."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -137,15 +137,37 @@ def _codec_shapes(config: CodecConfig) -> dict[str, torch.Size]:
     return shapes | {CODEBOOK_NAME.format(i): book[1:] for i in range(book[0])}
 
 
+def _one_layer(gpt: GPTConfig) -> GPTConfig:
+    """The same network with a single layer: all are alike, and building each takes the time of reading."""
+    return replace(gpt, n_layer=1)
+
+
+def _network_shapes(network: GPT | FineGPT, n_layer: int) -> dict[str, torch.Size]:
+    """Of a network of one layer, with that layer repeated."""
+    shapes: dict[str, torch.Size] = {}
+    state = {name: value.shape for name, value in network.state_dict().items()}
+    layer = {name: shape for name, shape in state.items() if name.startswith("h.0.")}
+    for name, shape in state.items():
+        if name not in layer:
+            shapes[name] = shape
+        elif name == next(iter(layer)):
+            shapes |= {n.replace("h.0.", f"h.{i}.", 1): layer[n] for i in range(n_layer) for n in layer}
+    return shapes
+
+
 def expected_shapes(config: BarkConfig) -> dict[str, torch.Size]:
     """Name and shape of every tensor that `config` calls for."""
     with torch.device("meta"):  # shapes only
-        semantic, coarse = GPT(config.semantic.gpt), GPT(config.coarse.gpt)
-        fine = FineGPT(config.fine.gpt)
+        networks: dict[str, GPT | FineGPT] = {
+            "semantic": GPT(_one_layer(config.semantic.gpt)),
+            "coarse": GPT(_one_layer(config.coarse.gpt)),
+            "fine": (fine := FineGPT(_one_layer(config.fine.gpt))),
+        }
         codec = _codec_shapes(config.codec)
     shapes = {f"codec.{name}": shape for name, shape in codec.items()}
-    for part, network in (("semantic", semantic), ("coarse", coarse), ("fine", fine)):
-        shapes |= {f"{part}.{name}": value.shape for name, value in network.state_dict().items()}
+    for part, network in networks.items():
+        named = _network_shapes(network, getattr(config, part).gpt.n_layer)
+        shapes |= {f"{part}.{name}": shape for name, shape in named.items()}
     if fine.has_tied_heads:
         shapes = {name: shape for name, shape in shapes.items() if not name.startswith("fine.lm_heads.")}
     return shapes

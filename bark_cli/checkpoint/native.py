@@ -7,6 +7,7 @@ all else is float16 or float32. Reading maps what is stored and converts nothing
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -77,10 +79,13 @@ def write_native(
             # safetensors makes a private file; the configuration has the mode that any new file gets
             (staged / WEIGHTS_FILE).chmod(stat.S_IMODE((staged / CONFIG_FILE).stat().st_mode))
             shutil.copyfile(checkpoint.tokenizer_file, staged / checkpoint.tokenizer_file.name)
+            with (staged / WEIGHTS_FILE).open("rb+") as weights:
+                os.fsync(weights.fileno())  # a name must not outlive a power cut that its content does not
             for name in (WEIGHTS_FILE, checkpoint.tokenizer_file.name, CONFIG_FILE):
                 (staged / name).replace(folder / name)
-    except OSError as error:
-        raise ModelError(f"{folder} cannot be written: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:  # the latter where the disk is full
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{folder} cannot be written: {reason}") from error
 
 
 def _pack(checkpoint: Checkpoint, storage: Storage, floats: Floats) -> dict[str, Tensor]:

@@ -1,0 +1,83 @@
+"""Which layout a model's folder has, and reading it: folder -> Checkpoint, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bark_cli.checkpoint.check import check_tensors
+from bark_cli.checkpoint.files import read_json
+from bark_cli.checkpoint.native import CONFIG_FILE, read_native
+from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.suno import read_suno, suno_sizes
+from bark_cli.checkpoint.transformers import has_transformers_weights, read_transformers
+from bark_cli.errors import ModelError
+from bark_cli.hub import SUNO_FILES
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the model in a folder is laid out."""
+
+    kind: str  # "native", "suno" or "transformers"
+    size: str | None = None  # of Suno's, which of the two
+    values: dict[str, Any] = field(default_factory=dict)  # config.json
+
+
+def find_layout(folder: Path, size: str | None = None) -> Layout:
+    """Tell a folder's layout by its files' names and its config.json; no weights are opened.
+
+    Raises:
+        ModelError: the folder is missing, holds no Bark, or not the size that was asked for.
+    """
+    if size not in (None, "small", "large"):
+        raise ModelError(f"size {size!r} is unknown; use small or large")
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is not a folder; give a model's folder or name")
+    values = read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
+    sizes = suno_sizes(folder)
+    # suno/bark's own repository holds both layouts; asking for a size asks for the files that come in two.
+    if size in sizes:
+        return Layout("suno", size)
+    if size is not None and (sizes or values):
+        raise ModelError(f"{folder} has no {size} model to choose; leave --size out")
+    if "semantic" in values:
+        return Layout("native")
+    if sizes and not has_transformers_weights(folder):
+        return Layout("suno", sizes[0])
+    if values.get("model_type") == "bark":
+        return Layout("transformers", values=values)
+    if values:
+        kind = values.get("model_type") or "of another program"
+        raise ModelError(f"{folder} holds a model {kind!r}, not Bark; give the folder of a Bark model")
+    raise ModelError(f"{folder} holds no Bark model: no config.json, and no {', '.join(SUNO_FILES['small'])}")
+
+
+def read_layout(folder: Path, layout: Layout) -> Checkpoint:
+    """Read the model in `folder`, which has that layout.
+
+    Raises:
+        UnsafeFileError: a file would run code if it were read; it was not.
+        ModelError: the model is incomplete, damaged or not Bark.
+    """
+    if layout.kind == "native":
+        checkpoint = read_native(folder)
+    elif layout.kind == "suno":
+        checkpoint = read_suno(folder, layout.size)
+    else:
+        checkpoint = read_transformers(folder, layout.values)
+    check_tensors(checkpoint)
+    return checkpoint
+
+
+def read_checkpoint(folder: Path, *, size: str | None = None) -> Checkpoint:
+    """Read the model in `folder`, whatever its layout; every tensor is there, of the right shape, as stored.
+
+    `size` ("small" or "large") chooses where a folder of Suno's holds both; by default the large one.
+
+    Raises:
+        UnsafeFileError: a file would run code if it were read; it was not.
+        ModelError: the folder is missing, or its model is incomplete, damaged or not Bark.
+    """
+    return read_layout(folder, find_layout(folder, size))
