@@ -6,18 +6,28 @@ import torch
 from torch import Tensor
 
 
+_BLOCK = 2**15 - 1  # elements that torch works on in one thread, without waiting, and that the caches hold
+_WHOLE = 1.5 * 2**23  # has no bits for fractions: adding it rounds half to even, as round() does with threads
+
+
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Round every row of (R, C) to 255 symmetric levels; returns int8 (R, C) and float32 scales (R,).
 
     The largest value of a row becomes +-127, so no element is off by more than half its row's scale.
     """
-    weight = weight.to(torch.float32)
-    scale = weight.abs().amax(dim=1) / 127
-    # A row of zeros has no scale; 1 keeps the division defined and the row zero.
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    return (weight / scale[:, None]).round().clamp(-127, 127).to(torch.int8), scale
+    quantized, scale = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
+    at_once = max(1, _BLOCK // weight.shape[1])
+    for start in range(0, len(weight), at_once):
+        rows = slice(start, start + at_once)
+        block = weight[rows].to(torch.float32)
+        step = block.abs().amax(dim=1, keepdim=True) / 127
+        step[step == 0] = 1  # a row of zeros has no scale; 1 keeps the division defined and the row zero
+        quantized[rows] = (block / step).add_(_WHOLE).sub_(_WHOLE).clamp_(-127, 127)
+        scale[rows] = step[:, 0]
+    return quantized, scale
 
 
 def dequantize_rows(quantized: Tensor, scale: Tensor) -> Tensor:
     """The float32 (R, C) that int8 (R, C) and scales (R,) stand for."""
-    return quantized.to(torch.float32) * scale.to(torch.float32)[:, None]
+    floats = torch.empty(quantized.shape, device=quantized.device)
+    return floats.copy_(quantized).mul_(scale[:, None])

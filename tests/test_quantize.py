@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from bark_cli.quantize import dequantize_rows, quantize_rows
@@ -34,3 +35,14 @@ def test_the_largest_of_a_row_is_kept_and_zeros_stay_zeros() -> None:
 def test_quantizing_again_changes_nothing() -> None:
     once = dequantize_rows(*quantize_rows(random_weight()))
     torch.testing.assert_close(dequantize_rows(*quantize_rows(once)), once, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(100, 768), (3, 40_000), (1, 1)])
+def test_blocks_of_rows_round_as_the_whole_matrix_would(shape: tuple[int, int]) -> None:
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    weight.view(-1)[0] = 0.5 * weight.abs().max()  # a half in the middle, which goes to the even side
+    quantized, scale = quantize_rows(weight)
+    assert torch.equal(scale, weight.abs().amax(dim=1) / 127)
+    assert torch.equal(quantized, (weight / scale[:, None]).round().to(torch.int8))
+    halved, _ = quantize_rows(weight.to(torch.bfloat16))
+    assert torch.equal(halved, quantize_rows(weight.to(torch.bfloat16).float())[0])
