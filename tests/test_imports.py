@@ -15,12 +15,14 @@ PACKAGE = Path(__file__).parent.parent / "bark_cli"
 # from the ground up; a module may import from its own floor and from those below
 FLOORS = [
     {"errors"},
-    {"tokens", "files"},
-    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file"},
+    {"tokens", "files", "progress"},
+    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"},
+    {"utterance"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
     {"voices", "backends"},
     {"engine"},
     {"pipeline"},
+    {"bench"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bark_cli.cli.bench import bench
 from bark_cli.cli.help import Command, Group
 from bark_cli.cli.say import say
 from bark_cli.cli.voices import voices
@@ -46,4 +47,5 @@ def bark(
 
 
 app.command(cls=Command)(say)
+app.command(cls=Command)(bench)
 app.add_typer(voices, name="voices")

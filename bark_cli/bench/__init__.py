@@ -1,0 +1,23 @@
+"""How fast this machine speaks: a loaded Bark and a plan -> times per stage, memory, and their floor."""
+
+from bark_cli.bench.floor import floors
+from bark_cli.bench.machine import peak_memory_bytes, read_bytes_per_second
+from bark_cli.bench.measure import BenchPlan, BenchResult, StageCost, load_timed, measure
+from bark_cli.bench.plot import check_plot, draw
+from bark_cli.bench.weights import SIZES, random_checkpoint, random_config
+
+__all__ = [
+    "SIZES",
+    "BenchPlan",
+    "BenchResult",
+    "StageCost",
+    "check_plot",
+    "draw",
+    "floors",
+    "load_timed",
+    "measure",
+    "peak_memory_bytes",
+    "random_checkpoint",
+    "random_config",
+    "read_bytes_per_second",
+]

@@ -1,0 +1,34 @@
+"""The least time that reading the weights takes: a configuration and a BenchResult -> seconds per stage.
+
+One step of the semantic or the coarse network reads every weight once, whether it answers one utterance or
+a batch, and cannot be quicker than the memory. The opening of a window counts as a step, though it computes
+more than it reads; the cache of keys and values, read as well, is left out. So no step can be quicker than
+this, and few can be as quick. The fine network and the codec compute far more than they read: they have no
+such floor.
+"""
+
+from __future__ import annotations
+
+from bark_cli.bench.measure import BenchResult
+from bark_cli.tokens import BarkConfig, GPTConfig
+
+BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+
+
+def step_bytes(gpt: GPTConfig, head_rows: int, precision: str) -> int:
+    """Bytes of weights behind one token: the blocks, and the rows of the head that are legal."""
+    weights = 12 * gpt.n_layer * gpt.n_embd**2 + head_rows * gpt.n_embd
+    return weights * BYTES_PER_WEIGHT[precision]
+
+
+def floors(config: BarkConfig, result: BenchResult) -> dict[str, float]:
+    """Seconds of the stages that have a floor."""
+    semantic, coarse = config.semantic, config.coarse
+    per_step = {
+        "semantic": step_bytes(semantic.gpt, semantic.vocab_size + 1, result.precision),
+        "coarse": step_bytes(coarse.gpt, coarse.codebook_size, result.precision),
+    }
+    return {
+        stage: result.stages[stage].tokens / result.batch_size * size / result.read_bytes_per_second
+        for stage, size in per_step.items()
+    }

@@ -1,0 +1,190 @@
+"""`bark bench`: how fast this machine speaks, and how fast it could."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bark_cli.cli.completion import model_names
+from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.errors import OptionError
+
+if TYPE_CHECKING:
+    from bark_cli.bench import BenchResult
+    from bark_cli.pipeline import Bark
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is measured."""
+
+    model: str | None  # name or folder; None is the best installed
+    random_weights: bool
+    size: Literal["small", "large"] | None
+    precision: str
+    device: str
+
+    def check(self) -> None:
+        """Refuse a model of one's own together with random weights.
+
+        Raises:
+            OptionError: both were asked for.
+        """
+        if self.random_weights and self.model is not None:
+            raise OptionError("--random-weights is a model by itself; leave out --model, or --random-weights")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What is shown of it."""
+
+    plot: str | None  # a picture
+    force: bool  # write over one that exists
+    as_json: bool
+    quiet: bool
+
+
+def bench(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="NAME|FOLDER",
+            autocompletion=model_names,
+            help="The model; the best one installed if not given.",
+        ),
+    ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Noise in the shape of Suno's Bark instead of a model; needs no download, and its memory "
+            "includes making the noise.",
+        ),
+    ] = False,
+    size: Annotated[
+        Literal["small", "large"] | None,
+        typer.Option(help="Of --random-weights (small if not given), or of a folder that holds both."),
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            help="Speech in each utterance, neither more nor less; what exceeds the model's longest "
+            "utterance is made of several, one after the other.",
+        ),
+    ] = 5.0,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=1024, metavar="N", help="Utterances spoken at once.")
+    ] = 1,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "int8"], typer.Option(help="What the networks compute in.")
+    ] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
+    repeats: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="R", help="Runs, of which the median counts.")
+    ] = 3,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the time of each stage beside its floor into FILE (.png .svg .pdf); needs matplotlib.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a FILE that exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress.")] = False,
+) -> None:
+    """Measure how fast this machine speaks.
+
+    \b
+    bark bench
+    bark bench --random-weights --size small --seconds 5
+    bark bench -m nano --batch-size 16 --plot nano.png --json
+
+    Loading and a first warm-up are left out of the time. The floor is what reading the weights takes at the
+    speed at which this machine's memory was measured to be read.
+    """
+    subject = Subject(
+        model=model, random_weights=random_weights, size=size, precision=precision, device=device
+    )
+    delivery = Delivery(plot=plot, force=force, as_json=as_json, quiet=quiet)
+    run(subject, seconds, batch_size, repeats, delivery)
+
+
+def run(subject: Subject, seconds: float, batch_size: int, repeats: int, delivery: Delivery) -> None:
+    """Measure and show; what can be found wrong without the model is, before it is loaded.
+
+    Raises:
+        BarkError: an option is wrong, the model cannot be loaded, or the picture not be written.
+    """
+    subject.check()
+    from bark_cli.bench import BenchPlan, check_plot, draw, floors, measure
+
+    plan = BenchPlan(seconds=seconds, batch_size=batch_size, repeats=repeats)
+    if delivery.plot is not None:
+        check_plot(Path(delivery.plot), force=delivery.force)
+    tell = (lambda _: None) if delivery.quiet else note
+    bark, load_seconds = _load(subject, tell)
+    result = measure(bark, plan, load_seconds=load_seconds, tell=tell)
+    least = floors(bark.config, result)
+    if delivery.plot is not None:
+        draw(result, least, Path(delivery.plot), force=delivery.force)
+    if delivery.as_json:
+        print_json(result.to_dict())
+    else:
+        _print_tables(result, least)
+
+
+def _load(subject: Subject, tell: Callable[[str], None]) -> tuple[Bark, float]:
+    """The model, and the seconds that loading took; torch is imported and noise is made before they count."""
+    from bark_cli.bench import load_timed, random_checkpoint
+    from bark_cli.pipeline import Bark
+
+    placed = {"device": subject.device, "precision": subject.precision}
+    if not subject.random_weights:
+        tell("loading the model")
+        return load_timed(lambda: Bark.load(subject.model, size=subject.size, **placed))
+    size = subject.size or "small"
+    tell(f"making random weights of the {size} shape")
+    checkpoint = random_checkpoint(size)
+    return load_timed(lambda: Bark.from_checkpoint(checkpoint, name=f"random-{size}", **placed))
+
+
+def _print_tables(result: BenchResult, least: Mapping[str, float]) -> None:
+    """The stages, and beneath them what concerns the whole."""
+    from rich.console import Console
+    from rich.table import Table
+
+    stages = Table("stage", title=f"{one_line(result.model)}, {result.precision} on {result.device}")
+    for heading in ("seconds", "floor", "tokens", "ms per token"):
+        stages.add_column(heading, justify="right")
+    for name, cost in result.stages.items():
+        floor = f"{least[name]:.3f}" if name in least else "-"
+        stages.add_row(name, f"{cost.seconds:.3f}", floor, str(cost.tokens), f"{cost.ms_per_token:.2f}")
+    whole = Table.grid(padding=(0, 2))
+    for name, value in _facts(result).items():
+        whole.add_row(name, value)
+    console = Console()
+    console.print(stages)
+    console.print(whole)
+
+
+def _facts(result: BenchResult) -> dict[str, str]:
+    runs = len(result.runs)
+    spread = f", median of {runs} runs of {min(result.runs):.2f} to {max(result.runs):.2f} s"
+    utterances = "one utterance" if result.batch_size == 1 else f"{result.batch_size} utterances at once"
+    peak = result.peak_memory_bytes
+    return {
+        "speech": f"{result.audio_seconds:.1f} s, {utterances}",
+        "time": f"{result.seconds:.2f} s{spread if runs > 1 else ''}",
+        "real-time factor": f"{result.real_time_factor:.3f}",
+        "load": f"{result.load_seconds:.2f} s",
+        "peak memory": "unknown" if peak is None else f"{peak / 1e9:.2f} GB",
+        "memory read": f"{result.read_bytes_per_second / 1e9:.1f} GB/s",
+    }
