@@ -1,0 +1,194 @@
+"""Records of the cases -> results.md and a picture; whatever is not measured yet is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import Case
+from benchmarks.runner import Record, read_records
+
+STAGES = ("semantic", "coarse", "fine", "codec")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A case, and the best of each side's rounds; `theirs` is None where Transformers was not asked."""
+
+    case: Case
+    ours: Record
+    theirs: Record | None
+    rounds: int
+    machine: dict[str, Any]
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times quicker ours is."""
+        return None if self.theirs is None else float(self.theirs["seconds"] / self.ours["seconds"])
+
+
+def best(records: Sequence[Record]) -> Record:
+    """The quickest round, with the least loading time and memory of all."""
+    quickest = min(records, key=lambda record: float(record["seconds"]))
+    least = {key: min(record[key] for record in records) for key in ("load_seconds", "peak_memory_bytes")}
+    return quickest | least
+
+
+def read_measured(folder: Path, cases: Iterable[Case]) -> list[Measured]:
+    """Every case of which our side at least was measured."""
+    found = []
+    for case in cases:
+        kept = read_records(folder / f"{case.name}.json")
+        if kept is None or not kept["ours"]:
+            continue
+        theirs = best(kept["theirs"]) if kept["theirs"] else None
+        found.append(Measured(case, best(kept["ours"]), theirs, len(kept["ours"]), kept["machine"]))
+    return found
+
+
+def report(measured: Sequence[Measured]) -> str:
+    """The tables in Markdown."""
+    machine, ours = measured[0].machine, measured[0].ours
+    rounds = sorted({each.rounds for each in measured})
+    parts = [
+        "# bark against Transformers' Bark\n",
+        f"`python -m benchmarks` on {machine['processor']}, {machine['cores']} cores, "
+        f"torch {machine['torch']}, memory read at {ours['read_bytes_per_second'] / 1e9:.0f} GB/s. "
+        "Both speak with the same random weights in Suno's shapes, on the CPU, in turn, each in a process of "
+        f"its own that has warmed up; of {' or '.join(map(str, rounds))} rounds the best counts for either. "
+        f"Ours computes in {ours['precision']}, theirs in fp32. Loading is not in the times.\n",
+        _comparison(measured),
+        _growth(measured),
+        _by_stage(measured),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _comparison(measured: Sequence[Measured]) -> str:
+    rows = [
+        [
+            each.case.size,
+            _what(each.case),
+            f"{each.ours['seconds']:.1f} s",
+            f"{each.theirs['seconds']:.1f} s",
+            f"{each.ratio:.1f}x",
+            _gigabytes(each.ours),
+            _gigabytes(each.theirs),
+            f"{each.ours['load_seconds']:.1f} s",
+            f"{each.theirs['load_seconds']:.1f} s",
+        ]
+        for each in measured
+        if each.theirs is not None
+    ]
+    heads = ["shape", "speech", "bark", "Transformers", "quicker", "memory", "theirs", "load", "theirs"]
+    return _table(heads, rows)
+
+
+def _growth(measured: Sequence[Measured]) -> str:
+    """Utterances at once, against Transformers with the same batch and with one after the other."""
+    batches = _batches(measured)
+    if not batches:
+        return ""
+    alone = next((each.theirs for each in batches if each.case.batch_size == 1), None)
+    rows = []
+    for each in batches:
+        count = each.case.batch_size
+        per_utterance = each.ours["seconds"] / count
+        rows.append(
+            [
+                str(count),
+                f"{per_utterance:.2f} s",
+                f"{each.ours['real_time_factor']:.2f}",
+                "-" if each.theirs is None else f"{each.ratio:.1f}x",
+                "-" if alone is None else f"{alone['seconds'] / per_utterance:.1f}x",
+                _gigabytes(each.ours),
+            ]
+        )
+    heads = [
+        "at once",
+        "each",
+        "real-time factor",
+        "quicker than Transformers at once",
+        "than one by one",
+        "memory",
+    ]
+    return f"Utterances of {batches[0].case.seconds:g} s at once, small shapes:\n\n" + _table(heads, rows)
+
+
+def _by_stage(measured: Sequence[Measured]) -> str:
+    rows = []
+    for each in measured:
+        if each.theirs is None or each.case.batch_size > 1:
+            continue
+        for stage in STAGES:
+            ours, theirs = (side["stages"][stage]["seconds"] for side in (each.ours, each.theirs))
+            row = [f"{each.case.size}, {each.case.seconds:g} s", stage, f"{ours:.2f} s", f"{theirs:.2f} s"]
+            rows.append([*row, f"{theirs / max(ours, 1e-9):.1f}x"])
+    return _table(["one utterance", "stage", "bark", "Transformers", "quicker"], rows) if rows else ""
+
+
+def draw(measured: Sequence[Measured], file: Path) -> None:
+    """Two panels: growth with length and growth with the batch, ours and theirs."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    by_length, by_batch = figure.subplots(1, 2)
+    lengths = sorted(
+        (each for each in measured if each.case.size == "small" and each.case.batch_size == 1),
+        key=lambda each: each.case.seconds,
+    )
+    _lines(by_length, lengths, lambda case: case.seconds, lambda _: 1)
+    by_length.set(xlabel="seconds of speech", ylabel="seconds of computing", title="Growth with length")
+    _lines(by_batch, _batches(measured), lambda case: case.batch_size, lambda case: case.batch_size)
+    by_batch.set(xlabel="utterances at once", ylabel="seconds for each", title="Growth with the batch")
+    for axes in (by_length, by_batch):
+        axes.set(xscale="log", yscale="log")
+        axes.spines[["top", "right"]].set_visible(False)
+        ticks = sorted({x for line in axes.lines for x in line.get_xdata()})
+        axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_locator(NullLocator())
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(frameon=False)
+    figure.savefig(file, dpi=120)
+
+
+def _lines(axes: Any, measured: Sequence[Measured], where: Any, share: Any) -> None:
+    for name, colour in (("ours", "#3a6ea5"), ("theirs", "#c0762b")):
+        side = [(each.case, getattr(each, name)) for each in measured if getattr(each, name) is not None]
+        if side:
+            label = f"bark, {side[0][1]['precision']}" if name == "ours" else "Transformers, fp32"
+            xs = [where(case) for case, _ in side]
+            ys = [record["seconds"] / share(case) for case, record in side]
+            axes.plot(xs, ys, "o-", color=colour, label=label)
+
+
+def _batches(measured: Sequence[Measured]) -> list[Measured]:
+    """The small shapes at their shortest, by the size of the batch."""
+    small = [each for each in measured if each.case.size == "small"]
+    shortest = min((each.case.seconds for each in small), default=0)
+    return sorted(
+        (each for each in small if each.case.seconds == shortest), key=lambda each: each.case.batch_size
+    )
+
+
+def _what(case: Case) -> str:
+    count = "one utterance" if case.batch_size == 1 else f"{case.batch_size} at once"
+    return f"{count}, {case.seconds:g} s"
+
+
+def _gigabytes(record: Record) -> str:
+    return f"{record['peak_memory_bytes'] / 1e9:.1f} GB"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

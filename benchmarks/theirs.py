@@ -1,0 +1,145 @@
+"""Transformers' Bark in a process of its own: makes random weights, or speaks with them and prints JSON.
+
+    python theirs.py make FOLDER LAYERS HEADS WIDTH
+    python theirs.py speak FOLDER BATCH_SIZE TOKENS [TOKENS ...]
+
+Runs in an environment that has torch and transformers and need not have bark_cli. The stages are called one
+by one, as BarkModel.generate calls them, with Suno's temperatures; each utterance is forced to its length.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+warnings.simplefilter("ignore")  # torch's and transformers' own deprecations
+
+from transformers import BarkConfig, BarkModel, EncodecConfig, logging  # noqa: E402
+from transformers.models.bark.generation_configuration_bark import (  # noqa: E402
+    BarkCoarseGenerationConfig,
+    BarkFineGenerationConfig,
+    BarkSemanticGenerationConfig,
+)
+
+STAGES = ("semantic", "coarse", "fine", "codec")
+WARM_UP_TOKENS = 50  # a second of speech
+TEXT_TOKENS = 12
+GENERATION: dict[str, Any] = {
+    "semantic_config": {"do_sample": True, "temperature": 0.7},
+    "coarse_acoustics_config": {"do_sample": True, "temperature": 0.7},
+    "fine_acoustics_config": {"temperature": 0.5},
+    "codebook_size": 1_024,
+    "sample_rate": 24_000,
+    "model_type": "bark",
+}  # Suno's temperatures; all else is the default
+
+
+def make(folder: str, layers: int, heads: int, width: int) -> None:
+    """Write a folder of random weights in Suno's shapes, as `suno/bark` is published."""
+    shape = {"num_layers": layers, "num_heads": heads, "hidden_size": width, "bias": False}
+    config = BarkConfig(
+        semantic_config=shape | {"input_vocab_size": 129_600, "output_vocab_size": 10_048},
+        coarse_acoustics_config=shape | {"input_vocab_size": 12_096, "output_vocab_size": 12_096},
+        fine_acoustics_config=shape | {"input_vocab_size": 1_056, "output_vocab_size": 1_056},
+        codec_config=EncodecConfig().to_dict(),
+    )
+    torch.manual_seed(0)
+    model = BarkModel(config)
+    for layer in model.codec_model.quantizer.layers:
+        layer.codebook.embed.normal_(0.0, 0.2)
+    model.save_pretrained(folder)
+    (Path(folder) / "generation_config.json").write_text(json.dumps(GENERATION, indent=2) + "\n")
+
+
+class Watch:
+    """Seconds and tokens of each stage, added up."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.tokens = dict.fromkeys(STAGES, 0)
+        self._began = time.perf_counter()
+
+    def lap(self, stage: str, tokens: int) -> None:
+        """What passed since the last call was that stage's."""
+        now = time.perf_counter()
+        self.seconds[stage] += now - self._began
+        self.tokens[stage] += tokens
+        self._began = now
+
+
+@torch.no_grad()
+def utter(model: BarkModel, batch_size: int, tokens: int, watch: Watch) -> int:
+    """Speak `batch_size` utterances of `tokens` semantic tokens; returns samples of all together."""
+    semantic_config = BarkSemanticGenerationConfig(**GENERATION["semantic_config"])
+    coarse_config = BarkCoarseGenerationConfig(**GENERATION["coarse_acoustics_config"])
+    fine_config = BarkFineGenerationConfig(**GENERATION["fine_acoustics_config"])
+    text = torch.randint(1_000, 100_000, (batch_size, 256))
+    mask = (torch.arange(256) < TEXT_TOKENS).long().expand(batch_size, 256)
+    semantic = model.semantic.generate(
+        text,
+        semantic_generation_config=semantic_config,
+        attention_mask=mask,
+        min_new_tokens=tokens,  # end of speech is not drawn before
+        max_new_tokens=tokens,
+    )
+    assert semantic.shape == (batch_size, tokens), f"{tuple(semantic.shape)} semantic tokens, not {tokens}"
+    watch.lap("semantic", semantic.numel())
+    shared = {
+        "semantic_generation_config": semantic_config,
+        "coarse_generation_config": coarse_config,
+        "codebook_size": GENERATION["codebook_size"],
+    }
+    coarse = model.coarse_acoustics.generate(semantic, **shared)
+    watch.lap("coarse", coarse.numel())
+    fine = model.fine_acoustics.generate(coarse, fine_generation_config=fine_config, **shared)
+    watch.lap("fine", fine.numel() - coarse.numel())
+    audio = model.codec_decode(fine)
+    watch.lap("codec", batch_size * fine.shape[-1])
+    return int(audio.numel())
+
+
+def speak(folder: str, batch_size: int, pieces: list[int]) -> dict[str, object]:
+    """Load, warm up, and speak once: what `bark bench --json` says of ours."""
+    began = time.perf_counter()
+    model = BarkModel.from_pretrained(folder, dtype=torch.float32).eval()
+    load_seconds = time.perf_counter() - began
+    utter(model, batch_size, min(WARM_UP_TOKENS, pieces[0]), Watch())
+    watch, began = Watch(), time.perf_counter()
+    samples = sum(utter(model, batch_size, tokens, watch) for tokens in pieces)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "model": folder,
+        "precision": "fp32",
+        "batch_size": batch_size,
+        "audio_seconds": samples / GENERATION["sample_rate"],
+        "seconds": seconds,
+        "load_seconds": load_seconds,
+        "peak_memory_bytes": peak if sys.platform == "darwin" else peak * 1024,
+        "stages": {
+            stage: {"seconds": watch.seconds[stage], "tokens": watch.tokens[stage]} for stage in STAGES
+        },
+    }
+
+
+def main(arguments: list[str]) -> None:
+    """One of the two."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    action, folder, *numbers = arguments
+    if action == "make":
+        make(folder, *map(int, numbers))
+    else:
+        batch_size, *pieces = map(int, numbers)
+        print(json.dumps(speak(folder, batch_size, pieces)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
