@@ -68,6 +68,15 @@ def test_a_conversion_is_the_same_model_and_is_read_in_its_place(
             assert all(lies_in(tensor, folder / "model.safetensors") for tensor in found.tensors.values())
 
 
+def test_every_path_to_a_model_leads_to_one_conversion(suno: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(suno)
+    monkeypatch.chdir(suno.parent)
+    found, notes = opened(Path("suno"))
+    assert notes == []
+    assert found.folder == Path("suno")
+    assert len(kept()) == 1
+
+
 def test_int8_is_for_the_transformers_and_all_else_keeps_its_precision(suno: Path) -> None:
     foreign, found = read_checkpoint(suno), opened(suno, "int8")[0]
     matrices = {n for n, t in foreign.tensors.items() if t.ndim == 2 and not n.startswith("codec.")}

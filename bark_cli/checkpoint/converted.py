@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def _digest(*values: object) -> str:
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:
     """Name, size and time of whatever the conversion may depend on; the codec may lie elsewhere."""
+    folder = folder.resolve()  # one model, whatever path leads to it
     paths = [path for path in folder.glob("*") if path.suffix in _SOURCES]
     if (codec := hub.find_codec(folder)) is not None and codec not in paths:
         paths.append(codec)
@@ -84,7 +86,7 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
 
 def _kept(target: Path, folder: Path, layout: Layout) -> Checkpoint | None:
     """The conversion in `target`, if it is there and whole; the remains of another are removed."""
-    if not target.exists():
+    if not os.path.exists(target):  # Path.exists raises where it may not look
         return None
     try:
         checkpoint = read_checkpoint(target)
@@ -119,8 +121,9 @@ def _write(checkpoint: Checkpoint, target: Path, storage: Storage) -> None:
 def _scratch(home: Path) -> Iterator[Path]:
     """A name for a new folder in `home`, which is gone afterwards unless it was renamed."""
     for left in home.glob(f"{_SCRATCH}*"):
-        if time.time() - left.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):  # its owner has just finished
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left)
     path = home / f"{_SCRATCH}{secrets.token_hex(6)}"
     try:
         yield path
