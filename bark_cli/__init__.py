@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bark_cli.pipeline import Bark as Bark
     from bark_cli.pipeline import Progress as Progress
     from bark_cli.pipeline import Speech as Speech
+    from bark_cli.pipeline import SpeechRequest as SpeechRequest
     from bark_cli.tokens import BarkTokens as BarkTokens
     from bark_cli.tokens import SamplingOptions as SamplingOptions
     from bark_cli.tokens import StageSampling as StageSampling
@@ -33,6 +34,7 @@ _HOMES = {
     "Progress": "pipeline",
     "SamplingOptions": "tokens",
     "Speech": "pipeline",
+    "SpeechRequest": "pipeline",
     "StageSampling": "tokens",
     "Voice": "voices",
 }

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
 
 from bark_cli.sampling import draw, probabilities
-from bark_cli.steps import CausalSteps, Decode, Prefill
+from bark_cli.steps import CoarseSteps, Decode, Growing, Prefill, Wait
 from bark_cli.tokens import BarkTokens, CoarseConfig, StageSampling, Tokens
 
 
@@ -91,9 +92,7 @@ def prompt(
         config: the coarse stage's numbers.
         semantic_rate_hz: of the semantic stage.
     """
-    ratio = flat_per_semantic(config, semantic_rate_hz)
-    now = n_before + round(step / ratio)
-    first = max(0, now - math.floor(config.max_history_tokens / ratio))
+    first = _first(n_before, step, config, semantic_rate_hz)
     window = semantic[first : first + config.max_semantic_tokens]
     padding = np.full(config.max_semantic_tokens - len(window), config.semantic_pad_token)
     recent = flat[max(0, len(flat) - config.max_history_tokens) :]
@@ -102,23 +101,54 @@ def prompt(
     )
 
 
+def enough(n_semantic: int, n_before: int, step: int, config: CoarseConfig, semantic_rate_hz: float) -> bool:
+    """Whether `n_semantic` new tokens are all that a step reads, however many are still to come.
+
+    A window that opens reads as many as it holds; the steps that follow only need to know that they exist.
+    """
+    if n_steps(n_semantic, config, semantic_rate_hz) <= step:
+        return False
+    opens = step % config.sliding_window_tokens == 0
+    end = _first(n_before, step, config, semantic_rate_hz) + config.max_semantic_tokens
+    return not opens or n_before + n_semantic >= end
+
+
 def steps(
-    semantic: Tokens,
+    semantic: Growing[int],
     voice: BarkTokens | None,
     config: CoarseConfig,
     semantic_rate_hz: float,
     sampling: StageSampling,
     stream: torch.Generator,
-) -> CausalSteps:
-    """Ask for flat tokens one by one, a prompt opening each window; return codes (n_codebooks, F)."""
+    made: Growing[int] | None = None,
+) -> CoarseSteps:
+    """Ask for flat tokens one by one, a prompt opening each window; return codes (n_codebooks, F).
+
+    Waits while the semantic stage has not made what a step needs. The flat tokens are added to `made` as they
+    come.
+    """
     history = trim_history(voice, config, semantic_rate_hz)
-    context = np.concatenate([history.semantic, semantic])
-    flat = history.flat.tolist()
-    for step in range(n_steps(len(semantic), config, semantic_rate_hz)):
+    n_before = len(history.semantic)
+    made = Growing[int]() if made is None else made
+    for step in count():
+        while not semantic.ended and not enough(
+            len(semantic.items), n_before, step, config, semantic_rate_hz
+        ):
+            yield Wait()
+        if step >= n_steps(len(semantic.items), config, semantic_rate_hz):
+            break
         if step % config.sliding_window_tokens == 0:
-            so_far = np.array(flat, dtype=np.int64)
-            logits = yield prompt(context, so_far, len(history.semantic), step, config, semantic_rate_hz)
+            context = np.concatenate([history.semantic, np.array(semantic.items, dtype=np.int64)])
+            so_far = np.concatenate([history.flat, np.array(made.items, dtype=np.int64)])
+            logits = yield prompt(context, so_far, n_before, step, config, semantic_rate_hz)
         else:
-            logits = yield Decode(flat[-1], legal(step, config))
-        flat.append(legal(step, config).start + int(draw(probabilities(logits, sampling), stream)))
-    return unflatten(np.array(flat[len(history.flat) :], dtype=np.int64), config)
+            logits = yield Decode(made.items[-1], legal(step, config))
+        made.items.append(legal(step, config).start + int(draw(probabilities(logits, sampling), stream)))
+    made.ended = True
+    return unflatten(np.array(made.items, dtype=np.int64), config)
+
+
+def _first(n_before: int, step: int, config: CoarseConfig, semantic_rate_hz: float) -> int:
+    """The first semantic token, counted from the history's start, that a window opened at `step` reads."""
+    ratio = flat_per_semantic(config, semantic_rate_hz)
+    return max(0, n_before + round(step / ratio) - math.floor(config.max_history_tokens / ratio))

@@ -1,180 +1,232 @@
-"""One utterance through the stages: text ids (N,) and a voice -> tokens and samples (S,), timed."""
+"""Continuous batching: jobs (generators of requests) -> their results, answered together as slots get free.
+
+After nano-vllm's engine: the whole machine is `step`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Generic, TypeVar
 
-from bark_cli import coarse, fine, semantic
-from bark_cli.audio import Audio
-from bark_cli.backends import Backend, CausalStage
-from bark_cli.errors import GenerationError
-from bark_cli.sampling import random_stream
-from bark_cli.steps import CausalSteps, FineSteps, Prefill
-from bark_cli.tokens import BarkConfig, BarkTokens, SamplingOptions, Tokens
+import torch
+from torch import Tensor
 
+from bark_cli.backends import AudioStream, Backend, CausalStage
+from bark_cli.errors import BarkError, OptionError
+from bark_cli.steps import Close, Decode, FineWindow, Job, Prefill, Request, Result, Sound
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a stage is; its last report has done == total."""
-
-    stage: str  # "semantic", "coarse", "fine" or "codec"
-    done: int  # steps of the network
-    total: int  # of the semantic stage: at most so many, for speech ends when it ends
-    seconds: float  # since the stage began
-    audio_s: float = 0.0  # seconds of speech that this stage has made
+CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
+Kind = TypeVar("Kind", Prefill, Decode, FineWindow, Sound)
+PATIENCE_S = 0.1  # between looks for Ctrl-C, where nothing is left to do but to wait for the codec
 
 
-@dataclass(frozen=True)
-class StageReport:
-    """What a stage cost."""
+@dataclass(frozen=True, eq=False)
+class Outcome(Generic[Result]):
+    """What became of a job: its result, or the error that ended it alone."""
 
-    seconds: float
-    tokens: int  # made by it: semantic tokens, coarse codes, fine codes; of the codec: frames
-
-
-@dataclass
-class _Watch:
-    """Times one stage and tells whoever listens how far it is."""
-
-    on_progress: Callable[[Progress], None] | None
-    stage: str
-    total: int
-    step_s: float  # seconds of speech in one step
-    done: int = 0
-    began: float = field(default_factory=time.perf_counter)
-
-    def __enter__(self) -> _Watch:
-        self._tell()
-        return self
-
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if failure is None:
-            self.done = self.total
-            self._tell()
-
-    def step(self) -> None:
-        """One more step of the network is done."""
-        self.done += 1
-        self._tell()
-
-    @property
-    def seconds(self) -> float:
-        """Since the stage began."""
-        return time.perf_counter() - self.began
-
-    def _tell(self) -> None:
-        if self.on_progress is not None:
-            self.on_progress(
-                Progress(self.stage, self.done, self.total, self.seconds, self.done * self.step_s)
-            )
+    index: int  # of the job among those given
+    result: Result | BarkError
+    seconds: dict[str, float]  # that it took, by stage; its equal part of what it shared
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Utterance:
-    """One request on its way through the stages; each method makes what the next one takes."""
+@dataclass(eq=False)
+class _Sequence:
+    """A causal sequence that is open in the backend."""
 
-    config: BarkConfig
-    backend: Backend
-    voice: BarkTokens | None
-    seed: int
-    options: SamplingOptions
-    on_progress: Callable[[Progress], None] | None = None
-    stages: dict[str, StageReport] = field(default_factory=dict)
+    context: Any
+    ids: list[int]  # that its cache holds
+    is_plain: bool  # no other embeddings were added to theirs
 
-    def tokens(self, text_ids: Tokens) -> BarkTokens:
-        """Text ids (N,) -> the tokens of all stages.
-
-        Raises:
-            GenerationError: speech ended before it began.
-        """
-        spoken = self.semantic(text_ids)
-        if coarse.n_steps(len(spoken), self.config.coarse, self.config.semantic.rate_hz) == 0:
-            raise GenerationError(
-                f"the model said nothing with seed {self.seed}; try another --seed or other words"
-            )
-        first_codes = self.coarse(spoken)
-        return BarkTokens(semantic=spoken, coarse=first_codes, fine=self.fine(first_codes))
-
-    def semantic(self, text_ids: Tokens) -> Tokens:
-        """Text ids (N,) -> semantic tokens (T,)."""
-        config = self.config.semantic
-        history = None if self.voice is None else self.voice.semantic
-        steps = semantic.steps(text_ids, history, config, self.options, random_stream(self.seed, "semantic"))
-        with self._watch(
-            "semantic", semantic.longest(config, self.options.max_duration_s), 1 / config.rate_hz
-        ) as watch:
-            tokens = _drive("semantic", steps, self.backend, watch.step)
-            watch.total = len(tokens)
-        self._report(watch, len(tokens))
-        return tokens
-
-    def coarse(self, tokens: Tokens) -> Tokens:
-        """Semantic tokens (T,) -> codes (n_codebooks, F) of the first codebooks."""
-        config, rate_hz = self.config.coarse, self.config.semantic.rate_hz
-        steps = coarse.steps(
-            tokens, self.voice, config, rate_hz, self.options.coarse, random_stream(self.seed, "coarse")
+    def is_continued_by(self, request: Prefill) -> bool:
+        """Whether the prompt is what is held already and one token more: so it is where a window goes on."""
+        return (
+            self.is_plain
+            and request.merged is None
+            and len(request.ids) == len(self.ids) + 1
+            and request.ids[:-1].tolist() == self.ids
         )
-        total = coarse.n_steps(len(tokens), config, rate_hz)
-        with self._watch("coarse", total, 1 / config.rate_hz / config.n_codebooks) as watch:
-            codes = _drive("coarse", steps, self.backend, watch.step)
-        self._report(watch, codes.size)
-        return codes
-
-    def fine(self, codes: Tokens) -> Tokens:
-        """Codes of the first codebooks (n, F) -> all codes (n_codebooks, F)."""
-        config = self.config.fine
-        steps = fine.steps(codes, self.voice, config, self.options.fine, random_stream(self.seed, "fine"))
-        total = fine.n_steps(codes.shape[1], codes.shape[0], self.voice, config)
-        with self._watch("fine", total, self._seconds(codes) / total) as watch:
-            complete = _drive_fine(steps, self.backend, watch.step)
-        self._report(watch, complete.size - codes.size)
-        return complete
-
-    def sound(self, codes: Tokens) -> Audio:
-        """All codes (n_codebooks, F) -> samples (F * hop,)."""
-        with self._watch("codec", 1, self._seconds(codes)) as watch:
-            samples = self.backend.decode_audio(codes).numpy()
-        self._report(watch, codes.shape[1])
-        return Audio(samples=samples, sample_rate=self.config.codec.sample_rate)
-
-    def _watch(self, stage: str, total: int, step_s: float) -> _Watch:
-        return _Watch(self.on_progress, stage, total, step_s)
-
-    def _report(self, watch: _Watch, tokens: int) -> None:
-        self.stages[watch.stage] = StageReport(seconds=watch.seconds, tokens=tokens)
-
-    def _seconds(self, codes: Tokens) -> float:
-        return int(codes.shape[1]) / self.config.coarse.rate_hz
 
 
-def _drive(stage: CausalStage, steps: CausalSteps, backend: Backend, on_step: Callable[[], None]) -> Tokens:
-    """Answer a causal stage's requests until it returns its tokens."""
-    context: Any = None
-    request = next(steps)
-    while True:
-        if isinstance(request, Prefill):
-            context, logits = backend.prefill(stage, request)
-        else:
-            [logits] = backend.decode(stage, [(context, request)])
+@dataclass(eq=False)
+class _Slot(Generic[Result]):
+    """A job at work, and what it asks for now: None when it is over."""
+
+    index: int
+    job: Job[Result]
+    stage: str = ""
+    request: Request | None = None
+    result: Any = None  # a Result, or the BarkError that ended it
+    open: dict[str, _Sequence] = field(default_factory=dict)
+    audio: AudioStream | None = None
+    decoding: Future[tuple[Tensor, float]] | None = None  # samples, and the seconds they took
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Engine(Generic[Result]):
+    """Up to `batch_size` jobs at once on one backend.
+
+    No job's result depends on which others run beside it, as far as the backend holds to its contract.
+
+    Raises:
+        OptionError: the batch size is less than 1.
+    """
+
+    def __init__(self, backend: Backend, batch_size: int = 1) -> None:
+        if batch_size < 1:
+            raise OptionError(f"batch size {batch_size} must be at least 1")
+        self.backend, self.batch_size = backend, batch_size
+        self._slots: list[_Slot[Result]] = []
+        # a codec is short of work for many threads: one for each utterance is best
+        self._codec = ThreadPoolExecutor(
+            max(1, min(batch_size, torch.get_num_threads())), initializer=torch.set_num_threads, initargs=(1,)
+        )
+
+    def run(self, jobs: Iterable[Job[Result]]) -> Iterator[Outcome[Result]]:
+        """Work on all jobs, taken as slots get free; each outcome comes as soon as it is there.
+
+        Errors that are no BarkError, and Ctrl-C, end all of them.
+        """
+        waiting = enumerate(jobs)
         try:
-            request = steps.send(logits)
-        except StopIteration as end:
-            tokens: Tokens = end.value
-            return tokens
-        on_step()
+            while self._admit(waiting):
+                yield from self.step()
+        finally:
+            self._close()
 
+    def step(self) -> list[Outcome[Result]]:
+        """Answer once what the slots ask, and let go of those that are done."""
+        self._prefill()
+        for stage in CAUSAL:
+            self._decode(stage)
+        self._fine()
+        self._sound()
+        return self._retire()
 
-def _drive_fine(steps: FineSteps, backend: Backend, on_step: Callable[[], None]) -> Tokens:
-    """Answer the fine stage's requests until it returns its codes."""
-    request = next(steps)
-    while True:
-        [logits] = backend.fine_logits([request])
+    def _admit(self, waiting: Iterator[tuple[int, Job[Result]]]) -> bool:
+        """Fill the free slots; says whether there is anything to do."""
+        while len(self._slots) < self.batch_size:
+            following = next(waiting, None)
+            if following is None:
+                break
+            slot = _Slot(*following)
+            self._slots.append(slot)
+            self._send(slot, None)
+        return bool(self._slots)
+
+    def _prefill(self) -> None:
+        """Open sequences, one after the other, except where the open one lacks nothing but the last token."""
+        for slot, request in self._asking(Prefill):
+            sequence = slot.open.get(slot.stage)
+            if sequence is not None and sequence.is_continued_by(request):
+                slot.request = Decode(int(request.ids[-1]), request.legal)
+                continue
+            self._release(slot, slot.stage)
+            self._answer([slot], partial(self._open, slot, request))
+
+    def _open(self, slot: _Slot[Result], request: Prefill) -> list[Tensor]:
+        context, logits = self.backend.prefill(_causal(slot.stage), request)
+        slot.open[slot.stage] = _Sequence(context, request.ids.tolist(), request.merged is None)
+        return [logits]
+
+    def _decode(self, stage: CausalStage) -> None:
+        """Append a token to every sequence of a stage, all at once."""
+        asking = [(slot, request) for slot, request in self._asking(Decode) if slot.stage == stage]
+        requests = [(slot.open[stage].context, request) for slot, request in asking]
+        for slot, request in asking:
+            slot.open[stage].ids.append(request.token)
+        self._answer([slot for slot, _ in asking], lambda: self.backend.decode(stage, requests))
+
+    def _fine(self) -> None:
+        """Predict a codebook of every window, all at once."""
+        asking = self._asking(FineWindow)
+        requests = [request for _, request in asking]
+        self._answer([slot for slot, _ in asking], lambda: self.backend.fine_logits(requests))
+
+    def _sound(self) -> None:
+        """Decode codes beside everything else, and hand over what is done."""
+        asking = self._asking(Sound)
+        if len(self._slots) == 1 and asking:  # there is nothing else: all threads may help
+            [(slot, request)] = asking
+            self._answer([slot], lambda: [self._decode_audio(slot, request)])
+            return
+        for slot, request in asking:
+            if slot.decoding is None:
+                slot.decoding = self._codec.submit(_timed, partial(self._decode_audio, slot, request))
+        futures = [slot.decoding for slot, _ in asking if slot.decoding is not None]
+        if futures and len(asking) == len(self._slots):
+            wait(futures, PATIENCE_S, FIRST_COMPLETED)
+        for slot, _ in asking:
+            if slot.decoding is not None and slot.decoding.done():
+                samples, seconds = slot.decoding.result()
+                slot.decoding = None
+                slot.seconds[slot.stage] += seconds
+                self._send(slot, samples)
+
+    def _decode_audio(self, slot: _Slot[Result], request: Sound) -> Tensor:
+        if not request.streamed:
+            return self.backend.decode_audio(request.codes)
+        if slot.audio is None:
+            slot.audio = self.backend.audio_stream()
+        return slot.audio.push(request.codes)
+
+    def _asking(self, kind: type[Kind]) -> list[tuple[_Slot[Result], Kind]]:
+        """The slots that ask for something of that kind, and what."""
+        return [(slot, slot.request) for slot in self._slots if isinstance(slot.request, kind)]
+
+    def _answer(self, slots: Sequence[_Slot[Result]], answers: Callable[[], Sequence[Tensor]]) -> None:
+        """Send every slot its answer; the time that takes, drawing tokens included, they share."""
+        if not slots:
+            return
+        began, stages = time.perf_counter(), [slot.stage for slot in slots]
+        for slot, answer in zip(slots, answers(), strict=True):
+            self._send(slot, answer)
+        share = (time.perf_counter() - began) / len(slots)
+        for slot, stage in zip(slots, stages, strict=True):
+            slot.seconds[stage] += share
+
+    def _send(self, slot: _Slot[Result], answer: Tensor | None) -> None:
+        """Let a job go on to its next request, or its end."""
         try:
-            request = steps.send(logits)
+            slot.stage, slot.request = slot.job.send(answer)
+            while isinstance(slot.request, Close):
+                self._release(slot, slot.stage)
+                slot.stage, slot.request = slot.job.send(None)
         except StopIteration as end:
-            codes: Tokens = end.value
-            return codes
-        on_step()
+            slot.request, slot.result = None, end.value
+        except BarkError as error:
+            slot.request, slot.result = None, error
+
+    def _retire(self) -> list[Outcome[Result]]:
+        """Let go of the slots whose jobs are over."""
+        done = [slot for slot in self._slots if slot.request is None]
+        self._slots = [slot for slot in self._slots if slot.request is not None]
+        for slot in done:
+            self._release(slot, *CAUSAL)
+        return [Outcome(slot.index, slot.result, dict(slot.seconds)) for slot in done]
+
+    def _release(self, slot: _Slot[Result], *stages: str) -> None:
+        """Give back the sequences of those stages that are open."""
+        for stage in stages:
+            if stage in slot.open:
+                self.backend.release(slot.open.pop(stage).context)
+
+    def _close(self) -> None:
+        """Give everything back, whatever is still at work."""
+        self._codec.shutdown(wait=False, cancel_futures=True)
+        for slot in self._slots:
+            self._release(slot, *CAUSAL)
+        self._slots = []
+
+
+def _causal(stage: str) -> CausalStage:
+    return "semantic" if stage == "semantic" else "coarse"
+
+
+def _timed(work: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    began = time.perf_counter()
+    return work(), time.perf_counter() - began

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from bark_cli import audio as sound
 from bark_cli import hub, semantic, voices
@@ -13,18 +15,23 @@ from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, fitting_threads
 from bark_cli.backends.eager import EagerBackend
-from bark_cli.checkpoint import build_networks, read_checkpoint
-from bark_cli.engine import Progress, StageReport, Utterance
-from bark_cli.errors import OptionError
+from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
+from bark_cli.engine import Engine
+from bark_cli.errors import BarkError, OptionError
+from bark_cli.memory import fitting_batch_size, free_bytes
+from bark_cli.progress import Progress, StageReport
+from bark_cli.steps import Job
 from bark_cli.text import normalise
 from bark_cli.tokenizer import BarkTokenizer
 from bark_cli.tokens import BarkConfig, BarkTokens, SamplingOptions
+from bark_cli.utterance import Utterance, costs, speak
 from bark_cli.voice_file import check_tokens
 from bark_cli.voices import NO_VOICE, Voice
 
-__all__ = ["Bark", "Progress", "Speech", "StageReport"]
+__all__ = ["Bark", "Progress", "Speech", "SpeechRequest", "StageReport"]
 
 SEED_LIMIT = 2**32
+NUMBER_BYTES = 4  # of a cache, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +75,16 @@ class Speech:
         voices.save_voice(self.tokens, Path(path), force=force)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpeechRequest:
+    """What to say, and how; the fields are the arguments of `Bark.say`."""
+
+    text: str
+    voice: str | Path | Voice | None = None  # None is the model's default, "none" is no voice at all
+    seed: int | None = None  # None draws one
+    options: SamplingOptions | None = None  # None is the model's own way
+
+
 class Bark:
     """A loaded model: `Bark.load("nano").say("Hello").save("hello.wav")`."""
 
@@ -80,37 +97,61 @@ class Bark:
         tokenizer: BarkTokenizer,
         backend: Backend,
         device: str,
+        precision: str,
     ) -> None:
         self.name = name
         self.folder = folder
         self.config = config
         self.device = device
+        self.precision = precision
         self._tokenizer = tokenizer
         self._backend = backend
 
     @classmethod
-    def load(cls, model: str | Path | None = None, *, size: str | None = None, device: str = "auto") -> Bark:
+    def load(
+        cls,
+        model: str | Path | None = None,
+        *,
+        size: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> Bark:
         """Load a model by name or folder; None is the best one installed.
 
         Args:
             model: a name (`nano`, `small`, `large`) or the folder of a model in any layout.
             size: `small` or `large`, where a folder holds both.
             device: `auto`, `cpu`, `cuda` or `mps`.
+            precision: what the networks compute in, `auto`, `fp32`, `bf16` or `int8`.
 
         Raises:
             ModelError: the model is missing, incomplete, damaged or foreign.
-            OptionError: this machine has no such device.
+            OptionError: this machine has no such device, or the precision is unknown.
         """
-        target = choose_device(device)
+        choose_device(device)  # what is wrong with it is known before seconds are spent on reading
         ref = hub.resolve_model(model)
         checkpoint = read_checkpoint(ref.folder, size=size or ref.size)
+        return cls.from_checkpoint(checkpoint, name=ref.name, device=device, precision=precision)
+
+    @classmethod
+    def from_checkpoint(
+        cls, checkpoint: Checkpoint, *, name: str, device: str = "auto", precision: str = "auto"
+    ) -> Bark:
+        """Make a model of what `read_checkpoint` returned.
+
+        Raises:
+            OptionError: this machine has no such device, or the precision is unknown.
+        """
+        target = choose_device(device)
+        precision = choose_precision(precision, target)
         return cls(
-            name=ref.name,
-            folder=ref.folder,
+            name=name,
+            folder=checkpoint.folder,
             config=checkpoint.config,
             tokenizer=BarkTokenizer.from_file(checkpoint.tokenizer_file, checkpoint.config.semantic),
-            backend=EagerBackend(build_networks(checkpoint), target),
+            backend=make_backend(checkpoint, target, precision),
             device=str(target),
+            precision=precision,
         )
 
     def say(
@@ -137,34 +178,94 @@ class Bark:
             OptionError: the seed is out of range.
             GenerationError: the model made no speech.
         """
-        line = normalise(text)
-        text_ids = self._tokenizer.encode(line)
-        if seed is None:
-            seed = random.SystemRandom().randrange(2**31)
+        request = SpeechRequest(text=text, voice=voice, seed=seed, options=options)
+        [speech] = self.say_all([request], batch_size=1, on_progress=on_progress)
+        return speech
+
+    def say_all(
+        self,
+        requests: Iterable[SpeechRequest],
+        *,
+        batch_size: int | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> list[Speech]:
+        """Speak several texts, many at a time; each sounds as it does alone.
+
+        Args:
+            requests: what to say.
+            batch_size: how many are worked on at once; None is as many as fit into memory, at most 64.
+            on_progress: called after every step of each; `Progress.utterance` says whose.
+
+        Raises:
+            BarkError: the first that cannot be said, for a reason of `say`'s; `say_each` goes on with the
+                others.
+        """
+        speeches: dict[int, Speech] = {}
+        for index, result in self.say_each(requests, batch_size=batch_size, on_progress=on_progress):
+            if isinstance(result, BarkError):
+                raise result
+            speeches[index] = result
+        return [speeches[index] for index in sorted(speeches)]
+
+    def say_each(
+        self,
+        requests: Iterable[SpeechRequest],
+        *,
+        batch_size: int | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[tuple[int, Speech | BarkError]]:
+        """Speak several texts, many at a time, and yield each with its index as soon as it is done.
+
+        Arguments are those of `say_all`; requests are taken one by one as there is room. One that cannot be
+        said is yielded as the error that `say` would raise, and the others go on.
+
+        Raises:
+            OptionError: the batch size is less than 1.
+        """
+        if batch_size is None:
+            batch_size = fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
+        engine = Engine[Speech](self._backend, batch_size)
+        jobs = (self._job(index, request, on_progress) for index, request in enumerate(requests))
+        outcomes = engine.run(jobs)
+        while True:
+            with fitting_threads(self.config.coarse.gpt.n_embd):
+                outcome = next(outcomes, None)
+            if outcome is None:
+                break
+            yield (
+                outcome.index,
+                outcome.result
+                if isinstance(outcome.result, BarkError)
+                else replace(outcome.result, stages=costs(outcome.result.tokens, outcome.seconds)),
+            )
+
+    def _job(
+        self, index: int, request: SpeechRequest, on_progress: Callable[[Progress], None] | None
+    ) -> Job[Speech]:
+        """The whole way from a request to a Speech, whose costs its engine knows."""
+        line = normalise(request.text)
+        seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
         if not 0 <= seed < SEED_LIMIT:
             raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")
-        speaker = self._speaker(voice)
-        options = options or self.config.sampling
+        speaker = self._speaker(request.voice)
         utterance = Utterance(
-            config=self.config,
-            backend=self._backend,
+            text_ids=self._tokenizer.encode(line),
             voice=None if speaker is None else speaker.tokens,
             seed=seed,
-            options=options,
-            on_progress=on_progress,
+            options=request.options or self.config.sampling,
+            index=index,
         )
-        with fitting_threads(self.config.coarse.gpt.n_embd):
-            tokens = utterance.tokens(text_ids)
-            audio = utterance.sound(tokens.fine)
+        spoken = yield from speak(utterance, self.config, on_progress)
+        longest = semantic.longest(self.config.semantic, utterance.options.max_duration_s)
         return Speech(
-            audio=audio,
-            tokens=tokens,
+            audio=Audio(samples=spoken.samples, sample_rate=self.config.codec.sample_rate),
+            tokens=spoken.tokens,
             text=line,
             model=self.name,
             voice=None if speaker is None else speaker.name,
             seed=seed,
-            complete=len(tokens.semantic) < semantic.longest(self.config.semantic, options.max_duration_s),
-            stages=utterance.stages,
+            complete=len(spoken.tokens.semantic) < longest,
+            stages={},
         )
 
     def _speaker(self, voice: str | Path | Voice | None) -> Voice | None:
@@ -175,3 +276,19 @@ class Bark:
         if isinstance(wanted, Voice):
             return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
         return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """What the networks compute in on a device; "auto" takes the best there is.
+
+    Raises:
+        OptionError: the name is unknown, or there is no such precision there.
+    """
+    if name not in ("auto", "fp32"):
+        raise OptionError(f"precision {name!r} is unknown on {device.type}; use auto or fp32")
+    return "fp32"
+
+
+def make_backend(checkpoint: Checkpoint, device: torch.device, precision: str) -> Backend:
+    """The fastest backend of that precision."""
+    return EagerBackend(build_networks(checkpoint), device)

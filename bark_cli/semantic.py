@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from bark_cli.sampling import draw, probabilities
-from bark_cli.steps import CausalSteps, Decode, Prefill
+from bark_cli.steps import CausalSteps, Decode, Growing, Prefill
 from bark_cli.tokens import SamplingOptions, SemanticConfig, Tokens
 
 
@@ -53,20 +53,25 @@ def steps(
     config: SemanticConfig,
     options: SamplingOptions,
     stream: torch.Generator,
+    made: Growing[int] | None = None,
 ) -> CausalSteps:
-    """Ask for one token after the other until speech ends; return those made, which may be none."""
+    """Ask for one token after the other until speech ends; return those made, which may be none.
+
+    They are added to `made` as they come.
+    """
     limit = longest(config, options.max_duration_s)
-    made: list[int] = []
+    made = Growing[int]() if made is None else made
     logits = yield prompt(text_ids, history, config)
     while True:
         token = next_token(logits, config, options, stream)
         if token is None:
             break
-        made.append(token)
-        if len(made) == limit:
+        made.items.append(token)
+        if len(made.items) == limit:
             break
         logits = yield Decode(token, legal(config))
-    return np.array(made, dtype=np.int64)
+    made.ended = True
+    return np.array(made.items, dtype=np.int64)
 
 
 def next_token(
@@ -77,6 +82,8 @@ def next_token(
     Speech ends when end of speech is drawn, or when it is as likely as `min_eos_p` after filters and
     temperature: a filter that removes it also keeps it from ending the speech early.
     """
+    if not options.may_end:
+        return int(draw(probabilities(logits[: config.pad_token], options.semantic), stream))
     distribution = probabilities(logits, options.semantic)
     token = int(draw(distribution, stream))
     if token == config.pad_token:

@@ -1,17 +1,21 @@
-"""What a stage asks of the network, one request at a time: request -> logits of the ids that are legal there.
+"""What a stage asks for, one request at a time: request -> logits of the ids that are legal there, or sound.
 
-Each stage is a generator of requests. It is sent the logits of each request and returns its tokens at the
+Each stage is a generator of requests. It is sent the answer to each request and returns its tokens at the
 end: it needs no device and can be driven alone, interleaved with others, or by a test that makes logits up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
 from bark_cli.tokens import Tokens
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,5 +43,35 @@ class FineWindow:
     codes: Tokens  # (codebooks, T)
 
 
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """Decode codes; answered with samples (F * hop,)."""
+
+    codes: Tokens  # (codebooks, F)
+    streamed: bool = False  # a piece that continues the one before, instead of a whole utterance
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to ask before an earlier stage has gone on; answered with None."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """The causal sequence of this stage is over; answered with None."""
+
+
+@dataclass(eq=False)
+class Growing(Generic[Item]):
+    """What a stage that may still be at work has made so far, for the next stage to read."""
+
+    items: list[Item] = field(default_factory=list)
+    ended: bool = False
+
+
+Request = Prefill | Decode | FineWindow | Sound | Close
 CausalSteps = Generator[Prefill | Decode, Tensor, Tokens]
+CoarseSteps = Generator[Prefill | Decode | Wait, Tensor, Tokens]
 FineSteps = Generator[FineWindow, Tensor, Tokens]
+# An utterance, or some of its stages: (stage, request) -> answer
+Job = Generator[tuple[str, Request], Any, Result]

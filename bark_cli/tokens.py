@@ -128,6 +128,7 @@ class SamplingOptions:
     fine: StageSampling = field(default_factory=lambda: StageSampling(temperature=0.5))
     min_eos_p: float | None = 0.2  # stop as soon as end of speech is this likely
     max_duration_s: float | None = None  # stop the semantic stage after this much speech
+    may_end: bool = True  # False: speech goes on until max_duration_s or the model's limit, to the token
 
     def __post_init__(self) -> None:
         if self.min_eos_p is not None and not 0.0 <= self.min_eos_p <= 1.0:

@@ -21,9 +21,9 @@ from rich.console import Console
 from bark_cli.cli import main
 from bark_cli.cli.progress import StageLines
 from bark_cli.cli.speak import SamplingFlags
-from bark_cli.engine import Progress
 from bark_cli.errors import OptionError
 from bark_cli.pipeline import Bark
+from bark_cli.progress import Progress
 from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
 
 STAGES = ["semantic", "coarse", "fine", "codec"]
@@ -187,6 +187,7 @@ def test_quiet_prints_nothing_and_verbose_the_stages(
     assert main([*say, "hello", "-o", str(out), "--verbose", "--force"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
+    assert re.search(r"bark: model tiny from .* on \w+ in (fp32|bf16|int8)\n", captured.err)
     for stage in STAGES:
         assert f"bark: {stage}: " in captured.err
 

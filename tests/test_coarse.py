@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from golden.recipe import narrow_config
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bark_cli import coarse
 from bark_cli.sampling import random_stream
-from bark_cli.steps import Decode, Prefill
+from bark_cli.steps import Decode, Growing, Prefill, Wait
 from bark_cli.tokens import BarkConfig, BarkTokens, CoarseConfig, StageSampling, Tokens
 
 SUNO = narrow_config().coarse
@@ -24,10 +26,11 @@ def voice(n_semantic: int, n_frames: int, size: int = 1024) -> BarkTokens:
 
 def run(
     semantic: Tokens, history: BarkTokens | None, config: CoarseConfig, rate_hz: float
-) -> tuple[Tokens, list[Prefill | Decode]]:
+) -> tuple[Tokens, list[Prefill | Decode | Wait]]:
     """Codes where each answer favours the next number in turn, and all that was asked."""
-    steps = coarse.steps(semantic, history, config, rate_hz, GREEDY, random_stream(0, "coarse"))
-    asked: list[Prefill | Decode] = [next(steps)]
+    spoken = Growing(semantic.tolist(), ended=True)
+    steps = coarse.steps(spoken, history, config, rate_hz, GREEDY, random_stream(0, "coarse"))
+    asked: list[Prefill | Decode | Wait] = [next(steps)]
     while True:
         logits = torch.zeros(len(asked[-1].legal))
         logits[len(asked) % config.codebook_size] = 1.0
@@ -111,3 +114,51 @@ def test_every_window_opens_with_a_prompt_and_every_step_continues_the_last_toke
         elif step:
             assert request.ids[-step:].tolist() == flat[:step][-24:].tolist()[-step:]
     assert codes.T.reshape(-1).tolist() == [n % 32 for n in range(1, 33)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60), st.booleans(), st.data())
+def test_a_stage_that_follows_a_growing_one_asks_the_same(
+    tiny_config: BarkConfig, n_semantic: int, spoken_before: bool, data: st.DataObject
+) -> None:
+    """However late the semantic tokens come, coarse waits for what it reads and never for more."""
+    config = tiny_config.coarse
+    history = voice(20, 30, size=32) if spoken_before else None
+    semantic = np.arange(n_semantic) % 64
+    expected, wanted = run(semantic, history, config, 50.0)
+    growing, asked, logits = Growing[int](), [], None
+    steps = coarse.steps(growing, history, config, 50.0, GREEDY, random_stream(0, "coarse"))
+    while True:
+        try:
+            request = steps.send(logits)
+        except StopIteration as end:
+            codes = end.value
+            break
+        if isinstance(request, Wait):
+            assert not growing.ended
+            come = data.draw(st.integers(1, 20))
+            growing.items = semantic[: len(growing.items) + come].tolist()
+            growing.ended = len(growing.items) == n_semantic
+            logits = None
+            continue
+        asked.append(request)
+        logits = torch.zeros(len(request.legal))
+        logits[len(asked) % config.codebook_size] = 1.0
+    assert np.array_equal(codes, expected)
+    assert len(asked) == len(wanted)
+    for one, other in zip(asked, wanted, strict=True):
+        assert type(one) is type(other)
+        assert one.legal == other.legal
+        if isinstance(one, Prefill):
+            assert np.array_equal(one.ids, other.ids)
+        else:
+            assert one.token == other.token
+
+
+def test_coarse_begins_before_the_last_semantic_token_is_there(tiny_config: BarkConfig) -> None:
+    config = tiny_config.coarse  # a window reads 16 semantic tokens
+    growing = Growing(list(range(15)))
+    steps = coarse.steps(growing, None, config, 50.0, GREEDY, random_stream(0, "coarse"))
+    assert isinstance(next(steps), Wait)
+    growing.items.append(15)
+    assert isinstance(next(steps), Prefill)

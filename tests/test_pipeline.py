@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 import soundfile
 from conftest import tiny_voice, write_voice
 
-from bark_cli.errors import GenerationError, ModelError, OptionError, TextError, VoiceError
-from bark_cli.pipeline import Bark, Speech
-from bark_cli.tokens import SamplingOptions, StageSampling
+from bark_cli.checkpoint import read_checkpoint
+from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
+from bark_cli.memory import MOST, cache_bytes, fitting_batch_size
+from bark_cli.pipeline import Bark, Speech, SpeechRequest
+from bark_cli.progress import Progress
+from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
 from bark_cli.voices import Voice
 
 # the tiny model's speech ends at random; these run on
@@ -136,6 +140,90 @@ def test_what_cannot_be_said_is_one_clear_line(
     with pytest.raises(error) as caught:
         bark.say(text, **options)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+# many at once
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, None])
+def test_many_at_once_sound_as_each_alone_and_keep_their_order(bark: Bark, batch_size: int | None) -> None:
+    requests = [
+        SpeechRequest(text="hello", seed=5, options=LONG),
+        SpeechRequest(text="hello my name is bark", seed=6, voice="tiny/ann"),
+        SpeechRequest(text="i can speak", seed=7, options=SamplingOptions(may_end=False, max_duration_s=0.2)),
+    ]
+    speeches = bark.say_all(iter(requests), batch_size=batch_size)
+    assert [speech.text for speech in speeches] == [request.text for request in requests]
+    for request, speech in zip(requests, speeches, strict=True):
+        assert same(
+            speech,
+            bark.say(request.text, voice=request.voice, seed=request.seed, options=request.options),
+        )
+        assert list(speech.stages) == ["semantic", "coarse", "fine", "codec"]
+        assert all(stage.seconds > 0 and stage.tokens > 0 for stage in speech.stages.values())
+    assert bark.say_all([]) == []
+
+
+def test_progress_says_whose_it_is(bark: Bark) -> None:
+    seen: list[Progress] = []
+    requests = [SpeechRequest(text="hello", seed=5, options=LONG)] * 2
+    bark.say_all(requests, batch_size=2, on_progress=seen.append)
+    for stage in ("semantic", "coarse", "fine", "codec"):
+        assert {progress.utterance for progress in seen if progress.stage == stage} == {0, 1}
+
+
+def test_one_that_cannot_be_said_leaves_the_others(bark: Bark) -> None:
+    requests = [
+        SpeechRequest(text="hello", seed=5, options=LONG),
+        SpeechRequest(text="hello", voice="nobody"),
+        SpeechRequest(text=" "),
+        SpeechRequest(text="hello", seed=-1),
+        SpeechRequest(text="hello", seed=6, options=LONG),
+    ]
+    results = dict(bark.say_each(requests, batch_size=2))
+    kinds = [type(results[index]) for index in range(5)]
+    assert kinds == [Speech, VoiceError, TextError, OptionError, Speech]
+    with pytest.raises(BarkError):
+        bark.say_all(requests, batch_size=2)
+    with pytest.raises(OptionError, match="batch size 0"):
+        bark.say_all(requests, batch_size=0)
+
+
+def test_requests_are_taken_as_there_is_room(bark: Bark) -> None:
+    taken: list[int] = []
+
+    def requests() -> Iterator[SpeechRequest]:
+        for seed in (5, 6, 7):
+            taken.append(seed)
+            yield SpeechRequest(text="hello", seed=seed, options=LONG)
+
+    results = bark.say_each(requests(), batch_size=1)
+    next(results)
+    assert taken == [5]
+    assert len(list(results)) == 2
+
+
+def test_the_batch_fits_into_memory(tiny_config: BarkConfig) -> None:
+    largest = cache_bytes(tiny_config.semantic.gpt, 4)
+    assert largest == 2 * 2 * 80 * 32 * 4  # keys and values, layers, positions, width, bytes
+    assert fitting_batch_size(tiny_config, 4, free_bytes=0) == 1
+    assert fitting_batch_size(tiny_config, 4, free_bytes=10 * largest) == 5  # half of it
+    assert fitting_batch_size(tiny_config, 2, free_bytes=10 * largest) == 10
+    assert fitting_batch_size(tiny_config, 4, free_bytes=10**12) == MOST
+
+
+# loading
+
+
+def test_a_model_made_of_a_checkpoint_is_the_same(bark: Bark, tiny_model: Path) -> None:
+    made = Bark.from_checkpoint(read_checkpoint(tiny_model), name="mine", device="cpu", precision="fp32")
+    assert (made.name, made.precision) == ("mine", "fp32")
+    assert same(made.say("hello", seed=5, options=LONG), bark.say("hello", seed=5, options=LONG))
+
+
+def test_an_unknown_precision_is_one_clear_line(tiny_model: Path) -> None:
+    with pytest.raises(OptionError, match="fp7"):
+        Bark.load(tiny_model, precision="fp7")
 
 
 def test_an_unknown_model_or_device_is_one_clear_line(tiny_model: Path, tmp_path: Path) -> None:

@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bark_cli import Bark, Speech
-from bark_cli.engine import Utterance
+from bark_cli import Bark, Speech, coarse, fine
+from bark_cli.engine import Engine
+from bark_cli.errors import BarkError
+from bark_cli.sampling import random_stream
+from bark_cli.steps import Growing, Job, Sound
+from bark_cli.tokens import Tokens
 from training.alignment import Symbols, plain_ids, viterbi
 from training.codec import TrainableCodec
 from training.codes import encode, load_codec
@@ -73,16 +78,38 @@ def held_out(folder: Path, count: int) -> list[str]:
 
 def stage_alone(bark: Bark, codec: TrainableCodec, stage: str, case: Case, number: int) -> Wave:
     """What is heard when the teacher's tokens enter at `stage`: "coarse", "fine" or "codec"."""
-    speaker = bark._speaker(case.voice)
-    spoken = Utterance(
-        config=bark.config, backend=bark._backend, seed=number,
-        voice=None if speaker is None else speaker.tokens,
-        options=bark.config.sampling,
-    )  # fmt: skip
-    if stage == "coarse":
-        return spoken.sound(spoken.fine(spoken.coarse(case.semantic))).samples
     codes = encode(codec, np.rint(case.wave * 32767).astype(np.int16)).astype(np.int64)
-    return spoken.sound(codes if stage == "codec" else spoken.fine(codes[:2])).samples
+    [outcome] = Engine[Wave](bark._backend).run([_from_stage(bark, stage, case, codes, number)])
+    if isinstance(outcome.result, BarkError):
+        raise outcome.result
+    return outcome.result
+
+
+def _from_stage(bark: Bark, stage: str, case: Case, codes: Tokens, seed: int) -> Job[Wave]:
+    """The stages from `stage` on: the teacher's semantic tokens, or codes (n_codebooks, F) -> sound."""
+    speaker, config, options = bark._speaker(case.voice), bark.config, bark.config.sampling
+    voice = None if speaker is None else speaker.tokens
+    first = codes[:2]
+    if stage == "coarse":
+        spoken, stream = Growing(case.semantic.tolist(), ended=True), random_stream(seed, "coarse")
+        first = yield from _asking("coarse", coarse.steps(
+            spoken, voice, config.coarse, config.semantic.rate_hz, options.coarse, stream
+        ))  # fmt: skip
+    if stage != "codec":
+        stream = random_stream(seed, "fine")
+        codes = yield from _asking("fine", fine.steps(first, voice, config.fine, options.fine, stream))
+    return (yield "codec", Sound(codes)).numpy()
+
+
+def _asking(stage: str, steps: Generator[Any, Any, Tokens]) -> Job[Tokens]:
+    """One stage as the engine takes it."""
+    answer = None
+    while True:
+        try:
+            request = steps.send(answer)
+        except StopIteration as end:
+            return end.value
+        answer = yield stage, request
 
 
 def phone_errors(wanted: str, made: str) -> tuple[int, int]:

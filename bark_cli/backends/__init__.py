@@ -14,7 +14,7 @@ CausalStage = Literal["semantic", "coarse"]
 
 
 class AudioStream(Protocol):
-    """The codec at work on one utterance, piece by piece; the pieces joined equal `decode_audio` of it all."""
+    """The codec at work on one utterance, piece by piece; all pieces joined equal `decode_audio`'s sound."""
 
     def push(self, codes: Tokens) -> Tensor:
         """The next codes (n_codebooks, F) -> the next float32 samples (F * hop,) on the CPU."""

@@ -59,6 +59,9 @@ def say(
         Literal["small", "large"] | None, typer.Option(help="Which model of a folder that holds both.")
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "int8"], typer.Option(help="What the networks compute in.")
+    ] = "auto",
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same N gives the same sound."),
@@ -133,4 +136,4 @@ def say(
     by_stage = (semantic_temperature, coarse_temperature, fine_temperature)
     sampling = SamplingFlags(temperature, *by_stage, top_k, top_p, min_eos_p, max_duration)
     delivery = Delivery(output, save_voice, force, as_json, quiet, verbose)
-    speak(SayRequest(found, voice, seed, ModelChoice(model, size, device), sampling, delivery))
+    speak(SayRequest(found, voice, seed, ModelChoice(model, size, device, precision), sampling, delivery))

@@ -23,6 +23,7 @@ class ModelChoice:
     model: str | None  # name or folder; None is the best installed
     size: str | None  # where a folder holds two
     device: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def speak(request: SayRequest) -> None:
     with _loading_line(delivery):
         from bark_cli.pipeline import Bark
 
-        bark = Bark.load(choice.model, size=choice.size, device=choice.device)
+        bark = Bark.load(choice.model, size=choice.size, device=choice.device, precision=choice.precision)
     if not delivery.quiet:
         _introduce(bark, choice, delivery.verbose)
     with _stage_lines(delivery) as on_progress:
@@ -180,7 +181,7 @@ def _introduce(bark: Bark, choice: ModelChoice, verbose: bool) -> None:
         better = "; to hear the large one, put Suno's Bark in a folder and use -m FOLDER"
         note(f"speaking with {bark.name}{better if bark.name == 'nano' else ''}")
     if verbose:
-        note(f"model {bark.name} from {bark.folder} on {bark.device}")
+        note(f"model {bark.name} from {bark.folder} on {bark.device} in {bark.precision}")
 
 
 def _report(speech: Speech, request: SayRequest) -> None:

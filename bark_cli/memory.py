@@ -1,0 +1,39 @@
+"""How many utterances fit into memory at once: a model's shape and free bytes -> a batch size."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from bark_cli.tokens import BarkConfig, GPTConfig
+
+MOST = 64  # more gain nothing: by then a step's time grows with its utterances
+
+
+def cache_bytes(gpt: GPTConfig, bytes_per_number: int) -> int:
+    """Keys and values of one sequence: 2 x layers x positions x width."""
+    return 2 * gpt.n_layer * gpt.block_size * gpt.n_embd * bytes_per_number
+
+
+def fitting_batch_size(config: BarkConfig, bytes_per_number: int, free_bytes: int) -> int:
+    """Utterances whose caches fill half of the free memory, 1 .. MOST; the rest is for what a step needs.
+
+    An utterance is in one stage at a time and so needs one cache, the larger of the two.
+    """
+    largest = max(cache_bytes(gpt, bytes_per_number) for gpt in (config.semantic.gpt, config.coarse.gpt))
+    return max(1, min(MOST, free_bytes // 2 // largest))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device; where that cannot be told, enough for a few utterances."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    with suppress(OSError, StopIteration):  # Linux, which also counts what it could drop
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
+    with suppress(AttributeError, ValueError, OSError):  # not on Windows, nor on every Unix
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 4 * 2**30
