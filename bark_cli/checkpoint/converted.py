@@ -86,7 +86,7 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
 
 def _kept(target: Path, folder: Path, layout: Layout) -> Checkpoint | None:
     """The conversion in `target`, if it is there and whole; the remains of another are removed."""
-    if not os.path.exists(target):  # Path.exists raises where it may not look
+    if not os.access(target, os.R_OK):  # Path.exists raises where it may not look
         return None
     try:
         checkpoint = read_checkpoint(target)
