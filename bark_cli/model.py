@@ -117,6 +117,11 @@ class GPT(nn.Module):
         self.ln_f = nn.LayerNorm(config.n_embd, bias=config.norm_bias)
         self.lm_head = nn.Linear(config.n_embd, config.output_vocab_size, bias=False)
 
+    def new_cache(self) -> KVCache:
+        """An empty cache for one sequence, in the type of the keys and values."""
+        weight: Tensor = self.h[0].attn.c_attn.weight  # type: ignore[union-attr, assignment]
+        return KVCache.empty(self.config, batch=1, like=weight)
+
     def hidden(self, ids: Tensor, merged: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
         """Final hidden states (B, T, D) of ids (B, T).
 

@@ -13,9 +13,9 @@ from bark_cli import audio as sound
 from bark_cli import hub, semantic, voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
-from bark_cli.backends.device import choose_device, fitting_threads
-from bark_cli.backends.eager import EagerBackend
-from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
+from bark_cli.backends.device import choose_device, choose_precision, fitting_threads
+from bark_cli.backends.make import make_backend
+from bark_cli.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from bark_cli.engine import Engine
 from bark_cli.errors import BarkError, OptionError
 from bark_cli.memory import fitting_batch_size, free_bytes
@@ -115,22 +115,33 @@ class Bark:
         size: str | None = None,
         device: str = "auto",
         precision: str = "auto",
+        on_note: Callable[[str], None] | None = None,
     ) -> Bark:
         """Load a model by name or folder; None is the best one installed.
+
+        For int8 a model of another layout is converted once and kept in the cache.
 
         Args:
             model: a name (`nano`, `small`, `large`) or the folder of a model in any layout.
             size: `small` or `large`, where a folder holds both.
             device: `auto`, `cpu`, `cuda` or `mps`.
             precision: what the networks compute in, `auto`, `fp32`, `bf16` or `int8`.
+            on_note: told in a line when a conversion begins or cannot be kept.
 
         Raises:
             ModelError: the model is missing, incomplete, damaged or foreign.
             OptionError: this machine has no such device, or the precision is unknown.
         """
-        choose_device(device)  # what is wrong with it is known before seconds are spent on reading
+        # what is wrong with these is known before seconds are spent on reading
+        precision = choose_precision(precision, choose_device(device))
         ref = hub.resolve_model(model)
-        checkpoint = read_checkpoint(ref.folder, size=size or ref.size)
+        size = size or ref.size
+        if precision == "int8":
+            checkpoint = open_checkpoint(
+                ref.folder, size=size, storage="int8", note=on_note or (lambda _: None)
+            )
+        else:
+            checkpoint = read_checkpoint(ref.folder, size=size)
         return cls.from_checkpoint(checkpoint, name=ref.name, device=device, precision=precision)
 
     @classmethod
@@ -276,19 +287,3 @@ class Bark:
         if isinstance(wanted, Voice):
             return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
         return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
-
-
-def choose_precision(name: str, device: torch.device) -> str:
-    """What the networks compute in on a device; "auto" takes the best there is.
-
-    Raises:
-        OptionError: the name is unknown, or there is no such precision there.
-    """
-    if name not in ("auto", "fp32"):
-        raise OptionError(f"precision {name!r} is unknown on {device.type}; use auto or fp32")
-    return "fp32"
-
-
-def make_backend(checkpoint: Checkpoint, device: torch.device, precision: str) -> Backend:
-    """The fastest backend of that precision."""
-    return EagerBackend(build_networks(checkpoint), device)

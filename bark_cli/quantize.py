@@ -1,11 +1,17 @@
-"""Int8 storage of matrices: float (R, C) <-> int8 (R, C) and one float32 scale per row (R,)."""
+"""Fewer bits: float (R, C) <-> int8 (R, C) and a scale per row (R,), and linear layers in 16 bits."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TypeVar
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+Network = TypeVar("Network", bound=nn.Module)
 
+MANY_ROWS = 32  # above it a product is bound by arithmetic, which bf16 units do faster than int8 kernels
 _BLOCK = 2**15 - 1  # elements that torch works on in one thread, without waiting, and that the caches hold
 _WHOLE = 1.5 * 2**23  # has no bits for fractions: adding it rounds half to even, as round() does with threads
 
@@ -31,3 +37,46 @@ def dequantize_rows(quantized: Tensor, scale: Tensor) -> Tensor:
     """The float32 (R, C) that int8 (R, C) and scales (R,) stand for."""
     floats = torch.empty(quantized.shape, device=quantized.device)
     return floats.copy_(quantized).mul_(scale[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Int8Matrix:
+    """The matrix (R, C) that int8 values (R, C) and float32 scales per row (R,) stand for."""
+
+    values: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor) -> Int8Matrix:
+        """The nearest to a float (R, C)."""
+        return cls(*quantize_rows(weight))
+
+    def floats(self) -> Tensor:
+        """As float32 (R, C)."""
+        return dequantize_rows(self.values, self.scale)
+
+    def rows(self, wanted: range) -> Int8Matrix:
+        """Some of its rows, not copied."""
+        return Int8Matrix(self.values[wanted.start : wanted.stop], self.scale[wanted.start : wanted.stop])
+
+
+class HalfLinear(nn.Module):
+    """A linear layer in 16 bits, whatever comes in: (..., C) -> (..., R)."""
+
+    def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(layer.weight.to(dtype), requires_grad=False)
+        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.to(dtype), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., R) in the layer's type."""
+        return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
+
+
+def halve_linears(network: Network, dtype: torch.dtype) -> Network:
+    """Put the linear layers of a network in bf16 or fp16, in place; norms, tables and sums stay float32."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(module, name, HalfLinear(child, dtype))
+    return network

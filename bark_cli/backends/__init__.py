@@ -17,7 +17,11 @@ class AudioStream(Protocol):
     """The codec at work on one utterance, piece by piece; all pieces joined equal `decode_audio`'s sound."""
 
     def push(self, codes: Tokens) -> Tensor:
-        """The next codes (n_codebooks, F) -> the next float32 samples (F * hop,) on the CPU."""
+        """The next codes (n_codebooks, F) -> the next float32 samples (N,), maybe none, on the CPU."""
+        ...
+
+    def finish(self) -> Tensor:
+        """The samples that are left when no more codes come; often none."""
         ...
 
 

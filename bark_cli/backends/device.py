@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 import torch
 
+from bark_cli.backends.kernel import library
 from bark_cli.errors import OptionError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
 NARROW = 512  # below this width a step of one token is too short to be shared between threads
 
 
@@ -28,6 +30,51 @@ def choose_device(name: str) -> torch.device:
     if not present[kind] or (kind == "cuda" and int(index or 0) >= torch.cuda.device_count()):
         raise OptionError(f"this machine has no device {name} that torch can use; use --device cpu or auto")
     return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """What to compute in: "fp32", "bf16", "int8", or "fp16" on MPS; "auto" takes the fastest.
+
+    Raises:
+        OptionError: the name is unknown, or this device or installation cannot compute so.
+    """
+    if name == "fp16" and device.type == "mps":  # what auto chose before
+        return name
+    if name not in PRECISIONS:
+        raise OptionError(f"precision {name!r} is unknown; use one of {', '.join(PRECISIONS)}")
+    if name == "auto":
+        return {"cuda": "bf16", "mps": "fp16"}.get(device.type) or _best_of_cpu()
+    if name == "int8" and device.type != "cpu":
+        raise OptionError(f"int8 is for the CPU; on {device.type} use --precision bf16 or fp32")
+    if name == "int8" and library() is None:
+        raise OptionError(
+            "int8 needs code that is compiled when bark is installed, and there was no C compiler; "
+            "install one and then bark again, or use --precision bf16 or fp32"
+        )
+    return name
+
+
+def _best_of_cpu() -> str:
+    """Int8 reads a quarter of the memory that fp32 does, which is what a step of one token waits for."""
+    if library() is not None:
+        return "int8"
+    return "bf16" if has_bf16_units() else "fp32"
+
+
+def has_bf16_units() -> bool:
+    """Whether this CPU multiplies in bf16 faster than in float32."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def cpu_abilities() -> str:
+    """What of this CPU the choice of a precision looks at, in words."""
+    has = {
+        "AMX": torch.cpu._is_amx_tile_supported(),
+        "AVX-512 BF16": torch.cpu._is_avx512_bf16_supported(),
+        "AVX-512 VNNI": torch.cpu._is_vnni_supported(),
+        "AVX2": torch.cpu._is_avx2_supported(),
+    }
+    return ", ".join(name for name, here in has.items() if here) or "none of AMX, AVX-512 and AVX2"
 
 
 @contextmanager

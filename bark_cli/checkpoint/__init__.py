@@ -6,7 +6,7 @@ Transformers (transformers.py). Foreign names end here; a foreign model is conve
 
 from __future__ import annotations
 
-from bark_cli.checkpoint.build import Networks, build_networks
+from bark_cli.checkpoint.build import Networks, build_causal, build_codec, build_fine, build_networks
 from bark_cli.checkpoint.check import expected_shapes
 from bark_cli.checkpoint.converted import open_checkpoint
 from bark_cli.checkpoint.native import Storage, write_native
@@ -17,6 +17,9 @@ __all__ = [
     "Checkpoint",
     "Networks",
     "Storage",
+    "build_causal",
+    "build_codec",
+    "build_fine",
     "build_networks",
     "expected_shapes",
     "open_checkpoint",

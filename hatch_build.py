@@ -1,0 +1,58 @@
+"""Compiles the int8 kernel while the package is built, once per instruction set, if there is a compiler."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCE = Path("bark_cli/backends/decode.c")
+# which file suits a CPU is decided when it is loaded: bark_cli/backends/kernel.py
+X86 = {"vnni": ["-march=x86-64-v4", "-mavx512vnni"], "avx2": ["-march=x86-64-v3"], "plain": []}
+OTHER: dict[str, list[str]] = {"plain": []}
+FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
+
+
+class Kernel(BuildHookInterface[Any]):
+    """Puts decode-*.so beside decode.c."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile what this machine can, and tag the wheel by it."""
+        root = Path(self.root)
+        variants = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHER
+        made = [name for name, flags in variants.items() if compiled(root / SOURCE, name, flags)]
+        if not made:
+            self.app.display_warning("no C compiler: bark will compute without its int8 kernel, more slowly")
+            return
+        build_data["artifacts"] += [f"/{SOURCE.with_name(f'decode-{name}.so')}" for name in made]
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+
+def compiled(source: Path, name: str, flags: list[str]) -> bool:
+    """Whether one variant could be compiled, with OpenMP if the compiler has it."""
+    target = source.with_name(f"decode-{name}.so")
+    scratch = source.with_name(f".{target.name}.{os.getpid()}")  # a running bark keeps the old file
+    compiler = os.environ.get("CC", "cc").split()
+    for openmp in (["-fopenmp"], []):
+        command = [*compiler, *FLAGS, *flags, *openmp, str(source), "-o", str(scratch), "-lm"]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        scratch.replace(target)
+        return True
+    scratch.unlink(missing_ok=True)
+    return False
+
+
+if __name__ == "__main__":  # python hatch_build.py: compile in place, after a change
+    here = Path(__file__).parent / SOURCE
+    made = [compiled(here, name, flags) for name, flags in X86.items()]
+    sys.exit(0 if all(made) else 1)
