@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from bark_cli.files import write_whole
@@ -16,6 +17,8 @@ from benchmarks.runner import Workplace, make_peer_environment, run_case
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is missing, and write the report of all that is there."""
     options = _options(arguments)
+    if find_spec("matplotlib") is None:
+        raise SystemExit("benchmarks: the picture needs matplotlib; run: pip install matplotlib")
     cache = options.cache.resolve()
     cases = QUICK if options.quick else CASES
     results = options.results or (cache / "quick" if options.quick else Path(__file__).parent / "results")

@@ -89,7 +89,7 @@ def _comparison(measured: Sequence[Measured]) -> str:
 def _growth(measured: Sequence[Measured]) -> str:
     """Utterances at once, against Transformers with the same batch and with one after the other."""
     batches = _batches(measured)
-    if not batches:
+    if len(batches) < 2:
         return ""
     alone = next((each.theirs for each in batches if each.case.batch_size == 1), None)
     rows = []

@@ -1,4 +1,4 @@
-"""benchmarks/: rounds in turn that can be stopped, the best of them in the tables, a peer with the same work."""
+"""benchmarks/: sides take turns and may be stopped, the best rounds are shown, the peer does equal work."""
 
 from __future__ import annotations
 
@@ -101,6 +101,7 @@ def test_the_tables(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_are_checked(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed: no matplotlib")
     options = ["--results", str(tmp_path), "--peer-python", sys.executable, "--only", "small-5s-x1", "odd"]
     with pytest.raises(SystemExit, match="there is no case odd; the cases are small-5s-x1, small-5s-x16"):
         command.main(options)

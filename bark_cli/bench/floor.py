@@ -1,10 +1,10 @@
 """The least time that reading the weights takes: a configuration and a BenchResult -> seconds per stage.
 
 One step of the semantic or the coarse network reads every weight once, whether it answers one utterance or
-a batch, and cannot be quicker than the memory. The opening of a window counts as a step, though it computes
-more than it reads; the cache of keys and values, read as well, is left out. So no step can be quicker than
-this, and few can be as quick. The fine network and the codec compute far more than they read: they have no
-such floor.
+a batch, and cannot be quicker than the memory; only a network so small that it stays in the CPU's caches can.
+The opening of a window counts as a step, though it computes more than it reads, and the cache of keys and
+values is left out: few steps come close. The fine network and the codec compute far more than they read: they
+have no such floor.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _load(subject: Subject, tell: Callable[[str], None]) -> tuple[Bark, float]:
     placed = {"device": subject.device, "precision": subject.precision}
     if not subject.random_weights:
         tell("loading the model")
-        return load_timed(lambda: Bark.load(subject.model, size=subject.size, **placed))
+        return load_timed(lambda: Bark.load(subject.model, size=subject.size, on_note=tell, **placed))
     size = subject.size or "small"
     tell(f"making random weights of the {size} shape")
     checkpoint = random_checkpoint(size)
