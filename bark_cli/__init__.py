@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bark_cli.pipeline import Progress as Progress
     from bark_cli.pipeline import Speech as Speech
     from bark_cli.pipeline import SpeechRequest as SpeechRequest
+    from bark_cli.pipeline import SpeechStream as SpeechStream
     from bark_cli.tokens import BarkTokens as BarkTokens
     from bark_cli.tokens import SamplingOptions as SamplingOptions
     from bark_cli.tokens import StageSampling as StageSampling
@@ -35,6 +36,7 @@ _HOMES = {
     "SamplingOptions": "tokens",
     "Speech": "pipeline",
     "SpeechRequest": "pipeline",
+    "SpeechStream": "pipeline",
     "StageSampling": "tokens",
     "Voice": "voices",
 }

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -91,10 +92,16 @@ class Engine(Generic[Result]):
 
         Errors that are no BarkError, and Ctrl-C, end all of them.
         """
+        with closing(self.steps(jobs)) as steps:
+            for outcomes in steps:
+                yield from outcomes
+
+    def steps(self, jobs: Iterable[Job[Result]]) -> Generator[list[Outcome[Result]], None, None]:
+        """As `run`, with what came of each step, mostly nothing, for who has to look in between."""
         waiting = enumerate(jobs)
         try:
             while self._admit(waiting):
-                yield from self.step()
+                yield self.step()
         finally:
             self._close()
 
@@ -168,11 +175,12 @@ class Engine(Generic[Result]):
                 self._send(slot, samples)
 
     def _decode_audio(self, slot: _Slot[Result], request: Sound) -> Tensor:
-        if not request.streamed:
+        if request.extent == "whole":
             return self.backend.decode_audio(request.codes)
         if slot.audio is None:
             slot.audio = self.backend.audio_stream()
-        return slot.audio.push(request.codes)
+        samples = slot.audio.push(request.codes)
+        return samples if request.extent == "piece" else torch.cat([samples, slot.audio.finish()])
 
     def _asking(self, kind: type[Kind]) -> list[tuple[_Slot[Result], Kind]]:
         """The slots that ask for something of that kind, and what."""

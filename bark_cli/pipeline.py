@@ -3,86 +3,37 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from bark_cli import audio as sound
 from bark_cli import hub, semantic, voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision, fitting_threads
 from bark_cli.backends.make import make_backend
 from bark_cli.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
-from bark_cli.engine import Engine
+from bark_cli.engine import Engine, Outcome
 from bark_cli.errors import BarkError, OptionError
 from bark_cli.memory import fitting_batch_size, free_bytes
 from bark_cli.progress import Progress, StageReport
+from bark_cli.speech import Speech, SpeechRequest, SpeechStream
 from bark_cli.steps import Job
 from bark_cli.text import normalise
 from bark_cli.tokenizer import BarkTokenizer
-from bark_cli.tokens import BarkConfig, BarkTokens, SamplingOptions
-from bark_cli.utterance import Utterance, costs, speak
+from bark_cli.tokens import BarkConfig, SamplingOptions
+from bark_cli.utterance import Delivery, Samples, Utterance, costs, speak
 from bark_cli.voice_file import check_tokens
 from bark_cli.voices import NO_VOICE, Voice
 
-__all__ = ["Bark", "Progress", "Speech", "SpeechRequest", "StageReport"]
+__all__ = ["Bark", "Progress", "Speech", "SpeechRequest", "SpeechStream", "StageReport"]
 
 SEED_LIMIT = 2**32
 NUMBER_BYTES = 4  # of a cache, at most
-
-
-@dataclass(frozen=True, eq=False)
-class Speech:
-    """One spoken utterance, and everything needed to say it again."""
-
-    audio: Audio
-    tokens: BarkTokens
-    text: str  # as the model read it
-    model: str
-    voice: str | None
-    seed: int
-    complete: bool  # it ended by itself; False: at the model's limit or at max_duration_s, maybe in a word
-    stages: dict[str, StageReport]
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the sound in seconds."""
-        return self.audio.duration_s
-
-    @property
-    def real_time_factor(self) -> float:
-        """Seconds of computing per second of sound."""
-        return sum(stage.seconds for stage in self.stages.values()) / self.duration_s
-
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the sound; the suffix names the format.
-
-        Raises:
-            OptionError: the suffix is of no known format.
-            OutputError: the file exists and `force` is not given, or it cannot be written.
-        """
-        sound.save(self.audio, Path(path), force=force)
-
-    def save_voice(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the tokens as a voice, so that a later utterance can continue this speaker.
-
-        Raises:
-            OutputError: the file exists and `force` is not given, or it cannot be written.
-        """
-        voices.save_voice(self.tokens, Path(path), force=force)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpeechRequest:
-    """What to say, and how; the fields are the arguments of `Bark.say`."""
-
-    text: str
-    voice: str | Path | Voice | None = None  # None is the model's default, "none" is no voice at all
-    seed: int | None = None  # None draws one
-    options: SamplingOptions | None = None  # None is the model's own way
 
 
 class Bark:
@@ -193,6 +144,45 @@ class Bark:
         [speech] = self.say_all([request], batch_size=1, on_progress=on_progress)
         return speech
 
+    def stream(
+        self,
+        text: str,
+        *,
+        voice: str | Path | Voice | None = None,
+        seed: int | None = None,
+        options: SamplingOptions | None = None,
+        exact: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> SpeechStream:
+        """Speak one text, and hand over its sound in pieces while the rest is still being made.
+
+        Semantic and coarse tokens are those of `say`, and so is the length. The fine codes are not, unless
+        `exact`: each piece is begun as soon as its coarse codes are there, and continues the pieces before it
+        as Bark continues a voice, but does not hear what comes after it. Either way the same seed gives the
+        same sound again.
+
+        Args:
+            text: this and all else as for `say`.
+            voice: a voice, its name or its file.
+            seed: 0 .. 2**32 - 1.
+            options: how to sample.
+            exact: make the sound of `say`; its first piece comes when all its codes are there.
+            on_progress: called after every step of the network.
+
+        Raises:
+            BarkError: for `say`'s reasons, when the pieces are taken.
+        """
+        pieces: deque[Audio] = deque()
+        rate = self.config.codec.sample_rate
+        job = self._job(
+            0,
+            SpeechRequest(text=text, voice=voice, seed=seed, options=options),
+            on_progress,
+            "exact" if exact else "early",
+            lambda samples: pieces.append(Audio(samples, rate)),
+        )
+        return SpeechStream(self._steps(job), pieces)
+
     def say_all(
         self,
         requests: Iterable[SpeechRequest],
@@ -243,15 +233,27 @@ class Bark:
                 outcome = next(outcomes, None)
             if outcome is None:
                 break
-            yield (
-                outcome.index,
-                outcome.result
-                if isinstance(outcome.result, BarkError)
-                else replace(outcome.result, stages=costs(outcome.result.tokens, outcome.seconds)),
-            )
+            yield outcome.index, _accounted(outcome)
+
+    def _steps(self, job: Job[Speech]) -> Generator[Speech | None, None, None]:
+        """Work on one job alone; None after each step, and the Speech after the last."""
+        with closing(Engine[Speech](self._backend).steps([job])) as steps:
+            speech = None
+            while speech is None:
+                with fitting_threads(self.config.coarse.gpt.n_embd):
+                    outcomes = next(steps)
+                speech = _accounted(outcomes[0]) if outcomes else None
+                if isinstance(speech, BarkError):
+                    raise speech
+                yield speech
 
     def _job(
-        self, index: int, request: SpeechRequest, on_progress: Callable[[Progress], None] | None
+        self,
+        index: int,
+        request: SpeechRequest,
+        listener: Callable[[Progress], None] | None,
+        delivery: Delivery = "whole",
+        on_sound: Callable[[Samples], None] | None = None,
     ) -> Job[Speech]:
         """The whole way from a request to a Speech, whose costs its engine knows."""
         line = normalise(request.text)
@@ -264,9 +266,10 @@ class Bark:
             voice=None if speaker is None else speaker.tokens,
             seed=seed,
             options=request.options or self.config.sampling,
+            delivery=delivery,
             index=index,
         )
-        spoken = yield from speak(utterance, self.config, on_progress)
+        spoken = yield from speak(utterance, self.config, listener, on_sound)
         longest = semantic.longest(self.config.semantic, utterance.options.max_duration_s)
         return Speech(
             audio=Audio(samples=spoken.samples, sample_rate=self.config.codec.sample_rate),
@@ -287,3 +290,10 @@ class Bark:
         if isinstance(wanted, Voice):
             return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
         return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
+
+
+def _accounted(outcome: Outcome[Speech]) -> Speech | BarkError:
+    """What became of a request, a speech with what its stages cost."""
+    if isinstance(outcome.result, BarkError):
+        return outcome.result
+    return replace(outcome.result, stages=costs(outcome.result.tokens, outcome.seconds))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from torch import Tensor
 
@@ -45,10 +45,14 @@ class FineWindow:
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """Decode codes; answered with samples (F * hop,)."""
+    """Decode codes; answered with samples (S,), F * hop of them where the codes are whole.
+
+    Pieces continue each other: their samples join to those of the whole, and some may come with a later piece,
+    at the latest with the last.
+    """
 
     codes: Tokens  # (codebooks, F)
-    streamed: bool = False  # a piece that continues the one before, instead of a whole utterance
+    extent: Literal["whole", "piece", "last piece"] = "whole"
 
 
 @dataclass(frozen=True)

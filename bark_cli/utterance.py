@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, repeat, takewhile
+from itertools import accumulate, count, repeat, takewhile
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bark_cli import coarse, fine, semantic
 from bark_cli.errors import GenerationError
@@ -79,7 +80,7 @@ def costs(tokens: BarkTokens, seconds: dict[str, float]) -> dict[str, StageRepor
         "fine": tokens.fine.size - tokens.coarse.size,
         "codec": tokens.fine.shape[1],
     }
-    return {stage: StageReport(seconds[stage], count) for stage, count in made.items()}
+    return {stage: StageReport(seconds[stage], number) for stage, number in made.items()}
 
 
 def piece_sizes(config: BarkConfig) -> Iterator[int]:
@@ -116,8 +117,8 @@ class _Said:
         while not (self.tokens.ended or said.delivery == "early"):
             yield Wait()
         most = len(self.tokens.items) if self.tokens.ended else self.config.semantic.max_new_tokens
-        count = coarse.n_steps(most, config, rate_hz)
-        watch.expect(count, self._seconds(count))
+        n_flat = coarse.n_steps(most, config, rate_hz)
+        watch.expect(n_flat, self._seconds(n_flat))
         stream = random_stream(said.seed, "coarse")
         codes = yield from coarse.steps(
             self.tokens, said.voice, config, rate_hz, said.options.coarse, stream, self.flat
@@ -136,30 +137,33 @@ class _Said:
             if not codes.size:
                 break
             frames += codes.shape[1]
-            count = fine.n_steps(codes.shape[1], codes.shape[0], voice, config)
-            watch.expect(watch.done + count, frames / self.config.coarse.rate_hz)
+            n_steps = fine.n_steps(codes.shape[1], codes.shape[0], voice, config)
+            watch.expect(watch.done + n_steps, frames / self.config.coarse.rate_hz)
             part = yield from fine.steps(codes, voice, config, said.options.fine, stream)
             self.parts.items.append(part)
             voice = _continued(voice, part)
         self.parts.ended = True
 
     def codec(self, watch: Watch) -> Steps:
-        streamed = self.utterance.delivery != "whole"
-        frames = count = 0
-        while True:
-            while count == len(self.parts.items) and not self.parts.ended:
+        frames = 0
+        for number in count():
+            while number == len(self.parts.items) and not self.parts.ended:
                 yield Wait()
-            if count == len(self.parts.items):
+            if number == len(self.parts.items):
                 break
-            pieces = self._pieces(self.parts.items[count])
-            count += 1
+            pieces = self._pieces(self.parts.items[number])
             frames += sum(piece.shape[1] for piece in pieces)
             watch.expect(watch.done + len(pieces), frames / self.config.coarse.rate_hz)
             for piece in pieces:
-                samples = (yield Sound(piece, streamed)).numpy()
-                self.sound.append(samples)
-                if self.on_sound is not None:
-                    self.on_sound(samples)
+                self._deliver((yield Sound(piece, "whole" if self.comes_whole else "piece")))
+        if not self.comes_whole:
+            watch.expect(watch.done + 1, watch.audio_s)
+            self._deliver((yield Sound(self.parts.items[0][:, :0], "last piece")))
+
+    @property
+    def comes_whole(self) -> bool:
+        """Whether all sound is made at once."""
+        return self.utterance.delivery == "whole"
 
     def all(self) -> Spoken:
         """Everything, once every stage has ended."""
@@ -178,6 +182,12 @@ class _Said:
             yield Wait()
         flat = np.array(self.flat.items[per_frame * start : end], dtype=np.int64)
         return coarse.unflatten(flat, self.config.coarse)
+
+    def _deliver(self, samples: Tensor) -> None:
+        """Keep the next samples (S,), and tell whoever waits for them."""
+        self.sound.append(samples.numpy())
+        if self.on_sound is not None and len(samples):
+            self.on_sound(self.sound[-1])
 
     def _pieces(self, codes: Tokens) -> list[Tokens]:
         """What the codec decodes of a part (n_codebooks, F), one after the other."""

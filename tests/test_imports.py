@@ -20,7 +20,7 @@ FLOORS = [
     {"utterance"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
     {"voices", "backends"},
-    {"engine"},
+    {"engine", "speech"},
     {"pipeline"},
     {"bench"},
     {"cli"},

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import tiny_voice, write_voice
+from numpy.typing import NDArray
+from torch import Tensor
 
+from bark_cli.audio import Audio
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
 from bark_cli.memory import MOST, cache_bytes, fitting_batch_size
 from bark_cli.pipeline import Bark, Speech, SpeechRequest
 from bark_cli.progress import Progress
+from bark_cli.steps import FineWindow
 from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
 from bark_cli.voices import Voice
 
@@ -212,12 +217,118 @@ def test_the_batch_fits_into_memory(tiny_config: BarkConfig) -> None:
     assert fitting_batch_size(tiny_config, 4, free_bytes=10**12) == MOST
 
 
+# sound while it is made
+
+
+TO_THE_LIMIT = SamplingOptions(may_end=False)  # 40 semantic tokens, 60 frames: nearly two of fine's hops
+
+
+def joined(pieces: list[Audio]) -> NDArray[np.float32]:
+    return np.concatenate([piece.samples for piece in pieces])
+
+
+@pytest.mark.parametrize("voice", [None, "tiny/ann"])
+def test_an_exact_stream_is_what_say_makes(bark: Bark, voice: str | None) -> None:
+    whole = bark.say("hello bark", seed=5, voice=voice, options=TO_THE_LIMIT)
+    stream = bark.stream("hello bark", seed=5, voice=voice, options=TO_THE_LIMIT, exact=True)
+    pieces = list(stream)
+    assert len(pieces) == 2
+    assert {piece.sample_rate for piece in pieces} == {24_000}
+    np.testing.assert_allclose(joined(pieces), whole.audio.samples, atol=1e-5)
+    for stage in ("semantic", "coarse", "fine"):
+        np.testing.assert_array_equal(getattr(stream.speech.tokens, stage), getattr(whole.tokens, stage))
+    np.testing.assert_array_equal(stream.speech.audio.samples, joined(pieces))
+    assert [report.tokens for report in stream.speech.stages.values()] == [
+        report.tokens for report in whole.stages.values()
+    ]
+
+
+@pytest.mark.parametrize("voice", [None, "tiny/ann"])
+def test_an_early_stream_has_the_same_codes_up_to_fine(bark: Bark, voice: str | None) -> None:
+    whole = bark.say("hello bark", seed=5, voice=voice, options=TO_THE_LIMIT)
+    stream = bark.stream("hello bark", seed=5, voice=voice, options=TO_THE_LIMIT)
+    pieces = list(stream)
+    assert len(pieces) == 2
+    speech = stream.speech
+    np.testing.assert_array_equal(speech.tokens.semantic, whole.tokens.semantic)
+    np.testing.assert_array_equal(speech.tokens.coarse, whole.tokens.coarse)
+    np.testing.assert_array_equal(speech.tokens.fine[:2], whole.tokens.coarse)
+    assert joined(pieces).shape == whole.audio.samples.shape
+    again = bark.stream("hello bark", seed=5, voice=voice, options=TO_THE_LIMIT).speech
+    assert same(speech, again)
+    assert (speech.text, speech.seed, speech.complete) == (whole.text, whole.seed, whole.complete)
+
+
+def test_the_first_piece_comes_before_coarse_is_done_and_that_before_semantic(bark: Bark) -> None:
+    seen: list[Progress] = []
+    stream = bark.stream("hello bark", seed=5, options=TO_THE_LIMIT, on_progress=seen.append)
+    assert seen == []
+    next(stream)
+    latest = {progress.stage: progress for progress in seen}
+    assert latest["codec"].done == 1
+    assert latest["coarse"].done < 2 * 60
+    assert latest["semantic"].done < 40
+    order = [progress.stage for progress in seen]
+    assert order.index("coarse") < len(order) - 1 - order[::-1].index("semantic")
+    rest = list(stream)
+    assert len(rest) == 1
+    for stage, total in {"semantic": 40, "coarse": 120}.items():
+        last = [progress for progress in seen if progress.stage == stage][-1]
+        assert (last.done, last.total) == (total, total)
+
+
+def test_later_pieces_of_a_stream_continue_the_voice_and_the_pieces_before(
+    bark: Bark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[NDArray[np.int64]] = []
+    monkeypatch.setattr(bark, "_backend", copy.copy(bark._backend))
+    fine_logits = bark._backend.fine_logits
+
+    def note_down(requests: Sequence[FineWindow]) -> list[Tensor]:
+        asked.extend(request.codes.copy() for request in requests)
+        return fine_logits(requests)
+
+    monkeypatch.setattr(bark._backend, "fine_logits", note_down)
+    tokens = bark.stream("hello bark", seed=5, voice="tiny/ann", options=TO_THE_LIMIT).speech.tokens
+    voice = tiny_voice(bark.config)
+    assert len(asked) == 2 * 6
+    np.testing.assert_array_equal(asked[0][:, :32], voice.fine[:, -32:])
+    np.testing.assert_array_equal(asked[0][:2, 32:], tokens.coarse[:, :32])
+    np.testing.assert_array_equal(asked[6][:, :32], tokens.fine[:, :32])
+    np.testing.assert_array_equal(asked[6][:2, 32:60], tokens.coarse[:, 32:])
+
+
+def test_what_a_stream_cannot_say_is_told_when_it_is_taken(bark: Bark) -> None:
+    stream = bark.stream(" ")
+    with pytest.raises(TextError):
+        next(stream)
+    with pytest.raises(VoiceError):
+        _ = bark.stream("hello", voice="nobody").speech
+
+
+def test_a_stream_that_is_left_gives_its_sequences_back(bark: Bark, monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[object] = []
+    monkeypatch.setattr(bark, "_backend", copy.copy(bark._backend))
+    release = bark._backend.release
+    monkeypatch.setattr(
+        bark._backend, "release", lambda context: (released.append(context), release(context))
+    )
+    stream = bark.stream("hello bark", seed=5, options=TO_THE_LIMIT)
+    next(stream)
+    before = len(released)
+    stream.close()
+    assert len(released) == before + 2  # semantic and coarse were both at work
+    assert list(stream) == []
+
+
 # loading
 
 
 def test_a_model_made_of_a_checkpoint_is_the_same(bark: Bark, tiny_model: Path) -> None:
-    made = Bark.from_checkpoint(read_checkpoint(tiny_model), name="mine", device="cpu", precision="fp32")
-    assert (made.name, made.precision) == ("mine", "fp32")
+    checkpoint = read_checkpoint(tiny_model)
+    made = Bark.from_checkpoint(checkpoint, name="mine", device="cpu", precision=bark.precision)
+    assert (made.name, made.precision) == ("mine", bark.precision)
+    assert Bark.from_checkpoint(checkpoint, name="mine", device="cpu", precision="fp32").precision == "fp32"
     assert same(made.say("hello", seed=5, options=LONG), bark.say("hello", seed=5, options=LONG))
 
 

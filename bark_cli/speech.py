@@ -1,0 +1,102 @@
+"""What is asked of Bark and what it gives: SpeechRequest -> Speech, whole or as a SpeechStream of pieces."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bark_cli import audio as sound
+from bark_cli import voices
+from bark_cli.audio import Audio
+from bark_cli.errors import GenerationError
+from bark_cli.progress import StageReport
+from bark_cli.tokens import BarkTokens, SamplingOptions
+from bark_cli.voices import Voice
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """One spoken utterance, and everything needed to say it again."""
+
+    audio: Audio
+    tokens: BarkTokens
+    text: str  # as the model read it
+    model: str
+    voice: str | None
+    seed: int
+    complete: bool  # it ended by itself; False: at the model's limit or at max_duration_s, maybe in a word
+    stages: dict[str, StageReport]
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the sound in seconds."""
+        return self.audio.duration_s
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of computing per second of sound."""
+        return sum(stage.seconds for stage in self.stages.values()) / self.duration_s
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the sound; the suffix names the format.
+
+        Raises:
+            OptionError: the suffix is of no known format.
+            OutputError: the file exists and `force` is not given, or it cannot be written.
+        """
+        sound.save(self.audio, Path(path), force=force)
+
+    def save_voice(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the tokens as a voice, so that a later utterance can continue this speaker.
+
+        Raises:
+            OutputError: the file exists and `force` is not given, or it cannot be written.
+        """
+        voices.save_voice(self.tokens, Path(path), force=force)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechRequest:
+    """What to say, and how; the fields are the arguments of `Bark.say`."""
+
+    text: str
+    voice: str | Path | Voice | None = None  # None is the model's default, "none" is no voice at all
+    seed: int | None = None  # None draws one
+    options: SamplingOptions | None = None  # None is the model's own way
+
+
+class SpeechStream(Iterator[Audio]):
+    """Speech while it is made: iterate over its pieces of sound.
+
+    Each is made when it is asked for; `Bark.stream` says what may be raised then.
+    """
+
+    def __init__(self, steps: Generator[Speech | None, None, None], pieces: deque[Audio]) -> None:
+        self._steps = steps  # works on the speech, and yields it at last
+        self._pieces = pieces  # that are made and not yet taken; the steps add to them
+        self._speech: Speech | None = None
+
+    def __next__(self) -> Audio:
+        while not self._pieces:
+            self._speech = next(self._steps) or self._speech
+        return self._pieces.popleft()
+
+    @property
+    def speech(self) -> Speech:
+        """All of it, from the first sample on; what is not made yet is made now.
+
+        Raises:
+            GenerationError: the stream was closed before.
+        """
+        for _ in self:
+            pass
+        if self._speech is None:
+            raise GenerationError("the speech was broken off; stream it again")
+        return self._speech
+
+    def close(self) -> None:
+        """Break off; no more pieces come."""
+        self._pieces.clear()
+        self._steps.close()
