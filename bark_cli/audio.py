@@ -1,4 +1,4 @@
-"""Sound and where it goes: samples (N,) -> a file of any known format, written whole, or the loudspeaker.
+"""Sound and where it goes: samples (N,) -> a whole file of any known format, a pipe, or the loudspeaker.
 
 Formats are libsndfile's, through soundfile; playback is PortAudio's, through sounddevice. Both are imported
 when first needed, because PortAudio may be missing altogether.
@@ -7,9 +7,13 @@ when first needed, because PortAudio may be missing altogether.
 from __future__ import annotations
 
 import io
+import queue
+import struct
+import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,7 @@ from numpy.typing import NDArray
 from bark_cli.errors import AudioError, OptionError
 from bark_cli.files import check_target, write_whole
 
+BLOCK_S = 0.05  # of sound written to the device at once: so late a Ctrl-C may be heard
 # file suffix -> libsndfile's container and encoding
 FORMATS = {
     ".wav": ("WAV", "PCM_16"),
@@ -76,13 +81,7 @@ def encode(audio: Audio, suffix: str) -> bytes:
     container, encoding = _format(Path("sound" + suffix))
     if not len(audio.samples):
         raise AudioError("there is no sound to save; say it again, with another --seed")
-    if not np.isfinite(audio.samples).all():
-        raise AudioError(
-            "the codec returned NaN: its weights are damaged; verify or download the model again"
-        )
-    samples: NDArray[Any] = np.clip(audio.samples, -1.0, 1.0)
-    if encoding == "PCM_16":
-        samples = np.round(samples * 32_767.0).astype(np.int16)
+    samples: NDArray[Any] = pcm16(audio) if encoding == "PCM_16" else _clipped(audio)
     # in memory: libsndfile would swallow the errors of a full disk
     stream = io.BytesIO()
     settings = {"samplerate": audio.sample_rate, "channels": 1, "format": container, "subtype": encoding}
@@ -94,6 +93,112 @@ def encode(audio: Audio, suffix: str) -> bytes:
     except (soundfile.LibsndfileError, ValueError, TypeError) as error:
         raise AudioError(f"libsndfile cannot write {suffix}: {error}; use .wav") from error
     return stream.getvalue()
+
+
+def pcm16(audio: Audio) -> NDArray[np.int16]:
+    """Samples (N,) as 16 bit integers; louder than 1 is clipped.
+
+    Raises:
+        AudioError: a sample is not a number.
+    """
+    return np.round(_clipped(audio) * 32_767.0).astype(np.int16)
+
+
+def wav_header(sample_rate: int) -> bytes:
+    """The start of a mono 16 bit WAV of unknown length: its sizes say "all that follows", as ffmpeg's do."""
+    form = struct.pack("<HHIIHH", 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    unknown = struct.pack("<I", 0xFFFFFFFF)
+    return b"RIFF" + unknown + b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + unknown
+
+
+class WavPipe(AbstractContextManager["WavPipe"]):
+    """Writes pieces of sound to a stream of bytes as one WAV, each as it comes."""
+
+    def __init__(self, stream: BinaryIO, sample_rate: int) -> None:
+        self._stream = stream
+        self._header = wav_header(sample_rate)
+
+    def put(self, audio: Audio) -> None:
+        """Write the next piece.
+
+        Raises:
+            AudioError: a sample is not a number.
+            BrokenPipeError: nobody reads any more.
+            OSError: the stream takes no more.
+        """
+        data = pcm16(audio).astype("<i2").tobytes()
+        self._stream.write(self._header + data)
+        self._stream.flush()
+        self._header = b""
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Player(AbstractContextManager["Player"]):
+    """Plays pieces of sound in a row through the default output device, while others are being made.
+
+    Leaving it waits until the last has ended. An error or Ctrl-C, then too, falls silent at once.
+
+    Raises:
+        AudioError: PortAudio or an output device is missing.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._sounddevice, self._rate = _player(), sample_rate
+        self._waiting: queue.SimpleQueue[NDArray[np.float32] | None] = queue.SimpleQueue()  # None: no more
+        self._is_broken_off = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._play_all, daemon=True)
+
+    def __enter__(self) -> Player:
+        self._thread.start()
+        return self
+
+    def put(self, audio: Audio) -> None:
+        """Play the next piece, after those before it; returns at once.
+
+        Raises:
+            AudioError: a sample is not a number, or the device has failed.
+        """
+        self._check()
+        self._waiting.put(_clipped(audio))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._waiting.put(None)
+        try:
+            if kind is not None:
+                self._is_broken_off.set()
+            while self._thread.is_alive():
+                self._thread.join(0.1)
+        except BaseException:
+            self._is_broken_off.set()
+            raise
+        if kind is None:
+            self._check()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise _device_failed(self._failure) from self._failure
+
+    def _play_all(self) -> None:
+        """In a thread of its own: write what is waiting to the device, a little at a time."""
+        samples = self._waiting.get()  # the device is not opened before there is sound: it would run dry
+        if samples is None:
+            return
+        block = max(1, round(BLOCK_S * self._rate))
+        try:
+            with self._sounddevice.OutputStream(self._rate, channels=1, dtype="float32") as stream:
+                while samples is not None:
+                    for start in range(0, len(samples), block):
+                        if self._is_broken_off.is_set():
+                            stream.abort()
+                            return
+                        stream.write(samples[start : start + block, None])
+                    samples = self._waiting.get()
+                stream.stop()  # which waits for what is written
+        except (self._sounddevice.PortAudioError, ValueError) as error:
+            self._failure = error
 
 
 def check_player() -> None:
@@ -116,9 +221,26 @@ def play(audio: Audio) -> None:
         sounddevice.play(np.clip(audio.samples, -1.0, 1.0), audio.sample_rate)
         sounddevice.wait()
     except sounddevice.PortAudioError as error:
-        raise AudioError(f"the output device failed: {error}; use -o FILE to save the sound") from error
+        raise _device_failed(error) from error
     finally:  # Ctrl-C falls silent at once
         sounddevice.stop()
+
+
+def _clipped(audio: Audio) -> NDArray[np.float32]:
+    """Samples within -1..1.
+
+    Raises:
+        AudioError: one is not a number.
+    """
+    if not np.isfinite(audio.samples).all():
+        raise AudioError(
+            "the codec returned NaN: its weights are damaged; verify or download the model again"
+        )
+    return np.clip(audio.samples, -1.0, 1.0)
+
+
+def _device_failed(error: Exception) -> AudioError:
+    return AudioError(f"the output device failed: {error}; use -o FILE to save the sound")
 
 
 def _player() -> Any:

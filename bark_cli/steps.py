@@ -47,8 +47,8 @@ class FineWindow:
 class Sound:
     """Decode codes; answered with samples (S,), F * hop of them where the codes are whole.
 
-    Pieces continue each other: their samples join to those of the whole, and some may come with a later piece,
-    at the latest with the last.
+    Pieces continue each other: their samples join to those of the whole, and some may come with a later
+    piece, at the latest with the last.
     """
 
     codes: Tokens  # (codebooks, F)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import threading
+import time
 import types
 import wave
 from pathlib import Path
@@ -14,7 +17,17 @@ import pytest
 import soundfile
 
 from bark_cli import audio as sound
-from bark_cli.audio import FORMATS, Audio, check_player, check_sound_file, encode, play, save
+from bark_cli.audio import (
+    FORMATS,
+    Audio,
+    Player,
+    WavPipe,
+    check_player,
+    check_sound_file,
+    encode,
+    play,
+    save,
+)
 from bark_cli.errors import AudioError, OptionError, OutputError
 
 
@@ -151,3 +164,115 @@ def test_without_portaudio_it_says_what_to_install(
 def test_sounddevice_is_not_imported_to_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     sound.save(tone(0.1), tmp_path / "a.wav")
+
+
+# sound in pieces
+
+
+def test_a_wav_in_a_pipe_is_readable_without_its_length(tmp_path: Path) -> None:
+    whole = tone(0.3)
+    for count in (1, 4):
+        path = tmp_path / f"{count}.wav"
+        with path.open("wb") as file, WavPipe(file, whole.sample_rate) as pipe:
+            for samples in np.array_split(whole.samples, count):
+                pipe.put(Audio(samples, whole.sample_rate))
+        assert soundfile.info(path).frames == len(whole.samples)
+        data, rate = soundfile.read(path, dtype="int16")
+        assert rate == 24_000
+        np.testing.assert_array_equal(data, sound.pcm16(whole))
+    save(whole, tmp_path / "whole.wav")
+    assert path.read_bytes()[44:] == (tmp_path / "whole.wav").read_bytes()[44:]
+    assert path.read_bytes()[40:44] == b"\xff" * 4
+
+
+def test_damaged_sound_goes_into_no_pipe(tmp_path: Path) -> None:
+    bad = Audio(samples=np.array([0, np.nan], np.float32), sample_rate=24_000)
+    stream = io.BytesIO()
+    with WavPipe(stream, 24_000) as pipe, pytest.raises(AudioError, match="NaN"):
+        pipe.put(bad)
+    assert stream.getvalue() == b""
+
+
+class FakeStream:
+    """An output device that notes what it is told; it fails or waits where a test says so."""
+
+    def __init__(self, fake: FakeSpeaker, rate: int, channels: int, dtype: str) -> None:
+        assert (channels, dtype) == (1, "float32")
+        self.fake, self.rate = fake, rate
+        fake.calls.append("open")
+
+    def __enter__(self) -> FakeStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.fake.calls.append("close")
+
+    def write(self, samples: np.ndarray[Any, Any]) -> None:
+        if self.fake.fails:
+            raise FakePortAudio.PortAudioError("unplugged")
+        assert samples.ndim == 2
+        self.fake.played.append(samples[:, 0].copy())
+        self.fake.wrote.set()
+        if self.fake.is_slow:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self.fake.calls.append("stop")
+
+    def abort(self) -> None:
+        self.fake.calls.append("abort")
+
+
+class FakeSpeaker(FakePortAudio):
+    def __init__(self) -> None:
+        super().__init__(devices=1)
+        self.played: list[np.ndarray[Any, Any]] = []
+        self.wrote = threading.Event()
+        self.fails = self.is_slow = False
+
+    def OutputStream(self, rate: int, **options: Any) -> FakeStream:  # noqa: N802
+        return FakeStream(self, rate, **options)
+
+
+@pytest.fixture
+def speaker(monkeypatch: pytest.MonkeyPatch) -> FakeSpeaker:
+    fake = FakeSpeaker()
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    return fake
+
+
+def test_all_pieces_are_played_in_order_and_to_the_end(speaker: FakeSpeaker) -> None:
+    whole = tone(0.5)
+    with Player(24_000) as player:
+        assert speaker.calls == []  # a device that is open has to be fed
+        for samples in np.array_split(whole.samples, 3):
+            player.put(Audio(samples, 24_000))
+    np.testing.assert_array_equal(np.concatenate(speaker.played), whole.samples)
+    assert speaker.calls == ["open", "stop", "close"]
+
+
+def test_ctrl_c_silences_a_player_at_once(speaker: FakeSpeaker) -> None:
+    speaker.is_slow = True
+
+    def interrupted() -> None:
+        with Player(24_000) as player:
+            player.put(tone(60))
+            speaker.wrote.wait()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert speaker.calls == ["open", "abort", "close"]
+    assert sum(map(len, speaker.played)) < 30 * 24_000
+
+
+def test_a_device_that_fails_is_one_line(speaker: FakeSpeaker) -> None:
+    speaker.fails = True
+    with (
+        pytest.raises(AudioError, match=r"the output device failed: unplugged; use -o FILE"),
+        Player(24_000) as p,
+    ):
+        p.put(tone())
+    with Player(24_000):
+        pass  # nothing to play, nothing opened
+    assert speaker.calls == ["open", "close"]

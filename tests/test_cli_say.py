@@ -117,7 +117,16 @@ def test_speech_that_ran_into_the_models_limit_is_told(
         assert "cut off" not in captured.err.replace(line, "")
         return json.loads(captured.out)["complete"], line in captured.err
 
-    until_the_limit = ["--seed", "1", "--semantic-temperature", "0", "--min-eos-p", "1"]
+    until_the_limit = [
+        "--seed",
+        "1",
+        "--semantic-temperature",
+        "0",
+        "--min-eos-p",
+        "1",
+        "--precision",
+        "fp32",
+    ]
     assert spoken(*until_the_limit) == (False, True)
     assert spoken(*until_the_limit, "--max-duration", "0.1") == (False, False)  # they asked for it
     assert spoken(*until_the_limit, "-q") == (False, False)
@@ -248,28 +257,111 @@ class Loudspeaker(types.ModuleType):
 
     def __init__(self) -> None:
         super().__init__("sounddevice")
-        self.played: list[int] = []
+        self.played: list[np.ndarray[Any, Any]] = []
 
     def query_devices(self, kind: str) -> dict[str, Any]:
         return {"name": kind}
 
-    def play(self, samples: np.ndarray[Any, Any], rate: int) -> None:
-        self.played.append(len(samples))
+    def OutputStream(self, rate: int, **options: Any) -> Loudspeaker:  # noqa: N802
+        assert rate == 24_000
+        return self
 
-    def wait(self) -> None: ...
+    def __enter__(self) -> Loudspeaker:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write(self, samples: np.ndarray[Any, Any]) -> None:
+        self.played.append(samples[:, 0].copy())
 
     def stop(self) -> None: ...
 
 
+@pytest.fixture
+def speaker(monkeypatch: pytest.MonkeyPatch) -> Loudspeaker:
+    fake = Loudspeaker()
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    return fake
+
+
+@pytest.mark.parametrize("exact", [True, False])
 def test_without_o_it_plays(
-    say: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    say: list[str],
+    tiny_model: Path,
+    speaker: Loudspeaker,
+    capsys: pytest.CaptureFixture[str],
+    exact: bool,
 ) -> None:
-    speaker = Loudspeaker()
-    monkeypatch.setitem(sys.modules, "sounddevice", speaker)
-    assert main([*say, "hello bark", "--seed", "1", "--json"]) == 0
+    flags = ["--exact"] if exact else []
+    assert main([*say, "hello bark", "--seed", "3", "--json", *flags]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["path"] is None
-    assert speaker.played == [pytest.approx(record["seconds"] * 24_000, abs=12)]
+    assert record["first_sound_seconds"] > 0
+    stream = Bark.load(tiny_model).stream("hello bark", seed=3, exact=exact)
+    expected = np.clip(stream.speech.audio.samples, -1, 1)
+    np.testing.assert_array_equal(np.concatenate(speaker.played), expected)
+    assert record["seconds"] == pytest.approx(len(expected) / 24_000, abs=0.001)
+
+
+@pytest.mark.usefixtures("speaker")
+def test_verbose_says_when_the_first_sound_was_heard(
+    say: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello bark", "--seed", "3", "--verbose"]) == 0
+    assert re.search(r"bark: first sound \d+\.\d\d s after the start\n", capsys.readouterr().err)
+
+
+@pytest.mark.usefixtures("speaker")
+def test_who_is_played_can_be_kept(say: list[str], tmp_path: Path) -> None:
+    voice = tmp_path / "me.npz"
+    assert main([*say, "hello bark", "--seed", "3", "-q", "--save-voice", str(voice)]) == 0
+    with np.load(voice) as kept:
+        assert kept["fine_prompt"].shape[0] == 8
+
+
+# a pipe
+
+
+def piped(tiny_model: Path, *flags: str) -> list[str]:
+    """`bark say ... -o -` as a process of its own."""
+    command = [sys.executable, "-m", "bark_cli", "say", "-m", str(tiny_model), "hello bark", "-o", "-"]
+    return [*command, "--seed", "3", *flags]
+
+
+def test_a_pipe_gets_one_wav_and_nothing_else(tiny_model: Path, out: Path) -> None:
+    exact = subprocess.run(piped(tiny_model, "--exact", "--verbose"), capture_output=True)
+    assert exact.returncode == 0, exact.stderr
+    assert all(line.startswith(b"bark: ") for line in exact.stderr.splitlines())
+    assert b"standard output: " in exact.stderr
+    Bark.load(tiny_model).say("hello bark", seed=3).save(out)
+    np.testing.assert_allclose(as_wav(exact.stdout, out), samples(out), atol=2 / 32_768)
+    early = subprocess.run(piped(tiny_model, "-q"), capture_output=True)
+    assert (early.returncode, early.stderr) == (0, b"")
+    assert len(early.stdout) == len(exact.stdout)
+
+
+def as_wav(data: bytes, beside: Path) -> np.ndarray[Any, Any]:
+    path = beside.with_name("piped.wav")
+    path.write_bytes(data)
+    return samples(path)
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(tiny_model: Path) -> None:
+    with subprocess.Popen(piped(tiny_model), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 0
+    assert errors == b""
+
+
+def test_sound_is_not_written_to_a_terminal(
+    say: list[str], no_model: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert main([*say, "hello", "-o", "-"]) == 2
+    assert capsys.readouterr().err.startswith("bark: -o - writes sound, and a terminal cannot show it; pipe")
 
 
 @pytest.mark.usefixtures("no_model")
@@ -320,7 +412,7 @@ def test_no_text_on_a_terminal_shows_help(
         (["hello", "-o", "dir.wav"], 1, "dir.wav is a folder; give the name of a file in it"),
         (["hello", "-o", "no/a.wav"], 1, "cannot write no/a.wav: no does not exist; create it first"),
         (["hello", "-o", "old.wav/a.wav"], 1, "cannot write old.wav/a.wav: old.wav is not a folder"),
-        (["hello", "-o", "-"], 2, "sound cannot be written to standard output yet"),
+        (["hello", "-o", "-", "--json"], 2, "--json and -o - cannot share standard output"),
         (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
         (["hello", "--save-voice", "no/v.npz"], 1, "cannot write no/v.npz: no does not exist"),
         (["hello", "--temperature", "-1"], 2, "temperature -1.0 is outside 0..10"),

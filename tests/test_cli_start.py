@@ -105,7 +105,7 @@ def test_every_error_is_one_line_and_a_code(
     code: int,
     line: str,
 ) -> None:
-    monkeypatch.setattr("bark_cli.cli._abandon_stdout", lambda: None)  # pytest still needs its own
+    monkeypatch.setattr("bark_cli.cli.output.abandon_stdout", lambda: None)  # pytest still needs its own
     failing(monkeypatch, error)
     assert main(["say", "hello"]) == code
     captured = capfd.readouterr()
@@ -168,15 +168,15 @@ def now():
     print("now", time.process_time(), flush=True)
 if stage != "start":
     import torch
-    from bark_cli import engine
-    report = engine._Watch._tell
+    from bark_cli.progress import Watch
+    report = Watch._tell
     def hold(self):
         report(self)
         if self.stage == stage:
             now()
             while True:
                 torch.randn(300, 300) @ torch.randn(300, 300)
-    engine._Watch._tell = hold
+    Watch._tell = hold
 else:
     run = cli._run
     def announce(arguments):

@@ -57,10 +57,11 @@ def _report(error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(error)
+    from bark_cli.cli.output import abandon_stdout, one_line
+
     if isinstance(error, BrokenPipeError):
-        _abandon_stdout()
+        abandon_stdout()
         return 1
-    from bark_cli.cli.output import one_line
 
     if isinstance(error, BarkError):
         code, message = error.exit_code, str(error)
@@ -142,9 +143,3 @@ def _flush() -> None:
     """Write out what is buffered while an error can still be told."""
     if sys.stdout is not None:
         sys.stdout.flush()
-
-
-def _abandon_stdout() -> None:
-    """Nobody reads us any more: keep the interpreter from complaining about it when it flushes at the end."""
-    with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 
@@ -21,3 +23,9 @@ def one_line(message: str) -> str:
     """A message on one line, without the control characters that a file name may have carried into it."""
     line = " ".join(message.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+
+
+def abandon_stdout() -> None:
+    """Nobody reads us any more: keep the interpreter from complaining about it when it flushes at the end."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

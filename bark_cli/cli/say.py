@@ -27,10 +27,16 @@ def say(
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", metavar="OUT", help="Write OUT (.wav .flac .ogg .opus .mp3) instead of playing."
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="Write OUT (.wav .flac .ogg .opus .mp3) instead of playing; - writes WAV to a pipe.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Play or pipe exactly what a file would hold; it begins later.")
+    ] = False,
     voice: Annotated[
         str | None,
         typer.Option(
@@ -126,8 +132,12 @@ def say(
     bark say "Hello, my name is Bark. [laughs] I can speak." -o hello.wav
     bark say -f story.txt -v nano/ben --seed 7 -o story.mp3
     echo "Read from a pipe." | bark say -o pipe.flac
+    bark say "Heard at once, by any player." -o - | ffplay -nodisp -autoexit -
 
     Square brackets hold sounds, such as [laughs] or [sighs]; music notes hold song.
+
+    Played or piped, the sound begins while the rest is being made. What is said, and how, is as in a file;
+    the finest detail is drawn without hearing what follows and so differs, unless --exact is given.
     """
     found = read_text(text or [], file)
     if found is None:
@@ -135,5 +145,5 @@ def say(
         raise typer.Exit(2)
     by_stage = (semantic_temperature, coarse_temperature, fine_temperature)
     sampling = SamplingFlags(temperature, *by_stage, top_k, top_p, min_eos_p, max_duration)
-    delivery = Delivery(output, save_voice, force, as_json, quiet, verbose)
+    delivery = Delivery(output, save_voice, force, exact, as_json, quiet, verbose)
     speak(SayRequest(found, voice, seed, ModelChoice(model, size, device, precision), sampling, delivery))

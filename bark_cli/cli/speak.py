@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.output import note, print_json
+from bark_cli.cli.clock import seconds_since_start
+from bark_cli.cli.output import abandon_stdout, note, print_json
 from bark_cli.errors import OptionError
 
 if TYPE_CHECKING:
@@ -63,12 +64,18 @@ class SamplingFlags:
 class Delivery:
     """Where the speech goes, and what is printed about it."""
 
-    output: str | None  # a sound file; None plays
+    output: str | None  # a sound file; None plays, "-" is standard output
     voice_file: str | None  # where the speaker is kept
     force: bool  # write over files that exist
+    exact: bool  # where it comes in pieces: the very sound that a file would hold
     as_json: bool
     quiet: bool
     verbose: bool
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the sound is delivered while it is being made."""
+        return self.output in (None, "-")
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,14 @@ class SayRequest:
     model: ModelChoice
     sampling: SamplingFlags
     delivery: Delivery
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a request."""
+
+    speech: Speech
+    first_sound_s: float | None = None  # from Enter to the first sound, where it came in pieces
 
 
 def speak(request: SayRequest) -> None:
@@ -97,18 +112,51 @@ def speak(request: SayRequest) -> None:
         bark = Bark.load(choice.model, size=choice.size, device=choice.device, precision=choice.precision)
     if not delivery.quiet:
         _introduce(bark, choice, delivery.verbose)
-    with _stage_lines(delivery) as on_progress:
-        speech = bark.say(
-            request.text,
-            voice=request.voice,
-            seed=request.seed,
-            options=request.sampling.over(bark.config.sampling),
-            on_progress=on_progress,
-        )
-    deliver(speech, delivery)
+    try:
+        result = _stream(bark, request) if delivery.is_stream else _save(bark, request)
+    except BrokenPipeError:  # who listened has heard enough: that is no failure
+        abandon_stdout()
+        return
+    if delivery.voice_file is not None:
+        result.speech.save_voice(delivery.voice_file, force=delivery.force)
+    if delivery.as_json:
+        print_json(record(result, delivery.output))
     if not delivery.quiet:
-        _report(speech, request)
-        _warn_if_cut_off(speech, bark.config.semantic)
+        _report(result, request)
+        _warn_if_cut_off(result.speech, bark.config.semantic)
+
+
+def _save(bark: Bark, request: SayRequest) -> Result:
+    """Say it all and write the file."""
+    with _stage_lines(request.delivery) as on_progress:
+        speech = bark.say(request.text, on_progress=on_progress, **_how(bark, request))
+    speech.save(str(request.delivery.output), force=request.delivery.force)
+    return Result(speech)
+
+
+def _stream(bark: Bark, request: SayRequest) -> Result:
+    """Play it, or write it to standard output, while it is being made.
+
+    Raises:
+        BrokenPipeError: nobody reads standard output any more.
+    """
+    from bark_cli.audio import Player, WavPipe
+
+    rate, first_sound_s = bark.config.codec.sample_rate, None
+    with WavPipe(sys.stdout.buffer, rate) if request.delivery.output else Player(rate) as sink:
+        with _stage_lines(request.delivery) as on_progress:
+            exact = request.delivery.exact
+            stream = bark.stream(request.text, exact=exact, on_progress=on_progress, **_how(bark, request))
+            for piece in stream:
+                sink.put(piece)
+                first_sound_s = first_sound_s or seconds_since_start()
+        return Result(stream.speech, first_sound_s)
+
+
+def _how(bark: Bark, request: SayRequest) -> dict[str, Any]:
+    """The arguments of `Bark.say` that `Bark.stream` shares."""
+    options = request.sampling.over(bark.config.sampling)
+    return {"voice": request.voice, "seed": request.seed, "options": options}
 
 
 def check(request: SayRequest) -> None:
@@ -126,11 +174,11 @@ def check(request: SayRequest) -> None:
     normalise(request.text)
     request.sampling.over(SamplingOptions())
     delivery = request.delivery
-    if delivery.output == "-":
-        raise OptionError("sound cannot be written to standard output yet; give -o the name of a file")
     if delivery.voice_file is not None:
         check_voice_file(delivery.voice_file, force=delivery.force)
-    if delivery.output is not None:
+    if delivery.output == "-":
+        _check_stdout(delivery)
+    elif delivery.output is not None:
         audio.check_sound_file(delivery.output, force=delivery.force)
     folder = resolve_model(request.model.model).folder
     if request.voice not in (None, NO_VOICE):
@@ -139,27 +187,23 @@ def check(request: SayRequest) -> None:
         audio.check_player()
 
 
-def deliver(speech: Speech, delivery: Delivery) -> None:
-    """Write or play the sound, write the voice, and print the result if it was asked for.
+def _check_stdout(delivery: Delivery) -> None:
+    """Find out whether standard output can take sound.
 
     Raises:
-        BarkError: a file cannot be written or the sound not played.
+        OptionError: it is a terminal, or is to hold JSON as well.
     """
-    from bark_cli import audio
-
-    if delivery.output is not None:
-        speech.save(delivery.output, force=delivery.force)
-    if delivery.voice_file is not None:
-        speech.save_voice(delivery.voice_file, force=delivery.force)
     if delivery.as_json:
-        print_json(record(speech, delivery.output))
-    if delivery.output is None:
-        audio.play(speech.audio)
+        raise OptionError("--json and -o - cannot share standard output; give -o the name of a file")
+    if sys.stdout.isatty():
+        raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
 
 
-def record(speech: Speech, path: str | None) -> dict[str, Any]:
+def record(result: Result, path: str | None) -> dict[str, Any]:
     """What `--json` prints; `path` is None where the sound was played."""
-    return {
+    speech, first = result.speech, result.first_sound_s
+    timed = {} if first is None else {"first_sound_seconds": round(first, 3)}
+    return timed | {
         "path": path,
         "seconds": round(speech.duration_s, 3),
         "complete": speech.complete,
@@ -184,14 +228,17 @@ def _introduce(bark: Bark, choice: ModelChoice, verbose: bool) -> None:
         note(f"model {bark.name} from {bark.folder} on {bark.device} in {bark.precision}")
 
 
-def _report(speech: Speech, request: SayRequest) -> None:
+def _report(result: Result, request: SayRequest) -> None:
     """Say what came of it."""
+    speech, output = result.speech, request.delivery.output
     if request.delivery.verbose:
         for name, stage in speech.stages.items():
             note(f"{name}: {stage.tokens} tokens in {stage.seconds:.2f} s")
+        if result.first_sound_s is not None:
+            note(f"first sound {result.first_sound_s:.2f} s after the start")
     if request.seed is None:
         note(f"seed {speech.seed}; --seed {speech.seed} says it the same way again")
-    what = request.delivery.output or "played"
+    what = {None: "played", "-": "standard output"}.get(output, output)
     note(f"{what}: {speech.duration_s:.1f} s of speech, {speech.real_time_factor:.2f}x real time")
 
 
