@@ -25,7 +25,7 @@ def probabilities(logits: Tensor, sampling: StageSampling) -> Tensor:
     Raises:
         GenerationError: the network returned something that is not a number.
     """
-    if logits.isnan().any():
+    if logits.sum().isnan():
         raise GenerationError(
             "the network returned NaN: its weights are damaged; verify or download the model again"
         )
@@ -40,8 +40,9 @@ def probabilities(logits: Tensor, sampling: StageSampling) -> Tensor:
 
 def draw(probabilities: Tensor, stream: torch.Generator) -> Tensor:
     """One id (...) from each distribution (..., V)."""
-    rows = probabilities.reshape(-1, probabilities.shape[-1])
-    return torch.multinomial(rows, num_samples=1, generator=stream).reshape(probabilities.shape[:-1])
+    # What torch.multinomial does with one sample of each row, to the last bit, without its checks of the input
+    arrivals = torch.empty_like(probabilities).exponential_(generator=stream)
+    return torch.div(probabilities, arrivals, out=arrivals).argmax(dim=-1)
 
 
 def _keep_top_p(logits: Tensor, top_p: float) -> Tensor:

@@ -317,18 +317,22 @@ static void attend(const float *query, const uint16_t *keys, const uint16_t *val
 
 /* ---- the step; every function below runs in all threads and ends with all of them in the same place ---- */
 
+/* Rows of `rounded` are as wide as the matrix that reads them: whole fours, of which the rest meets zeros. */
+static inline size_t whole_fours(int width) { return ((size_t)width + 3) / 4 * 4; }
+
 static void norm_and_round(const Scratch *s, const float *x, const float *gain, const float *bias, int n, int width) {
 #pragma omp for schedule(static)
     for (int i = 0; i < n; i++) {
         float *row = s->wide + (size_t)i * 4 * width; /* free at this time */
         layer_norm(x + (size_t)i * width, gain, bias, width, row);
-        s->steps[i] = round_row(row, width, s->rounded + (size_t)i * width);
+        s->steps[i] = round_row(row, width, s->rounded + i * whole_fours(width));
     }
 }
 
 static void round_rows(const Scratch *s, const float *x, int n, int width) {
 #pragma omp for schedule(static)
-    for (int i = 0; i < n; i++) s->steps[i] = round_row(x + (size_t)i * width, width, s->rounded + (size_t)i * width);
+    for (int i = 0; i < n; i++)
+        s->steps[i] = round_row(x + (size_t)i * width, width, s->rounded + i * whole_fours(width));
 }
 
 static void attention(const Network *net, const Scratch *s, int layer, int n, uint16_t *const *caches,
@@ -383,11 +387,12 @@ void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16
     }
 }
 
-/* y (n, rows) = x (n, columns) times the matrix: the head's share of a step. */
-void bark_product(const Matrix *m, const Scratch *s, int32_t n, const float *x, float *y, int32_t threads) {
+/* y (n, rows) = x (n, width) times the matrix: the head's share of a step. */
+void bark_product(const Matrix *m, const Scratch *s, int32_t n, int32_t width, const float *x, float *y,
+                  int32_t threads) {
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        round_rows(s, x, n, m->columns);
+        round_rows(s, x, n, width);
         product(m, s, n, y, STORE);
     }
 }

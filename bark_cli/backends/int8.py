@@ -75,12 +75,19 @@ class Int8Backend(WideParts):
         )
         for sequence in sequences:
             sequence.length += 1
-        answers: dict[int, Tensor] = {}
-        for legal in {step.legal for _, step in requests}:
-            rows = [i for i, (_, step) in enumerate(requests) if step.legal == legal]
-            answers |= zip(rows, network.logits(hidden[rows], legal), strict=True)
-        return [answers[i] for i in range(len(requests))]
+        return _logits(network, hidden, [step.legal for _, step in requests])
 
     def release(self, context: Sequence8) -> None:
         """Keep the cache for the next sequence of its stage."""
         self._free[context.stage].append(context.cache)
+
+
+def _logits(network: Int8GPT, hidden: Tensor, legal: Sequence[range]) -> list[Tensor]:
+    """Logits (len(legal[i]),) of each row of hidden (n, D); rows that want the same ids go together."""
+    if all(wanted == legal[0] for wanted in legal):
+        return list(network.logits(hidden, legal[0]))
+    answers: dict[int, Tensor] = {}
+    for wanted in set(legal):
+        rows = [i for i, ids in enumerate(legal) if ids == wanted]
+        answers |= zip(rows, network.logits(hidden[rows], wanted), strict=True)
+    return [answers[i] for i in range(len(legal))]

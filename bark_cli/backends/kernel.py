@@ -96,7 +96,9 @@ def _declare(code: ctypes.CDLL) -> ctypes.CDLL:
         POINTER(c_int32),
         c_int32,
     ]
-    code.bark_product.argtypes = [POINTER(_Matrix), scratch, c_int32, c_void_p, c_void_p, c_int32]
+    code.bark_product.argtypes = [
+        POINTER(_Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
+    ]  # fmt: skip
     code.bark_step.restype = code.bark_product.restype = None
     return code
 
@@ -166,7 +168,7 @@ class Int8GPT:
         for first in range(0, len(hidden), ROWS):
             x, out = hidden[first : first + ROWS], y[first : first + ROWS]
             self._code.bark_product(
-                self._heads[legal], self._scratch, len(x), x.data_ptr(), out.data_ptr(), self._threads()
+                self._heads[legal], self._scratch, *x.shape, x.data_ptr(), out.data_ptr(), self._threads()
             )
         return y
 
@@ -206,7 +208,7 @@ class Int8GPT:
     def _room(self) -> _Scratch:
         width, block = self.config.n_embd, self.config.block_size
         return _Scratch(
-            self._keep(torch.empty(ROWS, 4 * width, dtype=torch.uint8)),
+            self._keep(torch.zeros(ROWS, 4 * width, dtype=torch.uint8)),
             self._keep(torch.empty(ROWS)),
             self._keep(torch.empty(ROWS, 4 * width)),
             self._keep(torch.empty(ROWS, width)),
