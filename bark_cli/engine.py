@@ -87,7 +87,7 @@ class Engine(Generic[Result]):
             max(1, min(batch_size, torch.get_num_threads())), initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def run(self, jobs: Iterable[Job[Result]]) -> Iterator[Outcome[Result]]:
+    def run(self, jobs: Iterable[Job[Result]]) -> Generator[Outcome[Result], None, None]:
         """Work on all jobs, taken as slots get free; each outcome comes as soon as it is there.
 
         Errors that are no BarkError, and Ctrl-C, end all of them.
@@ -157,8 +157,8 @@ class Engine(Generic[Result]):
     def _sound(self) -> None:
         """Decode codes beside everything else, and hand over what is done."""
         asking = self._asking(Sound)
-        if len(self._slots) == 1 and asking:  # there is nothing else: all threads may help
-            [(slot, request)] = asking
+        if len(self._slots) == 1 and asking and asking[0][0].decoding is None:
+            [(slot, request)] = asking  # there is nothing else: all threads may help
             self._answer([slot], lambda: [self._decode_audio(slot, request)])
             return
         for slot, request in asking:

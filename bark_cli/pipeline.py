@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -202,10 +202,12 @@ class Bark:
                 others.
         """
         speeches: dict[int, Speech] = {}
-        for index, result in self.say_each(requests, batch_size=batch_size, on_progress=on_progress):
-            if isinstance(result, BarkError):
-                raise result
-            speeches[index] = result
+        spoken = self.say_each(requests, batch_size=batch_size, on_progress=on_progress)
+        with closing(spoken):
+            for index, result in spoken:
+                if isinstance(result, BarkError):
+                    raise result
+                speeches[index] = result
         return [speeches[index] for index in sorted(speeches)]
 
     def say_each(
@@ -214,7 +216,7 @@ class Bark:
         *,
         batch_size: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
-    ) -> Iterator[tuple[int, Speech | BarkError]]:
+    ) -> Generator[tuple[int, Speech | BarkError], None, None]:
         """Speak several texts, many at a time, and yield each with its index as soon as it is done.
 
         Arguments are those of `say_all`; requests are taken one by one as there is room. One that cannot be
@@ -225,15 +227,14 @@ class Bark:
         """
         if batch_size is None:
             batch_size = fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
-        engine = Engine[Speech](self._backend, batch_size)
         jobs = (self._job(index, request, on_progress) for index, request in enumerate(requests))
-        outcomes = engine.run(jobs)
-        while True:
-            with fitting_threads(self.config.coarse.gpt.n_embd):
-                outcome = next(outcomes, None)
-            if outcome is None:
-                break
-            yield outcome.index, _accounted(outcome)
+        with closing(Engine[Speech](self._backend, batch_size).run(jobs)) as outcomes:
+            while True:
+                with fitting_threads(self.config.coarse.gpt.n_embd):  # only while it is our turn
+                    outcome = next(outcomes, None)
+                if outcome is None:
+                    break
+                yield outcome.index, _accounted(outcome)
 
     def _steps(self, job: Job[Speech]) -> Generator[Speech | None, None, None]:
         """Work on one job alone; None after each step, and the Speech after the last."""

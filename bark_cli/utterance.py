@@ -116,8 +116,8 @@ class _Said:
         config, said, rate_hz = self.config.coarse, self.utterance, self.config.semantic.rate_hz
         while not (self.tokens.ended or said.delivery == "early"):
             yield Wait()
-        most = len(self.tokens.items) if self.tokens.ended else self.config.semantic.max_new_tokens
-        n_flat = coarse.n_steps(most, config, rate_hz)
+        most = semantic.longest(self.config.semantic, said.options.max_duration_s)
+        n_flat = coarse.n_steps(len(self.tokens.items) if self.tokens.ended else most, config, rate_hz)
         watch.expect(n_flat, self._seconds(n_flat))
         stream = random_stream(said.seed, "coarse")
         codes = yield from coarse.steps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -248,6 +249,20 @@ def test_what_was_shared_is_paid_by_each_in_equal_parts(tiny_config: BarkConfig)
     for stage in ("fine",):  # its steps are shared by all four, from the first to the last
         assert len({round(outcome.seconds[stage], 12) for outcome in outcomes}) == 1
     assert all(set(outcome.seconds) == set(STAGES) for outcome in outcomes)
+
+
+def test_codes_are_decoded_once_whoever_else_is_still_there(tiny_config: BarkConfig) -> None:
+    """The last of two is alone by the time its codes are decoded, or was it before: no piece comes twice."""
+
+    class Slow(Counting):
+        def decode_audio(self, codes: Tokens) -> Tensor:
+            time.sleep(0.05 * codes.shape[1] / 15)
+            return super().decode_audio(codes)
+
+    backend = Slow(tiny_config)
+    outcomes = run(backend, tiny_config, [utterance(10), utterance(11)], batch_size=2)
+    assert len(outcomes) == 2
+    assert backend.count("codec") == 2
 
 
 def test_a_batch_of_nothing_is_refused(tiny_config: BarkConfig) -> None:
