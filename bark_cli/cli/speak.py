@@ -109,7 +109,13 @@ def speak(request: SayRequest) -> None:
     with _loading_line(delivery):
         from bark_cli.pipeline import Bark
 
-        bark = Bark.load(choice.model, size=choice.size, device=choice.device, precision=choice.precision)
+        bark = Bark.load(
+            choice.model,
+            size=choice.size,
+            device=choice.device,
+            precision=choice.precision,
+            on_note=None if delivery.quiet else note,
+        )
     if not delivery.quiet:
         _introduce(bark, choice, delivery.verbose)
     try:
@@ -203,7 +209,7 @@ def record(result: Result, path: str | None) -> dict[str, Any]:
     """What `--json` prints; `path` is None where the sound was played."""
     speech, first = result.speech, result.first_sound_s
     timed = {} if first is None else {"first_sound_seconds": round(first, 3)}
-    return timed | {
+    return {
         "path": path,
         "seconds": round(speech.duration_s, 3),
         "complete": speech.complete,
@@ -216,6 +222,7 @@ def record(result: Result, path: str | None) -> dict[str, Any]:
             name: {"seconds": round(stage.seconds, 3), "tokens": stage.tokens}
             for name, stage in speech.stages.items()
         },
+        **timed,
     }
 
 
@@ -225,7 +232,10 @@ def _introduce(bark: Bark, choice: ModelChoice, verbose: bool) -> None:
         better = "; to hear the large one, put Suno's Bark in a folder and use -m FOLDER"
         note(f"speaking with {bark.name}{better if bark.name == 'nano' else ''}")
     if verbose:
-        note(f"model {bark.name} from {bark.folder} on {bark.device} in {bark.precision}")
+        from bark_cli.backends.device import cpu_abilities
+
+        processor = f" ({cpu_abilities()})" if bark.device == "cpu" else ""
+        note(f"model {bark.name} from {bark.folder} on {bark.device}{processor} in {bark.precision}")
 
 
 def _report(result: Result, request: SayRequest) -> None:
