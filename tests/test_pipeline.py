@@ -243,6 +243,16 @@ def test_an_exact_stream_is_what_say_makes(bark: Bark, voice: str | None) -> Non
     ]
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_speech_of_a_single_frame_is_streamed(bark: Bark, exact: bool) -> None:
+    """The codec holds back its first frames: here they are all there is, and come at the end."""
+    one = SamplingOptions(may_end=False, max_duration_s=0.01)
+    whole = bark.say("hello", seed=5, options=one)
+    assert whole.tokens.fine.shape == (8, 1)
+    pieces = list(bark.stream("hello", seed=5, options=one, exact=exact))
+    np.testing.assert_allclose(joined(pieces), whole.audio.samples, atol=1e-5)
+
+
 @pytest.mark.parametrize("voice", [None, "tiny/ann"])
 def test_an_early_stream_has_the_same_codes_up_to_fine(bark: Bark, voice: str | None) -> None:
     whole = bark.say("hello bark", seed=5, voice=voice, options=TO_THE_LIMIT)
