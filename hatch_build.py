@@ -14,7 +14,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCE = Path("bark_cli/backends/decode.c")
 # which file suits a CPU is decided when it is loaded: bark_cli/backends/kernel.py
-X86 = {"vnni": ["-march=x86-64-v4", "-mavx512vnni"], "avx2": ["-march=x86-64-v3"], "plain": []}
+_WIDE = ["-march=x86-64-v4", "-mprefer-vector-width=512", "-mavx512vnni"]
+X86 = {
+    "amx": [*_WIDE, "-mamx-tile", "-mamx-int8"],
+    "vnni": _WIDE,
+    "avx2": ["-march=x86-64-v3"],
+    "plain": [],
+}
 OTHER: dict[str, list[str]] = {"plain": []}
 FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
 

@@ -14,9 +14,15 @@
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
+#if defined(__AMX_INT8__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #define ROWS 16        /* of a matrix that are multiplied at once */
 #define INPUTS 16      /* that each line of a matrix is multiplied with, at most */
+#define GROUP 128      /* rows of a matrix that many inputs meet at once */
+#define PART 256       /* inputs whose rounded rows fit a cache; Scratch has room for so many */
 #define AHEAD 2048     /* bytes of a matrix that are asked of memory before they are needed */
 #define MAX_VECTORS 4  /* of 16 floats in a head */
 #define MAX_THREADS 64 /* of which each needs room for the scores of one head */
@@ -189,8 +195,51 @@ static void block_of_one(const int8_t *lines, const uint8_t *x, int columns, int
     for (int row = 0; row < ROWS; row++) out[row] = parts[0][row] + parts[1][row] + parts[2][row] + parts[3][row];
 }
 
+#if defined(__AMX_INT8__)
+/* 16 lines of a block are what AMX calls a tile: 64 columns of 16 rows. Every thread says so before it multiplies. */
+static void begin_tiles(void) {
+    struct { uint8_t palette, start, unused[14]; uint16_t bytes[16]; uint8_t rows[16]; } shape = {.palette = 1};
+    for (int i = 0; i < 8; i++) shape.bytes[i] = 64, shape.rows[i] = 16;
+    _tile_loadconfig(&shape);
+}
+static void end_tiles(void) { _tile_release(); }
+
+/* out[i][r][16], i < 2: a block of 16 rows times 32 inputs */
+static void tiles(const int8_t *lines, const uint8_t *x, int columns, int32_t out[][ROWS]) {
+    _tile_zero(0);
+    _tile_zero(1);
+    for (int c = 0; c < columns; c += 64) {
+        _tile_loadd(4, lines + 16 * (size_t)c, 64);
+        _tile_loadd(2, x + c, columns);
+        _tile_dpbusd(0, 2, 4);
+        _tile_loadd(3, x + 16 * (size_t)columns + c, columns);
+        _tile_dpbusd(1, 3, 4);
+    }
+    _tile_stored(0, out[0], 64);
+    _tile_stored(1, out[16], 64);
+}
+/* The same for 16 inputs. */
+static void tile(const int8_t *lines, const uint8_t *x, int columns, int32_t out[][ROWS]) {
+    _tile_zero(0);
+    for (int c = 0; c < columns; c += 64) {
+        for (int ahead = 0; ahead < 16; ahead++) __builtin_prefetch(lines + 16 * (size_t)c + 64 * ahead + AHEAD);
+        _tile_loadd(4, lines + 16 * (size_t)c, 64);
+        _tile_loadd(2, x + c, columns);
+        _tile_dpbusd(0, 2, 4);
+    }
+    _tile_stored(0, out[0], 64);
+}
+#else
+static void begin_tiles(void) {}
+static void end_tiles(void) {}
+#endif
+
 /* Does what it can of `count` inputs and returns how many: constant counts keep the sums in registers. */
 static int block(const int8_t *lines, const uint8_t *x, int columns, int count, int32_t out[][ROWS]) {
+#if defined(__AMX_INT8__)
+    if (columns % 64 == 0 && count >= 32) return tiles(lines, x, columns, out), 32;
+    if (columns % 64 == 0 && count >= 16) return tile(lines, x, columns, out), 16;
+#endif
     if (count >= INPUTS) return block_of(lines, x, columns, INPUTS, out), INPUTS;
     if (count >= 8) return block_of(lines, x, columns, 8, out), 8;
     if (count >= 4) return block_of(lines, x, columns, 4, out), 4;
@@ -198,30 +247,51 @@ static int block(const int8_t *lines, const uint8_t *x, int columns, int count, 
     return block_of_one(lines, x, columns, out[0]), 1;
 }
 
+/* Whether this processor lets us use what this file was compiled for. */
+int32_t bark_may_run(void) {
+#if defined(__AMX_INT8__)
+    return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* XTILEDATA */) == 0;
+#else
+    return 1;
+#endif
+}
+
 enum { STORE, ADD, GELU }; /* what becomes of a product */
 
-/* out (n, rows): rounded (n, columns) times the matrix, shared among the threads */
+/* What becomes of the sums of a block with one input, whose step is `step`: to (rows,) */
+static inline void finish(const Matrix *m, int first, const int32_t *sums, float step, int end, float *to) {
+    int rows = m->rows - first < ROWS ? m->rows - first : ROWS;
+    float y[ROWS];
+    for (int w = 0; w < ROWS; w++) y[w] = (float)(sums[w] - m->offset[first + w]) * m->scale[first + w] * step;
+    if (m->bias)
+        for (int w = 0; w < ROWS; w++) y[w] += m->bias[first + w];
+    if (end == GELU)
+        for (int w = 0; w < ROWS; w++) y[w] = gelu(y[w]);
+    if (end == ADD)
+        for (int w = 0; w < rows; w++) y[w] += to[w];
+    memcpy(to, y, sizeof(float) * (size_t)rows);
+}
+
+/* out (n, rows): rounded (n, columns) times the matrix, shared among the threads. GROUP rows meet the same inputs in
+ * turn, so that what is written lies together; PART inputs stay in the cache until every row has met them. */
 static void product(const Matrix *m, const Scratch *s, int n, float *out, int end) {
-#pragma omp for schedule(static)
-    for (int first = 0; first < m->rows; first += ROWS) {
-        int rows = m->rows - first < ROWS ? m->rows - first : ROWS;
-        for (int i = 0, count; i < n; i += count) {
-            int32_t sums[INPUTS][ROWS];
-            count = block(m->values + (size_t)first * m->columns, s->rounded + (size_t)i * m->columns, m->columns, n - i, sums);
-            for (int r = 0; r < count; r++) {
-                float *to = out + (size_t)(i + r) * m->rows + first, y[ROWS];
-                for (int w = 0; w < ROWS; w++)
-                    y[w] = (float)(sums[r][w] - m->offset[first + w]) * m->scale[first + w] * s->steps[i + r];
-                if (m->bias)
-                    for (int w = 0; w < ROWS; w++) y[w] += m->bias[first + w];
-                if (end == GELU)
-                    for (int w = 0; w < ROWS; w++) y[w] = gelu(y[w]);
-                if (end == ADD)
-                    for (int w = 0; w < rows; w++) y[w] += to[w];
-                memcpy(to, y, sizeof(float) * (size_t)rows);
-            }
+    int size = n < 32 ? ROWS : GROUP; /* few inputs: equal shares matter more */
+    for (int part = 0; part < n; part += PART) {
+        int stop = n - part < PART ? n : part + PART;
+#pragma omp for schedule(static) nowait
+        for (int group = 0; group < m->rows; group += size) {
+            int last = m->rows - group < size ? m->rows : group + size;
+            for (int i = part, count = 0; i < stop; i += count)
+                for (int first = group; first < last; first += ROWS) {
+                    int32_t sums[32][ROWS];
+                    count = block(m->values + (size_t)first * m->columns, s->rounded + (size_t)i * m->columns,
+                                  m->columns, stop - i, sums);
+                    for (int r = 0; r < count; r++)
+                        finish(m, first, sums[r], s->steps[i + r], end, out + (size_t)(i + r) * m->rows + first);
+                }
         }
     }
+#pragma omp barrier
 }
 
 /* ---- attention ---- */
@@ -335,6 +405,14 @@ static void round_rows(const Scratch *s, const float *x, int n, int width) {
         s->steps[i] = round_row(x + (size_t)i * width, width, s->rounded + i * whole_fours(width));
 }
 
+/* x (n, width) += contraction(gelu(expansion(norm_2(x)))) */
+static void other_half(const Layer *layer, const Scratch *s, float *x, int n, int width) {
+    norm_and_round(s, x, layer->norm_2, layer->norm_2_bias, n, width);
+    product(&layer->expansion, s, n, s->wide, GELU);
+    round_rows(s, s->wide, n, 4 * width);
+    product(&layer->contraction, s, n, x, ADD);
+}
+
 static void attention(const Network *net, const Scratch *s, int layer, int n, uint16_t *const *caches,
                       const int32_t *positions, int thread) {
     int size = net->width / net->n_head;
@@ -358,6 +436,7 @@ static void attention(const Network *net, const Scratch *s, int layer, int n, ui
 #endif
 
 int32_t bark_max_threads(void) { return MAX_THREADS; }
+int32_t bark_most_rows(void) { return PART; }
 
 /* x (n, width): in, the embeddings; out, the final hidden states. caches and positions (n,): where each one belongs. */
 void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16_t *const *caches,
@@ -366,6 +445,7 @@ void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int thread = THREAD;
+        begin_tiles();
         for (int l = 0; l < net->n_layer; l++) {
             const Layer *layer = net->layers + l;
             norm_and_round(s, x, layer->norm_1, layer->norm_1_bias, n, width);
@@ -373,10 +453,7 @@ void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16
             attention(net, s, l, n, caches, positions, thread);
             round_rows(s, s->narrow, n, width);
             product(&layer->projection, s, n, x, ADD);
-            norm_and_round(s, x, layer->norm_2, layer->norm_2_bias, n, width);
-            product(&layer->expansion, s, n, s->wide, GELU);
-            round_rows(s, s->wide, n, 4 * width);
-            product(&layer->contraction, s, n, x, ADD);
+            other_half(layer, s, x, n, width);
         }
 #pragma omp for schedule(static)
         for (int i = 0; i < n; i++) {
@@ -384,6 +461,50 @@ void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16
             layer_norm(x + (size_t)i * width, net->norm, net->norm_bias, width, row);
             memcpy(x + (size_t)i * width, row, sizeof(float) * (size_t)width);
         }
+        end_tiles();
+    }
+}
+
+/* A whole prompt or window, layer by layer; what lies between, attention, is the caller's.
+ * found (n, 3 width): queries, keys and values in bfloat16 of x (n, width) */
+void bark_queries(const Network *net, const Scratch *s, int32_t l, int32_t n, const float *x, uint16_t *found,
+                  int32_t threads) {
+    const Layer *layer = net->layers + l;
+    int width = net->width;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        begin_tiles();
+        for (int part = 0; part < n; part += PART) {
+            int count = n - part < PART ? n - part : PART;
+            norm_and_round(s, x + (size_t)part * width, layer->norm_1, layer->norm_1_bias, count, width);
+            product(&layer->attention, s, count, s->wide, STORE);
+#pragma omp for schedule(static)
+            for (int i = 0; i < count; i++)
+                for (int j = 0; j < 3 * width; j++)
+                    found[((size_t)part + i) * 3 * width + j] = to_bf16(s->wide[(size_t)i * 3 * width + j]);
+        }
+        end_tiles();
+    }
+}
+
+/* x (n, width), in place: add what attention found (n, width), in bfloat16, and then the layer's other half. */
+void bark_absorb(const Network *net, const Scratch *s, int32_t l, int32_t n, const uint16_t *found, float *x,
+                 int32_t threads) {
+    const Layer *layer = net->layers + l;
+    int width = net->width;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        begin_tiles();
+        for (int part = 0; part < n; part += PART) {
+            int count = n - part < PART ? n - part : PART;
+            float *rows = x + (size_t)part * width;
+#pragma omp for schedule(static)
+            for (int i = 0; i < count * width; i++) s->narrow[i] = from_bf16(found[(size_t)part * width + i]);
+            round_rows(s, s->narrow, count, width);
+            product(&layer->projection, s, count, rows, ADD);
+            other_half(layer, s, rows, count, width);
+        }
+        end_tiles();
     }
 }
 
@@ -392,7 +513,9 @@ void bark_product(const Matrix *m, const Scratch *s, int32_t n, int32_t width, c
                   int32_t threads) {
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
+        begin_tiles();
         round_rows(s, x, n, width);
         product(m, s, n, y, STORE);
+        end_tiles();
     }
 }

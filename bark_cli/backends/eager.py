@@ -21,7 +21,7 @@ class EagerBackend(WideParts):
     """The networks of one Bark on one device; implements `backends.Backend`."""
 
     def __init__(self, networks: Networks, device: torch.device) -> None:
-        super().__init__(networks.fine, networks.codec, device)
+        super().__init__(networks.fine.to(device), networks.codec, device)
         self._causal: dict[CausalStage, GPT] = {
             "semantic": networks.semantic.to(device),
             "coarse": networks.coarse.to(device),

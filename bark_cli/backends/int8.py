@@ -1,29 +1,168 @@
-"""The fast backend of CPUs: requests of the stages -> logits, the causal networks in int8 (kernel.py).
+"""The fast backend of CPUs: requests of the stages -> logits, all transformers in int8 (kernel.py).
 
 Every answer is the same to the last bit whatever else is in the batch: sums of integer products are exact,
-and all else happens row by row. Long prompts go through bf16 where the CPU has units for it.
+and all else happens row by row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from bark_cli.backends import CausalStage
 from bark_cli.backends.device import has_bf16_units
-from bark_cli.backends.kernel import Int8GPT
+from bark_cli.backends.kernel import Packed, PackedLayer, Stack
 from bark_cli.backends.wide import WideParts
-from bark_cli.checkpoint import Checkpoint, build_causal, build_codec, build_fine
-from bark_cli.model import GPT, KVCache
+from bark_cli.checkpoint import Checkpoint, build_codec
+from bark_cli.quantize import Int8Matrix
 from bark_cli.steps import Decode, Prefill
+from bark_cli.tokens import GPTConfig
+
+
+class Weights:
+    """The tensors of one stage as they are stored (`Checkpoint.stored`), as they are computed with."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], scales: Mapping[str, Tensor]) -> None:
+        self._tensors, self._scales = tensors, scales
+
+    def matrix(self, name: str) -> Int8Matrix:
+        """In int8: as it is stored, or rounded."""
+        weight, scale = self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight")
+        return Int8Matrix.of(weight) if scale is None else Int8Matrix(weight, scale)
+
+    def packed(self, name: str) -> Packed:
+        """A linear layer."""
+        return Packed(self.matrix(name), self._tensors.get(f"{name}.bias"))
+
+    def norm(self, name: str) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of a layer norm."""
+        bias = self._tensors.get(f"{name}.bias")
+        return self._tensors[f"{name}.weight"].float(), None if bias is None else bias.float()
+
+    def rows(self, name: str, ids: Tensor) -> Tensor:
+        """Rows of a table: ids (...) -> float32 (..., D), the caller's own."""
+        found, scale = self._tensors[f"{name}.weight"][ids].float(), self._scales.get(f"{name}.weight")
+        return found if scale is None else found.mul_(scale[ids, None])
+
+    def stack(self, config: GPTConfig) -> Stack:
+        """The blocks and the last norm."""
+        layers = [
+            PackedLayer(
+                attention=self.packed(f"h.{i}.attn.c_attn"),
+                projection=self.packed(f"h.{i}.attn.c_proj"),
+                expansion=self.packed(f"h.{i}.mlp.c_fc"),
+                contraction=self.packed(f"h.{i}.mlp.c_proj"),
+                norm_1=self.norm(f"h.{i}.ln_1"),
+                norm_2=self.norm(f"h.{i}.ln_2"),
+            )
+            for i in range(config.n_layer)
+        ]
+        return Stack(config, layers, self.norm("ln_f"))
+
+
+def attend(qkv: Tensor, n_head: int, cache: Tensor | None = None, *, last_only: bool = False) -> Tensor:
+    """What attention finds: bf16 (T, 3 D) of one layer -> bf16 (T, D), or (1, D) of the last position.
+
+    With a cache, bf16 (2, heads, positions, head size), every position sees those before it, and keys and
+    values are kept there; without one all see all.
+    """
+    t, width = len(qkv), qkv.shape[1] // 3
+    q, k, v = qkv.view(t, 3, n_head, width // n_head).permute(1, 2, 0, 3)  # (heads, T, head size) each
+    if cache is not None:
+        cache[0, :, :t], cache[1, :, :t] = k, v
+    if last_only:
+        q = q[:, -1:]
+    if not has_bf16_units():
+        q, k, v = q.float(), k.float(), v.float()
+    causal = cache is not None and not last_only
+    y = F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=causal)[0]
+    return y.transpose(0, 1).reshape(-1, width).to(torch.bfloat16)
+
+
+class Int8GPT:
+    """The causal network of one stage: whole prompts, and steps of one more token."""
+
+    def __init__(self, config: GPTConfig, weights: Weights) -> None:
+        self._config, self._weights = config, weights
+        self._stack = weights.stack(config)
+        self._positions = weights.rows("wpe", torch.arange(config.block_size))
+        self._norm = weights.norm("ln_f")
+        self._head = weights.matrix("lm_head")
+        self._heads: dict[range, Packed] = {}
+        self._free: list[Tensor] = []
+
+    def new_cache(self) -> Tensor:
+        """Room for one sequence: bf16 (layers, 2, heads, positions, head size), keys and values."""
+        c = self._config
+        shape = (c.n_layer, 2, c.n_head, c.block_size, c.n_embd // c.n_head)
+        return self._free.pop() if self._free else torch.zeros(shape, dtype=torch.bfloat16)
+
+    def release(self, cache: Tensor) -> None:
+        """Take a cache back for the next sequence."""
+        self._free.append(cache)
+
+    def prompt(self, ids: Tensor, merged: Tensor | None, cache: Tensor) -> Tensor:
+        """The final hidden state (1, D) after ids (T,), which fill the start of a cache.
+
+        The embeddings of `merged` (M,) are added to those of the first M ids.
+        """
+        x = self._weights.rows("wte", ids)
+        if merged is not None:
+            x[: len(merged)] += self._weights.rows("wte", merged)
+        x += self._positions[: len(ids)]
+        c = self._config
+        for layer in range(c.n_layer):
+            last = layer == c.n_layer - 1  # of which nobody asks more than the last position
+            found = attend(self._stack.queries(layer, x), c.n_head, cache[layer], last_only=last)
+            x = x[-1:] if last else x
+            self._stack.absorb(layer, x, found)
+        return F.layer_norm(x, x.shape[1:], *self._norm)
+
+    def step(self, ids: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
+        """Final hidden states (n, D) of one more id of n sequences: ids (n,) at their positions."""
+        x = self._weights.rows("wte", ids).add_(self._positions[torch.tensor(positions)])
+        return self._stack.step(x, caches, positions)
+
+    def logits(self, hidden: Tensor, legal: range) -> Tensor:
+        """Logits (n, len(legal)) of final hidden states (n, D); no other row of the head is read."""
+        if legal not in self._heads:
+            self._heads[legal] = Packed(self._head.rows(legal))
+        return self._heads[legal].product(hidden)
+
+
+class Int8FineGPT:
+    """The fine network; called as `model.FineGPT` is."""
+
+    def __init__(self, config: GPTConfig, weights: Weights) -> None:
+        self._config, self._weights = config, weights
+        self._stack = weights.stack(config)
+        self._norm = weights.norm("ln_f")
+        tied = config.input_vocab_size == config.output_vocab_size
+        given = config.n_codes_given
+        self._heads = {
+            codebook: weights.packed(f"wtes.{codebook}" if tied else f"lm_heads.{codebook - given}")
+            for codebook in range(given, config.n_codes_total)
+        }
+
+    def __call__(self, codebook: int, codes: Tensor) -> Tensor:
+        """Logits (1, T, V) of one codebook from codes (1, T, codebooks)."""
+        x = self._weights.rows("wpe", torch.arange(codes.shape[1]))
+        for i in range(codebook + 1):
+            x += self._weights.rows(f"wtes.{i}", codes[0, :, i])
+        for layer in range(self._config.n_layer):
+            found = attend(self._stack.queries(layer, x), self._config.n_head)
+            self._stack.absorb(layer, x, found)
+        hidden = F.layer_norm(x, x.shape[1:], *self._norm)
+        return self._heads[codebook].product(hidden)[None]
 
 
 @dataclass(eq=False)
-class Sequence8:
-    """The cache of one sequence, (layers, 2, heads, positions, head size), and how much of it is filled."""
+class Int8Sequence:
+    """The cache of one sequence and how much of it is filled."""
 
     stage: CausalStage
     cache: Tensor
@@ -34,52 +173,40 @@ class Int8Backend(WideParts):
     """The networks of one Bark on the CPU; implements `backends.Backend`."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        dtype = torch.bfloat16 if has_bf16_units() else torch.float32
-        super().__init__(build_fine(checkpoint, dtype), build_codec(checkpoint), torch.device("cpu"))
         config = checkpoint.config
+        fine = Int8FineGPT(config.fine.gpt, Weights(*checkpoint.stored("fine")))
+        super().__init__(fine, build_codec(checkpoint), torch.device("cpu"))
         self._causal: dict[CausalStage, Int8GPT] = {
-            "semantic": Int8GPT(config.semantic.gpt, *checkpoint.stored("semantic")),
-            "coarse": Int8GPT(config.coarse.gpt, *checkpoint.stored("coarse")),
+            "semantic": Int8GPT(config.semantic.gpt, Weights(*checkpoint.stored("semantic"))),
+            "coarse": Int8GPT(config.coarse.gpt, Weights(*checkpoint.stored("coarse"))),
         }
-        # Coarse opens a window every 60 tokens, and with a voice each begins with a long prompt. The prompt
-        # of semantic comes once an utterance, so that stage does without a second copy of its weights.
-        self._wide: GPT | None = build_causal(checkpoint, "coarse", dtype) if has_bf16_units() else None
-        self._free: dict[CausalStage, list[Tensor]] = {"semantic": [], "coarse": []}
 
     @torch.inference_mode()
-    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Sequence8, Tensor]:
+    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Tensor]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""
-        network, free = self._causal[stage], self._free[stage]
-        cache = free.pop() if free else network.new_cache()
-        ids = torch.from_numpy(request.ids)
-        merged = None if request.merged is None else torch.from_numpy(request.merged)
-        if stage == "coarse" and self._wide is not None:
-            hidden = self._wide.hidden(ids[None], merged, KVCache(cache[:, 0, None], cache[:, 1, None]))[0]
-        else:
-            places = range(len(ids))
-            hidden = network.step(
-                network.embed(ids, torch.arange(len(ids)), merged), [cache] * len(ids), places
-            )
-        sequence = Sequence8(stage, cache, len(ids))
-        return sequence, network.logits(hidden[-1:].float().contiguous(), request.legal)[0]
+        network = self._causal[stage]
+        cache = network.new_cache()
+        merged = None if request.merged is None else self._ids(request.merged)
+        hidden = network.prompt(self._ids(request.ids), merged, cache)
+        return Int8Sequence(stage, cache, len(request.ids)), network.logits(hidden, request.legal)[0]
 
     @torch.inference_mode()
-    def decode(self, stage: CausalStage, requests: Sequence[tuple[Sequence8, Decode]]) -> list[Tensor]:
+    def decode(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Tensor]:
         """Append one token to each sequence: logits (len(legal),) each."""
         network = self._causal[stage]
         sequences = [sequence for sequence, _ in requests]
-        places = [sequence.length for sequence in sequences]
-        tokens = torch.tensor([step.token for _, step in requests])
         hidden = network.step(
-            network.embed(tokens, torch.tensor(places)), [sequence.cache for sequence in sequences], places
+            torch.tensor([step.token for _, step in requests]),
+            [sequence.cache for sequence in sequences],
+            [sequence.length for sequence in sequences],
         )
         for sequence in sequences:
             sequence.length += 1
         return _logits(network, hidden, [step.legal for _, step in requests])
 
-    def release(self, context: Sequence8) -> None:
+    def release(self, context: Int8Sequence) -> None:
         """Keep the cache for the next sequence of its stage."""
-        self._free[context.stage].append(context.cache)
+        self._causal[context.stage].release(context.cache)
 
 
 def _logits(network: Int8GPT, hidden: Tensor, legal: Sequence[range]) -> list[Tensor]:

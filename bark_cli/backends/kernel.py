@@ -1,4 +1,4 @@
-"""A causal transformer in int8, computed by decode.c: embeddings (n, D) -> hidden states (n, D).
+"""Int8 products and causal transformers computed by decode.c: rows (n, C) -> (n, R), (n, D) -> (n, D).
 
 The C code is compiled when the package is installed, once per instruction set (hatch_build.py). Where there
 was no compiler `library` says so, and the other precisions serve.
@@ -7,8 +7,9 @@ was no compiler `library` says so, and the other precisions serve.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, c_int32, c_void_p
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from torch.nn import functional as F
 from bark_cli.quantize import Int8Matrix
 from bark_cli.tokens import GPTConfig
 
-ROWS = 64  # positions of a prompt, or sequences of a batch, that one call computes
 BLOCK = 16  # rows of a matrix that lie together; ROWS in decode.c
 
 
@@ -51,41 +51,36 @@ class _Scratch(Structure):
     )  # fmt: skip
 
 
-# its names in the state of model.py's Block -> the field of _Layer
-_MATRICES = {
-    "attn.c_attn": "attention",
-    "attn.c_proj": "projection",
-    "mlp.c_fc": "expansion",
-    "mlp.c_proj": "contraction",
-}
-_NORMS = {
-    "ln_1.weight": "norm_1",
-    "ln_1.bias": "norm_1_bias",
-    "ln_2.weight": "norm_2",
-    "ln_2.bias": "norm_2_bias",
+# instruction sets that decode.c is compiled for, the best first -> whether this CPU has it
+VARIANTS: dict[str, Callable[[], bool]] = {
+    "amx": lambda: torch.cpu._is_amx_tile_supported() and torch.cpu._is_vnni_supported(),
+    "vnni": torch.cpu._is_vnni_supported,
+    "avx2": torch.cpu._is_avx2_supported,
+    "plain": lambda: True,
 }
 
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
     """The compiled code that suits this CPU; None where none was compiled."""
-    fitting = ["plain"]
-    if torch.cpu._is_avx2_supported():
-        fitting.insert(0, "avx2")
-    if torch.cpu._is_vnni_supported():
-        fitting.insert(0, "vnni")
-    for name in fitting:
-        file = Path(__file__).with_name(f"decode-{name}.so")
-        if file.is_file():
-            try:
-                return _declare(ctypes.CDLL(str(file)))
-            except OSError:  # built for another machine
-                continue
+    for name, fits in VARIANTS.items():
+        if fits() and (code := load(name)) is not None:
+            return code
     return None
 
 
-def _declare(code: ctypes.CDLL) -> ctypes.CDLL:
-    code.bark_max_threads.restype = c_int32
+def load(variant: str) -> ctypes.CDLL | None:
+    """The code of one instruction set; None where it was not compiled or may not run."""
+    file = Path(__file__).with_name(f"decode-{variant}.so")
+    if not file.is_file():
+        return None
+    try:
+        code = ctypes.CDLL(str(file))
+    except OSError:  # compiled for another machine
+        return None
+    code.bark_may_run.restype = code.bark_max_threads.restype = code.bark_most_rows.restype = c_int32
+    if not code.bark_may_run():
+        return None
     network, scratch = POINTER(_Network), POINTER(_Scratch)
     code.bark_step.argtypes = [
         network,
@@ -99,126 +94,141 @@ def _declare(code: ctypes.CDLL) -> ctypes.CDLL:
     code.bark_product.argtypes = [
         POINTER(_Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip
-    code.bark_step.restype = code.bark_product.restype = None
+    code.bark_queries.argtypes = code.bark_absorb.argtypes = [
+        network, scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
+    ]  # fmt: skip
+    for function in (code.bark_step, code.bark_product, code.bark_queries, code.bark_absorb):
+        function.restype = None
     return code
 
 
-class Int8GPT:
-    """The causal network of one stage; the sequences' caches belong to whoever calls.
-
-    Args:
-        config: its shape.
-        tensors: its state by the names of `model.GPT`; float matrices are rounded to int8.
-        scales: the row scales of those that are int8 already.
+class Packed:
+    """An int8 matrix (R, C) as decode.c reads it, and a bias (R,) or None.
 
     Raises:
         RuntimeError: the package was installed without its compiled code; `choose_precision` looks first.
     """
 
+    def __init__(self, matrix: Int8Matrix, bias: Tensor | None = None) -> None:
+        self._code = _compiled()
+        self.rows = len(matrix.scale)
+        blocks = in_blocks(matrix.values)
+        offset = 128 * matrix.values.sum(dim=1, dtype=torch.int32)
+        self._memory = _Memory()
+        self.struct = _Matrix(
+            self._memory.keep(blocks),
+            self._memory.keep(_padded(matrix.scale.float())),
+            None if bias is None else self._memory.keep(_padded(bias.float())),
+            self._memory.keep(_padded(offset)),
+            self.rows,
+            4 * blocks.shape[1],
+        )
+
+    def product(self, x: Tensor) -> Tensor:
+        """x (n, C) -> float32 (n, R), each row of x rounded to 8 bits by its own largest value."""
+        x = x.float().contiguous()
+        n, width = x.shape
+        y = torch.empty(n, self.rows)
+        rounded, steps = torch.empty(n, self.struct.columns, dtype=torch.uint8), torch.empty(n)
+        scratch = _Scratch(rounded=rounded.data_ptr(), steps=steps.data_ptr())
+        self._code.bark_product(self.struct, scratch, n, width, x.data_ptr(), y.data_ptr(), threads())
+        return y
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PackedLayer:
+    """One block of a transformer: its four matrices, and weight and bias (or None) of its two norms."""
+
+    attention: Packed
+    projection: Packed
+    expansion: Packed
+    contraction: Packed
+    norm_1: tuple[Tensor, Tensor | None]
+    norm_2: tuple[Tensor, Tensor | None]
+
+
+class Stack:
+    """The blocks and last norm of a causal transformer; the sequences' caches belong to whoever calls."""
+
     def __init__(
-        self, config: GPTConfig, tensors: Mapping[str, Tensor], scales: Mapping[str, Tensor]
+        self, config: GPTConfig, layers: Sequence[PackedLayer], norm: tuple[Tensor, Tensor | None]
     ) -> None:
-        code = library()
-        if code is None:
-            raise RuntimeError("there is no compiled int8 kernel")
-        self.config, self._code = config, code
-        self._tensors, self._scales = tensors, scales
-        self._kept: list[Tensor] = []  # what C points at
-        self._heads: dict[range, _Matrix] = {}
-        layers = (_Layer * config.n_layer)(*(self._layer(f"h.{i}.") for i in range(config.n_layer)))
+        self._code, self._memory, self._layers = _compiled(), _Memory(), layers
+        keep = self._memory.keep
         self._network = _Network(
-            layers, self._vector("ln_f.weight"), self._vector("ln_f.bias"),
-            config.n_layer, config.n_head, config.n_embd, config.block_size,
+            (_Layer * config.n_layer)(*(self._struct(layer) for layer in layers)),
+            keep(norm[0]), keep(norm[1]), config.n_layer, config.n_head, config.n_embd, config.block_size,
         )  # fmt: skip
-        self._scratch = self._room()
-        self._positions = tensors["wpe.weight"].float()
-
-    def new_cache(self) -> Tensor:
-        """Room for one sequence: bf16 (layers, 2, heads, positions, head size), keys and values."""
-        c = self.config
-        return torch.zeros(c.n_layer, 2, c.n_head, c.block_size, c.n_embd // c.n_head, dtype=torch.bfloat16)
-
-    def embed(self, ids: Tensor, positions: Tensor, merged: Tensor | None = None) -> Tensor:
-        """Embeddings (n, D) of ids (n,) at positions (n,), those of `merged` (m,) added to the first m."""
-        x = self._table(ids)
-        if merged is not None:
-            x[: len(merged)] += self._table(merged)
-        return x.add_(self._positions[positions])
+        most = self._most = int(self._code.bark_most_rows())
+        self._scratch = _Scratch(
+            keep(torch.empty(most, 4 * config.n_embd, dtype=torch.uint8)),
+            keep(torch.empty(most)),
+            keep(torch.empty(most, 4 * config.n_embd)),
+            keep(torch.empty(most, config.n_embd)),
+            keep(torch.empty(int(self._code.bark_max_threads()), config.block_size)),
+        )
 
     def step(self, x: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
         """Turn embeddings (n, D) into final hidden states in place; row i goes to positions[i] of caches[i].
 
-        The rows may be n sequences, each with its own cache, or follow each other in one.
+        The rows may be n sequences, each with its own cache, or follow each other in one. A cache is bf16
+        (layers, 2, heads, positions, head size), keys and values.
         """
-        for first in range(0, len(x), ROWS):  # of a prompt each chunk sees those before
-            rows = slice(first, first + ROWS)
+        for first in range(0, len(x), self._most):  # of a prompt each part sees those before
+            rows = slice(first, first + self._most)
             n = len(x[rows])
             self._code.bark_step(
                 self._network, self._scratch, n, x[rows].data_ptr(),
                 (c_void_p * n)(*(cache.data_ptr() for cache in caches[rows])),
-                (c_int32 * n)(*positions[rows]), self._threads(),
+                (c_int32 * n)(*positions[rows]), threads(),
             )  # fmt: skip
         return x
 
-    def logits(self, hidden: Tensor, legal: range) -> Tensor:
-        """Logits (n, len(legal)) of final hidden states (n, D); no other row of the head is read."""
-        if legal not in self._heads:
-            self._heads[legal] = self._matrix("lm_head", legal)
-        y = torch.empty(len(hidden), len(legal))
-        for first in range(0, len(hidden), ROWS):
-            x, out = hidden[first : first + ROWS], y[first : first + ROWS]
-            self._code.bark_product(
-                self._heads[legal], self._scratch, *x.shape, x.data_ptr(), out.data_ptr(), self._threads()
-            )
-        return y
+    def queries(self, layer: int, x: Tensor) -> Tensor:
+        """Queries, keys and values of a layer: x (n, D) -> bf16 (n, 3 D)."""
+        found = torch.empty(len(x), 3 * x.shape[1], dtype=torch.bfloat16)
+        self._code.bark_queries(
+            self._network, self._scratch, layer, len(x), x.data_ptr(), found.data_ptr(), threads()
+        )
+        return found
 
-    def _threads(self) -> int:
-        return min(torch.get_num_threads(), int(self._code.bark_max_threads()))
-
-    def _table(self, ids: Tensor) -> Tensor:
-        rows = self._tensors["wte.weight"][ids].float()
-        scale = self._scales.get("wte.weight")
-        return rows if scale is None else rows.mul_(scale[ids, None])
-
-    def _layer(self, prefix: str) -> _Layer:
-        layer = _Layer(**{field: self._vector(prefix + name) for name, field in _NORMS.items()})
-        for name, field in _MATRICES.items():
-            setattr(layer, field, self._matrix(prefix + name))
-        return layer
-
-    def _vector(self, name: str) -> int | None:
-        return self._keep(self._tensors[name].float()) if name in self._tensors else None
-
-    def _matrix(self, name: str, wanted: range | None = None) -> _Matrix:
-        weight, scale = self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight")
-        matrix = Int8Matrix.of(weight) if scale is None else Int8Matrix(weight, scale.float())
-        if wanted is not None:
-            matrix = matrix.rows(wanted)
-        rows, bias = len(matrix.scale), self._tensors.get(f"{name}.bias")
-        values = in_blocks(matrix.values)
-        return _Matrix(
-            self._keep(values),
-            self._keep(_padded(matrix.scale)),
-            None if bias is None else self._keep(_padded(bias.float())),
-            self._keep(_padded(128 * matrix.values.sum(dim=1, dtype=torch.int32))),
-            rows,
-            4 * values.shape[1],
+    def absorb(self, layer: int, x: Tensor, found: Tensor) -> None:
+        """Add to x (n, D) what attention found, bf16 (n, D), and then the other half of the layer."""
+        self._code.bark_absorb(
+            self._network, self._scratch, layer, len(x), found.data_ptr(), x.data_ptr(), threads()
         )
 
-    def _room(self) -> _Scratch:
-        width, block = self.config.n_embd, self.config.block_size
-        return _Scratch(
-            self._keep(torch.zeros(ROWS, 4 * width, dtype=torch.uint8)),
-            self._keep(torch.empty(ROWS)),
-            self._keep(torch.empty(ROWS, 4 * width)),
-            self._keep(torch.empty(ROWS, width)),
-            self._keep(torch.empty(int(self._code.bark_max_threads()), block)),
-        )
+    def _struct(self, layer: PackedLayer) -> _Layer:
+        keep = self._memory.keep
+        norms = [keep(tensor) for tensor in (*layer.norm_1, *layer.norm_2)]
+        matrices = (layer.attention, layer.projection, layer.expansion, layer.contraction)
+        return _Layer(*norms, *(matrix.struct for matrix in matrices))
 
-    def _keep(self, tensor: Tensor) -> int:
-        tensor = tensor.contiguous()
-        self._kept.append(tensor)
-        return tensor.data_ptr()
+
+class _Memory:
+    """Tensors that C points at, kept alive."""
+
+    def __init__(self) -> None:
+        self._tensors: list[Tensor] = []
+
+    def keep(self, tensor: Tensor | None) -> int | None:
+        """Where it lies; None has no place."""
+        if tensor is None:
+            return None
+        self._tensors.append(tensor.contiguous())
+        return self._tensors[-1].data_ptr()
+
+
+def threads() -> int:
+    """As many as torch uses."""
+    return min(torch.get_num_threads(), int(_compiled().bark_max_threads()))
+
+
+def _compiled() -> ctypes.CDLL:
+    code = library()
+    if code is None:
+        raise RuntimeError("there is no compiled int8 kernel")
+    return code
 
 
 def in_blocks(values: Tensor) -> Tensor:

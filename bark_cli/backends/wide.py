@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from bark_cli.codec import Codec, CodecStream
-from bark_cli.model import FineGPT
 from bark_cli.steps import FineWindow
 from bark_cli.tokens import Tokens
 
@@ -16,9 +15,9 @@ from bark_cli.tokens import Tokens
 class WideParts:
     """The fine network and the codec on one device; half of a `backends.Backend`."""
 
-    def __init__(self, fine: FineGPT, codec: Codec, device: torch.device) -> None:
+    def __init__(self, fine: Callable[[int, Tensor], Tensor], codec: Codec, device: torch.device) -> None:
         self.device = device
-        self._fine = fine.to(device)
+        self._fine = fine  # called as `model.FineGPT` is
         # MPS lacks operators that EnCodec needs
         self._codec = codec.to("cpu" if device.type == "mps" else device)
 
