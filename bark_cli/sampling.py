@@ -40,7 +40,7 @@ def probabilities(logits: Tensor, sampling: StageSampling) -> Tensor:
 
 def draw(probabilities: Tensor, stream: torch.Generator) -> Tensor:
     """One id (...) from each distribution (..., V)."""
-    # What torch.multinomial does with one sample of each row, to the last bit, without its checks of the input
+    # what torch.multinomial does with one sample of each row, to the last bit, without its checks
     arrivals = torch.empty_like(probabilities).exponential_(generator=stream)
     return torch.div(probabilities, arrivals, out=arrivals).argmax(dim=-1)
 

@@ -47,9 +47,8 @@ def int8_state(network: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]
             state[name], scales[name] = matrix.values, matrix.scale
         else:
             state[name] = torch.randn_like(tensor) * 0.1 + (1.0 if "ln" in name else 0.0)
-    network.load_state_dict(
-        {n: t if n not in scales else Int8Matrix(t, scales[n]).floats() for n, t in state.items()}
-    )
+    floats = {n: Int8Matrix(t, scales[n]).floats() if n in scales else t for n, t in state.items()}
+    network.load_state_dict(floats, strict=False)
     network.eval().requires_grad_(False)
     return state, scales
 
