@@ -230,7 +230,7 @@ class Bark:
         jobs = (self._job(index, request, on_progress) for index, request in enumerate(requests))
         with closing(Engine[Speech](self._backend, batch_size).run(jobs)) as outcomes:
             while True:
-                with fitting_threads(self.config.coarse.gpt.n_embd):  # only while it is our turn
+                with fitting_threads(batch_size * self.config.coarse.gpt.n_embd):  # only while it is our turn
                     outcome = next(outcomes, None)
                 if outcome is None:
                     break

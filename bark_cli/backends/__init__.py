@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from bark_cli.steps import Decode, FineWindow, Prefill
+from bark_cli.steps import Answer, Decode, FineWindow, Prefill
 from bark_cli.tokens import Tokens
 
 CausalStage = Literal["semantic", "coarse"]
@@ -37,8 +37,8 @@ class Backend(Protocol):
         """Begin a sequence: its context, and logits (len(legal),) of the next token."""
         ...
 
-    def decode(self, stage: CausalStage, requests: Sequence[tuple[Any, Decode]]) -> list[Tensor]:
-        """Append one token to each sequence: logits (len(legal),) each."""
+    def decode(self, stage: CausalStage, requests: Sequence[tuple[Any, Decode]]) -> Sequence[Answer]:
+        """Append one token to each sequence: logits (len(legal),) each, or tokens if `ahead` lets it draw."""
         ...
 
     def release(self, context: Any) -> None:

@@ -12,7 +12,7 @@ from bark_cli.errors import OptionError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
-NARROW = 512  # below this width a step of one token is too short to be shared between threads
+NARROW = 512  # numbers in a step of one token, below which it is too short to be shared between threads
 
 
 def choose_device(name: str) -> torch.device:
@@ -79,7 +79,7 @@ def cpu_abilities() -> str:
 
 @contextmanager
 def fitting_threads(width: int) -> Iterator[None]:
-    """One thread for networks narrower than NARROW, inside the block.
+    """One thread, inside the block, for steps of less than NARROW numbers: a network's width times its batch.
 
     Threads that share so short a step spend their time waiting for each other, and where another process has
     one of the cores they spin for it: nano took twenty times as long then.

@@ -1,0 +1,136 @@
+"""The int8 backend on nano's real weights, against the plain backend in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from bark_cli import hub
+from bark_cli.backends import Backend, CausalStage, kernel
+from bark_cli.backends.eager import EagerBackend
+from bark_cli.backends.int8 import Int8Backend
+from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
+from bark_cli.coarse import legal as coarse_legal
+from bark_cli.pipeline import Bark, SpeechRequest
+from bark_cli.semantic import legal as semantic_legal
+from bark_cli.steps import Decode, FineWindow, Prefill
+from bark_cli.tokenizer import BarkTokenizer
+from bark_cli.tokens import SamplingOptions, StageSampling
+
+pytestmark = pytest.mark.skipif(kernel.library() is None, reason="no C compiler was there at installation")
+TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
+
+
+@pytest.fixture(scope="module")
+def nano() -> Checkpoint:
+    return read_checkpoint(hub.resolve_model("nano").folder)
+
+
+@pytest.fixture(scope="module")
+def exact(nano: Checkpoint) -> EagerBackend:
+    return EagerBackend(build_networks(nano), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def fast(nano: Checkpoint) -> Int8Backend:
+    return Int8Backend(nano)
+
+
+@dataclass(frozen=True)
+class Error:
+    """How far logits are off, in units of their spread, and how often the likeliest id agrees."""
+
+    most: float
+    mean: float
+    agreement: float
+
+    @classmethod
+    def between(cls, found: Tensor, expected: Tensor) -> Error:
+        difference = (found - expected).abs() / expected.std(dim=-1, keepdim=True)
+        agreement = (found.argmax(dim=-1) == expected.argmax(dim=-1)).float().mean()
+        return cls(float(difference.max()), float(difference.mean()), float(agreement))
+
+
+def opening(nano: Checkpoint, stage: CausalStage) -> tuple[Prefill, range]:
+    """A real prompt of a stage, and the ids that are legal after it."""
+    config = nano.config
+    if stage == "semantic":
+        words = BarkTokenizer.from_file(nano.tokenizer_file, config.semantic).encode(TEXT)
+        text = np.pad(
+            words,
+            (0, config.semantic.max_text_tokens - len(words)),
+            constant_values=config.semantic.text_pad_token,
+        )
+        ids = semantic_legal(config.semantic)
+        return Prefill(np.append(text, config.semantic.infer_token), ids), ids
+    ids = coarse_legal(0, config.coarse)
+    spoken = np.arange(config.coarse.max_semantic_tokens) * 37 % config.semantic.vocab_size
+    return Prefill(np.append(spoken, config.coarse.infer_token), ids), ids
+
+
+def teacher_forced(
+    backends: tuple[Backend, Backend], stage: CausalStage, nano: Checkpoint, count: int
+) -> Error:
+    """Both hear the tokens that the second finds likeliest; returns the first one's error."""
+    request, legal = opening(nano, stage)
+    opened = [backend.prefill(stage, request) for backend in backends]
+    contexts, logits = [o[0] for o in opened], [[o[1]] for o in opened]
+    most = getattr(nano.config, stage).gpt.block_size - len(request.ids)
+    for _ in range(min(count, most) - 1):
+        # the last semantic id ends speech
+        token = legal.start + int(logits[1][-1][: len(legal) - (stage == "semantic")].argmax())
+        for backend, context, made in zip(backends, contexts, logits, strict=True):
+            made += backend.decode(stage, [(context, Decode(token, legal))])
+    return Error.between(torch.stack(logits[0]), torch.stack(logits[1]))
+
+
+@pytest.mark.parametrize("stage", ["semantic", "coarse"])
+def test_two_hundred_tokens_are_nearly_always_the_same(
+    stage: CausalStage, nano: Checkpoint, exact: EagerBackend, fast: Int8Backend
+) -> None:
+    error = teacher_forced((fast, exact), stage, nano, 200)
+    print(f"{stage}: {error}")
+    assert error.agreement >= 0.9
+    assert error.mean < 0.05
+    assert error.most < 1.0
+
+
+def test_fine_codes_are_nearly_always_the_same(
+    nano: Checkpoint, exact: EagerBackend, fast: Int8Backend
+) -> None:
+    voice = np.load(next(hub.resolve_model("nano").folder.parents[2].glob("presets/nano/anna.npz")))
+    config = nano.config.fine
+    codes = np.full((config.n_codebooks, config.window_frames), config.codebook_size)
+    frames = min(config.window_frames, voice.fine.shape[1])
+    codes[:3, :frames] = voice.fine[:3, :frames]
+    window = FineWindow(3, codes.astype(np.int64))
+    [found], [expected] = fast.fine_logits([window]), exact.fine_logits([window])
+    error = Error.between(found[:frames], expected[:frames])
+    print(f"fine: {error}")
+    assert error.agreement >= 0.9
+    assert error.mean < 0.05
+
+
+def test_a_batch_says_what_each_says_alone() -> None:
+    bark = Bark.load("nano", precision="int8", device="cpu")
+    livelier = SamplingOptions(
+        semantic=StageSampling(temperature=0.7),
+        coarse=StageSampling(temperature=0.7),
+        fine=StageSampling(temperature=0.5),
+        max_duration_s=1.2,
+    )
+    lines = [("One.", "nano/ben"), (TEXT, None), ("Is it raining?", "none"), ("This one.", "nano/dora")]
+    requests = [
+        SpeechRequest(text=text, voice=voice, seed=seed, options=livelier)
+        for seed, (text, voice) in enumerate(lines)
+    ]
+    alone = [bark.say_all([request])[0] for request in requests]
+    for batch_size in (2, 4):
+        together = bark.say_all(requests, batch_size=batch_size)
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one.tokens.fine, other.tokens.fine)
+            np.testing.assert_array_equal(one.audio.samples, other.audio.samples)
