@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bark_cli.backends.device import NARROW, choose_device, fitting_threads
+from bark_cli.backends import device as devices
+from bark_cli.backends.device import NARROW, choose_device, choose_precision, cpu_abilities, fitting_threads
 from bark_cli.errors import OptionError
 
 
@@ -54,3 +55,51 @@ def test_a_narrow_network_gets_one_thread_and_gives_the_others_back() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def abilities(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """A CPU that has these and no others."""
+    for name in ("amx_tile", "avx512_bf16", "vnni", "avx2"):
+        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda name=name: name in names)
+
+
+def test_auto_takes_int8_where_the_kernel_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "library", lambda: object())
+    assert choose_precision("auto", torch.device("cpu")) == "int8"
+
+
+@pytest.mark.parametrize(
+    ("has", "expected"), [(["amx_tile"], "bf16"), (["avx512_bf16"], "bf16"), (["avx2"], "fp32")]
+)
+def test_without_the_kernel_auto_looks_at_the_cpu(
+    has: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "library", lambda: None)
+    abilities(monkeypatch, *has)
+    assert choose_precision("auto", torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cuda", "bf16"), ("mps", "fp16")])
+def test_auto_on_a_gpu_takes_sixteen_bits(kind: str, expected: str) -> None:
+    assert choose_precision("auto", torch.device(kind)) == expected
+
+
+def test_int8_that_cannot_be_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OptionError, match="int8 is for the CPU"):
+        choose_precision("int8", torch.device("cuda"))
+    monkeypatch.setattr(devices, "library", lambda: None)
+    with pytest.raises(OptionError, match="install one and then bark again, or use --precision bf16"):
+        choose_precision("int8", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["", "int4", "fp16", "INT8"])
+def test_an_unknown_precision_names_those_there_are(name: str) -> None:
+    with pytest.raises(OptionError, match="use one of auto, fp32, bf16, int8"):
+        choose_precision(name, torch.device("cpu"))
+
+
+def test_the_cpu_is_described_by_what_the_choice_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    abilities(monkeypatch, "vnni", "avx2")
+    assert cpu_abilities() == "AVX-512 VNNI, AVX2"
+    abilities(monkeypatch)
+    assert cpu_abilities() == "none of AMX, AVX-512 and AVX2"

@@ -20,6 +20,7 @@ from bark_cli.semantic import legal as semantic_legal
 from bark_cli.steps import Decode, FineWindow, Prefill
 from bark_cli.tokenizer import BarkTokenizer
 from bark_cli.tokens import SamplingOptions, StageSampling
+from bark_cli.voices import find_voice
 
 pytestmark = pytest.mark.skipif(kernel.library() is None, reason="no C compiler was there at installation")
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
@@ -102,7 +103,7 @@ def test_two_hundred_tokens_are_nearly_always_the_same(
 def test_fine_codes_are_nearly_always_the_same(
     nano: Checkpoint, exact: EagerBackend, fast: Int8Backend
 ) -> None:
-    voice = np.load(next(hub.resolve_model("nano").folder.parents[2].glob("presets/nano/anna.npz")))
+    voice = find_voice("nano/anna", model_folder=nano.folder, config=nano.config).tokens
     config = nano.config.fine
     codes = np.full((config.n_codebooks, config.window_frames), config.codebook_size)
     frames = min(config.window_frames, voice.fine.shape[1])
