@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 
 import numpy as np
 import torch
 
 from bark_cli.sampling import draw, probabilities
-from bark_cli.steps import CoarseSteps, Decode, Growing, Prefill, Wait
+from bark_cli.steps import Ahead, CoarseSteps, Decode, Growing, Prefill, Wait, tokens_of
 from bark_cli.tokens import BarkTokens, CoarseConfig, StageSampling, Tokens
 
 
@@ -122,7 +122,7 @@ def steps(
     stream: torch.Generator,
     made: Growing[int] | None = None,
 ) -> CoarseSteps:
-    """Ask for flat tokens one by one, a prompt opening each window; return codes (n_codebooks, F).
+    """Ask for flat tokens, a prompt opening each window; return codes (n_codebooks, F).
 
     Waits while the semantic stage has not made what a step needs. The flat tokens are added to `made` as they
     come.
@@ -130,22 +130,47 @@ def steps(
     history = trim_history(voice, config, semantic_rate_hz)
     n_before = len(history.semantic)
     made = Growing[int]() if made is None else made
-    for step in count():
+    while True:
+        step = len(made.items)
         while not semantic.ended and not enough(
             len(semantic.items), n_before, step, config, semantic_rate_hz
         ):
             yield Wait()
-        if step >= n_steps(len(semantic.items), config, semantic_rate_hz):
+        known = n_steps(len(semantic.items), config, semantic_rate_hz)
+        if step >= known:
             break
+        request: Prefill | Decode
         if step % config.sliding_window_tokens == 0:
             context = np.concatenate([history.semantic, np.array(semantic.items, dtype=np.int64)])
             so_far = np.concatenate([history.flat, np.array(made.items, dtype=np.int64)])
-            logits = yield prompt(context, so_far, n_before, step, config, semantic_rate_hz)
+            request = prompt(context, so_far, n_before, step, config, semantic_rate_hz)
         else:
-            logits = yield Decode(made.items[-1], legal(step, config))
-        made.items.append(legal(step, config).start + int(draw(probabilities(logits, sampling), stream)))
+            further = ahead(step, known, config, sampling, stream)
+            request = Decode(made.items[-1], further.legal[0], further)
+        made.items += tokens_of(
+            (yield request),
+            partial(next_token, ids=legal(step, config), sampling=sampling, stream=stream),
+        )
     made.ended = True
     return unflatten(np.array(made.items, dtype=np.int64), config)
+
+
+def next_token(logits: torch.Tensor, ids: range, sampling: StageSampling, stream: torch.Generator) -> int:
+    """The id drawn from the logits (len(ids),) of these ids."""
+    return ids.start + int(draw(probabilities(logits, sampling), stream))
+
+
+def ahead(
+    step: int, known: int, config: CoarseConfig, sampling: StageSampling, stream: torch.Generator
+) -> Ahead:
+    """The way from `step` to the end of its window, or to the first step that is not `known` to come."""
+    window = config.sliding_window_tokens
+    return Ahead(
+        steps=min(known, (step // window + 1) * window) - step,
+        legal=tuple(legal(step + turn, config) for turn in range(config.n_codebooks)),
+        sampling=sampling,
+        stream=stream,
+    )
 
 
 def _first(n_before: int, step: int, config: CoarseConfig, semantic_rate_hz: float) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from bark_cli.backends import AudioStream, Backend, CausalStage
 from bark_cli.errors import BarkError, OptionError
-from bark_cli.steps import Close, Decode, FineWindow, Job, Prefill, Request, Result, Sound
+from bark_cli.steps import Answer, Close, Decode, FineWindow, Job, Prefill, Request, Result, Sound
 
 CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
 Kind = TypeVar("Kind", Prefill, Decode, FineWindow, Sound)
@@ -143,10 +143,18 @@ class Engine(Generic[Result]):
     def _decode(self, stage: CausalStage) -> None:
         """Append a token to every sequence of a stage, all at once."""
         asking = [(slot, request) for slot, request in self._asking(Decode) if slot.stage == stage]
-        requests = [(slot.open[stage].context, request) for slot, request in asking]
-        for slot, request in asking:
-            slot.open[stage].ids.append(request.token)
-        self._answer([slot for slot, _ in asking], lambda: self.backend.decode(stage, requests))
+        self._answer([slot for slot, _ in asking], partial(self._append, stage, asking))
+
+    def _append(self, stage: CausalStage, asking: list[tuple[_Slot[Result], Decode]]) -> Sequence[Answer]:
+        sequences = [slot.open[stage] for slot, _ in asking]
+        requests = [request for _, request in asking]
+        answers = self.backend.decode(
+            stage, [(s.context, r) for s, r in zip(sequences, requests, strict=True)]
+        )
+        for sequence, request, answer in zip(sequences, requests, answers, strict=True):
+            drawn = [] if isinstance(answer, Tensor) else answer[:-1].tolist()
+            sequence.ids += [request.token, *drawn]
+        return answers
 
     def _fine(self) -> None:
         """Predict a codebook of every window, all at once."""
@@ -186,7 +194,7 @@ class Engine(Generic[Result]):
         """The slots that ask for something of that kind, and what."""
         return [(slot, slot.request) for slot in self._slots if isinstance(slot.request, kind)]
 
-    def _answer(self, slots: Sequence[_Slot[Result]], answers: Callable[[], Sequence[Tensor]]) -> None:
+    def _answer(self, slots: Sequence[_Slot[Result]], answers: Callable[[], Sequence[Answer]]) -> None:
         """Send every slot its answer; the time that takes, drawing tokens included, they share."""
         if not slots:
             return
@@ -197,7 +205,7 @@ class Engine(Generic[Result]):
         for slot, stage in zip(slots, stages, strict=True):
             slot.seconds[stage] += share
 
-    def _send(self, slot: _Slot[Result], answer: Tensor | None) -> None:
+    def _send(self, slot: _Slot[Result], answer: Answer | None) -> None:
         """Let a job go on to its next request, or its end."""
         try:
             slot.stage, slot.request = slot.job.send(answer)

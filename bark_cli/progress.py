@@ -51,9 +51,9 @@ class Watch:
         self.began = time.perf_counter()
         self._tell()
 
-    def step(self) -> None:
-        """One more step is done."""
-        self.done += 1
+    def step(self, count: int = 1) -> None:
+        """So many more steps are done."""
+        self.done += count
         self._tell()
 
     def finish(self) -> None:

@@ -31,11 +31,14 @@ def probabilities(logits: Tensor, sampling: StageSampling) -> Tensor:
         )
     if sampling.temperature == 0.0:
         return torch.nn.functional.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
-    if sampling.top_p is not None:
-        logits = _keep_top_p(logits, sampling.top_p)
-    if sampling.top_k is not None:
-        logits = _keep_top_k(logits, sampling.top_k)
-    return torch.softmax(logits / sampling.temperature, dim=-1)
+    return torch.softmax(filtered(logits, sampling.top_k, sampling.top_p) / sampling.temperature, dim=-1)
+
+
+def filtered(logits: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
+    """Logits (..., V) with -inf for what the filters drop; None switches one off."""
+    if top_p is not None:
+        logits = _keep_top_p(logits, top_p)
+    return logits if top_k is None else _keep_top_k(logits, top_k)
 
 
 def draw(probabilities: Tensor, stream: torch.Generator) -> Tensor:

@@ -5,13 +5,14 @@ After suno-ai/bark, bark/generation.py, generate_text_semantic.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate, repeat
 
 import numpy as np
 import torch
 
 from bark_cli.sampling import draw, probabilities
-from bark_cli.steps import CausalSteps, Decode, Growing, Prefill
+from bark_cli.steps import Ahead, CausalSteps, Decode, Growing, Prefill, tokens_of
 from bark_cli.tokens import SamplingOptions, SemanticConfig, Tokens
 
 
@@ -61,23 +62,33 @@ def steps(
     """
     limit = longest(config, options.max_duration_s)
     made = Growing[int]() if made is None else made
-    logits = yield prompt(text_ids, history, config)
-    while True:
-        token = next_token(logits, config, options, stream)
-        if token is None:
-            break
-        made.items.append(token)
-        if len(made.items) == limit:
-            break
-        logits = yield Decode(token, legal(config))
-    made.ended = True
+    choose = partial(next_token, config=config, options=options, stream=stream)
+    request: Prefill | Decode = prompt(text_ids, history, config)
+    while not made.ended:
+        new = tokens_of((yield request), choose)
+        made.items += [token for token in new if token != config.pad_token]
+        made.ended = new[-1] == config.pad_token or len(made.items) == limit
+        further = ahead(limit - len(made.items), config, options, stream)
+        request = Decode(new[-1], legal(config), further)
     return np.array(made.items, dtype=np.int64)
+
+
+def ahead(n: int, config: SemanticConfig, options: SamplingOptions, stream: torch.Generator) -> Ahead:
+    """`next_token` for up to `n` tokens, as data."""
+    return Ahead(
+        steps=n,
+        legal=(legal(config) if options.may_end else range(config.pad_token),),
+        sampling=options.semantic,
+        stream=stream,
+        may_end=options.may_end,
+        min_end_p=options.min_eos_p,
+    )
 
 
 def next_token(
     logits: torch.Tensor, config: SemanticConfig, options: SamplingOptions, stream: torch.Generator
-) -> int | None:
-    """The token drawn from logits (vocab_size + 1,), or None where speech ends.
+) -> int:
+    """The token drawn from logits (vocab_size + 1,); the last of them, the pad token, where speech ends.
 
     Speech ends when end of speech is drawn, or when it is as likely as `min_eos_p` after filters and
     temperature: a filter that removes it also keeps it from ending the speech early.
@@ -86,10 +97,8 @@ def next_token(
         return int(draw(probabilities(logits[: config.pad_token], options.semantic), stream))
     distribution = probabilities(logits, options.semantic)
     token = int(draw(distribution, stream))
-    if token == config.pad_token:
-        return None
     if options.min_eos_p is not None and float(distribution[config.pad_token]) >= options.min_eos_p:
-        return None
+        return config.pad_token
     return token
 
 

@@ -6,13 +6,15 @@ end: it needs no device and can be driven alone, interleaved with others, or by 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from bark_cli.tokens import Tokens
+from bark_cli.tokens import StageSampling, Tokens
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,12 +29,42 @@ class Prefill:
     merged: Tokens | None = None  # (M,) ids whose embeddings are added to those of the first M positions
 
 
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """How a stage goes on after a token, so that a backend that draws where it computes can go on alone."""
+
+    steps: int  # tokens that are wanted at most, at least 1
+    legal: tuple[range, ...]  # ids of the next token, the one after it and so on, in turn; all of one length
+    sampling: StageSampling
+    stream: torch.Generator  # what the tokens are drawn with, and nothing but it and the logits
+    may_end: bool = False  # the last legal id is an end: no token follows it
+    min_end_p: float | None = None  # an end that is as likely as this is taken
+
+    def until_end(self, tokens: Tokens, end_p: Tokens) -> Tokens:
+        """Of tokens (n,) those that count: up to the end, which is the last of them then.
+
+        The end's probabilities (n,), after filters and temperature, are those with which each was drawn.
+        """
+        end = self.legal[0][-1]
+        ends = tokens == end
+        if self.min_end_p is not None:
+            ends = ends | (end_p >= self.min_end_p)
+        if not self.may_end or not ends.any():
+            return tokens
+        return np.append(tokens[: ends.argmax()], end)
+
+
 @dataclass(frozen=True)
 class Decode:
-    """Append one token to the sequence begun last; answered with logits (len(legal),) of the next token."""
+    """Append one token to the sequence begun last; answered with logits (len(legal),) of the next token.
+
+    Where `ahead` is there, a backend may answer with the next tokens (n,) instead, 1 <= n <= `ahead.steps`;
+    all but the last of them it has appended too.
+    """
 
     token: int
     legal: range
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +106,17 @@ class Growing(Generic[Item]):
 
 
 Request = Prefill | Decode | FineWindow | Sound | Close
-CausalSteps = Generator[Prefill | Decode, Tensor, Tokens]
-CoarseSteps = Generator[Prefill | Decode | Wait, Tensor, Tokens]
+Answer = Tensor | Tokens  # logits, or tokens that the backend drew from them
+CausalSteps = Generator[Prefill | Decode, Answer, Tokens]
+CoarseSteps = Generator[Prefill | Decode | Wait, Answer, Tokens]
 FineSteps = Generator[FineWindow, Tensor, Tokens]
 # An utterance, or some of its stages: (stage, request) -> answer
 Job = Generator[tuple[str, Request], Any, Result]
+
+
+def tokens_of(answer: Answer, choose: Callable[[Tensor], int]) -> list[int]:
+    """The tokens that the backend drew, or the one chosen from its logits."""
+    if isinstance(answer, Tensor):
+        return [choose(answer)]
+    drawn: list[int] = answer.tolist()
+    return drawn

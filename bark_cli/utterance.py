@@ -231,7 +231,7 @@ class _Lane:
         if self.request is None:
             self.watch.finish()
         else:
-            self.watch.step()
+            self.watch.step(1 if isinstance(answer, Tensor) else len(answer))
 
     def _advance(self, answer: Any) -> None:
         try:

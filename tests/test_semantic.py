@@ -83,7 +83,7 @@ def test_speech_stops_when_no_more_fits(config: SemanticConfig) -> None:
     assert appended == [7, 7]  # the last token needs no answer
 
 
-def one_end(config: SemanticConfig, options: SamplingOptions, end_p: float) -> int | None:
+def one_end(config: SemanticConfig, options: SamplingOptions, end_p: float) -> int:
     """The token drawn where token 1 has probability 1 - end_p and the end has the rest."""
     logits = torch.full((config.vocab_size + 1,), -torch.inf)
     logits[1], logits[config.pad_token] = torch.tensor([1 - end_p, end_p]).log()
@@ -93,7 +93,8 @@ def one_end(config: SemanticConfig, options: SamplingOptions, end_p: float) -> i
 def test_speech_ends_as_soon_as_its_end_is_likely_enough(config: SemanticConfig) -> None:
     def ends(end_p: float, min_eos_p: float | None, **sampling: float) -> bool:
         stage = StageSampling(**{"temperature": 1.0, **sampling})  # type: ignore[arg-type]
-        return one_end(config, SamplingOptions(semantic=stage, min_eos_p=min_eos_p), end_p) is None
+        token = one_end(config, SamplingOptions(semantic=stage, min_eos_p=min_eos_p), end_p)
+        return token == config.pad_token
 
     assert ends(0.25, 0.25)  # at the threshold, not only above it
     assert not ends(0.25, 0.26)
