@@ -226,7 +226,7 @@ class Bark:
             OptionError: the batch size is less than 1.
         """
         if batch_size is None:
-            batch_size = fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
+            batch_size = self.fitting_batch_size()
         jobs = (self._job(index, request, on_progress) for index, request in enumerate(requests))
         with closing(Engine[Speech](self._backend, batch_size).run(jobs)) as outcomes:
             while True:
@@ -235,6 +235,10 @@ class Bark:
                 if outcome is None:
                     break
                 yield outcome.index, _accounted(outcome)
+
+    def fitting_batch_size(self) -> int:
+        """How many utterances at once the free memory holds, 1 .. 64."""
+        return fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
 
     def _steps(self, job: Job[Speech]) -> Generator[Speech | None, None, None]:
         """Work on one job alone; None after each step, and the Speech after the last."""

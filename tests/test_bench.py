@@ -219,6 +219,15 @@ def test_the_command_prints_json(
     assert all(line.startswith("bark: ") for line in captured.err.splitlines())
 
 
+def test_a_batch_as_large_as_memory_holds(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.pipeline.Bark.fitting_batch_size", lambda self: 5)
+    options = ("--seconds", "0.1", "--batch-size", "auto", "--repeats", "1", "--json")
+    assert bench("-m", str(tiny_model), *options) == 0
+    assert json.loads(capsys.readouterr().out)["batch_size"] == 5
+
+
 def test_the_command_prints_a_table(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench("-m", str(tiny_model), "--seconds", "0.2", "--precision", "fp32", "-q") == 0
     captured = capsys.readouterr()
@@ -254,6 +263,8 @@ def test_random_weights_from_the_command(
     ("options", "line"),
     [
         (["--random-weights", "-m", "nano"], "--random-weights is a model by itself; leave out --model"),
+        (["--batch-size", "0"], "batch size '0' is neither auto nor a number 1..1024"),
+        (["--batch-size", "many"], "batch size 'many' is neither auto nor a number 1..1024"),
         (["--seconds", "0"], "seconds 0.0 is outside 0..3600"),
         (["--plot", "out.bmp"], "out.bmp is not the name of a picture; end it in .png, .svg, .pdf"),
         (["-m", "no-such-model"], "there is no model 'no-such-model'"),

@@ -65,7 +65,10 @@ def abilities(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 def test_auto_takes_int8_where_the_kernel_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "library", lambda: object())
+    abilities(monkeypatch, "avx2")
     assert choose_precision("auto", torch.device("cpu")) == "int8"
+    abilities(monkeypatch)  # another kind of CPU
+    assert choose_precision("auto", torch.device("cpu")) == "fp32"
 
 
 @pytest.mark.parametrize(

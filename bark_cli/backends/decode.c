@@ -19,6 +19,8 @@
 #include <unistd.h>
 #endif
 
+#define INLINE static inline __attribute__((always_inline))
+
 #define ROWS 16        /* of a matrix that are multiplied at once */
 #define INPUTS 16      /* that each line of a matrix is multiplied with, at most */
 #define GROUP 128      /* rows of a matrix that many inputs meet at once */
@@ -130,16 +132,19 @@ static float round_row(const float *x, int width, uint8_t *rounded) { /* returns
 typedef __m512i Sums;
 static inline Sums no_sums(void) { return _mm512_setzero_si512(); }
 static inline Sums add_line(Sums sums, const int8_t *line, uint32_t four_inputs) {
-    return _mm512_dpbusd_epi32(sums, _mm512_set1_epi32((int)four_inputs), _mm512_load_si512(line));
+    return _mm512_dpbusd_epi32(sums, _mm512_set1_epi32((int)four_inputs), _mm512_loadu_si512(line));
 }
 static inline void read_sums(Sums sums, int32_t *out) { _mm512_storeu_si512(out, sums); }
 #elif defined(__AVX2__)
 typedef struct { __m256i pair[4]; } Sums; /* two partial sums for each row: products of 8 bits need 16 to stay exact */
-static inline Sums no_sums(void) { return (Sums){{_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()}}; }
+static inline Sums no_sums(void) {
+    __m256i zero = _mm256_setzero_si256();
+    return (Sums){{zero, zero, zero, zero}};
+}
 static inline Sums add_line(Sums sums, const int8_t *line, uint32_t four_inputs) {
     __m256i x = _mm256_broadcastq_epi64(_mm_cvtepu8_epi16(_mm_cvtsi32_si128((int)four_inputs)));
     for (int i = 0; i < 4; i++) {
-        __m256i rows = _mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)line + i));
+        __m256i rows = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)line + i));
         sums.pair[i] = _mm256_add_epi32(sums.pair[i], _mm256_madd_epi16(rows, x));
     }
     return sums;
@@ -155,8 +160,8 @@ static inline Sums no_sums(void) { return (Sums){{0}}; }
 static inline Sums add_line(Sums sums, const int8_t *line, uint32_t four_inputs) {
     uint8_t x[4];
     memcpy(x, &four_inputs, 4);
-    for (int row = 0; row < ROWS; row++)
-        sums.row[row] += line[4 * row] * x[0] + line[4 * row + 1] * x[1] + line[4 * row + 2] * x[2] + line[4 * row + 3] * x[3];
+    for (int row = 0; row < ROWS; row++, line += 4)
+        sums.row[row] += line[0] * x[0] + line[1] * x[1] + line[2] * x[2] + line[3] * x[3];
     return sums;
 }
 static inline void read_sums(Sums sums, int32_t *out) { memcpy(out, sums.row, sizeof sums.row); }
@@ -169,8 +174,7 @@ static inline uint32_t four(const uint8_t *x) {
 }
 
 /* out[r][16] = a block of 16 rows times `count` inputs, whose rows are `columns` apart */
-static inline __attribute__((always_inline)) void block_of(const int8_t *lines, const uint8_t *x, int columns, int count,
-                                                           int32_t out[][ROWS]) {
+INLINE void block_of(const int8_t *lines, const uint8_t *x, int columns, int count, int32_t out[][ROWS]) {
     Sums sums[INPUTS];
     for (int r = 0; r < count; r++) sums[r] = no_sums();
     for (int c = 0; c < columns; c += 4) {
@@ -312,26 +316,25 @@ static void remember(const Network *net, uint16_t *cache, int layer, int positio
         }
 }
 
-/* dots[k] = query . key k, for `count` keys; out += weights[k] * value k. Plain loops, and AVX-512 for whole vectors. */
+/* dots[k] = query . key k, for `count` keys; out = the sum of weights[k] * value k */
 #if defined(__AVX512F__)
 static inline __m512 load_bf16(const uint16_t *from) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16));
 }
 
-static inline __attribute__((always_inline)) void dots_of(const float *query, const uint16_t *keys, int count, int vectors,
-                                                          float *dots) {
+INLINE void dots_of(const float *query, const uint16_t *keys, int count, int vectors, float *dots) {
     __m512 q[MAX_VECTORS];
     for (int v = 0; v < vectors; v++) q[v] = _mm512_loadu_ps(query + 16 * v);
     for (int t = 0; t < count; t++) {
         for (int v = 0; v < vectors; v += 2) __builtin_prefetch(keys + ((size_t)t * vectors + v) * 16 + AHEAD / 2);
         __m512 sum = _mm512_mul_ps(q[0], load_bf16(keys + (size_t)t * 16 * vectors));
-        for (int v = 1; v < vectors; v++) sum = _mm512_fmadd_ps(q[v], load_bf16(keys + ((size_t)t * vectors + v) * 16), sum);
+        for (int v = 1; v < vectors; v++)
+            sum = _mm512_fmadd_ps(q[v], load_bf16(keys + ((size_t)t * vectors + v) * 16), sum);
         dots[t] = _mm512_reduce_add_ps(sum);
     }
 }
 
-static inline __attribute__((always_inline)) void gather_of(const float *weights, const uint16_t *values, int count,
-                                                            int vectors, float *out) {
+INLINE void gather_of(const float *weights, const uint16_t *values, int count, int vectors, float *out) {
     __m512 sum[MAX_VECTORS];
     for (int v = 0; v < vectors; v++) sum[v] = _mm512_setzero_ps();
     for (int t = 0; t < count; t++) {
@@ -422,8 +425,10 @@ static void attention(const Network *net, const Scratch *s, int layer, int n, ui
 #pragma omp for schedule(dynamic, 1)
     for (int job = 0; job < n * net->n_head; job++) {
         int i = job / net->n_head, head = job % net->n_head;
-        attend(s->wide + (size_t)i * 3 * net->width + (size_t)head * size, cache_of(net, caches[i], layer, 0, head),
-               cache_of(net, caches[i], layer, 1, head), positions[i] + 1, size, s->scores + (size_t)thread * net->block,
+        const float *query = s->wide + (size_t)i * 3 * net->width + (size_t)head * size;
+        const uint16_t *keys = cache_of(net, caches[i], layer, 0, head);
+        const uint16_t *values = cache_of(net, caches[i], layer, 1, head);
+        attend(query, keys, values, positions[i] + 1, size, s->scores + (size_t)thread * net->block,
                s->narrow + (size_t)i * net->width + (size_t)head * size);
     }
 }

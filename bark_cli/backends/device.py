@@ -55,8 +55,11 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 def _best_of_cpu() -> str:
-    """Int8 reads a quarter of the memory that fp32 does, which is what a step of one token waits for."""
-    if library() is not None:
+    """Int8 reads a quarter of the memory that fp32 does, which is what a step of one token waits for.
+
+    The kernel is written for x86; what a compiler makes of it elsewhere has not been measured.
+    """
+    if library() is not None and torch.cpu._is_avx2_supported():
         return "int8"
     return "bf16" if has_bf16_units() else "fp32"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,6 +36,9 @@ class Subject:
         """
         if self.random_weights and self.model is not None:
             raise OptionError("--random-weights is a model by itself; leave out --model, or --random-weights")
+
+
+MOST_UTTERANCES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +83,8 @@ def bench(
         ),
     ] = 5.0,
     batch_size: Annotated[
-        int, typer.Option(min=1, max=1024, metavar="N", help="Utterances spoken at once.")
-    ] = 1,
+        str, typer.Option(metavar="N|auto", help="Utterances spoken at once; auto: as many as memory holds.")
+    ] = "1",
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"], typer.Option(help="What the networks compute in.")
     ] = "auto",
@@ -117,7 +120,7 @@ def bench(
     run(subject, seconds, batch_size, repeats, delivery)
 
 
-def run(subject: Subject, seconds: float, batch_size: int, repeats: int, delivery: Delivery) -> None:
+def run(subject: Subject, seconds: float, batch_size: str, repeats: int, delivery: Delivery) -> None:
     """Measure and show; what can be found wrong without the model is, before it is loaded.
 
     Raises:
@@ -126,11 +129,13 @@ def run(subject: Subject, seconds: float, batch_size: int, repeats: int, deliver
     subject.check()
     from bark_cli.bench import BenchPlan, check_plot, draw, floors, measure
 
-    plan = BenchPlan(seconds=seconds, batch_size=batch_size, repeats=repeats)
+    plan = BenchPlan(seconds=seconds, batch_size=_batch_size(batch_size) or 1, repeats=repeats)
     if delivery.plot is not None:
         check_plot(Path(delivery.plot), force=delivery.force)
     tell = (lambda _: None) if delivery.quiet else note
     bark, load_seconds = _load(subject, tell)
+    if _batch_size(batch_size) is None:
+        plan = replace(plan, batch_size=bark.fitting_batch_size())
     result = measure(bark, plan, load_seconds=load_seconds, tell=tell)
     least = floors(bark.config, result)
     if delivery.plot is not None:
@@ -139,6 +144,19 @@ def run(subject: Subject, seconds: float, batch_size: int, repeats: int, deliver
         print_json(result.to_dict())
     else:
         _print_tables(result, least)
+
+
+def _batch_size(asked: str) -> int | None:
+    """The number that was asked for, or None for auto.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if asked == "auto":
+        return None
+    if not asked.isdecimal() or not 1 <= int(asked) <= MOST_UTTERANCES:
+        raise OptionError(f"batch size {asked!r} is neither auto nor a number 1..{MOST_UTTERANCES}")
+    return int(asked)
 
 
 def _load(subject: Subject, tell: Callable[[str], None]) -> tuple[Bark, float]:
