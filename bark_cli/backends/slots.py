@@ -17,12 +17,14 @@ from bark_cli.model import GPT, Attention, Block, KVCache
 from bark_cli.sampling import filtered
 from bark_cli.tokens import GPTConfig
 
-SPARE = 0  # the slot of rows that only fill up a batch
 STEPS = 32  # drawn at most before anybody looks
 
 
 class Slots:
-    """Keys and values of many sequences, (layers, 2, slots, heads, positions, head size)."""
+    """Keys and values of many sequences, (layers, 2, slots, heads, positions, head size).
+
+    Slot 0 is never taken: rows that only fill up a batch write there.
+    """
 
     def __init__(self, config: GPTConfig, like: Tensor) -> None:
         head_size = config.n_embd // config.n_head
