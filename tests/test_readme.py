@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import subprocess
@@ -12,13 +13,15 @@ import pytest
 import soundfile
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-# each `bark say` that writes a file: those of tables (where Markdown escapes the pipe) and the first command
-WRITING = sorted(
+# each `bark say` that writes: those of tables (where Markdown escapes the pipe) and the first command
+COMMANDS = sorted(
     {
         *re.findall(r"`(?:fortune \\\| )?(bark say [^`]*-o [^`]*)`", README),
         *re.findall(r"^pip install \. && (bark .*)$", README, re.MULTILINE),
     }
 )
+PIPING = [command.partition("|")[0].rstrip("\\ ") for command in COMMANDS if " -o - " in command]
+WRITING = [command for command in COMMANDS if " -o - " not in command]
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -34,6 +37,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_readme_shows_commands() -> None:
     assert len(WRITING) >= 6
+    assert PIPING
 
 
 @pytest.mark.parametrize("command", WRITING)
@@ -45,6 +49,17 @@ def test_command_writes_sound(command: str, tmp_path: Path) -> None:
     wave, rate = soundfile.read(tmp_path / words[words.index("-o") + 1])
     assert rate in (24_000, 48_000)
     assert 0.5 < len(wave) / rate < 14
+
+
+@pytest.mark.parametrize("command", PIPING)
+def test_command_sends_sound_into_a_pipe(command: str, tmp_path: Path) -> None:
+    words = shlex.split(command)
+    done = subprocess.run(
+        [sys.executable, "-m", "bark_cli", *words[1:]], cwd=tmp_path, capture_output=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    wave, _ = soundfile.read(io.BytesIO(done.stdout))
+    assert len(wave) > 12_000
 
 
 def test_python_example_runs(tmp_path: Path) -> None:
