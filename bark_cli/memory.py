@@ -21,10 +21,10 @@ def cache_bytes(gpt: GPTConfig, bytes_per_number: int) -> int:
 def fitting_batch_size(config: BarkConfig, bytes_per_number: int, free_bytes: int) -> int:
     """Utterances whose caches fill half of the free memory, 1 .. MOST; the rest is for what a step needs.
 
-    An utterance is in one stage at a time and so needs one cache, the larger of the two.
+    An utterance has a cache in both causal stages: they overlap, and what is done is kept for the next.
     """
-    largest = max(cache_bytes(gpt, bytes_per_number) for gpt in (config.semantic.gpt, config.coarse.gpt))
-    return max(1, min(MOST, free_bytes // 2 // largest))
+    both = sum(cache_bytes(gpt, bytes_per_number) for gpt in (config.semantic.gpt, config.coarse.gpt))
+    return max(1, min(MOST, free_bytes // 2 // both))
 
 
 def free_bytes(device: torch.device) -> int:

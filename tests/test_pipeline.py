@@ -209,11 +209,12 @@ def test_requests_are_taken_as_there_is_room(bark: Bark) -> None:
 
 
 def test_the_batch_fits_into_memory(tiny_config: BarkConfig) -> None:
-    largest = cache_bytes(tiny_config.semantic.gpt, 4)
-    assert largest == 2 * 2 * 80 * 32 * 4  # keys and values, layers, positions, width, bytes
+    semantic = cache_bytes(tiny_config.semantic.gpt, 4)
+    assert semantic == 2 * 2 * 80 * 32 * 4  # keys and values, layers, positions, width, bytes
+    both = semantic + cache_bytes(tiny_config.coarse.gpt, 4)
     assert fitting_batch_size(tiny_config, 4, free_bytes=0) == 1
-    assert fitting_batch_size(tiny_config, 4, free_bytes=10 * largest) == 5  # half of it
-    assert fitting_batch_size(tiny_config, 2, free_bytes=10 * largest) == 10
+    assert fitting_batch_size(tiny_config, 4, free_bytes=10 * both) == 5  # half of it
+    assert fitting_batch_size(tiny_config, 2, free_bytes=10 * both) == 10
     assert fitting_batch_size(tiny_config, 4, free_bytes=10**12) == MOST
 
 
