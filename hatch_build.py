@@ -33,7 +33,9 @@ class Kernel(BuildHookInterface[Any]):
         variants = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHER
         made = [name for name, flags in variants.items() if compiled(root / SOURCE, name, flags)]
         if not made:
-            self.app.display_warning("no C compiler: bark will compute without its int8 kernel, more slowly")
+            self.app.display_warning(
+                "nothing was compiled: bark will compute without its int8 kernel, more slowly"
+            )
             return
         build_data["artifacts"] += [f"/{SOURCE.with_name(f'decode-{name}.so')}" for name in made]
         build_data["pure_python"] = False
@@ -44,14 +46,18 @@ def compiled(source: Path, name: str, flags: list[str]) -> bool:
     """Whether one variant could be compiled, with OpenMP if the compiler has it."""
     target = source.with_name(f"decode-{name}.so")
     scratch = source.with_name(f".{target.name}.{os.getpid()}")  # a running bark keeps the old file
+    target.unlink(missing_ok=True)  # what cannot be compiled anew must not stay as it was
     compiler = os.environ.get("CC", "cc").split()
     for openmp in (["-fopenmp"], []):
         command = [*compiler, *FLAGS, *flags, *openmp, str(source), "-o", str(scratch), "-lm"]
         try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        scratch.replace(target)
-        return True
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except OSError as error:
+            print(f"bark: no C compiler: {error}")
+        except subprocess.CalledProcessError as error:
+            print(f"bark: {' '.join(flags + openmp)}: {error.stderr.strip().splitlines()[-1:]}")
+        else:
+            scratch.replace(target)
+            return True
     scratch.unlink(missing_ok=True)
     return False

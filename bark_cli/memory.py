@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +34,19 @@ def free_bytes(device: torch.device) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     with suppress(OSError, StopIteration):  # Linux, which also counts what it could drop
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
+        kilobytes = int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+        return min(kilobytes * 1024, free_of_container())
     with suppress(AttributeError, ValueError, OSError):  # not on Windows, nor on every Unix
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return 4 * 2**30
+
+
+def free_of_container(folder: Path = Path("/sys/fs/cgroup")) -> int:
+    """What a container's limit (cgroup, version 2 or 1) leaves; no limit leaves more than there is."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # the limit may be the word "max"
+            return max(0, int((folder / limit).read_text()) - int((folder / used).read_text()))
+    return sys.maxsize

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sized
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -227,6 +227,8 @@ class Bark:
         """
         if batch_size is None:
             batch_size = self.fitting_batch_size()
+        if isinstance(requests, Sized) and len(requests):
+            batch_size = min(batch_size, len(requests))  # which decides about threads
         jobs = (self._job(index, request, on_progress) for index, request in enumerate(requests))
         with closing(Engine[Speech](self._backend, batch_size).run(jobs)) as outcomes:
             while True:

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 Network = TypeVar("Network", bound=nn.Module)
 
-MANY_ROWS = 32  # above it a product is bound by arithmetic, which bf16 units do faster than int8 kernels
 _BLOCK = 2**15 - 1  # elements that torch works on in one thread, without waiting, and that the caches hold
 _WHOLE = 1.5 * 2**23  # has no bits for fractions: adding it rounds half to even, as round() does with threads
 

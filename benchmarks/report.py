@@ -43,8 +43,10 @@ def read_measured(folder: Path, cases: Iterable[Case]) -> list[Measured]:
         kept = read_records(folder / f"{case.name}.json")
         if kept is None or not kept["ours"]:
             continue
-        theirs = best(kept["theirs"]) if kept["theirs"] else None
-        found.append(Measured(case, best(kept["ours"]), theirs, len(kept["ours"]), kept["machine"]))
+        # where a run was stopped one side may have had more turns: those do not count
+        turns = min(len(kept["ours"]), len(kept["theirs"]) or len(kept["ours"]))
+        theirs = best(kept["theirs"][:turns]) if kept["theirs"] else None
+        found.append(Measured(case, best(kept["ours"][:turns]), theirs, turns, kept["machine"]))
     return found
 
 

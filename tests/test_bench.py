@@ -263,6 +263,7 @@ def test_random_weights_from_the_command(
     ("options", "line"),
     [
         (["--random-weights", "-m", "nano"], "--random-weights is a model by itself; leave out --model"),
+        (["--size", "large"], "--size is of --random-weights, or of a folder named by --model"),
         (["--batch-size", "0"], "batch size '0' is neither auto nor a number 1..1024"),
         (["--batch-size", "many"], "batch size 'many' is neither auto nor a number 1..1024"),
         (["--seconds", "0"], "seconds 0.0 is outside 0..3600"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -64,9 +66,14 @@ def abilities(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def test_auto_takes_int8_where_the_kernel_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "library", lambda: object())
+    has_threads = 1
+    code = SimpleNamespace(bark_has_threads=lambda: has_threads)
+    monkeypatch.setattr(devices, "library", lambda: code)
     abilities(monkeypatch, "avx2")
     assert choose_precision("auto", torch.device("cpu")) == "int8"
+    has_threads = 0  # compiled without OpenMP it would keep all cores but one waiting
+    assert choose_precision("auto", torch.device("cpu")) == "fp32"
+    has_threads = 1
     abilities(monkeypatch)  # another kind of CPU
     assert choose_precision("auto", torch.device("cpu")) == "fp32"
 
@@ -91,7 +98,9 @@ def test_int8_that_cannot_be_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(OptionError, match="int8 is for the CPU"):
         choose_precision("int8", torch.device("cuda"))
     monkeypatch.setattr(devices, "library", lambda: None)
-    with pytest.raises(OptionError, match="install one and then bark again, or use --precision bf16"):
+    with pytest.raises(
+        OptionError, match="install a C compiler and then bark again, or use --precision bf16"
+    ):
         choose_precision("int8", torch.device("cpu"))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bark_cli.backends.eager import EagerBackend
 from bark_cli.backends.int8 import Int8Backend
 from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
 from bark_cli.coarse import legal as coarse_legal
+from bark_cli.errors import GenerationError
 from bark_cli.pipeline import Bark, SpeechRequest
 from bark_cli.semantic import legal as semantic_legal
 from bark_cli.steps import Decode, FineWindow, Prefill
@@ -114,6 +116,27 @@ def test_fine_codes_are_nearly_always_the_same(
     print(f"fine: {error}")
     assert error.agreement >= 0.9
     assert error.mean < 0.05
+
+
+@pytest.mark.parametrize(
+    "broken", ["semantic.h.0.ln_1.weight", "semantic.ln_f.weight", "coarse.h.1.ln_2.weight"]
+)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_damaged_weights_are_told_and_not_spoken(broken: str, value: float, nano: Checkpoint) -> None:
+    tensors = dict(nano.tensors)
+    tensors[broken] = torch.full_like(tensors[broken], value)
+    bark = Bark.from_checkpoint(replace(nano, tensors=tensors), name="nano", device="cpu", precision="int8")
+    with pytest.raises(GenerationError, match="the network returned NaN"):
+        bark.say("Hello.", seed=1)
+
+
+def test_two_threads_do_not_disturb_each_other() -> None:
+    bark = Bark.load("nano", precision="int8", device="cpu")
+    alone = [bark.say("Hello there.", seed=seed).tokens.fine for seed in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda seed: bark.say("Hello there.", seed=seed).tokens.fine, range(3)))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_batch_says_what_each_says_alone() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from bark_cli.audio import Audio
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
-from bark_cli.memory import MOST, cache_bytes, fitting_batch_size
+from bark_cli.memory import MOST, cache_bytes, fitting_batch_size, free_of_container
 from bark_cli.pipeline import Bark, Speech, SpeechRequest
 from bark_cli.progress import Progress
 from bark_cli.steps import FineWindow
@@ -216,6 +216,15 @@ def test_the_batch_fits_into_memory(tiny_config: BarkConfig) -> None:
     assert fitting_batch_size(tiny_config, 4, free_bytes=10 * both) == 5  # half of it
     assert fitting_batch_size(tiny_config, 2, free_bytes=10 * both) == 10
     assert fitting_batch_size(tiny_config, 4, free_bytes=10**12) == MOST
+
+
+def test_a_containers_limit_counts(tmp_path: Path) -> None:
+    assert free_of_container(tmp_path) > 2**60
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("300\n")
+    assert free_of_container(tmp_path) > 2**60
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert free_of_container(tmp_path) == 700
 
 
 # sound while it is made

@@ -6,7 +6,7 @@
  * Keys and values are kept in bfloat16, everything else is float.
  *
  * Compiled once per instruction set (see hatch_build.py); the plain C below is what every other processor runs.
- * The layout of the structs is mirrored in native.py.
+ * The layout of the structs is mirrored in kernel.py, which compares bark_layout.
  */
 #include <math.h>
 #include <stdint.h>
@@ -109,12 +109,18 @@ static void layer_norm(const float *x, const float *gain, const float *bias, int
         for (int i = 0; i < width; i++) out[i] += bias[i];
 }
 
-static float round_row(const float *x, int width, uint8_t *rounded) { /* returns what a step is worth */
-    float largest = 0.0f;
-#pragma omp simd reduction(max : largest)
+/* Returns what a step is worth; NaN where the row holds a NaN or an infinity, so that nobody takes it for zeros. */
+static float round_row(const float *x, int width, uint8_t *rounded) {
+    float largest = 0.0f, poison = 0.0f;
+#pragma omp simd reduction(max : largest) reduction(+ : poison)
     for (int i = 0; i < width; i++) {
         float size = fabsf(x[i]);
         largest = size > largest ? size : largest;
+        poison += x[i] * 0.0f;
+    }
+    if (poison != 0.0f) {
+        memset(rounded, 128, (size_t)width);
+        return NAN;
     }
     float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
 #pragma omp simd
@@ -439,6 +445,20 @@ static void attention(const Network *net, const Scratch *s, int layer, int n, ui
 #else
 #define THREAD 0
 #endif
+
+/* The structs' sizes, packed into one number. */
+int64_t bark_layout(void) {
+    return (int64_t)sizeof(Matrix) | (int64_t)sizeof(Layer) << 16 | (int64_t)sizeof(Network) << 32 |
+           (int64_t)sizeof(Scratch) << 48;
+}
+
+int32_t bark_has_threads(void) {
+#ifdef _OPENMP
+    return 1;
+#else
+    return 0;
+#endif
+}
 
 int32_t bark_max_threads(void) { return MAX_THREADS; }
 int32_t bark_most_rows(void) { return PART; }

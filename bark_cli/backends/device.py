@@ -48,8 +48,8 @@ def choose_precision(name: str, device: torch.device) -> str:
         raise OptionError(f"int8 is for the CPU; on {device.type} use --precision bf16 or fp32")
     if name == "int8" and library() is None:
         raise OptionError(
-            "int8 needs code that is compiled when bark is installed, and there was no C compiler; "
-            "install one and then bark again, or use --precision bf16 or fp32"
+            "int8 needs code that is compiled when bark is installed, and there is none that runs here; "
+            "install a C compiler and then bark again, or use --precision bf16 or fp32"
         )
     return name
 
@@ -59,7 +59,8 @@ def _best_of_cpu() -> str:
 
     The kernel is written for x86; what a compiler makes of it elsewhere has not been measured.
     """
-    if library() is not None and torch.cpu._is_avx2_supported():
+    code = library()
+    if code is not None and code.bark_has_threads() and torch.cpu._is_avx2_supported():
         return "int8"
     return "bf16" if has_bf16_units() else "fp32"
 

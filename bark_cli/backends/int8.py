@@ -23,6 +23,22 @@ from bark_cli.steps import Decode, Prefill
 from bark_cli.tokens import GPTConfig
 
 
+@dataclass(frozen=True, eq=False)
+class Table:
+    """An embedding (N, D) as it is stored: of floats, or int8 with a scale for each row."""
+
+    rows: Tensor
+    scale: Tensor | None
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Ids (...) -> float32 (..., D), the caller's own."""
+        found = self.rows[ids].float()
+        return found if self.scale is None else found.mul_(self.scale[ids, None])
+
+
+KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
+
+
 class Weights:
     """The tensors of one stage as they are stored (`Checkpoint.stored`), as they are computed with."""
 
@@ -43,10 +59,9 @@ class Weights:
         bias = self._tensors.get(f"{name}.bias")
         return self._tensors[f"{name}.weight"].float(), None if bias is None else bias.float()
 
-    def rows(self, name: str, ids: Tensor) -> Tensor:
-        """Rows of a table: ids (...) -> float32 (..., D), the caller's own."""
-        found, scale = self._tensors[f"{name}.weight"][ids].float(), self._scales.get(f"{name}.weight")
-        return found if scale is None else found.mul_(scale[ids, None])
+    def table(self, name: str) -> Table:
+        """An embedding."""
+        return Table(self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight"))
 
     def stack(self, config: GPTConfig) -> Stack:
         """The blocks and the last norm."""
@@ -89,9 +104,10 @@ class Int8GPT:
     """The causal network of one stage: whole prompts, and steps of one more token."""
 
     def __init__(self, config: GPTConfig, weights: Weights) -> None:
-        self._config, self._weights = config, weights
+        self._config = config
         self._stack = weights.stack(config)
-        self._positions = weights.rows("wpe", torch.arange(config.block_size))
+        self._table = weights.table("wte")
+        self._positions = weights.table("wpe")(torch.arange(config.block_size))
         self._norm = weights.norm("ln_f")
         self._head = weights.matrix("lm_head")
         self._heads: dict[range, Packed] = {}
@@ -105,16 +121,17 @@ class Int8GPT:
 
     def release(self, cache: Tensor) -> None:
         """Take a cache back for the next sequence."""
-        self._free.append(cache)
+        if len(self._free) < KEPT:
+            self._free.append(cache)
 
     def prompt(self, ids: Tensor, merged: Tensor | None, cache: Tensor) -> Tensor:
         """The final hidden state (1, D) after ids (T,), which fill the start of a cache.
 
         The embeddings of `merged` (M,) are added to those of the first M ids.
         """
-        x = self._weights.rows("wte", ids)
+        x = self._table(ids)
         if merged is not None:
-            x[: len(merged)] += self._weights.rows("wte", merged)
+            x[: len(merged)] += self._table(merged)
         x += self._positions[: len(ids)]
         c = self._config
         for layer in range(c.n_layer):
@@ -126,7 +143,7 @@ class Int8GPT:
 
     def step(self, ids: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
         """Final hidden states (n, D) of one more id of n sequences: ids (n,) at their positions."""
-        x = self._weights.rows("wte", ids).add_(self._positions[torch.tensor(positions)])
+        x = self._table(ids).add_(self._positions[torch.tensor(positions)])
         return self._stack.step(x, caches, positions)
 
     def logits(self, hidden: Tensor, legal: range) -> Tensor:
@@ -140,8 +157,10 @@ class Int8FineGPT:
     """The fine network; called as `model.FineGPT` is."""
 
     def __init__(self, config: GPTConfig, weights: Weights) -> None:
-        self._config, self._weights = config, weights
+        self._config = config
         self._stack = weights.stack(config)
+        self._tables = [weights.table(f"wtes.{i}") for i in range(config.n_codes_total)]
+        self._positions = weights.table("wpe")(torch.arange(config.block_size))
         self._norm = weights.norm("ln_f")
         tied = config.input_vocab_size == config.output_vocab_size
         given = config.n_codes_given
@@ -152,9 +171,9 @@ class Int8FineGPT:
 
     def __call__(self, codebook: int, codes: Tensor) -> Tensor:
         """Logits (1, T, V) of one codebook from codes (1, T, codebooks)."""
-        x = self._weights.rows("wpe", torch.arange(codes.shape[1]))
-        for i in range(codebook + 1):
-            x += self._weights.rows(f"wtes.{i}", codes[0, :, i])
+        x = self._positions[: codes.shape[1]].clone()
+        for i, table in enumerate(self._tables[: codebook + 1]):
+            x += table(codes[0, :, i])
         for layer in range(self._config.n_layer):
             found = attend(self._stack.queries(layer, x), self._config.n_head)
             self._stack.absorb(layer, x, found)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from ctypes import POINTER, Structure, c_int32, c_void_p
+from ctypes import POINTER, Structure, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -51,6 +52,10 @@ class _Scratch(Structure):
     )  # fmt: skip
 
 
+_LAYOUT = sum(
+    ctypes.sizeof(struct) << 16 * i for i, struct in enumerate((_Matrix, _Layer, _Network, _Scratch))
+)
+
 # instruction sets that decode.c is compiled for, the best first -> whether this CPU has it
 VARIANTS: dict[str, Callable[[], bool]] = {
     "amx": lambda: torch.cpu._is_amx_tile_supported() and torch.cpu._is_vnni_supported(),
@@ -78,8 +83,10 @@ def load(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    code.bark_may_run.restype = code.bark_max_threads.restype = code.bark_most_rows.restype = c_int32
-    if not code.bark_may_run():
+    if not hasattr(code, "bark_layout"):
+        return None
+    code.bark_layout.restype = c_int64
+    if code.bark_layout() != _LAYOUT or not code.bark_may_run():  # compiled from another state of decode.c
         return None
     network, scratch = POINTER(_Network), POINTER(_Scratch)
     code.bark_step.argtypes = [
@@ -154,6 +161,7 @@ class Stack:
         self, config: GPTConfig, layers: Sequence[PackedLayer], norm: tuple[Tensor, Tensor | None]
     ) -> None:
         self._code, self._memory, self._layers = _compiled(), _Memory(), layers
+        self._lock = Lock()  # C is left by Python's own: two threads must not share the scratch
         keep = self._memory.keep
         self._network = _Network(
             (_Layer * config.n_layer)(*(self._struct(layer) for layer in layers)),
@@ -177,26 +185,29 @@ class Stack:
         for first in range(0, len(x), self._most):  # of a prompt each part sees those before
             rows = slice(first, first + self._most)
             n = len(x[rows])
-            self._code.bark_step(
-                self._network, self._scratch, n, x[rows].data_ptr(),
-                (c_void_p * n)(*(cache.data_ptr() for cache in caches[rows])),
-                (c_int32 * n)(*positions[rows]), threads(),
-            )  # fmt: skip
+            with self._lock:
+                self._code.bark_step(
+                    self._network, self._scratch, n, x[rows].data_ptr(),
+                    (c_void_p * n)(*(cache.data_ptr() for cache in caches[rows])),
+                    (c_int32 * n)(*positions[rows]), threads(),
+                )  # fmt: skip
         return x
 
     def queries(self, layer: int, x: Tensor) -> Tensor:
         """Queries, keys and values of a layer: x (n, D) -> bf16 (n, 3 D)."""
         found = torch.empty(len(x), 3 * x.shape[1], dtype=torch.bfloat16)
-        self._code.bark_queries(
-            self._network, self._scratch, layer, len(x), x.data_ptr(), found.data_ptr(), threads()
-        )
+        with self._lock:
+            self._code.bark_queries(
+                self._network, self._scratch, layer, len(x), x.data_ptr(), found.data_ptr(), threads()
+            )
         return found
 
     def absorb(self, layer: int, x: Tensor, found: Tensor) -> None:
         """Add to x (n, D) what attention found, bf16 (n, D), and then the other half of the layer."""
-        self._code.bark_absorb(
-            self._network, self._scratch, layer, len(x), found.data_ptr(), x.data_ptr(), threads()
-        )
+        with self._lock:
+            self._code.bark_absorb(
+                self._network, self._scratch, layer, len(x), found.data_ptr(), x.data_ptr(), threads()
+            )
 
     def _struct(self, layer: PackedLayer) -> _Layer:
         keep = self._memory.keep

@@ -2,6 +2,7 @@
 
 One step of the semantic or the coarse network reads every weight once, whether it answers one utterance or
 a batch, and cannot be quicker than the memory; only a network so small that it stays in the CPU's caches can.
+The plain backend (fp32 and bf16 on a CPU) takes a batch one by one and so stays farther above the floor.
 The opening of a window counts as a step, though it computes more than it reads, and the cache of keys and
 values is left out: few steps come close. The fine network and the codec compute far more than they read: they
 have no such floor.

@@ -11,8 +11,10 @@ _READ_BYTES = 256 * 2**20  # beyond the caches of most machines
 _PASSES = 8
 
 
-def peak_memory_bytes() -> int | None:
-    """The most memory this process has held so far; None where the system does not say (Windows)."""
+def peak_memory_bytes(device: str = "cpu") -> int | None:
+    """The most memory held so far, on a GPU its own; None where the system does not say (Windows)."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.max_memory_allocated(device))
     try:
         import resource
     except ImportError:

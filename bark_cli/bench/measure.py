@@ -144,7 +144,7 @@ def measure(
         speeches = _speak(bark, plan.batch_size, pieces)
         runs.append((time.perf_counter() - began, speeches))
         tell(f"run {number} of {plan.repeats}: {runs[-1][0]:.2f} s")
-    peak = peak_memory_bytes()  # before measuring the memory takes some itself
+    peak = peak_memory_bytes(bark.device)  # before measuring the memory takes some itself
     _, median = sorted(runs, key=lambda run: run[0])[_middle(len(runs))]
     return BenchResult(
         model=bark.name,

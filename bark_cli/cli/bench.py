@@ -29,13 +29,17 @@ class Subject:
     device: str
 
     def check(self) -> None:
-        """Refuse a model of one's own together with random weights.
+        """Refuse what does not go together.
 
         Raises:
-            OptionError: both were asked for.
+            OptionError: a model and random weights were asked for, or a size of neither.
         """
         if self.random_weights and self.model is not None:
             raise OptionError("--random-weights is a model by itself; leave out --model, or --random-weights")
+        if self.size is not None and self.model is None and not self.random_weights:
+            raise OptionError(
+                "--size is of --random-weights, or of a folder named by --model; add one of them"
+            )
 
 
 MOST_UTTERANCES = 1024

@@ -122,6 +122,8 @@ def speak(request: SayRequest) -> None:
         result = _stream(bark, request) if delivery.is_stream else _save(bark, request)
     except BrokenPipeError:  # who listened has heard enough: that is no failure
         abandon_stdout()
+        if delivery.voice_file is not None and not delivery.quiet:
+            note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
         return
     if delivery.voice_file is not None:
         result.speech.save_voice(delivery.voice_file, force=delivery.force)
