@@ -9,6 +9,7 @@ by one, as BarkModel.generate calls them, with Suno's temperatures; each utteran
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import sys
@@ -20,6 +21,12 @@ from typing import Any
 import torch
 
 warnings.simplefilter("ignore")  # torch's and transformers' own deprecations
+try:
+    importlib.import_module("torchaudio")
+except (ImportError, OSError):  # made for another torch; transformers would import it and fail
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
+        del sys.modules[name]
+    sys.modules["torchaudio"] = None  # type: ignore[assignment]
 
 from transformers import BarkConfig, BarkModel, EncodecConfig, logging  # noqa: E402
 from transformers.models.bark.generation_configuration_bark import (  # noqa: E402

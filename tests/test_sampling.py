@@ -94,3 +94,13 @@ def test_what_cannot_be_drawn_with_is_refused(options: dict[str, float], said: s
     with pytest.raises(OptionError) as caught:
         StageSampling(**options)  # type: ignore[arg-type]
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (3, 1024), (200, 129), (1, 10_001)])
+def test_draws_are_those_of_torch_multinomial(shape: tuple[int, int]) -> None:
+    distribution = torch.softmax(2 * torch.randn(shape, generator=torch.Generator().manual_seed(1)), dim=-1)
+    ours, theirs = torch.Generator().manual_seed(2), torch.Generator().manual_seed(2)
+    for _ in range(20):
+        expected = torch.multinomial(distribution, 1, generator=theirs)[:, 0]
+        assert torch.equal(draw(distribution, ours), expected)
+    assert torch.equal(ours.get_state(), theirs.get_state())
