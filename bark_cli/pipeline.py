@@ -84,7 +84,8 @@ class Bark:
             OptionError: this machine has no such device, or the precision is unknown.
         """
         # what is wrong with these is known before seconds are spent on reading
-        precision = choose_precision(precision, choose_device(device))
+        target = choose_device(device)
+        precision = choose_precision(precision, target)
         ref = hub.resolve_model(model)
         size = size or ref.size
         if precision == "int8":
@@ -93,7 +94,7 @@ class Bark:
             )
         else:
             checkpoint = read_checkpoint(ref.folder, size=size)
-        return cls.from_checkpoint(checkpoint, name=ref.name, device=device, precision=precision)
+        return cls._computing(checkpoint, ref.name, target, precision)
 
     @classmethod
     def from_checkpoint(
@@ -105,14 +106,18 @@ class Bark:
             OptionError: this machine has no such device, or the precision is unknown.
         """
         target = choose_device(device)
-        precision = choose_precision(precision, target)
+        return cls._computing(checkpoint, name, target, choose_precision(precision, target))
+
+    @classmethod
+    def _computing(cls, checkpoint: Checkpoint, name: str, device: torch.device, precision: str) -> Bark:
+        """Make a model that computes on a device and in a precision that have been chosen."""
         return cls(
             name=name,
             folder=checkpoint.folder,
             config=checkpoint.config,
             tokenizer=BarkTokenizer.from_file(checkpoint.tokenizer_file, checkpoint.config.semantic),
-            backend=make_backend(checkpoint, target, precision),
-            device=str(target),
+            backend=make_backend(checkpoint, device, precision),
+            device=str(device),
             precision=precision,
         )
 

@@ -38,8 +38,6 @@ def choose_precision(name: str, device: torch.device) -> str:
     Raises:
         OptionError: the name is unknown, or this device or installation cannot compute so.
     """
-    if name == "fp16" and device.type == "mps":  # what auto chose before
-        return name
     if name not in PRECISIONS:
         raise OptionError(f"precision {name!r} is unknown; use one of {', '.join(PRECISIONS)}")
     if name == "auto":

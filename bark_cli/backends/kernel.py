@@ -90,14 +90,8 @@ def load(variant: str) -> ctypes.CDLL | None:
         return None
     network, scratch = POINTER(_Network), POINTER(_Scratch)
     code.bark_step.argtypes = [
-        network,
-        scratch,
-        c_int32,
-        c_void_p,
-        POINTER(c_void_p),
-        POINTER(c_int32),
-        c_int32,
-    ]
+        network, scratch, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_int32), c_int32,
+    ]  # fmt: skip
     code.bark_product.argtypes = [
         POINTER(_Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip

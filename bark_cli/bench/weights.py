@@ -5,6 +5,8 @@ Speed depends on shapes alone: the networks have those of suno-ai/bark, and the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -30,15 +32,7 @@ def random_config(size: str) -> BarkConfig:
             output_vocab_size=outputs,
         )
 
-    fine = GPTConfig(
-        n_layer=n_layer,
-        n_head=n_head,
-        n_embd=n_embd,
-        input_vocab_size=1_056,
-        output_vocab_size=1_056,
-        norm_bias=True,
-        n_codes_total=8,
-    )
+    fine = replace(gpt(1_056, 1_056), norm_bias=True, n_codes_total=8)
     return BarkConfig(
         semantic=SemanticConfig(gpt=gpt(129_600, 10_048)),
         coarse=CoarseConfig(gpt=gpt(12_096, 12_096)),
