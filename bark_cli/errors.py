@@ -6,7 +6,9 @@ BarkError                    anything bark_cli raises on purpose
 │   ├── VoiceError           unknown, malformed or foreign voice
 │   └── OptionError          an option outside its range
 ├── ModelError               a model is missing, incomplete, foreign or damaged
+│   ├── MissingModelError    a model that can be downloaded, and was not yet
 │   └── UnsafeFileError      a file tries to run code when read
+├── DownloadError            the network or the hub does not give what was asked for
 ├── OutputError              a result cannot be delivered: the disk or the folder refuses it
 │   └── AudioError           sound cannot be written or played
 └── GenerationError          the model produced nothing usable
@@ -41,8 +43,20 @@ class ModelError(BarkError):
     """A model that is missing, incomplete, foreign or damaged."""
 
 
+class MissingModelError(ModelError):
+    """A model that can be downloaded and is not here, or not whole; `name` is what to download."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class UnsafeFileError(ModelError):
     """A file that would run code if it were read without care; it was not read."""
+
+
+class DownloadError(BarkError):
+    """The network or the hub does not give what was asked for."""
 
 
 class OutputError(BarkError):

@@ -17,7 +17,7 @@ from bark_cli.hub import ModelRef, bark_home, installed_models, resolve_model
 def nano(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundled model that is certainly there."""
     folder = fill(tmp_path / "assets" / "nano", *NATIVE)
-    monkeypatch.setattr(hub, "nano_folder", lambda: folder)
+    monkeypatch.setattr("bark_cli.hub.places.nano_folder", lambda: folder)
     return folder
 
 
@@ -150,7 +150,7 @@ def test_sunos_cache_counts_once_tokenizer_and_codec_are_found(
     [
         ("nanno", r"no model 'nanno' \(installed: nano\); did you mean nano\?"),
         ("zzzz", r"no model 'zzzz' \(installed: nano\); give one of these names, or a model's folder"),
-        ("large", r"large is not on this machine \(installed: nano\); put the files of suno/bark into"),
+        ("large", r"large is not on this machine \(installed: nano\); fetch it with `bark download large`"),
         ("./nowhere", r"\./nowhere is not a folder"),
         ("", r"no model ''"),
     ],

@@ -1,0 +1,66 @@
+"""Models on this machine: names, folders, manifests, locks; nothing here meets a network or reads weights.
+
+`places` knows the folders, `names` what may be a name, `manifest` what a downloaded model consists of,
+`models` finds the model that a name means, `lock` keeps processes from installing the same thing twice.
+"""
+
+from __future__ import annotations
+
+from bark_cli.hub.lock import locked
+from bark_cli.hub.manifest import Damage, FileRecord, Manifest, read_manifest, write_manifest
+from bark_cli.hub.models import (
+    MODELS,
+    SUNO_FILES,
+    WEIGHT_FILES,
+    ModelEntry,
+    ModelRef,
+    find_model,
+    installed_models,
+    resolve_model,
+)
+from bark_cli.hub.names import check_name, model_home
+from bark_cli.hub.places import (
+    bark_home,
+    cache_home,
+    converted_home,
+    downloads_home,
+    find_codec,
+    find_tokenizer,
+    huggingface_snapshots,
+    is_offline,
+    models_home,
+    nano_folder,
+    suno_home,
+    tokenizer_elsewhere,
+)
+
+__all__ = [
+    "MODELS",
+    "SUNO_FILES",
+    "WEIGHT_FILES",
+    "Damage",
+    "FileRecord",
+    "Manifest",
+    "ModelEntry",
+    "ModelRef",
+    "bark_home",
+    "cache_home",
+    "check_name",
+    "converted_home",
+    "downloads_home",
+    "find_codec",
+    "find_model",
+    "find_tokenizer",
+    "huggingface_snapshots",
+    "installed_models",
+    "is_offline",
+    "locked",
+    "model_home",
+    "models_home",
+    "nano_folder",
+    "read_manifest",
+    "resolve_model",
+    "suno_home",
+    "tokenizer_elsewhere",
+    "write_manifest",
+]

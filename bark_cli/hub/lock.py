@@ -1,0 +1,41 @@
+"""One process at a time: a name -> a lock that is freed when its holder ends, however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bark_cli.errors import ModelError
+from bark_cli.hub.names import model_home
+from bark_cli.hub.places import bark_home
+
+
+@contextmanager
+def locked(name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock of the model called `name`; `on_wait` is called once where another process has it.
+
+    It is the system's own lock on an open file (flock; LockFileEx on Windows), which ends with the process.
+
+    Raises:
+        ModelError: the cache cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    file = bark_home() / "locks" / f"{model_home(name).name}.lock"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_wait()
+            lock.acquire()
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelError(
+            f"{bark_home()} cannot be written: {reason}; set BARK_HOME to a folder that can"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,40 @@
+"""Names that become paths: what a user or a hub calls something -> a name that stays in its folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bark_cli.errors import OptionError
+from bark_cli.hub.places import models_home
+
+# A letter or digit first, so that no part is hidden, an option or ".."; no drive, no backslash, no NUL.
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows
+
+
+def check_name(name: str, *, parts: int = 2) -> str:
+    """`name`, once it is found to be at most `parts` plain names with / between them.
+
+    Raises:
+        OptionError: it is empty, or could lead out of the folder that it is to lie in.
+    """
+    pieces = name.split("/")
+    if len(pieces) <= parts and all(map(_is_plain, pieces)):
+        return name
+    raise OptionError(
+        f"{name!r} cannot be a name; use letters, digits, - _ . in at most {parts} parts with / between"
+    )
+
+
+def _is_plain(part: str) -> bool:
+    return bool(_PART.fullmatch(part)) and not part.endswith(".") and not _RESERVED.fullmatch(part)
+
+
+def model_home(name: str) -> Path:
+    """The folder of a downloaded model: small, or owner--repository for owner/repository.
+
+    Raises:
+        OptionError: the name could lead out of the models' folder.
+    """
+    return models_home() / check_name(name).replace("/", "--")
