@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "bark_cli"
 # from the ground up; a module may import from its own floor and from those below
 FLOORS = [
     {"errors"},
-    {"tokens", "files", "progress"},
+    {"tokens", "files", "progress", "units"},
     {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"},
     {"utterance"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
