@@ -16,9 +16,10 @@ from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision, fitting_threads
 from bark_cli.backends.make import make_backend
-from bark_cli.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint
 from bark_cli.engine import Engine, Outcome
 from bark_cli.errors import BarkError, OptionError
+from bark_cli.hub import ModelRef
 from bark_cli.memory import fitting_batch_size, free_bytes
 from bark_cli.progress import Progress, StageReport
 from bark_cli.speech import Speech, SpeechRequest, SpeechStream
@@ -64,6 +65,9 @@ class Bark:
         model: str | Path | None = None,
         *,
         size: str | None = None,
+        semantic: str | Path | None = None,
+        coarse: str | Path | None = None,
+        fine: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
         on_note: Callable[[str], None] | None = None,
@@ -75,26 +79,31 @@ class Bark:
         Args:
             model: a name (`nano`, `small`, `large`) or the folder of a model in any layout.
             size: `small` or `large`, where a folder holds both.
+            semantic: another model, by name or folder, for this stage alone.
+            coarse: the same for this stage.
+            fine: the same for this stage, and for the codec.
             device: `auto`, `cpu`, `cuda` or `mps`.
             precision: what the networks compute in, `auto`, `fp32`, `bf16` or `int8`.
             on_note: told in a line when a conversion begins or cannot be kept.
 
         Raises:
             ModelError: the model is missing, incomplete, damaged or foreign.
-            OptionError: this machine has no such device, or the precision is unknown.
+            OptionError: this machine has no such device, the precision is unknown, or the stages come from
+                models whose tokens differ.
         """
         # what is wrong with these is known before seconds are spent on reading
         target = choose_device(device)
         precision = choose_precision(precision, target)
-        ref = hub.resolve_model(model)
-        size = size or ref.size
-        if precision == "int8":
-            checkpoint = open_checkpoint(
-                ref.folder, size=size, storage="int8", note=on_note or (lambda _: None)
-            )
-        else:
-            checkpoint = read_checkpoint(ref.folder, size=size)
-        return cls._computing(checkpoint, ref.name, target, precision)
+        given = {"semantic": semantic, "coarse": coarse, "fine": fine}
+        refs = {stage: hub.resolve_model(other) for stage, other in given.items() if other is not None}
+        # where every stage is chosen, no other model is needed
+        ref = refs["fine"] if model is None and len(refs) == len(given) else hub.resolve_model(model)
+        note = on_note or (lambda _: None)
+        base = _read(ref, size, precision, note)
+        others = {stage: _read(other, None, precision, note) for stage, other in refs.items()}
+        borrowed = [f"{stage}:{r.name}" for stage, r in refs.items() if r.name != ref.name]
+        name = "+".join([ref.name, *borrowed])
+        return cls._computing(mix_stages(base, others), name, target, precision)
 
     @classmethod
     def from_checkpoint(
@@ -302,6 +311,13 @@ class Bark:
         if isinstance(wanted, Voice):
             return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
         return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
+
+
+def _read(ref: ModelRef, size: str | None, precision: str, note: Callable[[str], None]) -> Checkpoint:
+    """The model's files, for int8 by way of a conversion that is kept."""
+    if precision == "int8":
+        return open_checkpoint(ref.folder, size=size or ref.size, storage="int8", note=note)
+    return read_checkpoint(ref.folder, size=size or ref.size)
 
 
 def _accounted(outcome: Outcome[Speech]) -> Speech | BarkError:

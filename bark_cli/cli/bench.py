@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bark_cli.cli.completion import model_names
+from bark_cli.cli import options
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.errors import OptionError
 
@@ -56,16 +56,7 @@ class Delivery:
 
 
 def bench(
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="NAME|FOLDER",
-            autocompletion=model_names,
-            help="The model; the best one installed if not given.",
-        ),
-    ] = None,
+    model: options.Model = None,
     random_weights: Annotated[
         bool,
         typer.Option(
@@ -89,10 +80,8 @@ def bench(
     batch_size: Annotated[
         str, typer.Option(metavar="N|auto", help="Utterances spoken at once; auto: as many as memory holds.")
     ] = "1",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "int8"], typer.Option(help="What the networks compute in.")
-    ] = "auto",
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
+    precision: options.Precision = "auto",
+    device: options.Device = "auto",
     repeats: Annotated[
         int, typer.Option(min=1, max=1000, metavar="R", help="Runs, of which the median counts.")
     ] = 3,
@@ -104,7 +93,7 @@ def bench(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a FILE that exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: options.Json = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress.")] = False,
 ) -> None:
     """Measure how fast this machine speaks.

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from bark_cli.cli.completion import model_names, voice_names
+from bark_cli.cli import options
+from bark_cli.cli.completion import voice_names
 from bark_cli.cli.input import read_text
+from bark_cli.cli.offer import forbid_network
 from bark_cli.cli.speak import Delivery, ModelChoice, SamplingFlags, SayRequest, speak
 
 _SAMPLING = "Sampling (the model has its own defaults)"
@@ -33,7 +35,7 @@ def say(
             help="Write OUT (.wav .flac .ogg .opus .mp3) instead of playing; - writes WAV to a pipe.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
+    force: options.Force = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="Play or pipe exactly what a file would hold; it begins later.")
     ] = False,
@@ -51,23 +53,16 @@ def say(
         str | None,
         typer.Option("--save-voice", metavar="FILE", help="Keep the speaker as FILE.npz, to use with -v."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="NAME|FOLDER",
-            autocompletion=model_names,
-            help="The model; the best one installed if not given.",
-        ),
-    ] = None,
+    model: options.Model = None,
     size: Annotated[
         Literal["small", "large"] | None, typer.Option(help="Which model of a folder that holds both.")
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "int8"], typer.Option(help="What the networks compute in.")
-    ] = "auto",
+    semantic_model: options.SemanticModel = None,
+    coarse_model: options.CoarseModel = None,
+    fine_model: options.FineModel = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    offline: options.Offline = False,
     seed: Annotated[
         int | None,
         typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same N gives the same sound."),
@@ -139,6 +134,8 @@ def say(
     Played or piped, the sound begins while the rest is being made. What is said, and how, is as in a file;
     the finest detail is drawn without hearing what follows and so differs, unless --exact is given.
     """
+    if offline:
+        forbid_network()
     found = read_text(text or [], file)
     if found is None:
         print(context.get_help(), file=sys.stderr)
@@ -146,4 +143,5 @@ def say(
     by_stage = (semantic_temperature, coarse_temperature, fine_temperature)
     sampling = SamplingFlags(temperature, *by_stage, top_k, top_p, min_eos_p, max_duration)
     delivery = Delivery(output, save_voice, force, exact, as_json, quiet, verbose)
-    speak(SayRequest(found, voice, seed, ModelChoice(model, size, device, precision), sampling, delivery))
+    choice = ModelChoice(model, size, semantic_model, coarse_model, fine_model, device, precision)
+    speak(SayRequest(found, voice, seed, choice, sampling, delivery))

@@ -23,8 +23,19 @@ class ModelChoice:
 
     model: str | None  # name or folder; None is the best installed
     size: str | None  # where a folder holds two
+    semantic: str | None  # models for single stages
+    coarse: str | None
+    fine: str | None
     device: str
     precision: str
+
+    @property
+    def models(self) -> list[str | None]:
+        """All that are needed; None is the best installed."""
+        stages = [self.semantic, self.coarse, self.fine]
+        # as in Bark.load: where every stage is chosen, and no model beside them, the fine one's leads
+        leading = self.fine if self.model is None and None not in stages else self.model
+        return [leading, *(stage for stage in stages if stage is not None)]
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,9 @@ def speak(request: SayRequest) -> None:
         bark = Bark.load(
             choice.model,
             size=choice.size,
+            semantic=choice.semantic,
+            coarse=choice.coarse,
+            fine=choice.fine,
             device=choice.device,
             precision=choice.precision,
             on_note=None if delivery.quiet else note,
@@ -174,7 +188,7 @@ def check(request: SayRequest) -> None:
         BarkError: the first thing wrong.
     """
     from bark_cli import audio
-    from bark_cli.hub import resolve_model
+    from bark_cli.cli.offer import resolve_or_offer
     from bark_cli.text import normalise
     from bark_cli.tokens import SamplingOptions
     from bark_cli.voices import NO_VOICE, check_voice_file, locate_voice
@@ -188,7 +202,8 @@ def check(request: SayRequest) -> None:
         _check_stdout(delivery)
     elif delivery.output is not None:
         audio.check_sound_file(delivery.output, force=delivery.force)
-    folder = resolve_model(request.model.model).folder
+    may_ask = not (delivery.quiet or delivery.as_json)
+    folder = resolve_or_offer(request.model.models, may_ask=may_ask)[0].folder
     if request.voice not in (None, NO_VOICE):
         locate_voice(str(request.voice), folder)
     if delivery.output is None:
@@ -231,7 +246,7 @@ def record(result: Result, path: str | None) -> dict[str, Any]:
 def _introduce(bark: Bark, choice: ModelChoice, verbose: bool) -> None:
     """Say which model speaks, where the user left it open."""
     if choice.model is None:
-        better = "; to hear the large one, put Suno's Bark in a folder and use -m FOLDER"
+        better = "; for Suno's own Bark, `bark download small`"
         note(f"speaking with {bark.name}{better if bark.name == 'nano' else ''}")
     if verbose:
         from bark_cli.backends.device import cpu_abilities
