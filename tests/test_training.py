@@ -266,7 +266,7 @@ def test_attention_written_out_is_the_fused_one(causal):
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, 4, 10, 8)
     attend = torch.nn.functional.scaled_dot_product_attention
-    with plain_attention():
+    with plain_attention(torch.device("cpu")):
         written = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
     assert torch.nn.functional.scaled_dot_product_attention is attend
     torch.testing.assert_close(written, attend(q, k, v, is_causal=causal))

@@ -168,18 +168,18 @@ def main() -> None:
     print(f"{sum(len(u.factors) for u in utterances) / 180_000:.1f} h of codes", flush=True)
 
     def losses_of(step: int) -> Losses:
-        factors, codes, targets = windows.batch(run.options["batch"])
-        with torch.autocast("cpu", torch.bfloat16):
+        factors, codes, targets = run.move(*windows.batch(run.options["batch"]))
+        with run.autocast():
             logits = model(factors, codes)
         parts = losses(logits, targets)
         values = {"first": parts[0].item(), "second": parts[1].item()}
         if run.is_report(step):  # the same codes after another sentence's tokens
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), run.autocast():
                 deaf = losses(model(factors.roll(1, 0), codes), targets)
             values["listening"] = deaf[0].item() - values["first"]
         return torch.stack(parts).sum(), values
 
-    with plain_attention():
+    with plain_attention(run.device):
         run.train(losses_of)
 
 

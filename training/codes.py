@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from training.codec import TrainableCodec
+from training.run import learnt
 from training.settings import settings
 from training.shards import shard_files, write_arrays
 
@@ -32,7 +33,7 @@ def load_codec() -> TrainableCodec:
     """The codec trained so far."""
     options = settings("codec")
     codec = TrainableCodec(options["shape"])
-    codec.load_state_dict(torch.load(options["runs"] / "codec" / "last.pt", weights_only=True)["model"])
+    codec.load_state_dict(learnt(options["runs"] / "codec" / "last.pt"))
     return codec.eval()
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from bark_cli.checkpoint import Checkpoint, write_native
@@ -22,6 +21,7 @@ from training.coarse import FactoredCoarse
 from training.codec import TrainableCodec
 from training.codes import Utterance, load_codec, load_utterances
 from training.fine import fine_config, started
+from training.run import learnt
 from training.semantic import FactoredSemantic
 from training.settings import HERE, settings
 from training.teacher import VOICES
@@ -30,9 +30,7 @@ from training.vocabulary import NO_PLACE, build_tokenizer, layout
 
 def trained(step: str) -> dict[str, Tensor]:
     """The network that a training step left in its run folder."""
-    file = settings(step)["runs"] / step / "last.pt"
-    weights: dict[str, Tensor] = torch.load(file, weights_only=True)["model"]
-    return weights
+    return learnt(settings(step)["runs"] / step / "last.pt")
 
 
 def nano_config() -> BarkConfig:

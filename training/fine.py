@@ -105,13 +105,13 @@ def main() -> None:
 
     def losses_of(step: int) -> Losses:
         codebook = int(windows.random.integers(2, config.n_codebooks))
-        codes, targets = windows.batch(run.options["batch"], codebook)
-        with torch.autocast("cpu", torch.bfloat16):
+        codes, targets = run.move(*windows.batch(run.options["batch"], codebook))
+        with run.autocast():
             logits = model(codebook, codes)
         loss, copied = loss_of(logits.float(), codes[..., codebook], targets, config.codebook_size)
         return loss + 0.05 * copied, {"loss": loss.item()}
 
-    with plain_attention():
+    with plain_attention(run.device):
         run.train(losses_of)
 
 

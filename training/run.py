@@ -8,26 +8,80 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from training.settings import settings
+from training.settings import HERE, settings
 
 Losses = tuple[Tensor, dict[str, float]]  # what to descend, and what to write down
 
 
-def cosine(step: int, steps: int, *, warmup: int, floor: float = 0.02) -> float:
-    """Learning-rate factor: linear warm-up, then half a cosine down to `floor`."""
+class Stateful(Protocol):
+    """What else a run saves and takes up again: an opponent, a balance, an average."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """Go on from there."""
+        ...
+
+
+def rate(step: int, steps: int, *, warmup: int, settle: float = 1.0, floor: float = 0.02) -> float:
+    """Learning-rate factor: linear warm-up, then 1, at the end half a cosine.
+
+    The cosine takes the last `settle` of the steps, down to `floor`. Where that is below 1, the end may be
+    moved while a run goes on: more `steps` raise the rate again.
+    """
     if step < warmup:
         return (step + 1) / warmup
-    phase = (step - warmup) / max(1, steps - warmup)
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, phase)))
+    left = (steps - step) / max(1.0, settle * (steps - warmup))
+    return floor + (1 - floor) * 0.5 * (1 - math.cos(math.pi * min(1.0, left)))
+
+
+def learnt(file: Path) -> dict[str, Tensor]:
+    """A checkpoint's network: the average of its weights where the run kept one, else the last."""
+    saved = torch.load(file, weights_only=True, map_location="cpu")
+    weights: dict[str, Tensor] = saved.get("average", saved["model"])
+    return weights
+
+
+class Average:
+    """A moving average of a network's weights and buffers, which is steadier than the last of them."""
+
+    def __init__(self, network: nn.Module, keep: float) -> None:
+        self.keep = keep
+        self.values = {name: t.detach().clone() for name, t in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take in the weights after a step; early on the average forgets faster."""
+        keep = min(self.keep, (1 + step) / (10 + step))
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value, 1 - keep)
+            else:
+                self.values[name].copy_(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averages under the network's names."""
+        return self.values
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from saved averages."""
+        for name, value in self.values.items():
+            value.copy_(state[name])
 
 
 class Run:
-    """A training step and its folder runs/<name>: last.pt (weights and optimizer), log.jsonl, loss.png."""
+    """A training step and its folder runs/<name>: last.pt (weights and optimizer), log.jsonl, loss.png.
+
+    It runs on a GPU where there is one. Three options need not be there: `start`, a checkpoint whose weights
+    to begin with; `average`, how much a moving average of the weights keeps at a step; `settle`, see `rate`.
+    """
 
     def __init__(self, name: str) -> None:
         self.name, self.options = name, settings(name)
@@ -35,6 +89,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.start = 0
         self.values: dict[str, list[float]] = defaultdict(list)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(self.options["threads"])
         torch.manual_seed(self.options["seed"])
 
@@ -48,22 +103,44 @@ class Run:
         """Of the data: another one after every interruption, so that no batch comes twice."""
         return int(self.options["seed"] + self.start)
 
-    def take_up(self, network: nn.Module) -> None:
-        """Train `network` from now on, from where the last save left it if there is one."""
-        self.network, options = network, self.options
+    def take_up(self, network: nn.Module, **beside: Stateful) -> None:
+        """Train `network` from now on, from where the last save left it and what is `beside` it.
+
+        Raises:
+            FileNotFoundError: there is no save yet, nor the checkpoint that the option `start` names.
+        """
+        self.network, self.beside, options = network.to(self.device), beside, self.options
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=options["lr"],
             betas=tuple(options["betas"]),
             weight_decay=options["weight_decay"],
         )
-        if not self.checkpoint.exists():
-            return
-        saved = torch.load(self.checkpoint, weights_only=True)
-        network.load_state_dict(saved["model"])
+        if not self.checkpoint.exists() and "start" in options:
+            network.load_state_dict(learnt(HERE.parent / options["start"]))
+        self.average = Average(network, options["average"]) if "average" in options else None
+        if self.average is not None:
+            self.beside["average"] = self.average
+        if self.checkpoint.exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        saved = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+        self.network.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
+        for name, part in self.beside.items():
+            if name in saved:
+                part.load_state_dict(saved[name])
         self.start = int(saved["step"])
         print(f"{self.name}: resuming at step {self.start}", flush=True)
+
+    def move(self, *batch: Tensor) -> tuple[Tensor, ...]:
+        """A batch on the run's device."""
+        return tuple(part.to(self.device, non_blocking=True) for part in batch)
+
+    def autocast(self) -> torch.autocast:
+        """Matrices in bfloat16."""
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def train(self, losses_of: Callable[[int], Losses]) -> None:
         """Descend `losses_of(step)` from the step reached to the last, saving now and then, and draw it."""
@@ -71,12 +148,19 @@ class Run:
         self.since = time.monotonic()
         for step in range(self.start, steps):
             loss, values = losses_of(step)
-            self._descend(loss, cosine(step, steps, warmup=self.options["warmup"]))
+            self._descend(loss, self.rate(step))
+            if self.average is not None:
+                self.average.update(self.network, step)
             self.log(step, values)
             if (step + 1) % self.options["save_every"] == 0 or step + 1 == steps:
                 self.save(step + 1)
         if self.start < steps:
             self.draw()
+
+    def rate(self, step: int) -> float:
+        """The factor of the learning rate at a step."""
+        options = self.options
+        return rate(step, options["steps"], warmup=options["warmup"], settle=options.get("settle", 1.0))
 
     def _descend(self, loss: Tensor, factor: float) -> None:
         for group in self.optimizer.param_groups:
@@ -90,6 +174,7 @@ class Run:
         """Write the state to a temporary file and move it into place."""
         part = self.checkpoint.with_suffix(".part")
         state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state |= {name: each.state_dict() for name, each in self.beside.items()}
         torch.save({"step": step, **state}, part)
         part.replace(self.checkpoint)
 

@@ -192,15 +192,15 @@ def main() -> None:
     print(f"{len(pairs.texts)} sentences, {weights / 1e6:.1f} M weights", flush=True)
 
     def losses_of(step: int) -> Losses:
-        text, factors, targets = next(batches)
-        with torch.autocast("cpu", torch.bfloat16):
+        text, factors, targets = run.move(*next(batches))
+        with run.autocast():
             logits = model(text, factors)
         parts = losses(logits, targets)
         values = dict(zip(("unit", "pitch", "last", "place"), (p.item() for p in parts), strict=True))
         values["phone"] = next_phone_accuracy(logits, factors, targets).item()
         return torch.stack(parts).sum(), values
 
-    with plain_attention():
+    with plain_attention(run.device):
         run.train(losses_of)
 
 
