@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from local_hub import local_hub  # noqa: F401  (a fixture)
 from torch import nn
 
 from bark_cli.model import GPT, FineGPT
