@@ -1,7 +1,8 @@
 """Voices by name: a name or a path -> history tokens (n,), (2, m), (8, m) of a speaker.
 
 A model's own voices come first, from the folder its layout has for them (ours `voices/`, Suno's
-`assets/prompts/`, Transformers' `speaker_embeddings/`), then the package's presets, then `$BARK_HOME/voices`.
+`assets/prompts/`, Transformers' `speaker_embeddings/`), then the package's presets, then Suno's, once fetched
+(`$BARK_HOME/presets`, for models of their vocabulary), then the user's own (`$BARK_HOME/voices`).
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from pathlib import Path
 from typing import Literal
 
 from bark_cli.errors import VoiceError
-from bark_cli.hub import bark_home, nano_folder
+from bark_cli.hub import nano_folder, presets_home, voices_home
+from bark_cli.published import VOICE_NAMES, can_speak_presets, config_in
 from bark_cli.tokens import BarkConfig, BarkTokens, CoarseConfig
 from bark_cli.voice_file import KEYS, count_frames, read_voice_file
 from bark_cli.voice_file import check_voice_file as check_voice_file
 from bark_cli.voice_file import save_voice as save_voice
 
 NO_VOICE = "none"  # asks for no history, even where the model has a default voice
-_SUNOS = re.compile(r"(v2/)?([a-z]{2}_)?speaker_\d+|(v2/)?announcer")  # names of Suno's presets
+Source = Literal["model", "preset", "suno", "yours"]
 _LANGUAGE = re.compile(r"(?:^|/)([a-z]{2})_speaker_\d+$")  # Suno's names say it
 
 
@@ -40,7 +42,7 @@ class VoiceInfo:
     """A voice that was found and not yet opened."""
 
     name: str  # what -v takes, such as v2/en_speaker_6
-    source: Literal["model", "preset", "yours"]
+    source: Source
     path: Path  # a .npz file, or the common beginning of Transformers' three .npy files
     frame_rate_hz: float | None  # None: no model says it
 
@@ -88,6 +90,8 @@ def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceIn
     for info in known:  # a model's own voices go by the last part of their name too: anna for nano/anna
         if info.name == f"{own}/{voice}" or (info.source == "model" and info.name.endswith(f"/{voice}")):
             return info
+    if voice in VOICE_NAMES:
+        raise VoiceError(_suno_missing(str(voice), model_folder))
     raise VoiceError(_unknown(str(voice), [info.name for info in known]))
 
 
@@ -99,12 +103,30 @@ def _voice_at(path: Path, rate: float | None) -> VoiceInfo:
 
 
 def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
-    """The voices of the model, then the presets, then the user's own; the first of a name counts."""
+    """The voices of the model, the shipped presets, Suno's, the user's own; the first of a name counts.
+
+    Suno's are left out where the model has not their vocabulary.
+    """
     found: dict[str, VoiceInfo] = {}
-    own = _npz_voices(bark_home() / "voices", "yours", _frame_rate(model_folder))
-    for info in (*_model_voices(model_folder), *_shipped_voices(), *own):
+    suno = _npz_voices(presets_home(), "suno", CoarseConfig.rate_hz) if _speaks_sunos(model_folder) else ()
+    for info in (*_model_voices(model_folder), *_shipped_voices(), *suno, *own_voices(model_folder)):
         found.setdefault(info.name, info)
     return list(found.values())
+
+
+def own_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
+    """The user's own voices, those that another of the same name hides included."""
+    return list(_npz_voices(voices_home(), "yours", _frame_rate(model_folder)))
+
+
+def lacks_presets(model_folder: Path) -> bool:
+    """Whether the model could speak Suno's presets, and not one of them was fetched or lies beside it."""
+    names = {info.name for info in list_voices(model_folder)}
+    return _speaks_sunos(model_folder) and names.isdisjoint(VOICE_NAMES)
+
+
+def _speaks_sunos(model_folder: Path | None) -> bool:
+    return model_folder is None or can_speak_presets(config_in(model_folder))
 
 
 def _model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
@@ -139,9 +161,7 @@ def _presets() -> Path:
     return package.parent / "presets"
 
 
-def _npz_voices(
-    root: Path, source: Literal["model", "preset", "yours"], rate: float | None
-) -> Iterator[VoiceInfo]:
+def _npz_voices(root: Path, source: Source, rate: float | None) -> Iterator[VoiceInfo]:
     for path in _visible(root, "*.npz"):
         yield VoiceInfo(path.relative_to(root).with_suffix("").as_posix(), source, path, rate)
 
@@ -181,16 +201,24 @@ _RATES = (
 )
 
 
-def _unknown(voice: str, names: list[str]) -> str:
-    if _SUNOS.fullmatch(voice):
+def _suno_missing(voice: str, model_folder: Path | None) -> str:
+    """What to say of one of Suno's presets that cannot be had."""
+    if not _speaks_sunos(model_folder):
         return (
-            f"no voice {voice!r}: Suno's presets do not come with the package; put them in "
-            f"{bark_home() / 'voices'} to use them with Suno's models; `bark voices ls` shows what is here"
+            f"{voice} is a voice of Suno's models and {model_folder.name if model_folder else 'this model'} "
+            "has another vocabulary; use -m small (fetched with `bark download small`), or a voice from "
+            "`bark voices ls`"
         )
+    return (
+        f"voice {voice}, one of Suno's, is not on this machine; fetch them all with `bark download --voices`"
+    )
+
+
+def _unknown(voice: str, names: list[str]) -> str:
     known = {name.rpartition("/")[2]: name for name in reversed(names)} | {name: name for name in names}
     matches = difflib.get_close_matches(voice, known, n=3, cutoff=0.5)
     if near := list(dict.fromkeys(known[match] for match in matches)):
         return f"no voice {voice!r}; did you mean {' or '.join(near)}? `bark voices ls` shows all"
     if names:
         return f"no voice {voice!r}; `bark voices ls` shows all, and a path ending in .npz is read as a file"
-    return f"no voice {voice!r}, and none is installed; put voice files in {bark_home() / 'voices'}"
+    return f"no voice {voice!r}, and none is installed; save a voice file with `bark voices save`"

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "bark_cli"
 FLOORS = [
     {"errors"},
     {"tokens", "files", "progress", "units"},
-    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"},
+    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory", "published"},
     {"utterance"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
     {"voices", "backends"},

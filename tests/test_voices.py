@@ -11,8 +11,9 @@ from conftest import tiny_voice, write_voice
 
 from bark_cli import voices
 from bark_cli.errors import VoiceError
+from bark_cli.published import VOICE_NAMES, can_speak_presets, config_in
 from bark_cli.tokens import BarkConfig
-from bark_cli.voices import find_voice, list_voices, locate_voice
+from bark_cli.voices import find_voice, lacks_presets, list_voices, locate_voice
 
 
 @pytest.fixture
@@ -154,20 +155,61 @@ def test_an_unknown_voice_offers_the_nearest(tiny_config: BarkConfig, presets: P
         locate_voice("zzz")
 
 
+def test_sunos_names_are_all_known() -> None:
+    assert len(set(VOICE_NAMES)) == 261
+    assert {"announcer", "en_speaker_0", "v2/zh_speaker_9"} <= set(VOICE_NAMES)
+
+
 @pytest.mark.parametrize("name", ["v2/en_speaker_6", "de_speaker_0", "announcer"])
-def test_sunos_presets_are_told_to_be_elsewhere(
-    tiny_config: BarkConfig, presets: Path, home: Path, name: str
+def test_one_of_sunos_voices_that_is_not_here_says_how_to_fetch_it(
+    tiny_config: BarkConfig, presets: Path, home: Path, tmp_path: Path, name: str
 ) -> None:
-    write_voice(presets / "nano" / "anna.npz", tiny_voice(tiny_config))
-    with pytest.raises(VoiceError, match="Suno's presets do not come with the package") as error:
-        locate_voice(name)
-    assert str(home / "voices") in str(error.value)
-    write_voice(home / "voices" / f"{name}.npz", tiny_voice(tiny_config))
-    assert locate_voice(name).source == "yours"
+    with pytest.raises(VoiceError, match="is not on this machine; fetch them all") as error:
+        locate_voice(name, tmp_path)  # an empty folder says nothing, and so is Suno's
+    assert "`bark download --voices`" in str(error.value)
+    write_voice(home / "presets" / f"{name}.npz", tiny_voice(tiny_config))
+    assert locate_voice(name, tmp_path).source == locate_voice(name).source == "suno"
+
+
+def test_sunos_voices_are_for_models_of_their_vocabulary(
+    tiny_model: Path, tiny_config: BarkConfig, presets: Path, home: Path, tmp_path: Path
+) -> None:
+    assert lacks_presets(tmp_path)
+    write_voice(home / "presets" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
+    assert [info.name for info in list_voices(tmp_path)] == ["v2/en_speaker_6"]
+    assert [info.source for info in list_voices(tiny_model)] == ["model"]
+    assert not lacks_presets(tmp_path)
+    assert not lacks_presets(tiny_model)
+    with pytest.raises(VoiceError, match="a voice of Suno's models and tiny has another vocabulary; use -m"):
+        find_voice("v2/en_speaker_6", model_folder=tiny_model, config=tiny_config)
+    write_voice(home / "voices" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
+    assert locate_voice("v2/en_speaker_6", tiny_model).source == "yours"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fits"),
+    [
+        ("config.json", '{"model_type": "bark"}', True),
+        ("config.json", "[" * 100_000, True),
+        ("config.json", '{"semantic": 1}', True),
+        ("generation_config.json", '{"coarse_acoustics_config": {"coarse_rate_hz": 75}}', True),
+        ("generation_config.json", '{"semantic_config": {"semantic_vocab_size": 64}}', False),
+        ("generation_config.json", '{"coarse_acoustics_config": {"coarse_rate_hz": 50}}', False),
+        ("generation_config.json", '{"codebook_size": 32}', False),
+        ("generation_config.json", '{"semantic_config": {"semantic_rate_hz": 0}}', False),
+    ],
+)
+def test_a_vocabulary_is_told_by_the_small_files(tmp_path: Path, file: str, text: str, fits: bool) -> None:
+    (tmp_path / file).write_text(text)
+    assert can_speak_presets(config_in(tmp_path)) is fits
+
+
+def test_a_native_folder_says_its_own(tiny_model: Path, tiny_config: BarkConfig) -> None:
+    assert config_in(tiny_model) == tiny_config
 
 
 def test_without_any_voice_it_says_where_they_go(presets: Path, home: Path) -> None:
-    with pytest.raises(VoiceError, match=r"none is installed; put voice files in .*voices"):
+    with pytest.raises(VoiceError, match=r"none is installed; save a voice file with `bark voices save`"):
         locate_voice("anna")
 
 

@@ -30,8 +30,10 @@ from bark_cli.hub.places import (
     is_offline,
     models_home,
     nano_folder,
+    presets_home,
     suno_home,
     tokenizer_elsewhere,
+    voices_home,
 )
 
 __all__ = [
@@ -58,9 +60,11 @@ __all__ = [
     "model_home",
     "models_home",
     "nano_folder",
+    "presets_home",
     "read_manifest",
     "resolve_model",
     "suno_home",
     "tokenizer_elsewhere",
+    "voices_home",
     "write_manifest",
 ]

@@ -48,6 +48,16 @@ def converted_home() -> Path:
     return bark_home() / "converted"
 
 
+def presets_home() -> Path:
+    """Suno's voice presets, once fetched."""
+    return bark_home() / "presets"
+
+
+def voices_home() -> Path:
+    """The voices that the user keeps."""
+    return bark_home() / "voices"
+
+
 def nano_folder() -> Path:
     """The bundled model."""
     return Path(__file__).parent.parent / "assets" / "nano"
