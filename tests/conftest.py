@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,32 +46,35 @@ torch.set_num_threads(1)
 TINY_WORDS = ["hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "a"]
 
 
+_OF_THE_USER = (
+    *("BARK_HOME", "BARK_MODEL", "BARK_DEBUG", "SUNO_USE_SMALL_MODELS"),
+    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
+    *("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"),
+    *("TORCH_HOME", "TRANSFORMERS_OFFLINE"),
+)
+
+
+def _isolate(patch: pytest.MonkeyPatch, home: Path) -> Path:
+    for name in ("HOME", "USERPROFILE"):
+        patch.setenv(name, str(home))
+    for name in _OF_THE_USER:
+        patch.delenv(name, raising=False)
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    return home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What lives longer than a test is made before that test's home, and must not touch the user's either."""
+    with pytest.MonkeyPatch.context() as patch:
+        _isolate(patch, tmp_path_factory.mktemp("home"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the home of whoever runs it."""
-    home = tmp_path_factory.mktemp("home")
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(home))
-    for name in (
-        "BARK_HOME",
-        "BARK_MODEL",
-        "XDG_CACHE_HOME",
-        "XDG_CONFIG_HOME",
-        "XDG_DATA_HOME",
-        "XDG_STATE_HOME",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    for name in (
-        "HF_HOME",
-        "HF_HUB_CACHE",
-        "HF_TOKEN",
-        "HUGGINGFACE_HUB_CACHE",
-        "TRANSFORMERS_CACHE",
-        "BARK_DEBUG",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return home
+    return _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
 
 
 def make_tiny_config() -> BarkConfig:

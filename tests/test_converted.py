@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,9 +17,11 @@ import torch
 from test_checkpoint import lies_in
 from test_checkpoint_suno import Canary, save_suno, suno, suno_tensors
 
-from bark_cli.checkpoint import Checkpoint, Storage, open_checkpoint, read_checkpoint
+from bark_cli.checkpoint import Checkpoint, Storage, open_checkpoint, read_checkpoint, write_native
 from bark_cli.errors import ModelError, UnsafeFileError
 from bark_cli.hub import bark_home
+from bark_cli.hub.conversions import Conversion, Source, conversions, conversions_of
+from bark_cli.hub.manifest import record_file
 from bark_cli.quantize import quantize_rows
 
 __all__ = ["suno", "suno_tensors"]  # fixtures
@@ -119,10 +122,82 @@ def test_sizes_have_conversions_of_their_own(suno: Path, suno_tensors: dict[str,
         opened(suno, size="huge")
 
 
-def test_our_own_layout_is_read_as_it_is(tiny_model: Path) -> None:
-    found, notes = opened(tiny_model, "int8")
+@pytest.mark.parametrize("storage", ["fp32", "fp16"])
+def test_our_own_layout_is_read_as_it_is(tiny_model: Path, storage: Storage) -> None:
+    found, notes = opened(tiny_model, storage)
     assert (found.layout, notes, found.scales) == ("native", [], {})
     assert not kept()
+
+
+def test_floats_of_our_own_become_int8_once(tiny_model: Path) -> None:
+    floats = read_checkpoint(tiny_model)
+    found, notes = opened(tiny_model, "int8")
+    assert notes == [f"converting {tiny_model} for faster starts, once"]
+    assert (found.layout, found.folder) == ("native", tiny_model)
+    for name, scale in found.scales.items():
+        values, expected = quantize_rows(floats.tensors[name])
+        assert torch.equal(found.tensors[name], values)
+        assert torch.equal(scale, expected)
+    rest = floats.tensors.keys() - found.scales.keys()
+    assert all(torch.equal(found.float32(name), floats.float32(name)) for name in rest)
+    again, notes = opened(tiny_model, "int8")
+    assert notes == []
+    assert same(again, found)
+    assert len(kept()) == 1
+
+
+def test_int8_of_our_own_is_read_as_it_is(tiny_model: Path, tmp_path: Path) -> None:
+    write_native(read_checkpoint(tiny_model), tmp_path / "model", storage="int8")
+    found, notes = opened(tmp_path / "model", "int8")
+    assert (notes, kept()) == ([], [])
+    assert found.scales
+
+
+def test_a_conversion_says_what_it_was_made_from(suno: Path) -> None:
+    opened(suno)
+    opened(suno, "int8", size="large")
+    (suno / "coarse_2.pt").touch()
+    opened(suno)
+    found = {conversion.source.storage: conversion for conversion in conversions() if conversion.source}
+    assert found.keys() == {"fp32", "int8"}
+    for storage, conversion in found.items():
+        assert conversion.source == Source(
+            folder=suno.resolve(), layout="suno", size="large", storage=storage
+        )
+        assert {file.path for file in conversion.files} == {"config.json", "model.safetensors", "vocab.txt"}
+        for file in conversion.files:
+            assert record_file(conversion.folder, file.path) == file
+    assert found["fp32"].is_current
+    assert not found["int8"].is_current
+    assert conversions_of(suno) == conversions_of(suno.parent) == conversions()
+    assert conversions_of(suno / "other") == []
+    shutil.rmtree(suno)
+    assert not any(conversion.is_current for conversion in conversions())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"version": 99}',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"version": 1, "folder": "/", "layout": "suno", "size": null, "storage": "int8", "files": '
+        b'[{"path": "../x", "size": 1, "sha256": ""}]}',
+        None,
+    ],
+)
+def test_a_conversion_that_does_not_say_its_source_is_still_listed(suno: Path, content: bytes | None) -> None:
+    opened(suno)
+    (folder,) = kept()
+    if content is None:
+        (folder / "source.json").unlink()
+    else:
+        (folder / "source.json").write_bytes(content)
+    assert conversions() == [Conversion(folder=folder, source=None)]
+    assert not conversions()[0].is_current
 
 
 def test_a_cache_that_cannot_be_written(suno: Path) -> None:

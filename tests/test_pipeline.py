@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bark_cli.audio import Audio
-from bark_cli.checkpoint import read_checkpoint
+from bark_cli.checkpoint import open_checkpoint
 from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
 from bark_cli.memory import MOST, cache_bytes, fitting_batch_size, free_of_container
 from bark_cli.pipeline import Bark, Speech, SpeechRequest
@@ -345,7 +345,7 @@ def test_a_stream_that_is_left_gives_its_sequences_back(bark: Bark, monkeypatch:
 
 
 def test_a_model_made_of_a_checkpoint_is_the_same(bark: Bark, tiny_model: Path) -> None:
-    checkpoint = read_checkpoint(tiny_model)
+    checkpoint = open_checkpoint(tiny_model, storage="int8")
     made = Bark.from_checkpoint(checkpoint, name="mine", device="cpu", precision=bark.precision)
     assert (made.name, made.precision) == ("mine", bark.precision)
     assert Bark.from_checkpoint(checkpoint, name="mine", device="cpu", precision="fp32").precision == "fp32"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from bark_cli.hub.lock import locked
+from bark_cli.hub.lock import is_locked, locked
 from bark_cli.hub.manifest import Damage, FileRecord, Manifest, read_manifest, write_manifest
 from bark_cli.hub.models import (
     MODELS,
@@ -15,6 +15,7 @@ from bark_cli.hub.models import (
     ModelEntry,
     ModelRef,
     find_model,
+    find_models,
     installed_models,
     resolve_model,
 )
@@ -52,9 +53,11 @@ __all__ = [
     "downloads_home",
     "find_codec",
     "find_model",
+    "find_models",
     "find_tokenizer",
     "huggingface_snapshots",
     "installed_models",
+    "is_locked",
     "is_offline",
     "locked",
     "model_home",

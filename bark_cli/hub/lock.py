@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bark_cli.errors import ModelError
 from bark_cli.hub.names import model_home
 from bark_cli.hub.places import bark_home
+
+
+def lock_file(name: str) -> Path:
+    """The file that is locked; it stays, and that it is there says that the name was once installed."""
+    return bark_home() / "locks" / f"{model_home(name).name}.lock"
+
+
+def is_locked(name: str) -> bool:
+    """Whether a process holds the lock now; nothing is made, or waited for, to find out."""
+    from filelock import FileLock, Timeout
+
+    file = lock_file(name)
+    if not file.is_file():
+        return False
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # nobody who can write here has asked
+        return False
+    lock.release()
+    return False
 
 
 @contextmanager
@@ -21,7 +45,7 @@ def locked(name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[No
     """
     from filelock import FileLock, Timeout
 
-    file = bark_home() / "locks" / f"{model_home(name).name}.lock"
+    file = lock_file(name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file)

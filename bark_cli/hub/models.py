@@ -102,7 +102,12 @@ def _looks_like_path(model: object, text: str) -> bool:
 
 def find_model(name: str) -> ModelRef | None:
     """The model called `name`, from the first place that holds it complete; None where there is none."""
-    return next((ref for folder in _places(name) if (ref := _model_in(folder, name))), None)
+    return next(find_models(name), None)
+
+
+def find_models(name: str) -> Iterator[ModelRef]:
+    """Every complete model called `name`, the one that is used first."""
+    return (ref for folder in _places(name) if (ref := _model_in(folder, name)))
 
 
 def _places(name: str) -> Iterator[Path]:
