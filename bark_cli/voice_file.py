@@ -42,6 +42,15 @@ def check_tokens(tokens: BarkTokens, name: str, config: BarkConfig) -> BarkToken
     return _tokens_from_arrays(dict(zip(KEYS, arrays, strict=True)), name, config)
 
 
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the three arrays of a voice, by their names.
+
+    Raises:
+        VoiceError: the file is missing, damaged or hostile.
+    """
+    return {key: array.shape for key, array in _read_arrays(path).items()}
+
+
 def count_frames(path: Path) -> int | None:
     """Frames of sound a voice holds, from the header of one array; None when it cannot be read."""
     try:

@@ -83,3 +83,38 @@ def test_an_unknown_model_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
     captured = capsys.readouterr()
     assert captured.err.startswith("bark: no/such is not a folder")
     assert captured.err.count("\n") == 1
+
+
+def test_one_language(
+    tiny_model: Path, tiny_config: BarkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("BARK_HOME", str(tmp_path))
+    for name in ("fr_speaker_2", "de_speaker_2", "x"):
+        write_voice(tmp_path / "voices" / f"{name}.npz", tiny_voice(tiny_config))
+    assert main(["voices", "ls", "-m", str(tiny_model), "--lang", "de"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["NAME", "de_speaker_2"]
+    assert main(["voices", "ls", "-m", str(tiny_model), "--lang", "it"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("bark: no voice here is known to be of language 'it'")
+
+
+def test_sunos_voices_are_listed_or_offered_to_models_that_can_speak_them(
+    tiny_model: Path, tiny_config: BarkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("BARK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("bark_cli.voices._presets", lambda: tmp_path / "none")
+    suno = tmp_path / "suno"  # a folder that says nothing of its vocabulary
+    suno.mkdir()
+    assert main(["voices", "ls", "-m", str(tiny_model)]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["voices", "ls", "-m", str(suno), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == []
+    assert captured.err.count("\n") == 1
+    assert "fetch them with `bark download --voices`" in captured.err
+    write_voice(tmp_path / "home" / "presets" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
+    assert main(["voices", "ls", "-m", str(suno)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.splitlines()[1:] == ["v2/en_speaker_6  suno    en        0.6 s"]

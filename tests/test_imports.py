@@ -16,11 +16,11 @@ PACKAGE = Path(__file__).parent.parent / "bark_cli"
 FLOORS = [
     {"errors"},
     {"tokens", "files", "progress", "units"},
-    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory", "published"},
-    {"utterance"},
+    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"},
+    {"utterance", "published"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
-    {"voices", "backends"},
-    {"engine", "speech"},
+    {"voices", "backends", "own_voices"},
+    {"engine", "speech", "preview", "download"},
     {"pipeline"},
     {"bench"},
     {"cli"},
@@ -107,6 +107,10 @@ def test_every_command_is_found() -> None:
         ["say"],
         ["voices"],
         ["voices", "ls"],
+        ["voices", "preview"],
+        ["voices", "rm"],
+        ["voices", "save"],
+        ["voices", "show"],
     ]
 
 

@@ -1,0 +1,21 @@
+"""A question before something is lost: yes or no, from the human at the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from bark_cli.cli.output import one_line
+from bark_cli.errors import UsageError
+
+
+def confirm(question: str) -> bool:
+    """Ask on stderr; anything but y or yes is no.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+    """
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        raise UsageError(f"{question} Nobody can be asked here; say so with -y")
+    sys.stderr.write(f"{one_line(question)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

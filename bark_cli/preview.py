@@ -1,0 +1,31 @@
+"""Hear a voice itself: its fine tokens (8, m) -> the sound they stand for, with nothing generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from bark_cli.audio import Audio
+from bark_cli.checkpoint import build_codec, read_checkpoint
+from bark_cli.hub import ModelRef, resolve_model
+from bark_cli.own_voices import describe_voice
+from bark_cli.voices import find_voice
+
+
+def preview_voice(voice: str | Path, ref: ModelRef | None = None) -> Audio:
+    """The sound of a voice's own tokens, by the codec of a model; None is the best one that can speak it.
+
+    Of the model only the codec is built.
+
+    Raises:
+        VoiceError: there is no such voice, it is damaged, or the model cannot speak it.
+        ModelError: the model is incomplete, damaged or foreign.
+    """
+    if ref is None:
+        fitting = describe_voice(voice).models
+        ref = fitting[0] if fitting else resolve_model(None)  # which will say why it cannot
+    checkpoint = read_checkpoint(ref.folder, size=ref.size)
+    tokens = find_voice(voice, model_folder=ref.folder, config=checkpoint.config).tokens
+    samples = build_codec(checkpoint).decode(torch.from_numpy(tokens.fine))
+    return Audio(samples=samples.numpy(), sample_rate=checkpoint.config.codec.sample_rate)
