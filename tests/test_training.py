@@ -24,6 +24,13 @@ from training.teacher import VOICES
 from training.vocabulary import PITCHES, PLACES, layout
 
 WIDTHS = "n_layer = 2\nn_head = 4\nn_embd = 136\n"  # four heads, each just wide enough for a position code
+ADVERSARY = """windows = [256, 512]
+filters = 4
+lr = 3e-4
+every = 2
+features = 10.0
+weights = {{mel = 1.0, wave = 0.1, adversary = 0.5}}
+"""
 SETTINGS = f"""
 [common]
 data = "{{folder}}/data"
@@ -56,11 +63,17 @@ n_codebooks = 4
 codebook_size = 16
 lstm = 0
 
+[codec.adversary]
+{ADVERSARY}begin = 25
+
 [decoder]
 crop_s = 0.1
 batch = 2
 wave_weight = 1.0
+average = 0.5
 
+[decoder.adversary]
+{ADVERSARY}
 [semantic]
 batch_tokens = 500
 frames_per_character = 3.4

@@ -1,8 +1,8 @@
 """Train nano's EnCodec on the teacher's audio: (samples,) at 24 kHz -> 8 codebooks at 50 Hz and back.
 
 EnCodec's own classes (encodec.modules, encodec.quantization), smaller. Loss: multi-scale log-mel plus L1 of
-the waveform. The autoencoder learns alone first, then the codebooks are filled by k-means on its output and
-switched on.
+the waveform, and those of an adversary (training.adversary) where the settings have one. The autoencoder
+learns alone first, then the codebooks are filled by k-means on its output and switched on.
 
     python -m training.codec            # resumes from training/runs/codec
 """
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.codec import import_seanet
+from training.adversary import Contest
 from training.run import Losses, Run
 from training.shards import shard_files
 
@@ -140,7 +141,7 @@ class Crops:
         self.weights = sizes / sizes.sum()
 
     def __call__(self) -> Tensor:
-        """The next batch."""
+        """The next batch, on the CPU."""
         chosen = self.random.choice(len(self.shards), self.batch, p=self.weights)
         crops = np.stack([self._crop(self.shards[i]) for i in chosen]).astype(np.float32) / 32768
         return torch.from_numpy(crops)[:, None]
@@ -153,7 +154,24 @@ class Crops:
 @torch.no_grad()
 def latents_of(codec: TrainableCodec, crops: Crops, batches: int = 60) -> Tensor:
     """Encoder outputs (N, dimension) of some batches of crops."""
-    return torch.cat([codec.encoder(crops()).transpose(1, 2).flatten(0, 1) for _ in range(batches)])
+    device = next(codec.parameters()).device
+    latents = (codec.encoder(crops().to(device)) for _ in range(batches))
+    return torch.cat([latent.transpose(1, 2).flatten(0, 1) for latent in latents])
+
+
+def contest_of(run: Run) -> Contest | None:
+    """The adversary that a table [<step>.adversary] asks for."""
+    table = run.options.get("adversary")
+    return None if table is None else Contest(table, run.device)
+
+
+def descent(
+    made: Tensor, wanted: Tensor, parts: dict[str, Tensor], contest: Contest | None, run: Run, step: int
+) -> Losses:
+    """What to descend: the parts "mel" and "wave" against the adversary, or without one their plain sum."""
+    if contest is not None and step >= run.options["adversary"].get("begin", 0):
+        return contest(made, wanted, parts, step)
+    return parts["mel"] + run.options["wave_weight"] * parts["wave"], {"mel": parts["mel"].item()}
 
 
 def main() -> None:
@@ -161,17 +179,20 @@ def main() -> None:
     run = Run("codec")
     options = run.options
     codec = TrainableCodec(options["shape"])
-    run.take_up(codec)
-    crops, mel = Crops(options["data"], options["crop_s"], options["batch"], run.seed), MelLoss(24_000)
+    contest = contest_of(run)
+    run.take_up(codec, **({"contest": contest} if contest else {}))
+    crops = Crops(options["data"], options["crop_s"], options["batch"], run.seed)
+    mel = MelLoss(24_000).to(run.device)
 
     def losses_of(step: int) -> Losses:
         if step == options["quantize_from"]:
             fill_codebooks(codec, latents_of(codec, crops))
-        wave = crops()
+        [wave] = run.move(crops())
         made, penalty = codec(wave, quantize=step >= options["quantize_from"])
-        spectral = mel(made[:, 0], wave[:, 0])
-        loss = spectral + options["wave_weight"] * F.l1_loss(made, wave) + options["commit_weight"] * penalty
-        return loss, {"mel": spectral.item(), "commit": penalty.item()}
+        made, wave = made[:, 0], wave[:, 0]
+        parts = {"mel": mel(made, wave), "wave": F.l1_loss(made, wave)}
+        loss, values = descent(made, wave, parts, contest, run, step)
+        return loss + options["commit_weight"] * penalty, {**values, "commit": penalty.item()}
 
     run.train(losses_of)
     if run.start < options["steps"]:

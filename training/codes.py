@@ -25,7 +25,8 @@ Codes = npt.NDArray[np.int16]
 def encode(codec: TrainableCodec, audio: npt.NDArray[np.int16]) -> Codes:
     """Samples (480 F,) -> codes (codebooks, F)."""
     wave = torch.from_numpy(audio.astype(np.float32) / 32768)[None, None]
-    codes: Codes = codec.quantizer.vq.encode(codec.encoder(wave))[:, 0].numpy().astype(np.int16)
+    latent = codec.encoder(wave.to(next(codec.parameters()).device))
+    codes: Codes = codec.quantizer.vq.encode(latent)[:, 0].cpu().numpy().astype(np.int16)
     return codes
 
 
@@ -73,7 +74,7 @@ def main() -> None:
     """Encode every audio shard that is aligned and not encoded yet."""
     options = settings("codes")
     torch.set_num_threads(options["threads"])
-    codec = load_codec()
+    codec = load_codec().to("cuda" if torch.cuda.is_available() else "cpu")
     for file in shard_files(options["data"], "audio", "prepare"):
         target = file.with_name(file.name.replace("audio-", "codes-"))
         if target.exists() or not file.with_name(f"aligned-{file.name}").exists():

@@ -1,7 +1,8 @@
 """Train the codec's decoder on, alone: fixed codes (8, F) -> the teacher's samples (480 F,).
 
 Once audio is encoded, coarse and fine learn from those codes, so encoder and codebooks must stay as they are;
-the decoder may go on learning beside them, at half the cost of training the whole codec.
+the decoder may go on learning beside them, at half the cost of training the whole codec; with a table
+[decoder.adversary] in the settings, against an adversary (training.adversary).
 
     python -m training.decoder          # resumes from training/runs/decoder
 """
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.codec import MelLoss
+from training.codec import MelLoss, contest_of, descent
 from training.codes import load_codec
 from training.run import Losses, Run
 from training.shards import shard_files
@@ -51,20 +52,19 @@ def main() -> None:
     """Train, resuming; writes runs/decoder/last.pt and loss.png."""
     run = Run("decoder")
     options = run.options
-    codec = load_codec()
+    codec, contest = load_codec().to(run.device), contest_of(run)
     decoder = codec.decoder.train()
-    run.take_up(decoder)
+    run.take_up(decoder, **({"contest": contest} if contest else {}))
     crops = CodeCrops(options["data"], options["crop_s"], options["batch"], run.seed)
-    mel = MelLoss(24_000, WINDOWS)
+    mel = MelLoss(24_000, WINDOWS).to(run.device)
 
-    def losses_of(_: int) -> Losses:
-        codes, wave = crops()
+    def losses_of(step: int) -> Losses:
+        codes, wave = run.move(*crops())
         with torch.no_grad():
             latents = codec.quantizer.vq.decode(codes)
         made = decoder(latents)[:, 0]
-        spectral = mel(made, wave)
-        loss = spectral + options["wave_weight"] * F.l1_loss(made, wave)
-        return loss, {"mel": spectral.item()}
+        parts = {"mel": mel(made, wave), "wave": F.l1_loss(made, wave)}
+        return descent(made, wave, parts, contest, run, step)
 
     run.train(losses_of)
 
