@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from bark_cli.cli.bench import bench
+from bark_cli.cli.cache import cache
+from bark_cli.cli.download import download
 from bark_cli.cli.help import Command, Group
 from bark_cli.cli.say import say
 from bark_cli.cli.voices import voices
@@ -39,6 +41,7 @@ def bark(
 
     \b
     bark say "Hello, my name is Bark. [laughs]" -o hello.wav
+    bark download small
     bark voices ls
 
     Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
@@ -47,5 +50,7 @@ def bark(
 
 
 app.command(cls=Command)(say)
+app.command(cls=Command)(download)
 app.command(cls=Command)(bench)
 app.add_typer(voices, name="voices")
+app.add_typer(cache, name="cache")

@@ -1,1 +1,41 @@
-"""From a hub to this machine: a model's name -> its files, whole and verified, as a model to use."""
+"""From a hub to this machine: a model's name -> its files, whole and verified, as a model to use.
+
+`remote` and `transfer` speak with the hub, `plan` knows what a model takes, `install` carries a plan out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bark_cli.download.install import Listener, Step, install
+from bark_cli.download.plan import Plan, downloadable, make_plan
+from bark_cli.hub import Manifest
+
+__all__ = ["Listener", "Plan", "Step", "download", "downloadable", "install", "make_plan"]
+
+
+def download(
+    what: str,
+    *,
+    revision: str | None = None,
+    layout: str | None = None,
+    source: Path | None = None,
+    listener: Listener = lambda _: None,
+) -> Manifest:
+    """Have a model on this machine: `download("small")`; nothing is fetched that is there already.
+
+    Args:
+        what: a name, OWNER/NAME of a repository, or a folder; with `source`, the name that it is to have.
+        revision: a branch, tag or commit of the repository.
+        layout: "transformers" or "suno"; by default the first that is there.
+        source: a folder to take it from.
+        listener: told how far it is.
+
+    Raises:
+        OptionError: there is no such model.
+        DownloadError: the network or the hub does not give it.
+        ModelError: there is no Bark, it is damaged, or the cache cannot be written.
+        OutputError: the disk is too small.
+    """
+    plan = make_plan(what, revision=revision, layout=layout, source=source)
+    return install(plan, listener=listener)[0]

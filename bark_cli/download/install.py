@@ -1,0 +1,343 @@
+"""A plan carried out: Plan -> a model that is complete, verified and in our layout, and its Manifest.
+
+Files come together in downloads/, where an interrupted run goes on; the model is made beside the old one and
+counts once its manifest is written. Until then the old one does; the originals are removed after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bark_cli import hub
+from bark_cli.download.part import part_path
+from bark_cli.download.plan import Plan, PlannedFile, look_again
+from bark_cli.download.remote import RemoteFile
+from bark_cli.download.transfer import fetch
+from bark_cli.errors import ModelError, OptionError, OutputError, UnsafeFileError
+from bark_cli.hub import FileRecord, Manifest
+from bark_cli.hub.conversions import conversions_of
+from bark_cli.hub.manifest import build_folder, damaged_files, record_file
+from bark_cli.units import human_bytes
+
+if TYPE_CHECKING:
+    from bark_cli.checkpoint import Checkpoint
+
+ORIGINAL = "original"  # the folder of what was fetched, where it is kept
+SCRATCH = ".writing-"
+_BUILD = re.compile(r"(?:[0-9a-f]{12}|local)-[0-9a-f]{8}")
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far something is; told again and again while it goes on."""
+
+    kind: Literal["begin", "wait", "check", "fetch", "pause", "convert", "int8"]
+    file: str = ""  # that is fetched or checked
+    done: int = 0  # bytes
+    total: int = 0
+    words: str = ""  # what begins, or why it pauses
+
+
+Listener = Callable[[Step], None]
+
+
+def install(
+    plan: Plan, *, keep_original: bool = False, listener: Listener = lambda _: None
+) -> tuple[Manifest, bool]:
+    """Have the model that is planned; returns what it consists of, and whether anything had to be done.
+
+    Raises:
+        DownloadError: the network or the hub does not give it; what came is kept for the next run.
+        UnsafeFileError: a file would run code if it were read; it was not, and is removed.
+        ModelError: the files are no Bark, or the cache cannot be written at all.
+        OutputError: the disk is too small, or full; the old model is still there.
+    """
+    if found := installed(plan, keep_original, listener):  # a cache that can only be read is enough for this
+        return found, False
+    with hub.locked(plan.name, lambda: listener(Step("wait"))):
+        if found := installed(plan, keep_original, listener):  # by another process meanwhile
+            return found, False
+        plan = look_again(plan)
+        check_space(plan)
+        listener(Step("begin", words=plan.summary))
+        with _disk(plan):
+            manifest = _bring(plan, keep_original, listener)
+            _sweep(plan.home, manifest)
+    _prepare_int8(build_folder(plan.home, manifest), listener)
+    return manifest, True
+
+
+def installed(plan: Plan, keep_original: bool, listener: Listener = lambda _: None) -> Manifest | None:
+    """What is in the plan's place, if it is what the plan says, and every byte of it as it was."""
+    try:
+        manifest = hub.read_manifest(plan.home)
+    except ModelError:  # damaged: it is made anew
+        return None
+    if manifest is None or not _is_planned(manifest, plan, keep_original):
+        return None
+    tell = _counter(listener, "check", plan.name, manifest.size)
+    return None if damaged_files(plan.home, manifest, tell) else manifest
+
+
+def kept(what: str, revision: str | None = None, layout: str | None = None) -> Manifest | None:
+    """What is installed whole under a name, where the hub may not be asked for anything newer."""
+    try:
+        manifest = hub.read_manifest(hub.model_home(what)) if hub.is_offline() else None
+    except (ModelError, OptionError):
+        return None
+    if manifest is None or (revision or manifest.revision) != manifest.revision:
+        return None
+    if layout is not None and (layout == "suno") != (manifest.layout == "suno"):
+        return None
+    return None if damaged_files(hub.model_home(what), manifest) else manifest
+
+
+def check_space(plan: Plan) -> None:
+    """Find out whether the disk is large enough before anything is written to it.
+
+    Raises:
+        OutputError: it is not.
+    """
+    if (lacking := plan.needed - plan.free) > 0:
+        raise OutputError(
+            f"{plan.name} needs {human_bytes(plan.needed)} of disk in {hub.bark_home()} and "
+            f"{human_bytes(plan.free)} are free: {human_bytes(lacking)} are missing; "
+            "make room (`bark cache prune`) or set BARK_HOME to a folder on another disk"
+        )
+
+
+def _is_planned(manifest: Manifest, plan: Plan, keep_original: bool) -> bool:
+    same = (manifest.origin, manifest.revision) == (plan.origin, plan.revision)
+    if not same or (manifest.layout == "suno") != (plan.layout == "suno"):
+        return False
+    if plan.revision is None:  # a folder: it may have changed since
+        return _sizes(manifest.fetched) == _sizes(plan.files) and all(
+            map(_is_unchanged, plan.files, manifest.fetched)
+        )
+    return not keep_original or any(file.path.startswith(f"{ORIGINAL}/") for file in manifest.files)
+
+
+def _sizes(files: tuple[FileRecord, ...] | tuple[PlannedFile, ...]) -> list[tuple[str, int]]:
+    return [(file.path, file.size) for file in files]
+
+
+def _is_unchanged(file: PlannedFile, record: FileRecord) -> bool:
+    if file.remote is not None:
+        return True
+    try:
+        return file.here is not None and record_file(file.here.parent, file.here.name).sha256 == record.sha256
+    except OSError:
+        return False
+
+
+def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
+    """Fetch what is missing, make our own files of it, and let them be the model."""
+    _tidy(plan)
+    fetched = tuple(_provide(plan, file, listener) for file in plan.files)
+    with _scratch(plan.home) as scratch:
+        listener(Step("convert"))
+        layout = _convert(plan, scratch)
+        if keep_original:
+            _keep(plan, scratch / ORIGINAL)
+        paths = sorted(path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file())
+        manifest = Manifest(
+            name=plan.name,
+            build=f"{(plan.revision or 'local')[:12]}-{secrets.token_hex(4)}",
+            origin=plan.origin,
+            revision=plan.revision,
+            layout=layout,
+            fetched=fetched,
+            files=tuple(record_file(scratch, path) for path in paths),
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            bark_version=_version(),
+        )
+        scratch.rename(build_folder(plan.home, manifest))
+        _sync(plan.home)
+        hub.write_manifest(plan.home, manifest)
+    return manifest
+
+
+def _tidy(plan: Plan) -> None:
+    """Make room for the plan's files, and for them alone: others may be of another revision or layout."""
+    plan.stage.mkdir(parents=True, exist_ok=True)
+    for other in plan.stage.parent.iterdir():
+        if other != plan.stage:
+            shutil.rmtree(other, ignore_errors=True)
+    names = {file.path for file in plan.files}
+    parts = {part_path(file.remote, plan.stage / file.path).name for file in plan.files if file.remote}
+    for path in plan.stage.iterdir():
+        if path.name not in names | parts:
+            path.unlink()
+
+
+def _provide(plan: Plan, file: PlannedFile, listener: Listener) -> FileRecord:
+    """See to it that a file is among the plan's, whole, and that its hash is the one it must have."""
+    target = plan.stage / file.path
+    if file.here is not None:
+        tell = _counter(listener, "check", file.path, file.size)
+        record = record_file(file.here.parent, file.here.name, tell)
+        if file.remote is None or _is_same(file.here, record, file.remote):
+            if file.here != target:
+                _link(file.here, target)
+            return replace(record, path=file.path)
+    if file.remote is None:
+        raise ModelError(f"{file.path} is not in {plan.origin} any more; give a folder that is whole")
+    listener(Step("fetch", file.path, file.part, file.size))
+    fetch(
+        file.remote,
+        target,
+        on_bytes=_counter(listener, "fetch", file.path, file.size),
+        on_wait=lambda reason, seconds: listener(
+            Step("pause", file.path, words=f"{reason}; trying again in {seconds:.0f} s")
+        ),
+    )
+    sha256 = file.remote.sha256 or record_file(plan.stage, file.path).sha256
+    return FileRecord(path=file.path, size=file.size, sha256=sha256)
+
+
+def _is_same(path: Path, record: FileRecord, remote: RemoteFile) -> bool:
+    """Whether a file found here is the one that the hub has."""
+    if remote.sha256 is not None or remote.git_sha1 is None:
+        return record.sha256 == remote.sha256
+    blob = path.read_bytes()  # small: what is large has a sha256
+    return hashlib.sha1(b"blob %d\0" % len(blob) + blob).hexdigest() == remote.git_sha1
+
+
+def _link(source: Path, target: Path) -> None:
+    """Let `target` be `source` without a copy where the system can."""
+    target.unlink(missing_ok=True)
+    for make in (os.symlink, os.link):
+        with suppress(OSError, NotImplementedError):
+            make(source, target)
+            return
+    shutil.copyfile(source, target)
+
+
+def _convert(plan: Plan, scratch: Path) -> str:
+    """Write the model in our layout, nothing rounded, and read it back; returns the layout it had."""
+    from bark_cli.checkpoint import read_checkpoint, write_native
+
+    try:
+        original = read_checkpoint(plan.stage, size=plan.size)
+    except UnsafeFileError:
+        shutil.rmtree(plan.stage, ignore_errors=True)
+        raise
+    write_native(original, scratch, storage="int8" if original.scales else "fp32", floats="fp32")
+    if not _is_equal(original, read_checkpoint(scratch)):
+        raise ModelError(f"{scratch} does not hold what was written; check the disk, and run it again")
+    return original.layout
+
+
+def _is_equal(original: Checkpoint, copy: Checkpoint) -> bool:
+    from torch import equal
+
+    names = original.tensors.keys()
+    return (
+        original.config == copy.config
+        and names == copy.tensors.keys()
+        and all(equal(original.float32(name), copy.float32(name)) for name in names)
+    )
+
+
+def _keep(plan: Plan, folder: Path) -> None:
+    """Have what was fetched also in `folder`; what lies elsewhere stays there."""
+    folder.mkdir()
+    for file in plan.files:
+        path = plan.stage / file.path
+        if not path.is_symlink():
+            try:
+                os.link(path, folder / path.name)
+            except OSError:  # a file system without links
+                path.replace(folder / path.name)
+
+
+def _sweep(home: Path, manifest: Manifest) -> None:
+    """Remove what the new model replaces and what making it, or trying to, has left."""
+    shutil.rmtree(hub.downloads_home() / home.name, ignore_errors=True)
+    build = build_folder(home, manifest).resolve()
+    for path in home.iterdir():
+        if path.name != manifest.build and (path.name.startswith(SCRATCH) or _BUILD.fullmatch(path.name)):
+            shutil.rmtree(path, ignore_errors=True)
+    for conversion in conversions_of(home):
+        if conversion.source is not None and conversion.source.folder != build:
+            shutil.rmtree(conversion.folder, ignore_errors=True)
+
+
+def _prepare_int8(build: Path, listener: Listener) -> None:
+    """Where this machine speaks in int8, convert for it now, so that the first word comes sooner."""
+    from bark_cli.backends.device import choose_device, choose_precision
+    from bark_cli.checkpoint import open_checkpoint
+
+    if choose_precision("auto", choose_device("auto")) == "int8":
+        listener(Step("int8"))
+        open_checkpoint(build, storage="int8")
+
+
+@contextmanager
+def _scratch(home: Path) -> Iterator[Path]:
+    """A name for a new folder in `home`, which is gone afterwards unless it was renamed."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{SCRATCH}{secrets.token_hex(6)}"
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # there is something in it
+            home.rmdir()
+
+
+@contextmanager
+def _disk(plan: Plan) -> Iterator[None]:
+    """Say in a line what to do where the disk refuses."""
+    again = f"and run `bark download {plan.name}` again: what came is kept"
+    try:
+        yield
+    except OSError as error:
+        home = hub.bark_home()
+        if error.errno in _FULL:
+            raise OutputError(f"the disk is full ({home}); make room {again}") from error
+        raise OutputError(
+            f"{error.filename or home}: {error.strerror or error}; mend that {again}"
+        ) from error
+
+
+def _sync(folder: Path) -> None:
+    """A power cut must not take back a name that the manifest is about to give."""
+    with suppress(OSError):  # Windows opens no folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _counter(
+    listener: Listener, kind: Literal["check", "fetch"], file: str, total: int
+) -> Callable[[int], None]:
+    """Adds up the bytes of one file for the listener."""
+    counted = 0
+
+    def count(more: int) -> None:
+        nonlocal counted
+        counted += more
+        listener(Step(kind, file, counted, total))
+
+    return count
+
+
+def _version() -> str:
+    from bark_cli import __version__
+
+    return __version__
