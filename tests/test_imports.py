@@ -19,7 +19,7 @@ FLOORS = [
     {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"},
     {"utterance", "published"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
-    {"voices", "backends", "own_voices"},
+    {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
     {"pipeline"},
     {"bench"},

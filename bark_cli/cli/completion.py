@@ -25,3 +25,14 @@ def model_names(incomplete: str) -> list[str]:
         return [ref.name for ref in installed_models() if ref.name.startswith(incomplete)]
     except Exception:
         return []
+
+
+def cached_names(incomplete: str) -> list[str]:
+    """Names in the cache that begin like what was typed, those of damaged models included."""
+    from bark_cli.cache import list_models
+
+    try:
+        names = dict.fromkeys(model.name for model in list_models())
+        return [name for name in names if name.startswith(incomplete)]
+    except Exception:
+        return []

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -19,9 +20,11 @@ from typing import Any
 from bark_cli.errors import ModelError
 
 MANIFEST_FILE = "manifest.json"
+ORIGINAL_FOLDER = "original"  # in a build: what was fetched, where it is kept
 _VERSION = 1
 _MAX_BYTES = 16 * 2**20
 _CHUNK_BYTES = 2**20
+_BUILD = re.compile(r"(?:[0-9a-f]{12}|local)-[0-9a-f]{8}|\.writing-[0-9a-f]{12}")  # and one being made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +121,16 @@ def record_file(folder: Path, name: str, on_bytes: Callable[[int], None] = lambd
 def missing_files(home: Path, manifest: Manifest) -> list[Damage]:
     """Files that are gone or of another size, by a look at the folder alone."""
     folder = build_folder(home, manifest)
-    return [damage for record in manifest.files if (damage := _compare_size(folder, record))]
+    return [damage for record in _wanted(folder, manifest) if (damage := _compare_size(folder, record))]
+
+
+def stray_folders(home: Path, manifest: Manifest | None) -> list[Path]:
+    """What installing a model leaves where it is cut off: builds that the manifest does not name."""
+    named = manifest.build if manifest else None
+    try:
+        return [path for path in sorted(home.iterdir()) if path.name != named and _BUILD.fullmatch(path.name)]
+    except OSError:
+        return []
 
 
 def damaged_files(
@@ -126,8 +138,25 @@ def damaged_files(
 ) -> list[Damage]:
     """Files that are not what they were, found by reading every byte; `on_bytes` is told of each read."""
     folder = build_folder(home, manifest)
-    found = (_compare(folder, record, on_bytes) for record in manifest.files)
-    return [damage for damage in found if damage]
+    return compare_files(folder, _wanted(folder, manifest), on_bytes)
+
+
+def _wanted(folder: Path, manifest: Manifest) -> list[FileRecord]:
+    """Files that must be there: the original may have been removed, in one step, to make room."""
+    has_original = (folder / ORIGINAL_FOLDER).is_dir()
+    return [file for file in manifest.files if has_original or not is_original(file)]
+
+
+def is_original(file: FileRecord) -> bool:
+    """Whether the file is one that was fetched, and is kept though the model does without it."""
+    return file.path.startswith(f"{ORIGINAL_FOLDER}/")
+
+
+def compare_files(
+    folder: Path, records: Iterable[FileRecord], on_bytes: Callable[[int], None] = lambda _: None
+) -> list[Damage]:
+    """Files in `folder` that are not as they must be, found by reading every byte."""
+    return [damage for record in records if (damage := _compare(folder, record, on_bytes))]
 
 
 def _compare(folder: Path, record: FileRecord, on_bytes: Callable[[int], None]) -> Damage | None:

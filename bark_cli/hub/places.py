@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def bark_home() -> Path:
     """Where models and saved voices are kept: $BARK_HOME, else in the platform's cache."""
     configured = os.environ.get("BARK_HOME")
     return Path(configured).expanduser() if configured else cache_home() / "bark_cli"
+
+
+def free_bytes() -> int:
+    """Bytes that can be written where the cache is, or will be."""
+    home = bark_home().absolute()
+    place = next(path for path in (home, *home.parents) if path.is_dir())
+    return shutil.disk_usage(place).free
 
 
 def models_home() -> Path:
