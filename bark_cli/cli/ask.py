@@ -1,4 +1,4 @@
-"""A question before something is lost: yes or no, from the human at the terminal."""
+"""A question before something is lost or begun: yes or no, from the human at the terminal."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from bark_cli.cli.output import one_line
 from bark_cli.errors import UsageError
 
 
+def is_terminal() -> bool:
+    """Whether a human can be asked, and can answer."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
 def confirm(question: str) -> bool:
     """Ask on stderr; anything but y or yes is no.
 
     Raises:
         UsageError: nobody is there to be asked.
     """
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+    if not is_terminal():
         raise UsageError(f"{question} Nobody can be asked here; say so with -y")
     sys.stderr.write(f"{one_line(question)} [y/N] ")
     sys.stderr.flush()
