@@ -77,8 +77,7 @@ def fetch_presets(listener: Listener = lambda _: None, *, patience: Patience | N
         missing = [name for name in VOICE_NAMES if name not in whole]
         if not missing:
             return _report(whole, (), {})
-        for scrap in presets_home().rglob(".bark-*.part"):
-            scrap.unlink(missing_ok=True)
+        _remove(presets_home().rglob(".*"))  # what a kill amid a write has left
         return _Run(list_files(REPOSITORY, patience=patience), whole, listener, patience).fetch_all(missing)
 
 
