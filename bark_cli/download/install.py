@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,15 +26,20 @@ from bark_cli.download.transfer import fetch
 from bark_cli.errors import ModelError, OptionError, OutputError, UnsafeFileError
 from bark_cli.hub import FileRecord, Manifest
 from bark_cli.hub.conversions import conversions_of
-from bark_cli.hub.manifest import build_folder, damaged_files, record_file
+from bark_cli.hub.manifest import (
+    ORIGINAL_FOLDER,
+    build_folder,
+    damaged_files,
+    is_original,
+    record_file,
+    stray_folders,
+)
 from bark_cli.units import human_bytes
 
 if TYPE_CHECKING:
     from bark_cli.checkpoint import Checkpoint
 
-ORIGINAL = "original"  # the folder of what was fetched, where it is kept
 SCRATCH = ".writing-"
-_BUILD = re.compile(r"(?:[0-9a-f]{12}|local)-[0-9a-f]{8}")
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -126,7 +130,7 @@ def _is_planned(manifest: Manifest, plan: Plan, keep_original: bool) -> bool:
         return _sizes(manifest.fetched) == _sizes(plan.files) and all(
             map(_is_unchanged, plan.files, manifest.fetched)
         )
-    return not keep_original or any(file.path.startswith(f"{ORIGINAL}/") for file in manifest.files)
+    return not keep_original or any(map(is_original, manifest.files))
 
 
 def _sizes(files: tuple[FileRecord, ...] | tuple[PlannedFile, ...]) -> list[tuple[str, int]]:
@@ -150,7 +154,7 @@ def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
         listener(Step("convert"))
         layout = _convert(plan, scratch)
         if keep_original:
-            _keep(plan, scratch / ORIGINAL)
+            _keep(plan, scratch / ORIGINAL_FOLDER)
         paths = sorted(path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file())
         manifest = Manifest(
             name=plan.name,
@@ -267,9 +271,8 @@ def _sweep(home: Path, manifest: Manifest) -> None:
     """Remove what the new model replaces and what making it, or trying to, has left."""
     shutil.rmtree(hub.downloads_home() / home.name, ignore_errors=True)
     build = build_folder(home, manifest).resolve()
-    for path in home.iterdir():
-        if path.name != manifest.build and (path.name.startswith(SCRATCH) or _BUILD.fullmatch(path.name)):
-            shutil.rmtree(path, ignore_errors=True)
+    for path in stray_folders(home, manifest):
+        shutil.rmtree(path, ignore_errors=True)
     for conversion in conversions_of(home):
         if conversion.source is not None and conversion.source.folder != build:
             shutil.rmtree(conversion.folder, ignore_errors=True)
