@@ -158,14 +158,12 @@ def _remove(leftover: Leftover) -> None:
 
 
 def _remove_original(folder: Path) -> None:
-    """In one step, for half an original would be a damaged model; the manifest may be written afterwards.
-
-    Before that there may be no room for it.
-    """
+    """In one step, for half an original is a damaged model; the manifest follows, as now there is room."""
     home = folder.parent.parent
     aside = home.with_name(f"{REMOVING}{secrets.token_hex(6)}")
     folder.rename(aside)
     shutil.rmtree(aside)
     if (manifest := hub.read_manifest(home)) is not None:
         kept = tuple(file for file in manifest.files if not is_original(file))
-        write_manifest(home, replace(manifest, files=kept))
+        with suppress(OSError):  # the one that is there will do
+            write_manifest(home, replace(manifest, files=kept))
