@@ -202,6 +202,19 @@ def test_letters_spoken_one_by_one_are_aligned_one_by_one(work):
     assert right.mean() > 0.9
 
 
+def test_batches_of_sentences_have_few_shapes_and_nothing_is_learnt_from_padding(configured):
+    config = semantic.semantic_config(settings("semantic")["shape"])
+    pairs = semantic.Pairs(configured / "data", config)
+    batches = pairs.batches(500, seed=0)
+    for text, factors, targets in (next(batches) for _ in range(12)):
+        assert text.shape == (len(factors), config.max_text_tokens + 1)
+        assert factors.shape[1] % 32 == 0 or factors.shape[1] == config.max_new_tokens
+        asked = targets[..., 0] >= 0
+        ends = targets[..., 0] == semantic.END[0]
+        assert (ends.sum(1) == 1).all()  # the end of speech once, and nothing after it
+        assert (asked.sum(1) == ends.int().argmax(1) + 1).all()
+
+
 def test_codes_are_as_long_as_the_tokens_beside_them(work):
     utterances = codes.load_utterances(work / "data")
     assert [u.voice for u in utterances] == list(range(len(VOICES)))

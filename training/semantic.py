@@ -131,11 +131,11 @@ class Pairs:
         """Endless batches of utterances of like length, about `tokens` positions each, prompt included.
 
         Yields text ids (B, N + 1) padded as for speaking, factors (B, T, 4) and targets (B, T + 1, 4), where
-        -1 is nothing to learn.
+        -1 is nothing to learn; T is a multiple of 32.
         """
         random = np.random.default_rng(seed)
         while True:
-            lengths = np.array([len(rows) for rows in self.factors])
+            lengths = np.array([rounded(len(rows)) for rows in self.factors])
             order = np.argsort(lengths + random.uniform(0, 25, len(lengths)))
             groups: list[list[int]] = []
             group: list[int] = []
@@ -151,7 +151,8 @@ class Pairs:
             self.refresh()
 
     def _batch(self, chosen: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        config, longest = self.config, max(len(self.factors[i]) for i in chosen)
+        config = self.config
+        longest = min(rounded(max(len(self.factors[i]) for i in chosen)), config.max_new_tokens)
         text = torch.full(
             (len(chosen), config.max_text_tokens + 1), config.text_pad_token - config.text_offset
         )
@@ -164,6 +165,11 @@ class Pairs:
             factors[row, : len(made)] = targets[row, : len(made)] = made
             targets[row, len(made)] = END
         return text, factors, targets
+
+
+def rounded(length: int) -> int:
+    """The next multiple of 32: batches of few shapes, each of which a CPU or a GPU prepares for once."""
+    return -(-length // 32) * 32
 
 
 def losses(logits: list[Tensor], targets: Tensor) -> list[Tensor]:
