@@ -169,8 +169,8 @@ def remove_leftovers(*, ask: bool, dry_run: bool, as_json: bool) -> None:
     """
     found = cache.find_leftovers()
     free = [one for one in found if not one.in_use]
-    if not as_json:
-        _print_leftovers(found)
+    if found and not as_json:
+        print("\n".join(aligned([("SIZE", "WHAT", "PATH"), *map(_leftover_row, found)])))
     freed: list[Leftover] = []
     if free and not dry_run and (not ask or confirm(f"Remove these {human_bytes(_total(free))}?")):
         freed = [one for one in free if cache.remove_leftover(one)]
@@ -178,14 +178,10 @@ def remove_leftovers(*, ask: bool, dry_run: bool, as_json: bool) -> None:
         print_json([_leftover_record(one, removed=one in freed) for one in found])
     elif freed:
         print(f"removed {human_bytes(_total(freed))}")
-    elif not dry_run:
+    elif dry_run and free:
+        print(f"would remove {human_bytes(_total(free))}")
+    else:
         note("nothing was removed" if free else "nothing to remove")
-
-
-def _print_leftovers(found: list[Leftover]) -> None:
-    if found:
-        print("\n".join(aligned([("SIZE", "WHAT", "PATH"), *map(_leftover_row, found)])))
-        note(f"{human_bytes(_total([one for one in found if not one.in_use]))} in all can be freed")
 
 
 def _leftover_row(one: Leftover) -> tuple[str, ...]:
