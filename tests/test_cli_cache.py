@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from local_hub import LocalHub
 from test_cache import FILES, REVISION, converted, everything, fill, flipped, installed, interrupted, nano
 from test_cli_start import complete
 from test_imports import RUN, loaded
@@ -283,6 +284,30 @@ def test_prune_leaves_what_is_in_use(capsys: pytest.CaptureFixture[str]) -> None
 
 
 # all of it
+
+
+def test_what_verify_finds_the_next_download_heals(
+    local_hub: LocalHub, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands that a user types, one after the other, for every kind of damage."""
+    names = ("config.json", "model.safetensors", "tokenizer.json")
+    local_hub.add("me/tiny", {name: (tiny_model / name).read_bytes() for name in names})
+    assert main(["download", "me/tiny", "-q"]) == 0
+    assert main(["cache", "verify", "me/tiny"]) == 0
+    for damage in (flipped, lambda content: content[:-1], lambda _: b"", lambda _: b"<!doctype html>"):
+        weights = hub.resolve_model("me/tiny").folder / "model.safetensors"
+        weights.write_bytes(damage(weights.read_bytes()))
+        capsys.readouterr()
+        assert main(["cache", "verify", "me/tiny"]) == 1
+        captured = capsys.readouterr()
+        assert captured.err.splitlines()[0].startswith(f"bark: me/tiny: {weights} ")
+        assert captured.err.endswith("; fetch it again with `bark download me/tiny`\n")
+        assert main(["download", "me/tiny", "-q"]) == 0
+        assert main(["cache", "verify", "me/tiny"]) == 0
+        assert main(["cache", "prune", "--dry-run"]) == 0
+        assert "nothing to remove" in capsys.readouterr().err
+    assert main(["cache", "rm", "me/tiny", "-y"]) == 0
+    assert everything() == []
 
 
 @pytest.mark.parametrize(
