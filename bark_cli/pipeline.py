@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sized
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from bark_cli import hub, semantic, voices
+from bark_cli import hub, voices
+from bark_cli.attempts import SEED_LIMIT, attempt
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision, fitting_threads
@@ -23,17 +25,17 @@ from bark_cli.hub import ModelRef
 from bark_cli.memory import fitting_batch_size, free_bytes
 from bark_cli.progress import Progress, StageReport
 from bark_cli.speech import Speech, SpeechRequest, SpeechStream
+from bark_cli.split.pace import estimate_seconds
 from bark_cli.steps import Job
 from bark_cli.text import normalise
 from bark_cli.tokenizer import BarkTokenizer
 from bark_cli.tokens import BarkConfig, SamplingOptions
-from bark_cli.utterance import Delivery, Samples, Utterance, costs, speak
+from bark_cli.utterance import Delivery, Samples, Utterance, costs
 from bark_cli.voice_file import check_tokens
 from bark_cli.voices import NO_VOICE, Voice
 
 __all__ = ["Bark", "Progress", "Speech", "SpeechRequest", "SpeechStream", "StageReport"]
 
-SEED_LIMIT = 2**32
 NUMBER_BYTES = 4  # of a cache, at most
 
 
@@ -290,17 +292,19 @@ class Bark:
             delivery=delivery,
             index=index,
         )
-        spoken = yield from speak(utterance, self.config, listener, on_sound)
-        longest = semantic.longest(self.config.semantic, utterance.options.max_duration_s)
+        chosen = yield from attempt(
+            utterance, self.config, request.attempts, partial(estimate_seconds, line), listener, on_sound
+        )
         return Speech(
-            audio=Audio(samples=spoken.samples, sample_rate=self.config.codec.sample_rate),
-            tokens=spoken.tokens,
+            audio=Audio(samples=chosen.spoken.samples, sample_rate=self.config.codec.sample_rate),
+            tokens=chosen.spoken.tokens,
             text=line,
             model=self.name,
             voice=None if speaker is None else speaker.name,
-            seed=seed,
-            complete=len(spoken.tokens.semantic) < longest,
+            seed=chosen.seed,
+            complete=chosen.complete,
             stages={},
+            takes=chosen.takes,
         )
 
     def _speaker(self, voice: str | Path | Voice | None) -> Voice | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bark_cli import audio as sound
 from bark_cli import voices
+from bark_cli.attempts import ONCE, Attempts, Take
 from bark_cli.audio import Audio
 from bark_cli.errors import GenerationError
 from bark_cli.progress import StageReport
@@ -28,6 +29,7 @@ class Speech:
     seed: int
     complete: bool  # it ended by itself; False: at the model's limit or at max_duration_s, maybe in a word
     stages: dict[str, StageReport]
+    takes: tuple[Take, ...] = ()  # what was thought of each, where several were asked for; `seed` is the best
 
     @property
     def duration_s(self) -> float:
@@ -65,6 +67,7 @@ class SpeechRequest:
     voice: str | Path | Voice | None = None  # None is the model's default, "none" is no voice at all
     seed: int | None = None  # None draws one
     options: SamplingOptions | None = None  # None is the model's own way
+    attempts: Attempts = ONCE  # how often it is said
 
 
 class SpeechStream(Iterator[Audio]):

@@ -16,13 +16,13 @@ PACKAGE = Path(__file__).parent.parent / "bark_cli"
 FLOORS = [
     {"errors"},
     {"tokens", "files", "progress", "units"},
-    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"},
-    {"utterance", "published"},
+    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory", "takes"},
+    {"utterance", "attempts", "published"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
     {"pipeline"},
-    {"bench"},
+    {"bench", "doctor"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

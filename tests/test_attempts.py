@@ -1,0 +1,94 @@
+"""Several takes: which is kept, when another is made, and what is said of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bark_cli import attempts
+from bark_cli.attempts import Attempts
+from bark_cli.errors import GenerationError, OptionError
+from bark_cli.pipeline import Bark, SpeechRequest
+from bark_cli.takes import Verdict
+from bark_cli.tokens import SamplingOptions
+
+LONG = SamplingOptions(min_eos_p=None)
+
+
+@pytest.fixture(scope="module")
+def bark(tiny_model: Path) -> Bark:
+    return Bark.load(tiny_model, device="cpu", precision="fp32")
+
+
+def verdict(score: float, problem: str | None = None) -> Verdict:
+    return Verdict(length=score, variety=1.0, sound=1.0, clean=1.0, problem=problem)
+
+
+@pytest.fixture
+def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
+    """What the next takes are to be judged as."""
+    waiting: list[Verdict] = []
+    monkeypatch.setattr(attempts, "judge", lambda *_, **__: waiting.pop(0))
+    return waiting
+
+
+def request(**how: int) -> SpeechRequest:
+    return SpeechRequest(text="hello bark", seed=10, options=LONG, attempts=Attempts(**how))
+
+
+def test_of_three_takes_the_best_is_kept(bark: Bark, verdicts: list[Verdict]) -> None:
+    verdicts += [verdict(0.5), verdict(0.9), verdict(0.7)]
+    [speech] = bark.say_all([request(takes=3)])
+    assert speech.seed == 11
+    assert [take.seed for take in speech.takes] == [10, 11, 12]
+    alone = bark.say("hello bark", seed=11, options=LONG)
+    assert np.array_equal(speech.audio.samples, alone.audio.samples)
+    assert alone.takes == ()
+
+
+def test_a_problem_loses_against_any_score(bark: Bark, verdicts: list[Verdict]) -> None:
+    verdicts += [verdict(0.9, "it runs on"), verdict(0.1)]
+    [speech] = bark.say_all([request(takes=2)])
+    assert speech.seed == 11
+    assert [take.reason for take in speech.takes] == [
+        "it runs on",
+        "length 0.10, variety 1.00, sound 1.00, clean 1.00",
+    ]
+
+
+def test_it_is_said_again_only_while_there_is_a_problem(bark: Bark, verdicts: list[Verdict]) -> None:
+    verdicts += [verdict(0.9, "it is silent"), verdict(0.2), verdict(0.3)]
+    [speech] = bark.say_all([request(retries=5)])
+    assert (speech.seed, len(speech.takes)) == (11, 2)
+    verdicts[:] = [verdict(0.2)]
+    [speech] = bark.say_all([request(retries=5)])
+    assert (speech.seed, len(speech.takes)) == (10, 1)
+
+
+def test_the_best_of_bad_ones_is_better_than_nothing(bark: Bark, verdicts: list[Verdict]) -> None:
+    verdicts += [verdict(0.3, "a"), verdict(0.6, "b"), verdict(0.4, "c")]
+    [speech] = bark.say_all([request(retries=2)])
+    assert (speech.seed, len(speech.takes)) == (11, 3)
+
+
+def test_takes_of_one_leave_the_others_of_the_batch_alone(bark: Bark) -> None:
+    plain = SpeechRequest(text="my name is bark", seed=4, options=LONG)
+    several, other = bark.say_all([request(takes=3), plain])
+    assert len(several.takes) == 3
+    alone = bark.say(plain.text, seed=4, options=LONG)
+    assert np.array_equal(other.audio.samples, alone.audio.samples)
+
+
+def test_where_no_take_speaks_it_is_one_error(bark: Bark) -> None:
+    ends_at_once = SamplingOptions(min_eos_p=0.0)
+    mute = SpeechRequest(text="hello", seed=1, options=ends_at_once, attempts=Attempts(takes=2, retries=1))
+    with pytest.raises(GenerationError, match=r"none of 3 takes made any speech; try another --seed or text"):
+        bark.say_all([mute])
+
+
+@pytest.mark.parametrize("how", [{"takes": 0}, {"takes": 101}, {"retries": -1}, {"retries": 101}])
+def test_counts_have_limits(how: dict[str, int]) -> None:
+    with pytest.raises(OptionError, match=r"is outside [01]\.\.100"):
+        Attempts(**how)
