@@ -8,6 +8,7 @@ import typer
 
 from bark_cli.cli.bench import bench
 from bark_cli.cli.cache import cache
+from bark_cli.cli.doctor import doctor
 from bark_cli.cli.download import download
 from bark_cli.cli.help import Command, Group
 from bark_cli.cli.say import say
@@ -52,5 +53,6 @@ def bark(
 app.command(cls=Command)(say)
 app.command(cls=Command)(download)
 app.command(cls=Command)(bench)
+app.command(cls=Command)(doctor)
 app.add_typer(voices, name="voices")
 app.add_typer(cache, name="cache")

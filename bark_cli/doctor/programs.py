@@ -1,0 +1,121 @@
+"""What is installed: packages -> their versions, and whether they do what bark needs of them."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bark_cli.doctor.finding import Finding, Probe
+
+_AGAIN = "pip install --force-reinstall"
+
+
+def _bark() -> Iterator[Finding]:
+    from bark_cli import __version__
+
+    where = str(Path(__file__).parent.parent)
+    yield Finding(
+        topic="bark", text=f"{__version__} in {where}", facts={"version": __version__, "path": where}
+    )
+    python = platform.python_version()
+    text = f"{python} ({sys.executable}) on {platform.platform()}"
+    yield Finding(topic="python", text=text, facts={"version": python, "platform": platform.platform()})
+
+
+def _package(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _numpy() -> Iterator[Finding]:
+    try:
+        import numpy
+    except ImportError as error:
+        yield _missing("numpy", error)
+        return
+    yield Finding(topic="numpy", text=numpy.__version__, facts={"version": numpy.__version__})
+
+
+def _hub_client() -> Iterator[Finding]:
+    found = _package("huggingface_hub")
+    if found is None:
+        text = "not installed; models cannot be downloaded"
+        yield Finding(topic="huggingface_hub", state="warning", text=text, next="pip install huggingface_hub")
+    else:
+        yield Finding(topic="huggingface_hub", text=found, facts={"version": found})
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield _missing("torch", error)
+        return
+    yield Finding(topic="torch", text=torch.__version__, facts={"version": torch.__version__})
+
+
+def _encodec() -> Iterator[Finding]:
+    from bark_cli.codec import import_seanet
+    from bark_cli.errors import ModelError
+
+    try:
+        import_seanet()
+    except ModelError as error:
+        yield _missing("encodec", error)
+        return
+    found = _package("encodec") or "of unknown version"
+    yield Finding(topic="encodec", text=f"{found}, its decoder works", facts={"version": found})
+
+
+def _soundfile() -> Iterator[Finding]:
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # OSError: the package is there, libsndfile is not
+        yield _missing("soundfile", error)
+        return
+    from bark_cli.audio import FORMATS
+
+    known = soundfile.available_formats()
+    can = {
+        suffix: container in known and encoding in soundfile.available_subtypes(container)
+        for suffix, (container, encoding) in FORMATS.items()
+    }
+    writes = [suffix for suffix, here in can.items() if here]
+    lacks = [suffix for suffix, here in can.items() if not here]
+    text = (
+        f"{soundfile.__version__}, libsndfile {soundfile.__libsndfile_version__}; writes {' '.join(writes)}"
+    )
+    yield Finding(
+        topic="soundfile",
+        state="warning" if lacks else "ok",
+        text=text + (f", not {' '.join(lacks)}" if lacks else ""),
+        next=f"{_AGAIN} soundfile" if lacks else None,
+        facts={
+            "version": soundfile.__version__,
+            "libsndfile": soundfile.__libsndfile_version__,
+            "writes": writes,
+        },
+    )
+
+
+def _missing(name: str, error: Exception) -> Finding:
+    """Without it, bark cannot speak."""
+    reason = " ".join(str(error).split())[:200]
+    return Finding(topic=name, state="problem", text=f"cannot be used: {reason}", next=f"{_AGAIN} {name}")
+
+
+PROGRAMS = (
+    Probe(topic="bark", ask=_bark),
+    Probe(topic="numpy", ask=_numpy, failure="problem"),
+    Probe(topic="huggingface_hub", ask=_hub_client),
+    Probe(topic="soundfile", ask=_soundfile, failure="problem"),
+)
+NETWORKS = (
+    Probe(topic="torch", ask=_torch, failure="problem"),
+    Probe(topic="encodec", ask=_encodec, failure="problem"),
+)
