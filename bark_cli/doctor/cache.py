@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bark_cli import hub
 from bark_cli.cache import CachedModel, list_models
-from bark_cli.doctor.finding import Finding, Probe
+from bark_cli.doctor.finding import Finding, Probe, State
 from bark_cli.units import human_bytes
 
 _LITTLE_BYTES = 5 * 10**9  # downloading small and converting it takes less
@@ -30,7 +30,7 @@ def _folder() -> Iterator[Finding]:
         text += f"; it cannot be written ({reason}): set BARK_HOME to a folder that can to download models"
     elif free < _LITTLE_BYTES:
         text += "; that is little: small needs 2 to 5 GB, large 5 to 14"
-    state = "ok" if reason is None and free >= _LITTLE_BYTES else "warning"
+    state: State = "ok" if reason is None and free >= _LITTLE_BYTES else "warning"
     yield Finding(topic="cache", state=state, text=text, facts=facts)
 
 

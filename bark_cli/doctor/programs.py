@@ -87,9 +87,8 @@ def _soundfile() -> Iterator[Finding]:
     }
     writes = [suffix for suffix, here in can.items() if here]
     lacks = [suffix for suffix, here in can.items() if not here]
-    text = (
-        f"{soundfile.__version__}, libsndfile {soundfile.__libsndfile_version__}; writes {' '.join(writes)}"
-    )
+    library = soundfile.__libsndfile_version__
+    text = f"{soundfile.__version__}, libsndfile {library}; writes {' '.join(writes)}"
     yield Finding(
         topic="soundfile",
         state="warning" if lacks else "ok",
@@ -97,7 +96,7 @@ def _soundfile() -> Iterator[Finding]:
         next=f"{_AGAIN} soundfile" if lacks else None,
         facts={
             "version": soundfile.__version__,
-            "libsndfile": soundfile.__libsndfile_version__,
+            "libsndfile": library,
             "writes": writes,
         },
     )
