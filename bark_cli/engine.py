@@ -82,13 +82,16 @@ class Engine(Generic[Result]):
             raise OptionError(f"batch size {batch_size} must be at least 1")
         self.backend, self.batch_size = backend, batch_size
         self._slots: list[_Slot[Result]] = []
+        self._n_taken = 0
         # a codec is short of work for many threads: one for each utterance is best
         self._codec = ThreadPoolExecutor(
             max(1, min(batch_size, torch.get_num_threads())), initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def run(self, jobs: Iterable[Job[Result]]) -> Generator[Outcome[Result], None, None]:
+    def run(self, jobs: Iterable[Job[Result] | None]) -> Generator[Outcome[Result], None, None]:
         """Work on all jobs, taken as slots get free; each outcome comes as soon as it is there.
+
+        None among them means that there is no job until one of those at work is over. It is not counted.
 
         Errors that are no BarkError, and Ctrl-C, end all of them.
         """
@@ -96,9 +99,9 @@ class Engine(Generic[Result]):
             for outcomes in steps:
                 yield from outcomes
 
-    def steps(self, jobs: Iterable[Job[Result]]) -> Generator[list[Outcome[Result]], None, None]:
+    def steps(self, jobs: Iterable[Job[Result] | None]) -> Generator[list[Outcome[Result]], None, None]:
         """As `run`, with what came of each step, mostly nothing, for who has to look in between."""
-        waiting = enumerate(jobs)
+        waiting = iter(jobs)
         try:
             while self._admit(waiting):
                 yield self.step()
@@ -114,13 +117,14 @@ class Engine(Generic[Result]):
         self._sound()
         return self._retire()
 
-    def _admit(self, waiting: Iterator[tuple[int, Job[Result]]]) -> bool:
+    def _admit(self, waiting: Iterator[Job[Result] | None]) -> bool:
         """Fill the free slots; says whether there is anything to do."""
         while len(self._slots) < self.batch_size:
-            following = next(waiting, None)
-            if following is None:
+            job = next(waiting, None)
+            if job is None:  # the end, or nothing for now
                 break
-            slot = _Slot(*following)
+            slot = _Slot(self._n_taken, job)
+            self._n_taken += 1
             self._slots.append(slot)
             self._send(slot, None)
         return bool(self._slots)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sized
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -228,7 +229,7 @@ class Bark:
 
     def say_each(
         self,
-        requests: Iterable[SpeechRequest],
+        requests: Iterable[SpeechRequest | None],
         *,
         batch_size: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -236,7 +237,8 @@ class Bark:
         """Speak several texts, many at a time, and yield each with its index as soon as it is done.
 
         Arguments are those of `say_all`; requests are taken one by one as there is room. One that cannot be
-        said is yielded as the error that `say` would raise, and the others go on.
+        said is yielded as the error that `say` would raise, and the others go on. None among them says that
+        there is no request until one of those at work is done; it has no index.
 
         Raises:
             OptionError: the batch size is less than 1.
@@ -245,7 +247,8 @@ class Bark:
             batch_size = self.fitting_batch_size()
         if isinstance(requests, Sized) and len(requests):
             batch_size = min(batch_size, len(requests))  # which decides about threads
-        jobs = (self._job(index, request, on_progress) for index, request in enumerate(requests))
+        numbers = count()
+        jobs = (None if r is None else self._job(next(numbers), r, on_progress) for r in requests)
         with closing(Engine[Speech](self._backend, batch_size).run(jobs)) as outcomes:
             while True:
                 with fitting_threads(batch_size * self.config.coarse.gpt.n_embd):  # only while it is our turn

@@ -22,6 +22,7 @@ FLOORS = [
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
     {"pipeline"},
+    {"narration"},
     {"bench", "doctor"},
     {"cli"},
 ]
