@@ -111,7 +111,7 @@ def plan_model(name: str) -> Plan:
 def fetch_model(plan: Plan, *, keep_original: bool = False, quiet: bool = False) -> tuple[Manifest, bool]:
     """Install what is planned and show how far it is; the manifest, and whether anything had to be done."""
     from bark_cli.cli.download_lines import download_lines
-    from bark_cli.download import install
+    from bark_cli.download.install import install
 
     with download_lines(quiet=quiet, watched=sys.stderr.isatty()) as lines:
         return install(plan, keep_original=keep_original, listener=lines)

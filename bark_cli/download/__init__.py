@@ -11,7 +11,7 @@ from bark_cli.download.install import Listener, Step, install
 from bark_cli.download.plan import Plan, downloadable, make_plan
 from bark_cli.hub import Manifest
 
-__all__ = ["Listener", "Plan", "Step", "download", "downloadable", "install", "make_plan"]
+__all__ = ["Listener", "Plan", "Step", "download", "downloadable", "make_plan"]
 
 
 def download(

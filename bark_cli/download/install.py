@@ -126,11 +126,11 @@ def _is_planned(manifest: Manifest, plan: Plan, keep_original: bool) -> bool:
     same = (manifest.origin, manifest.revision) == (plan.origin, plan.revision)
     if not same or (manifest.layout == "suno") != (plan.layout == "suno"):
         return False
-    if plan.revision is None:  # a folder: it may have changed since
-        return _sizes(manifest.fetched) == _sizes(plan.files) and all(
-            map(_is_unchanged, plan.files, manifest.fetched)
-        )
-    return not keep_original or any(map(is_original, manifest.files))
+    if _sizes(manifest.fetched) != _sizes(plan.files):
+        return False
+    if not all(map(_is_unchanged, plan.files, manifest.fetched)):
+        return False
+    return plan.revision is None or not keep_original or any(map(is_original, manifest.files))
 
 
 def _sizes(files: tuple[FileRecord, ...] | tuple[PlannedFile, ...]) -> list[tuple[str, int]]:
@@ -138,8 +138,9 @@ def _sizes(files: tuple[FileRecord, ...] | tuple[PlannedFile, ...]) -> list[tupl
 
 
 def _is_unchanged(file: PlannedFile, record: FileRecord) -> bool:
+    """Whether a file is still the one that was installed; what is of a commit stays so."""
     if file.remote is not None:
-        return True
+        return file.remote.sha256 in (None, record.sha256)
     try:
         return file.here is not None and record_file(file.here.parent, file.here.name).sha256 == record.sha256
     except OSError:
