@@ -63,6 +63,7 @@ class Request:
     path: str
     range: str | None
     token: str | None
+    encoding: str | None
 
 
 @dataclass
@@ -245,7 +246,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.token = token
         self.hub = self.server.hub
         self.hub.note(
-            Request(method=self.command, path=unquote(address.path), range=self.headers["Range"], token=token)
+            Request(
+                method=self.command,
+                path=unquote(address.path),
+                range=self.headers["Range"],
+                token=token,
+                encoding=self.headers["Accept-Encoding"],
+            )
         )
         for pattern, answer in self.ROUTES:
             if found := re.fullmatch(pattern, address.path):

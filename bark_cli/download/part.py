@@ -118,8 +118,6 @@ class Part:
             self.size += len(data)
         if self.size:
             self.on_bytes(self.size)
-        if self.size > self.file.size:
-            self.clear()
 
 
 def _new_digest(file: RemoteFile) -> tuple[Any, str | None]:
