@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from bark_cli.audio import Audio
-from bark_cli.checkpoint import build_codec, read_checkpoint
 from bark_cli.hub import ModelRef, resolve_model
 from bark_cli.own_voices import describe_voice
+from bark_cli.published import config_in
 from bark_cli.voices import find_voice
 
 
@@ -25,6 +23,11 @@ def preview_voice(voice: str | Path, ref: ModelRef | None = None) -> Audio:
     if ref is None:
         fitting = describe_voice(voice).models
         ref = fitting[0] if fitting else resolve_model(None)  # which will say why it cannot
+    find_voice(voice, model_folder=ref.folder, config=config_in(ref.folder))  # wrong ones are told at once
+    import torch
+
+    from bark_cli.checkpoint import build_codec, read_checkpoint
+
     checkpoint = read_checkpoint(ref.folder, size=ref.size)
     tokens = find_voice(voice, model_folder=ref.folder, config=checkpoint.config).tokens
     samples = build_codec(checkpoint).decode(torch.from_numpy(tokens.fine))

@@ -17,12 +17,14 @@ from conftest import tiny_voice
 from local_hub import Faults, LocalHub
 from numpy.typing import NDArray
 
+from bark_cli.cli import main
 from bark_cli.download import presets
 from bark_cli.download.failures import Patience
 from bark_cli.download.install import Step
-from bark_cli.download.presets import PresetReport, fetch_presets, verify_presets
+from bark_cli.download.presets import PresetReport, fetch_presets
 from bark_cli.errors import DownloadError, OutputError
 from bark_cli.hub import bark_home, downloads_home, presets_home, read_manifest
+from bark_cli.hub.presets import verify_presets
 from bark_cli.published import VOICE_NAMES, published_config
 from bark_cli.tokens import BarkTokens
 from bark_cli.voices import find_voice, list_voices
@@ -194,7 +196,7 @@ def test_a_pickle_from_the_hub_does_not_run(
     assert (tmp_path / "canary").exists()
 
 
-def test_damage_is_found_and_healed(hub: LocalHub) -> None:
+def test_damage_is_found_and_healed(hub: LocalHub, capsys: pytest.CaptureFixture[str]) -> None:
     get()
     good = here()
     changed, gone = presets_home() / "announcer.npz", presets_home() / "v2" / "en_speaker_6.npz"
@@ -203,10 +205,18 @@ def test_damage_is_found_and_healed(hub: LocalHub) -> None:
     changed.write_bytes(data)
     gone.unlink()
     assert {damage.path for damage in verify_presets()} == {changed, gone}
+    capsys.readouterr()
+    assert main(["cache", "verify"]) == 1
+    captured = capsys.readouterr()
+    assert "Suno's voices  damaged" in captured.out
+    assert f"{gone} is missing" in captured.err
+    assert captured.err.endswith("fetch them again with `bark download --voices`\n")
     report = get()
     assert report.fetched == ("announcer", "v2/en_speaker_6")
     assert here() == good
+    assert main(["cache", "verify"]) == 0
     (presets_home() / "manifest.json").write_text("{")
+    assert [damage.path.name for damage in verify_presets()] == ["manifest.json"]
     assert get().fetched == FEW
     assert verify_presets() == []
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from bark_cli.cache.check import Check, bytes_to_check, check_models
+from bark_cli.cache.check import Check, bytes_to_check, check_models, check_presets
 from bark_cli.cache.leftovers import Leftover, find_leftovers, remove_leftover
 from bark_cli.cache.listing import CachedModel, bytes_of, find_cached, list_models
 from bark_cli.cache.removal import Removal, plan_removal, remove
@@ -19,6 +19,7 @@ __all__ = [
     "bytes_of",
     "bytes_to_check",
     "check_models",
+    "check_presets",
     "find_cached",
     "find_leftovers",
     "list_models",

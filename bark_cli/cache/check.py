@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bark_cli import hub
-from bark_cli.cache.listing import CachedModel
+from bark_cli.cache.listing import CachedModel, bytes_of
 from bark_cli.errors import ModelError
 from bark_cli.hub import Damage, Manifest
 from bark_cli.hub.conversions import Conversion
 from bark_cli.hub.manifest import MANIFEST_FILE, compare_files, damaged_files
+from bark_cli.hub.presets import verify_presets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,16 @@ def check_models(
         if made and not own:
             cure = f"remove {' '.join(shlex.quote(str(one.folder)) for one in made)}, and it is made again"
         yield Check(model=model, known=model.place == "bark", damages=tuple(wrong), cure=cure)
+
+
+def check_presets(on_bytes: Callable[[int], None] = lambda _: None) -> Check | None:
+    """The same of Suno's voices; None if they are not here."""
+    home = hub.presets_home()
+    if not (home / MANIFEST_FILE).is_file():
+        return None
+    model = CachedModel(name="Suno's voices", place="bark", folder=home, root=home, own_bytes=bytes_of(home))
+    cure = "fetch them again with `bark download --voices`"
+    return Check(model=model, known=True, damages=tuple(verify_presets(on_bytes)), cure=cure)
 
 
 def _used(model: CachedModel) -> list[Conversion]:

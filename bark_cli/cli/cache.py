@@ -76,7 +76,8 @@ def verify(
     from bark_cli.cache import find_cached, list_models
     from bark_cli.cli.cache_lines import check_and_print
 
-    check_and_print(list_models() if name is None else find_cached(name), as_json=as_json)
+    models = list_models() if name is None else find_cached(name)
+    check_and_print(models, voices=name is None, as_json=as_json)
 
 
 @cache.command("rm", cls=Command)

@@ -62,14 +62,16 @@ def _model_row(model: CachedModel) -> tuple[str, ...]:
     return one_line(model.name), human_bytes(model.bytes), state, layout, _PLACES[model.place]
 
 
-def check_and_print(models: list[CachedModel], *, as_json: bool) -> None:
-    """Check the models.
+def check_and_print(models: list[CachedModel], *, voices: bool, as_json: bool) -> None:
+    """Check the models, and Suno's voices if they are here and wanted.
 
     Raises:
         ModelError: one is damaged.
     """
     with _watched(cache.bytes_to_check(models)) as on_bytes:
         checks = list(cache.check_models(models, on_bytes))
+        if voices and (found := cache.check_presets(on_bytes)):
+            checks.append(found)
     if as_json:
         print_json([_check_record(check) for check in checks])
     else:

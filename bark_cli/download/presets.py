@@ -20,18 +20,9 @@ from bark_cli.download.install import Listener, Step
 from bark_cli.download.remote import Listing, RemoteFile, list_files
 from bark_cli.download.transfer import fetch
 from bark_cli.errors import DownloadError, ModelError, OutputError, VoiceError
-from bark_cli.hub import (
-    Damage,
-    FileRecord,
-    Manifest,
-    bark_home,
-    downloads_home,
-    locked,
-    presets_home,
-    read_manifest,
-    write_manifest,
-)
-from bark_cli.hub.manifest import damaged_files, record_file
+from bark_cli.hub import FileRecord, Manifest, downloads_home, locked, presets_home, write_manifest
+from bark_cli.hub.manifest import record_file
+from bark_cli.hub.presets import presets_manifest, verify_presets
 from bark_cli.published import VOICE_NAMES, published_config
 from bark_cli.voice_file import KEYS, MAX_BYTES, read_voice_file, save_voice
 
@@ -81,25 +72,15 @@ def fetch_presets(listener: Listener = lambda _: None, *, patience: Patience | N
         return _Run(list_files(REPOSITORY, patience=patience), whole, listener, patience).fetch_all(missing)
 
 
-def verify_presets(on_bytes: Callable[[int], None] = lambda _: None) -> list[Damage]:
-    """Voices that are not what they were when they were fetched; none were: none.
-
-    Raises:
-        ModelError: their manifest cannot be read.
-    """
-    manifest = read_manifest(presets_home())
-    return [] if manifest is None else damaged_files(bark_home(), manifest, on_bytes)
-
-
 def _whole() -> dict[str, _Preset]:
     """The voices that are here and as they were fetched, by name."""
     try:
-        manifest = read_manifest(presets_home())
+        manifest = presets_manifest()
     except ModelError:  # damaged: all are fetched again
         return {}
     if manifest is None:
         return {}
-    damaged = {damage.path for damage in damaged_files(bark_home(), manifest)}
+    damaged = {damage.path for damage in verify_presets()}
     origins = {record.path: record for record in manifest.fetched}
     found = {}
     for file in manifest.files:
@@ -134,6 +115,7 @@ class _Run:
         wanted = {name: [remote.get(path) for path in _paths(name)] for name in names}
         sizes = sum(file.size for files in wanted.values() for file in files if file)
         counter = _Counter(self.listener, sizes)
+        counter.add(0)  # how much there is, before any of it comes
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             tasks = {
                 pool.submit(_bring, name, files, counter.add, self.patience): name
