@@ -20,7 +20,7 @@ def _cpu() -> Iterator[Finding]:
     free, can = free_bytes(torch.device("cpu")), cpu_abilities()
     yield Finding(
         topic="cpu",
-        text=f"{platform.machine()}, {cores} cores, of which torch uses {threads}; {can}; {human_bytes(free)} of memory",
+        text=f"{platform.machine()}, {threads} of {cores} cores used; {can}; {human_bytes(free)} of memory",
         facts={"cores": cores, "threads": threads, "abilities": can, "free_bytes": free},
     )
 
