@@ -215,6 +215,8 @@ def test_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_hub_that_cannot_be_reached(local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalHub() as gone:
         monkeypatch.setenv("HF_ENDPOINT", gone.url)
+    # whoever waits for a list is told at once: a pause would be a call of None
+    monkeypatch.setattr("bark_cli.download.remote.time.sleep", None)
     refused("cannot be reached", "refused", "check the network")
     assert "cannot be reached" in str(ask_hub(1.0))
     monkeypatch.setenv("HF_ENDPOINT", "http://no-such-host.invalid")
