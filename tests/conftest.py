@@ -15,6 +15,7 @@ from local_hub import local_hub  # noqa: F401  (a fixture)
 from torch import nn
 
 from bark_cli.model import GPT, FineGPT
+from bark_cli.settings import SETTINGS
 from bark_cli.tokens import (
     BarkConfig,
     BarkTokens,
@@ -47,7 +48,8 @@ TINY_WORDS = ["hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "
 
 
 _OF_THE_USER = (
-    *("BARK_HOME", "BARK_MODEL", "BARK_DEBUG", "SUNO_USE_SMALL_MODELS"),
+    *("BARK_HOME", "BARK_CONFIG", "BARK_DEBUG", "SUNO_USE_SMALL_MODELS"),
+    *(setting.variable for setting in SETTINGS.values()),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"),
     *("HF_HOME", "HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"),
     *("TORCH_HOME", "TRANSFORMERS_OFFLINE"),

@@ -17,7 +17,7 @@ FLOORS = [
     {"errors"},
     {"tokens", "files", "progress", "units"},
     {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory", "takes"},
-    {"utterance", "attempts", "published"},
+    {"utterance", "attempts", "published", "settings"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
