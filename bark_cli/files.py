@@ -1,12 +1,14 @@
-"""Write a file whole or not at all: path + bytes -> the finished file, or the old one untouched."""
+"""Write a file whole or not at all: path + bytes, whole or in pieces -> the file, or the old one."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from bark_cli.errors import OutputError
 
@@ -42,24 +44,53 @@ def write_whole(path: Path, data: bytes, *, force: bool = False) -> None:
     Raises:
         OutputError: as `check_target`, or the disk refuses (full, gone); no temporary file is left.
     """
+    with new_file(path, force=force) as stream, told_of(path):
+        stream.write(data)
+
+
+@contextmanager
+def new_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+    """A stream whose bytes become `path` when the block ends; after an error in it there is no trace of them.
+
+    Until then they are in a hidden file beside it. What the block itself writes is not watched: an OSError of
+    the stream (a full disk) comes as it is, and `told_of` makes the error of it that a user should see.
+
+    Raises:
+        OutputError: as `check_target`, at the start or, made meanwhile, at the end; or the disk refuses.
+    """
     check_target(path, force=force)
     target = path.resolve()  # a link keeps pointing where it points
     part = target.with_name(f".bark-{secrets.token_hex(6)}.part")
     try:
-        # 0o666 lets the umask decide, as for any new file; mkstemp would give a private one
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with told_of(path):
+            # 0o666 lets the umask decide, as for any new file; mkstemp would give a private one
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            stream = os.fdopen(os.open(part, flags, 0o666), "r+b")
+        try:
+            yield stream
+            with told_of(path):
+                stream.flush()
+                os.fsync(stream.fileno())
+                stream.close()
+        finally:
+            with suppress(OSError):  # what it could not write has been told of, or does not matter any more
+                stream.close()
         if not force and target.exists():  # somebody has made it meanwhile
             raise OutputError(_exists(path))
-        part.replace(target)
-    except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from error
+        with told_of(path):
+            part.replace(target)
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into the OutputError that names `path` and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(_cannot_write(path, error)) from error
 
 
 def _exists(path: Path) -> str:

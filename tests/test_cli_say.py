@@ -309,7 +309,8 @@ def test_without_o_it_plays(
     assert record["first_sound_seconds"] > 0
     stream = Bark.load(tiny_model).stream("hello bark", seed=3, exact=exact)
     expected = np.clip(stream.speech.audio.samples, -1, 1)
-    np.testing.assert_array_equal(np.concatenate(speaker.played), expected)
+    heard = [block for block in speaker.played if block.any()]  # between them the player may have waited
+    np.testing.assert_array_equal(np.concatenate(heard), expected)
     assert record["seconds"] == pytest.approx(len(expected) / 24_000, abs=0.001)
 
 

@@ -1,0 +1,79 @@
+"""Where a sound comes from, kept in its file: Provenance <-> the comment tag of WAV, FLAC, Ogg and MP3."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+NOTICE = "AI-generated speech"  # what any player shows; the rest of the comment is ours to read
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a sound. It holds no date: the same command writes the same bytes, whenever it runs.
+
+    libsndfile reads no more than 2 KiB of a comment in WAV, so `settings` should hold only what was asked for.
+    """
+
+    model: str
+    voice: str | None
+    seed: int | None
+    text_hash: str  # from `hash_text`: tells whether a text is the same, and hides it
+    version: str  # of bark_cli
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the options it was made with; JSON
+
+    @property
+    def software(self) -> str:
+        """The tag that names the program."""
+        return f"bark_cli {self.version}"
+
+    def comment(self) -> str:
+        """One line of ASCII, since libsndfile reads the tags of MP3 as Latin-1."""
+        return f"{NOTICE} {json.dumps(asdict(self), sort_keys=True, separators=(',', ':'))}"
+
+
+def hash_text(text: str) -> str:
+    """SHA-256 of the text in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def parse_comment(comment: str) -> Provenance | None:
+    """What `Provenance.comment` wrote; None where the comment is somebody else's.
+
+    Fields that a later version may have added are left out.
+    """
+    if not comment.startswith(NOTICE + " "):
+        return None
+    try:
+        found = json.loads(comment[len(NOTICE) :])
+        known = {name: found[name] for name in Provenance.__dataclass_fields__}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return Provenance(**known) if _is_sound(known) else None
+
+
+def read_provenance(path: str | Path) -> Provenance | None:
+    """What made the sound file `path`; None where it does not say, as for every file that Bark did not make.
+
+    Raises:
+        AudioError: it cannot be read as sound.
+    """
+    from bark_cli.audio.source import open_sound
+
+    with open_sound(path) as source:
+        return source.provenance
+
+
+def _is_sound(known: Mapping[str, Any]) -> bool:
+    """Whether the fields are of the types they should be: a file may say anything."""
+    return (
+        all(isinstance(known[name], str) for name in ("model", "text_hash", "version"))
+        and isinstance(known["voice"], str | None)
+        and isinstance(known["seed"], int | None)
+        and not isinstance(known["seed"], bool)
+        and isinstance(known["settings"], dict)
+    )

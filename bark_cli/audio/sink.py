@@ -1,0 +1,209 @@
+"""Pieces of sound -> one file of any format, or one pipe, each piece as it comes: memory stays as it was.
+
+A file is written beside its final name and put there whole at the end, with exact headers; whatever happens
+before, the old one is untouched. A pipe gets what can be said without knowing the length.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from bark_cli.audio.encoders import Encoder, LibsndfileEncoder, PcmEncoder, Placed
+from bark_cli.audio.formats import RAW, find_format
+from bark_cli.audio.provenance import Provenance
+from bark_cli.audio.sound import Audio
+from bark_cli.errors import AudioError
+from bark_cli.files import new_file, told_of, write_whole
+
+
+class Sink(AbstractContextManager["Sink"]):
+    """Where pieces of sound go; leaving it closes it, or after an error undoes the file."""
+
+    def __init__(self, encoder: Encoder, sample_rate: int) -> None:
+        self._encoder, self._rate = encoder, sample_rate
+        self._samples = 0
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of sound put so far."""
+        return self._samples / self._rate
+
+    def put(self, audio: Audio) -> None:
+        """Write the next piece.
+
+        Raises:
+            AudioError: a sample is not a number, or the piece has another rate.
+            OutputError: the file takes no more: the disk is full, say.
+            BrokenPipeError: nobody reads the pipe any more.
+            OSError: the pipe takes no more.
+        """
+        if audio.sample_rate != self._rate:
+            raise AudioError(f"a sound of {audio.sample_rate} Hz cannot go on one of {self._rate} Hz")
+        if len(audio.samples):
+            self._write(self._encoder.put(audio))
+            self._samples += len(audio.samples)
+
+    def close(self) -> None:
+        """Write what is left; a file appears under its name.
+
+        Raises:
+            AudioError: there was no sound, which no file can hold; a pipe then gets nothing.
+            OutputError: the disk refuses; an old file of that name is intact.
+            OSError: the pipe takes no more.
+        """
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Give up: leave no file, and write no more."""
+        raise NotImplementedError
+
+    def _write(self, placed: list[Placed]) -> None:
+        raise NotImplementedError
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+class _FileSink(Sink):
+    """Into a file that appears at the end."""
+
+    def __init__(self, path: Path, encoder: Encoder, sample_rate: int, *, force: bool) -> None:
+        super().__init__(encoder, sample_rate)
+        self._path, self._held = path, ExitStack()
+        self._stream = self._held.enter_context(new_file(path, force=force))
+
+    def _write(self, placed: list[Placed]) -> None:
+        with told_of(self._path):
+            _write_placed(self._stream, placed)
+
+    def close(self) -> None:
+        with self._held:  # an error in here undoes the file
+            if not self._samples:
+                self._encoder.finish()
+                raise no_sound()
+            self._write(self._encoder.finish())
+
+    def abandon(self) -> None:
+        with suppress(_Abandoned), self._held:
+            self._encoder.finish()
+            raise _Abandoned
+
+
+class _Abandoned(Exception):  # noqa: N818  (never seen outside)
+    """Tells an open file that it is not wanted."""
+
+
+class _PipeSink(Sink):
+    """Into a stream of bytes that can only go forward."""
+
+    def __init__(self, stream: BinaryIO, encoder: Encoder, sample_rate: int) -> None:
+        super().__init__(encoder, sample_rate)
+        self._stream, self._end = stream, 0
+
+    def _write(self, placed: list[Placed]) -> None:
+        for at, data in placed:
+            if at >= self._end:  # what lies before is a header to be written anew, which is gone
+                self._stream.write(data)
+                self._end = at + len(data)
+        self._stream.flush()
+
+    def close(self) -> None:
+        left = self._encoder.finish()
+        if self._samples:
+            self._write(left)
+
+    def abandon(self) -> None:
+        self._encoder.finish()
+
+
+class WavPipe(_PipeSink):
+    """Writes pieces of sound to a stream of bytes as one WAV, each as it comes."""
+
+    def __init__(self, stream: BinaryIO, sample_rate: int) -> None:
+        super().__init__(stream, _encoder("wav", sample_rate, None, is_file=False), sample_rate)
+
+
+def open_sink(
+    target: str | Path | BinaryIO,
+    format: str | None = None,
+    sample_rate: int = 24_000,
+    metadata: Provenance | None = None,
+    *,
+    force: bool = False,
+) -> Sink:
+    """A file (a path) or a pipe (a stream of bytes, which is left open) for pieces of sound.
+
+    `format` is one of FORMAT_NAMES; None: what the suffix of the path says. WAV and FLAC have 16 bits; louder
+    than 1 is clipped. In a pipe a WAV says "all that follows" for its length, a FLAC that it is not known,
+    and an MP3 nothing, so that it keeps the hundredths of a second that its codec adds at both ends.
+
+    Raises:
+        OptionError: the format is not known.
+        AudioError: this libsndfile lacks the format, or the format this rate.
+        OutputError: the file exists and `force` is off, or its folder is missing or read-only.
+    """
+    is_file = isinstance(target, str | Path)
+    name = find_format(target if is_file else None, format)  # type: ignore[arg-type]
+    encoder = _encoder(name, sample_rate, metadata, is_file=is_file)
+    if isinstance(target, str | Path):
+        return _FileSink(Path(target), encoder, sample_rate, force=force)
+    return _PipeSink(target, encoder, sample_rate)
+
+
+def save(
+    audio: Audio,
+    path: str | Path,
+    *,
+    force: bool = False,
+    format: str | None = None,
+    metadata: Provenance | None = None,
+) -> None:
+    """Write `audio` in the format of the suffix, .wav and .flac with 16 bits; louder than 1 is clipped.
+
+    Raises:
+        OptionError: the format is not known.
+        AudioError: as `encode`.
+        OutputError: the file cannot be written; an old file of that name is intact then.
+    """
+    name = find_format(path, format)  # whose message names the file
+    write_whole(Path(path), encode(audio, name, metadata), force=force)
+
+
+def encode(audio: Audio, format: str, metadata: Provenance | None = None) -> bytes:
+    """The bytes of a sound file of a format, given by its name or as a suffix.
+
+    Raises:
+        OptionError: the format is not known.
+        AudioError: there is no sound, a sample is not a number, or this libsndfile lacks the format.
+    """
+    if not len(audio.samples):
+        raise no_sound()
+    encoder = _encoder(find_format(name=format), audio.sample_rate, metadata, is_file=True)
+    stream = io.BytesIO()
+    for placed in (encoder.put(audio), encoder.finish()):
+        _write_placed(stream, placed)
+    return stream.getvalue()
+
+
+def no_sound() -> AudioError:
+    """The error of a file that would hold nothing."""
+    return AudioError("there is no sound to save; say it again, with another --seed")
+
+
+def _encoder(name: str, sample_rate: int, metadata: Provenance | None, *, is_file: bool) -> Encoder:
+    if name in ("wav", RAW):
+        return PcmEncoder(sample_rate, metadata, is_wav=name == "wav", is_file=is_file)
+    return LibsndfileEncoder(name, sample_rate, metadata, is_file=is_file)
+
+
+def _write_placed(stream: BinaryIO, placed: list[Placed]) -> None:
+    for at, data in placed:
+        if stream.tell() != at:
+            stream.seek(at)
+        stream.write(data)

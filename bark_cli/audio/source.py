@@ -1,0 +1,73 @@
+"""A sound file of any kind -> what it says of itself, and its sound in blocks (N,) of float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from bark_cli.audio.provenance import Provenance, parse_comment
+from bark_cli.audio.sound import Audio
+from bark_cli.errors import AudioError
+
+UNKNOWN_FRAMES = 2**62  # what libsndfile says of a FLAC that was a pipe is longer than anything
+
+
+class SoundSource(AbstractContextManager["SoundSource"]):
+    """An open sound file; several channels are heard as their mean."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path, self._file = Path(path), _open(Path(path))
+        self.format: str = self._file.format_info
+        self.encoding: str = self._file.subtype_info
+        self.sample_rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        frames: int = self._file.frames
+        self.duration_s = None if frames >= UNKNOWN_FRAMES else frames / self.sample_rate
+        self.provenance: Provenance | None = parse_comment(self._file.comment)
+
+    def blocks(self, seconds: float = 1.0) -> Iterator[Audio]:
+        """The sound from its start to its end, `seconds` at a time.
+
+        Raises:
+            AudioError: the file is damaged.
+        """
+        import soundfile
+
+        count = max(1, round(seconds * self.sample_rate))
+        try:
+            while len(samples := self._file.read(count, dtype="float32", always_2d=True)):
+                yield Audio(samples.mean(axis=1), self.sample_rate)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{self._path} cannot be read to its end: {error}; is it damaged?") from error
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def open_sound(path: str | Path) -> SoundSource:
+    """Open a sound file.
+
+    Raises:
+        AudioError: it is missing, cannot be read, or is no sound that libsndfile knows.
+    """
+    return SoundSource(path)
+
+
+def _open(path: Path) -> Any:
+    import soundfile
+
+    class Forward(soundfile.SoundFile):  # type: ignore[misc]
+        """Read from start to end only: soundfile's way of seeking fails in a FLAC of unknown length."""
+
+        def seekable(self) -> bool:
+            return False
+
+    try:
+        with path.open("rb"):  # whose errors say what is wrong; libsndfile's say "System error"
+            return Forward(path)
+    except OSError as error:
+        raise AudioError(f"cannot read {path}: {error.strerror}; give the name of a sound file") from error
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        raise AudioError(f"{path} is no sound file that can be read here: {error}") from error
