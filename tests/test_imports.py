@@ -15,8 +15,9 @@ PACKAGE = Path(__file__).parent.parent / "bark_cli"
 # from the ground up; a module may import from its own floor and from those below
 FLOORS = [
     {"errors"},
-    {"tokens", "files", "progress", "units"},
-    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory", "takes"},
+    {"tokens", "files", "progress", "units", "tags", "split"},
+    {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"}
+    | {"takes", "script", "documents"},
     {"utterance", "attempts", "published", "settings"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
     {"voices", "backends", "own_voices", "cache"},
