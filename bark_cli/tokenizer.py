@@ -6,6 +6,7 @@ tokenizer.json may be any that `tokenizers` reads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,11 @@ class BarkTokenizer:
                 f"{config.gpt.input_vocab_size - config.text_offset}; it belongs to another model"
             )
         return cls(tokenizer, config)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has; those of words add up to those of a sentence."""
+        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [len(one.ids) for one in encoded]
 
     def encode(self, text: str) -> Tokens:
         """Ids (N,) of text, 1 <= N <= max_text_tokens, the model's offset added.

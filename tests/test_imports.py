@@ -23,7 +23,7 @@ FLOORS = [
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
     {"pipeline"},
-    {"narration"},
+    {"narration", "compose"},
     {"bench", "doctor"},
     {"cli"},
 ]
