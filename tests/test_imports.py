@@ -23,7 +23,7 @@ FLOORS = [
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
     {"pipeline"},
-    {"narration", "compose"},
+    {"narration", "compose", "timeline"},
     {"bench", "doctor"},
     {"cli"},
 ]
