@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bark_cli import hub
 from bark_cli.download.part import part_path
-from bark_cli.download.plan import Plan, PlannedFile, look_again
+from bark_cli.download.plan import Plan, PlannedFile, free_bytes, look_again
 from bark_cli.download.remote import RemoteFile
 from bark_cli.download.transfer import fetch
 from bark_cli.errors import ModelError, OptionError, OutputError, UnsafeFileError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bark_cli.checkpoint import Checkpoint
 
 SCRATCH = ".writing-"
+_FLOAT_BYTES = 4
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -114,10 +115,19 @@ def check_space(plan: Plan) -> None:
     Raises:
         OutputError: it is not.
     """
-    if (lacking := plan.needed - plan.free) > 0:
+    check_room(plan, plan.needed)
+
+
+def check_room(plan: Plan, needed: int) -> None:
+    """Find out whether so many bytes can be written now.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    if (lacking := needed - (free := free_bytes())) > 0:
         raise OutputError(
-            f"{plan.name} needs {human_bytes(plan.needed)} of disk in {hub.bark_home()} and "
-            f"{human_bytes(plan.free)} are free: {human_bytes(lacking)} are missing; "
+            f"{plan.name} needs {human_bytes(needed)} of disk in {hub.bark_home()} and "
+            f"{human_bytes(free)} are free: {human_bytes(lacking)} are missing; "
             "make room (`bark cache prune`) or set BARK_HOME to a folder on another disk"
         )
 
@@ -239,7 +249,17 @@ def _convert(plan: Plan, scratch: Path) -> str:
     except UnsafeFileError:
         shutil.rmtree(plan.stage, ignore_errors=True)
         raise
-    write_native(original, scratch, storage="int8" if original.scales else "fp32", floats="fp32")
+    needed = sum(
+        t.numel() * (1 if n in original.scales else _FLOAT_BYTES) for n, t in original.tensors.items()
+    )
+    check_room(plan, needed)
+    try:
+        write_native(original, scratch, storage="int8" if original.scales else "fp32", floats="fp32")
+    except ModelError as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if free_bytes() < needed:  # somebody else has filled the disk meanwhile
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
     if not _is_equal(original, read_checkpoint(scratch)):
         raise ModelError(f"{scratch} does not hold what was written; check the disk, and run it again")
     return original.layout

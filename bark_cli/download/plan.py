@@ -148,7 +148,7 @@ def make_plan(
 
 def look_again(plan: Plan) -> Plan:
     """The same plan, with what is on this machine by now."""
-    return replace(plan, files=_located(plan, plan.files), free=_free_bytes())
+    return replace(plan, files=_located(plan, plan.files), free=free_bytes())
 
 
 def downloadable() -> list[str]:
@@ -288,7 +288,7 @@ def _finished(
         layout=choice.layout,
         size=choice.size,
         files=tuple(files),
-        free=_free_bytes(),
+        free=free_bytes(),
     )
     return replace(plan, files=_located(plan, plan.files))
 
@@ -332,7 +332,7 @@ def _converted_bytes(file: PlannedFile) -> int:
     return file.size if suffix in (".bin", ".safetensors", ".th") else 0
 
 
-def _free_bytes() -> int:
+def free_bytes() -> int:
     """Bytes that can be written where the cache is, or will be."""
     home = hub.bark_home().absolute()
     place = next(path for path in (home, *home.parents) if path.is_dir())
