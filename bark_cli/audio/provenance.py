@@ -16,7 +16,7 @@ NOTICE = "AI-generated speech"  # what any player shows; the rest of the comment
 class Provenance:
     """What made a sound. It holds no date: the same command writes the same bytes, whenever it runs.
 
-    libsndfile reads no more than 2 KiB of a comment in WAV, so `settings` should hold only what was asked for.
+    libsndfile reads no more than 2 KiB of a comment in WAV: `settings` should hold only what was asked for.
     """
 
     model: str

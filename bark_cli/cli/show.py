@@ -1,0 +1,71 @@
+"""`bark show`: a sound file -> what it is and what made it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bark_cli.cli.output import one_line, print_json
+
+if TYPE_CHECKING:
+    from bark_cli.audio import SoundSource
+
+
+def show(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A sound file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Show what FILE says of itself: its format and length and, if Bark made it, how.
+
+    \b
+    bark show hello.wav
+    bark show hello.mp3 --json
+    """
+    from bark_cli.audio import open_sound
+
+    with open_sound(file) as source:
+        found = _record(file, source)
+    if as_json:
+        print_json(found)
+    else:
+        print("\n".join(_lines(found)))
+
+
+def _record(file: str, source: SoundSource) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    length, made_by = source.duration_s, source.provenance
+    return {
+        "path": file,
+        "format": source.format,
+        "encoding": source.encoding,
+        "seconds": None if length is None else round(length, 3),
+        "sample_rate": source.sample_rate,
+        "channels": source.channels,
+        "ai_generated": True if made_by else None,  # None: the file does not say
+        "provenance": None if made_by is None else asdict(made_by),
+    }
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    """The same for people: a name and a value on each line."""
+    length = "of unknown length" if found["seconds"] is None else f"{found['seconds']:.1f} s"
+    sound = (
+        f"{length}, {found['sample_rate']} Hz, {found['channels']} channel{'s' * (found['channels'] != 1)}"
+    )
+    rows = {"file": found["path"], "format": f"{found['format']}, {found['encoding']}", "sound": sound}
+    made_by = found["provenance"]
+    if made_by is None:
+        rows["made by"] = "unknown; it holds no note from bark"
+    else:
+        rows |= {
+            "made by": f"bark {made_by['version']}, AI-generated speech",
+            "model": made_by["model"],
+            "voice": made_by["voice"] or "none",
+            "seed": "unknown" if made_by["seed"] is None else str(made_by["seed"]),
+            **{name: str(value) for name, value in sorted(made_by["settings"].items())},
+            "text": f"SHA-256 {made_by['text_hash']}",
+        }
+    width = max(map(len, rows))
+    return [f"{one_line(name):<{width}}  {one_line(value)}" for name, value in rows.items()]

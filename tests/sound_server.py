@@ -1,0 +1,122 @@
+"""A real sound server for a test: PulseAudio with a sink that nobody hears, and whose monitor is recorded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+RATE = 24_000
+PROGRAMS = ("pulseaudio", "pactl", "parec")
+PACKAGES = Path(__file__).with_name("apt-packages.txt").read_text("utf-8").splitlines()
+INSTALL = "apt-get install --no-install-recommends " + " ".join(p for p in PACKAGES if not p.startswith("#"))
+
+
+@dataclass(frozen=True)
+class SoundServer:
+    """A server that runs, and the environment of a process whose sound goes there."""
+
+    environment: dict[str, str]
+
+    @contextmanager
+    def recording(self) -> Iterator[bytearray]:
+        """Within the block 16 bit samples of what the sink plays come in; at its end they are all there."""
+        command = ["parec", "-d", "quiet.monitor", f"--rate={RATE}", "--channels=1", "--format=s16le"]
+        command += ["--raw", "--latency-msec=20"]
+        data = bytearray()
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            reader = threading.Thread(target=_collect, args=(process.stdout, data))
+            reader.start()
+            try:
+                _wait_until(lambda: len(data) > RATE // 5)  # it hears silence: it is on
+                yield data
+                end = len(data)
+                _wait_until(lambda: len(data) > end + RATE)  # half a second more, for what is under way
+            finally:
+                process.terminate()
+                reader.join()
+
+
+@pytest.fixture(scope="session")
+def sound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundServer]:
+    """PulseAudio in a home of its own; skips where its packages are missing."""
+    if not _is_installed():
+        pytest.skip(f"needs a sound server: {INSTALL}")
+    home = tmp_path_factory.mktemp("sound")
+    home.chmod(0o700)
+    socket = home / "socket"
+    (home / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+    (home / "server").write_text(
+        f"load-module module-native-protocol-unix socket={socket} auth-anonymous=1\n"
+        f"load-module module-null-sink sink_name=quiet rate={RATE} channels=1\n"
+    )
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "PULSE_SERVER": f"unix:{socket}",
+    }
+    options = ["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm=yes"]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["pulseaudio", *options, "-F", str(home / "server")], env=environment, stdout=log, stderr=log
+        )
+    try:
+        _wait_until(lambda: _answers(environment) or process.poll() is not None)
+        assert process.poll() is None, (home / "log").read_text()
+        yield SoundServer(environment)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def where(sound: np.ndarray[Any, Any], recorded: np.ndarray[Any, Any]) -> int:
+    """At which of the recorded samples the sound begins."""
+    size = 1 << (len(sound) + len(recorded)).bit_length()
+    likeness = np.fft.irfft(np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(sound, size)), size)
+    return int(likeness[: len(recorded)].argmax())
+
+
+def as_samples(data: bytearray) -> np.ndarray[Any, Any]:
+    return np.frombuffer(bytes(data[: len(data) // 2 * 2]), "<i2") / 32_768
+
+
+def _is_installed() -> bool:
+    name = "alsa-lib/libasound_module_pcm_pulse.so"
+    plugins = [*Path("/usr").glob(f"lib*/{name}"), *Path("/usr").glob(f"lib*/*/{name}")]
+    return bool(plugins) and all(map(shutil.which, PROGRAMS)) and _has_portaudio()
+
+
+def _has_portaudio() -> bool:
+    try:
+        import sounddevice  # noqa: F401
+    except OSError:
+        return False
+    return True
+
+
+def _answers(environment: dict[str, str]) -> bool:
+    return subprocess.run(["pactl", "info"], env=environment, capture_output=True).returncode == 0
+
+
+def _collect(stream: Any, data: bytearray) -> None:
+    while part := stream.read1(65_536):
+        data.extend(part)
+
+
+def _wait_until(condition: Any, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the sound server does not answer"
+        time.sleep(0.02)
