@@ -9,7 +9,7 @@ import re
 import unicodedata
 from enum import IntEnum
 
-MAX_TAG = 64  # characters; what is longer in brackets is an aside
+from bark_cli.tags import MAX_TAG
 
 
 class Break(IntEnum):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bark_cli.tags import MAX_TAG, PAUSE, pause_seconds
+
 _TAG_S = 1.0  # a laugh or a sigh
-_PAUSE = re.compile(r"\[pause ([0-9]+(?:\.[0-9]+)?) ?(ms|s)\]", re.IGNORECASE)
-_TAG = re.compile(r"\[[^\[\]]{1,64}\]")
+_TAG = re.compile(rf"\[[^\[\]]{{1,{MAX_TAG}}}\]")
 # letters of some languages are said faster, or are mute
 _LETTER_S = {
     "fr": 0.064,
@@ -40,9 +41,9 @@ def estimate_seconds(text: str, language: str | None = None) -> float:
     letter_s = _LETTER_S.get((language or "")[:2], _LATIN_S)
     tagged = 0.0
     if "[" in text:
-        pauses = [float(n) / (1000 if unit.lower() == "ms" else 1) for n, unit in _PAUSE.findall(text)]
-        text, n_tags = _TAG.subn("", _PAUSE.sub("", text))
-        tagged = sum(pauses) + _TAG_S * n_tags
+        tagged = pause_seconds(text)
+        text, n_tags = _TAG.subn("", PAUSE.sub("", text))
+        tagged += _TAG_S * n_tags
     return tagged + sum(_character_s(character, letter_s) for character in text)
 
 
