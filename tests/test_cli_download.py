@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from local_hub import LocalHub
+from local_hub import Faults, LocalHub
 from small_models import LAYOUTS, write_layout
 from test_checkpoint_suno import Canary
 
 from bark_cli import hub
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.cli import main
+from bark_cli.cli.download_lines import download_lines
+from bark_cli.download import Step
 from bark_cli.download import plan as planning
+from bark_cli.units import human_bytes
 
 
 class Outcome:
@@ -281,14 +286,54 @@ def test_hostile_voices_are_not_run(
     assert "1 of Suno's 1 voices are missing" in bark("download", "--voices", "--dry-run").out
 
 
+def test_ctrl_c_keeps_what_came(bark: Any, local_hub: LocalHub, tiny: dict[str, bytes]) -> None:
+    local_hub.add("suno/bark-small", tiny)
+    weights, half = "suno/bark-small/model.safetensors", len(tiny["model.safetensors"]) // 2
+    local_hub.misbehave(weights, Faults(stall_at=half, stall_s=60))
+    environment = local_hub.environment(BARK_HOME=str(hub.bark_home()))
+    command = [sys.executable, "-m", "bark_cli", "download", "small"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while not (parts := list(hub.downloads_home().rglob("*.part"))) or parts[0].stat().st_size < half:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    local_hub.behave()
+    assert f"{human_bytes(half)} of it" in bark("download", "small", "--dry-run").out
+    assert bark("download", "small").code == 0
+    assert local_hub.bytes_sent(weights) == len(tiny["model.safetensors"])
+
+
+def test_a_human_sees_a_line_for_each_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with download_lines(quiet=False, watched=True) as lines:
+        lines(Step("begin", words="1.20 MB to download"))
+        lines(Step("check", "tokenizer.json", 10, 20))
+        for done in (100, 700, 1_200_000):
+            lines(Step("fetch", "[odd]\x1bname.bin", done, 1_200_000))
+        lines(Step("pause", "config.json", words="the hub answered 503; trying again in 2 s"))
+        lines(Step("convert"))
+    said = capsys.readouterr().err
+    for words in (
+        "1.20 MB to download",
+        "[odd]\\x1bname.bin",
+        "1.2/1.2 MB",
+        "config.json: the hub answered 503",
+    ):
+        assert words in said
+    assert "converting" in said
+    assert "tokenizer.json" not in said  # it is checked before it can be read
+
+
 SMALL_DISK = """
 import contextlib, io, json, os, subprocess, sys
 from pathlib import Path
 from bark_cli.cli import main
 import bark_cli.download.install
-module = sys.modules["bark_cli.download.install"]
+module, converting = (sys.modules[f"bark_cli.download.{name}"] for name in ("install", "convert"))
 home, sound = Path(os.environ["BARK_HOME"]), sys.argv[1]
-ballast, check_space, check_room = home / "ballast", module.check_space, module.check_room
+ballast, check_space, check_room = home / "ballast", module.check_space, converting.check_room
 
 def fill(keep):
     status = os.statvfs(home)
@@ -314,9 +359,9 @@ module.check_space = lambda plan: fill(300_000)  # somebody else fills it once i
 attempt("download", "--revision", "next")
 ballast.unlink()
 module.check_space = lambda plan: None
-module.check_room = lambda plan, needed: fill(300_000)
+converting.check_room = lambda name, needed: fill(300_000)
 attempt("conversion", "--revision", "next")
-module.check_room = check_room
+converting.check_room = check_room
 attempt("preflight of conversion", "--revision", "next")
 ballast.unlink()
 module.check_space = check_space

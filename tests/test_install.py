@@ -207,6 +207,19 @@ def test_damage_heals(tiny_hub: LocalHub, damage: str, name: str) -> None:
     assert is_whole_and_alone()
 
 
+def test_a_damaged_conversion_is_made_again(tiny_hub: LocalHub) -> None:
+    from bark_cli.checkpoint import open_checkpoint
+
+    build = build_folder(home(), pull()[0])
+    open_checkpoint(build, storage="int8")
+    (conversion,) = conversions()
+    pull()
+    assert conversions() == [conversion]
+    flip_a_bit(conversion.folder / "model.safetensors")
+    assert not pull()[1]
+    assert conversions() == []
+
+
 def test_what_was_fetched_and_is_damaged_since_is_fetched_again(
     tiny_hub: LocalHub, tiny_files: dict[str, bytes]
 ) -> None:

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bark_cli import hub
+from bark_cli.download.convert import convert, drop_damaged_conversions, prepare_int8
 from bark_cli.download.part import part_path
-from bark_cli.download.plan import Plan, PlannedFile, free_bytes, look_again
+from bark_cli.download.plan import Plan, PlannedFile, look_again
 from bark_cli.download.remote import RemoteFile
+from bark_cli.download.room import check_room
 from bark_cli.download.transfer import fetch
-from bark_cli.errors import ModelError, OptionError, OutputError, UnsafeFileError
+from bark_cli.errors import ModelError, OptionError, OutputError
 from bark_cli.hub import FileRecord, Manifest
 from bark_cli.hub.conversions import conversions_of
 from bark_cli.hub.manifest import (
@@ -34,13 +36,11 @@ from bark_cli.hub.manifest import (
     record_file,
     stray_folders,
 )
-from bark_cli.units import human_bytes
 
 if TYPE_CHECKING:
-    from bark_cli.checkpoint import Checkpoint
+    pass
 
 SCRATCH = ".writing-"
-_FLOAT_BYTES = 4
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -70,6 +70,7 @@ def install(
         OutputError: the disk is too small, or full; the old model is still there.
     """
     if found := installed(plan, keep_original, listener):  # a cache that can only be read is enough for this
+        drop_damaged_conversions(plan.home)
         return found, False
     with hub.locked(plan.name, lambda: listener(Step("wait"))):
         if found := installed(plan, keep_original, listener):  # by another process meanwhile
@@ -80,7 +81,7 @@ def install(
         with _disk(plan):
             manifest = _bring(plan, keep_original, listener)
             _sweep(plan.home, manifest)
-    _prepare_int8(build_folder(plan.home, manifest), listener)
+    prepare_int8(build_folder(plan.home, manifest), lambda: listener(Step("int8")))
     return manifest, True
 
 
@@ -115,21 +116,7 @@ def check_space(plan: Plan) -> None:
     Raises:
         OutputError: it is not.
     """
-    check_room(plan, plan.needed)
-
-
-def check_room(plan: Plan, needed: int) -> None:
-    """Find out whether so many bytes can be written now.
-
-    Raises:
-        OutputError: they cannot.
-    """
-    if (lacking := needed - (free := free_bytes())) > 0:
-        raise OutputError(
-            f"{plan.name} needs {human_bytes(needed)} of disk in {hub.bark_home()} and "
-            f"{human_bytes(free)} are free: {human_bytes(lacking)} are missing; "
-            "make room (`bark cache prune`) or set BARK_HOME to a folder on another disk"
-        )
+    check_room(plan.name, plan.needed)
 
 
 def _is_planned(manifest: Manifest, plan: Plan, keep_original: bool) -> bool:
@@ -163,7 +150,7 @@ def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
     fetched = tuple(_provide(plan, file, listener) for file in plan.files)
     with _scratch(plan.home) as scratch:
         listener(Step("convert"))
-        layout = _convert(plan, scratch)
+        layout = convert(plan, scratch)
         if keep_original:
             _keep(plan, scratch / ORIGINAL_FOLDER)
         paths = sorted(path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file())
@@ -240,42 +227,6 @@ def _link(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _convert(plan: Plan, scratch: Path) -> str:
-    """Write the model in our layout, nothing rounded, and read it back; returns the layout it had."""
-    from bark_cli.checkpoint import read_checkpoint, write_native
-
-    try:
-        original = read_checkpoint(plan.stage, size=plan.size)
-    except UnsafeFileError:
-        shutil.rmtree(plan.stage, ignore_errors=True)
-        raise
-    needed = sum(
-        t.numel() * (1 if n in original.scales else _FLOAT_BYTES) for n, t in original.tensors.items()
-    )
-    check_room(plan, needed)
-    try:
-        write_native(original, scratch, storage="int8" if original.scales else "fp32", floats="fp32")
-    except ModelError as error:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if free_bytes() < needed:  # somebody else has filled the disk meanwhile
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        raise
-    if not _is_equal(original, read_checkpoint(scratch)):
-        raise ModelError(f"{scratch} does not hold what was written; check the disk, and run it again")
-    return original.layout
-
-
-def _is_equal(original: Checkpoint, copy: Checkpoint) -> bool:
-    from torch import equal
-
-    names = original.tensors.keys()
-    return (
-        original.config == copy.config
-        and names == copy.tensors.keys()
-        and all(equal(original.float32(name), copy.float32(name)) for name in names)
-    )
-
-
 def _keep(plan: Plan, folder: Path) -> None:
     """Have what was fetched also in `folder`; what lies elsewhere stays there."""
     folder.mkdir()
@@ -297,16 +248,6 @@ def _sweep(home: Path, manifest: Manifest) -> None:
     for conversion in conversions_of(home):
         if conversion.source is not None and conversion.source.folder != build:
             shutil.rmtree(conversion.folder, ignore_errors=True)
-
-
-def _prepare_int8(build: Path, listener: Listener) -> None:
-    """Where this machine speaks in int8, convert for it now, so that the first word comes sooner."""
-    from bark_cli.backends.device import choose_device, choose_precision
-    from bark_cli.checkpoint import open_checkpoint
-
-    if choose_precision("auto", choose_device("auto")) == "int8":
-        listener(Step("int8"))
-        open_checkpoint(build, storage="int8")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from bark_cli import hub
 from bark_cli.download.choose import CODEC_FILE, Choice, choose_files
 from bark_cli.download.part import part_path
 from bark_cli.download.remote import RemoteFile, list_files
+from bark_cli.download.room import free_bytes
 from bark_cli.errors import DownloadError, ModelError, OptionError
 from bark_cli.hub import MODELS, SUNO_FILES
 from bark_cli.units import human_bytes
@@ -330,10 +330,3 @@ def _converted_bytes(file: PlannedFile) -> int:
     if suffix == ".pt":
         return file.size // _OPTIMIZED
     return file.size if suffix in (".bin", ".safetensors", ".th") else 0
-
-
-def free_bytes() -> int:
-    """Bytes that can be written where the cache is, or will be."""
-    home = hub.bark_home().absolute()
-    place = next(path for path in (home, *home.parents) if path.is_dir())
-    return shutil.disk_usage(place).free
