@@ -1,0 +1,73 @@
+"""Bytes of a text file -> str: UTF-8, what its byte order mark says, or the encoding that was named."""
+
+from __future__ import annotations
+
+import codecs
+
+from bark_cli.errors import OptionError, TextError
+
+MAX_BYTES = 16 * 2**20  # three times the Bible; more is a mistake, such as a film given for a text
+_MARKS = (  # that of UTF-32 first: it begins as that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def decode(data: bytes, encoding: str | None = None, *, source: str = "the text") -> str:
+    """The text that the bytes are, without a byte order mark.
+
+    Raises:
+        TextError: they are too many, are not text in that encoding, or hold a NUL.
+        OptionError: there is no such encoding.
+    """
+    if len(data) > MAX_BYTES:
+        raise TextError(f"{source} is larger than {MAX_BYTES // 2**20} MiB; split it into several texts")
+    named = None if encoding is None else _named(encoding)
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    # a mark is more to be trusted than a name, if the named encoding has marks at all
+    if marked and (named is None or named.startswith("utf")):
+        named = marked
+    try:
+        text = data.decode(named or "utf-8")
+    except UnicodeDecodeError as error:
+        raise _undecodable(data, error, source, named) from error
+    text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        raise _with_nul(data, source)
+    return text
+
+
+def _named(encoding: str) -> str:
+    try:
+        name = codecs.lookup(encoding.strip()).name
+        "".encode(name).decode(name)
+    except (LookupError, ValueError, TypeError) as error:  # rot13 is a codec and no encoding
+        raise OptionError(
+            f"there is no text encoding {encoding}; give one such as utf-8, utf-16, latin-1 or cp1252"
+        ) from error
+    return name
+
+
+def _undecodable(data: bytes, error: UnicodeDecodeError, source: str, named: str | None) -> TextError:
+    at = f"byte {error.start}"
+    if error.start < len(data):
+        at += f" is 0x{data[error.start]:02x}"
+    if named is not None:
+        return TextError(f"{source} is not {named} text ({at}); say what it is, as in --encoding latin-1")
+    return TextError(
+        f"{source} is not UTF-8 text ({at}); save it as UTF-8, or say what it is, as in --encoding latin-1"
+    )
+
+
+def _with_nul(data: bytes, source: str) -> TextError:
+    at = data.index(0)
+    even, odd = data[0::2].count(0), data[1::2].count(0)
+    if max(even, odd) > max(3, 0.2 * len(data)):  # every other byte of Latin letters
+        which = "le" if odd > even else "be"
+        return TextError(
+            f"{source} looks like UTF-16 without its mark (byte {at}); add --encoding utf-16-{which}"
+        )
+    return TextError(f"{source} holds a NUL byte at byte {at}; it is not a text file")

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bark_cli.documents import MAX_BYTES, decode, format_of, read_document
+from bark_cli.errors import OptionError, TextError
+
+WORDS = "Grüße — “hi” 日本 😀"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_mark_says_what_a_text_is(encoding: str) -> None:
+    assert decode(WORDS.encode(encoding)) == WORDS
+
+
+def test_utf_16_of_either_order_needs_no_name_with_its_mark() -> None:
+    assert decode(b"\xff\xfe" + WORDS.encode("utf-16-le")) == WORDS
+    assert decode(b"\xfe\xff" + WORDS.encode("utf-16-be")) == WORDS
+    assert decode(b"\xfe\xff" + WORDS.encode("utf-16-be"), "utf-8") == WORDS
+
+
+@pytest.mark.parametrize(
+    "encoding", ["latin-1", "cp1252", "ISO-8859-15", "utf-16-le", "utf-16-be", "mac-roman"]
+)
+def test_an_encoding_can_be_named(encoding: str) -> None:
+    assert decode("Grüße".encode(encoding), encoding) == "Grüße"
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "complaint"),
+    [
+        (b"caf\xe9 noir", None, r"song.txt is not UTF-8 text \(byte 3 is 0xe9\); .*--encoding latin-1"),
+        (b"caf\xc3", None, r"not UTF-8 text \(byte 3 is 0xc3\)"),
+        (b"caf\xe9", "ascii", r"is not ascii text \(byte 3 is 0xe9\)"),
+        (b"\xff\xfea", None, "is not utf-16 text"),
+        (b"a\0b", None, r"NUL byte at byte 1; it is not a text file"),
+        ("hello you".encode("utf-16-le"), None, r"looks like UTF-16 .*--encoding utf-16-le"),
+        ("hello you".encode("utf-16-be"), None, r"looks like UTF-16 .*--encoding utf-16-be"),
+        (b"a" * (MAX_BYTES + 1), None, "larger than 16 MiB; split it"),
+    ],
+)
+def test_what_is_no_text_is_named_with_its_place(data: bytes, encoding: str | None, complaint: str) -> None:
+    with pytest.raises(TextError, match=complaint):
+        decode(data, encoding, source="song.txt")
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "rot13", "hex", "", "a\0b"])
+def test_an_encoding_that_does_not_exist_is_refused(encoding: str) -> None:
+    with pytest.raises(OptionError, match=r"there is no text encoding .*latin-1"):
+        decode(b"abc", encoding)
+
+
+@given(st.binary(max_size=40), st.sampled_from([None, "utf-8", "utf-16", "latin-1", "shift_jis", "utf-7"]))
+def test_any_bytes_are_text_or_a_text_error(data: bytes, encoding: str | None) -> None:
+    try:
+        text = decode(data, encoding)
+    except TextError as error:
+        text = str(error)
+    assert "\0" not in text
+
+
+MARKDOWN = """---
+title: not read
+---
+# The *old* house <!-- not read -->
+
+It was **very** old[^1], see [the plan](http://x.org/plan) or
+<https://www.example.org/a?b=1>. She [laughs] loudly &amp; [pause 1.5s] sat.
+Also `this`, ~~that~~ and https://foo.org/bar. ![a red door](door.png)
+
+- one
+- two!
+  1. inner
+  2. **more**
+
+> quoted *text*,
+> twice
+
+```py
+print("not read")
+```
+
+    not read
+
+| Name | Age |
+|------|-----|
+| Ann  | 30  |
+|      | 40  |
+
+Setext
+======
+
+[^1]: A footnote, not read.
+
+<div>not read</div>
+
+***
+
+"The end?"\\
+Yes<br>no
+"""
+
+
+def test_markdown_is_read_as_a_person_would() -> None:
+    lines = read_document(MARKDOWN, "markdown").lines
+    assert [(line.number, line.text, line.pause_after_s) for line in lines] == [
+        (4, "The old house.", None),
+        (6, "It was very old, see the plan or example.org. She [laughs] loudly &", 1.5),
+        (6, "sat. Also this, that and foo.org. a red door", None),
+        (10, "one.", None),
+        (11, "two!", None),
+        (12, "1. inner.", None),
+        (13, "2. more.", None),
+        (15, "quoted text, twice", None),
+        (24, "Name, Age.", None),
+        (26, "Ann, 30.", None),
+        (27, "40.", None),
+        (29, "Setext.", None),
+        (38, '"The end?" Yes no', None),
+    ]
+
+
+def test_quotes_within_quotes_lose_nothing() -> None:
+    assert [line.text for line in read_document("> " * 60 + "deep", "markdown").lines] == ["deep"]
+
+
+@given(st.text("#*_[]()!`>-|1. \n<a/hp:t&\\~^"))
+def test_any_markdown_can_be_read(text: str) -> None:
+    for line in read_document(text, "markdown").lines:
+        assert line.text == " ".join(line.text.split())
+        assert "](" not in line.text or "](" in text
+
+
+SUBRIP = """1
+00:00:01,000 --> 00:00:02,500
+<i>Hello</i>
+- there.
+
+2
+00:00:03,000 --> 00:00:04,000 X1:100
+{\\an8}Bye &amp; <font color="red">so</font>
+3
+01:02:03.5 --> 01:02:04,25
+♪ la ♪
+
+4
+01:03:00,000 --> 01:03:01,000
+
+"""
+VTT = """WEBVTT - a title
+
+NOTE not heard
+at all
+
+STYLE
+::cue { color: red }
+
+intro
+00:01.000 --> 00:02.000 align:start
+<v Anna>Good <00:01.500>day</v>
+"""
+
+
+def test_subtitles_keep_their_times() -> None:
+    lines = read_document(SUBRIP, "srt").lines
+    assert [(line.begin_s, line.end_s, line.text, line.number) for line in lines] == [
+        (1.0, 2.5, "Hello there.", 2),
+        (3.0, 4.0, "Bye & so", 7),
+        (3723.5, 3724.25, "♪ la ♪", 10),
+    ]
+    (cue,) = read_document(VTT.replace("\n", "\r\n"), "srt").lines
+    assert (cue.begin_s, cue.end_s, cue.text) == (1.0, 2.0, "Good day")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Hello.", "film.srt holds no subtitles such as 00:00:01,000 --> 00:00:02,500"),
+        ("1\n00:00:02,000 --> 00:00:01,000\nHi", "film.srt, line 2: the subtitle ends before it begins"),
+    ],
+)
+def test_what_are_no_subtitles_is_said(text: str, complaint: str) -> None:
+    with pytest.raises(TextError, match=complaint):
+        read_document(text, "srt", "film.srt")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind"),
+    [
+        ("# A title", "a.md", "markdown"),
+        ("# A title", "A.MARKDOWN", "markdown"),
+        ("# A title", None, "text"),
+        (SUBRIP, None, "srt"),
+        (SUBRIP, "film.txt", "srt"),
+        (VTT, None, "srt"),
+        ("x", "film.vtt", "srt"),
+        ("At 00:00:01,000 --> it began.", None, "text"),
+        ("---\ncast:\n  A: x\n---\nA: Hi.", None, "script"),
+        ("---\ntitle: x\n---\nA: Hi.", None, "text"),
+        ("Anna: Hi.", "play.script", "script"),
+        ("Anna: Hi.", "play.txt", "text"),
+        ("", None, "text"),
+    ],
+)
+def test_the_format_is_known_by_the_suffix_or_by_the_text(text: str, name: str | None, kind: str) -> None:
+    assert format_of(text, name) == kind
+
+
+def test_a_cast_makes_a_script_of_a_text() -> None:
+    script = read_document("ANNA: Hi.", cast={"ANNA": "v"})
+    assert [(line.speaker, line.text) for line in script.lines] == [("ANNA", "Hi.")]
+    assert script.cast == {"ANNA": "v"}
+    assert read_document("ANNA: Hi.", "text", cast={"ANNA": "v"}).lines[0].speaker is None
+
+
+def test_plain_text_keeps_its_paragraphs_and_is_cut_at_its_pauses() -> None:
+    lines = read_document("One.\n\nTwo. [pause 2s] Three.", "auto", "a.txt").lines
+    assert [(line.text, line.pause_after_s) for line in lines] == [("One.\n\nTwo.", 2.0), ("Three.", None)]
+
+
+def test_there_is_no_such_format() -> None:
+    with pytest.raises(OptionError, match="no input format docx; give one of auto, text, markdown"):
+        read_document("x", "docx")
+
+
+@given(st.text(), st.sampled_from(["auto", "text", "markdown", "srt", "script"]))
+def test_any_text_is_a_document_or_a_text_error(text: str, kind: str) -> None:
+    try:
+        lines = read_document(text, kind).lines
+    except TextError:
+        return
+    assert all(line.number >= 1 for line in lines)
+    assert kind != "text" or "".join(line.text for line in lines).split() == text.split()
+
+
+def test_a_file_is_read_from_bytes_to_lines(tmp_path: Path) -> None:
+    path = tmp_path / "chapter.md"
+    path.write_bytes("# Über\n\nText.".encode("latin-1"))
+    lines = read_document(decode(path.read_bytes(), "latin-1"), name=path.name).lines
+    assert [line.text for line in lines] == ["Über.", "Text."]
