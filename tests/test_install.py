@@ -120,6 +120,13 @@ def test_originals_are_kept_if_asked_for(tiny_hub: LocalHub, tiny_files: dict[st
     assert pull(keep_original=True) == (manifest, False)
 
 
+def test_a_folder_brings_its_voices(tiny_model: Path) -> None:
+    manifest, _ = install(make_plan("mine", source=tiny_model))
+    found = build_folder(hub.model_home("mine"), manifest) / "voices" / "ann.npz"
+    assert found.read_bytes() == (tiny_model / "voices" / "ann.npz").read_bytes()
+    assert "voices/ann.npz" in [file.path for file in manifest.files]
+
+
 def test_a_new_revision_replaces_the_old_one(tiny_hub: LocalHub, tiny_files: dict[str, bytes]) -> None:
     from bark_cli.checkpoint import open_checkpoint
 

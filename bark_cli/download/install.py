@@ -151,6 +151,7 @@ def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
     with _scratch(plan.home) as scratch:
         listener(Step("convert"))
         layout = convert(plan, scratch)
+        _take_voices(plan, scratch)
         if keep_original:
             _keep(plan, scratch / ORIGINAL_FOLDER)
         paths = sorted(path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file())
@@ -225,6 +226,15 @@ def _link(source: Path, target: Path) -> None:
             make(source, target)
             return
     shutil.copyfile(source, target)
+
+
+def _take_voices(plan: Plan, scratch: Path) -> None:
+    """Copy the voices that a folder of the user's has for its model."""
+    voices = Path(plan.origin, "voices")
+    for source in sorted(voices.rglob("*.npz")) if plan.revision is None else ():
+        target = scratch / "voices" / source.relative_to(voices)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
 
 def _keep(plan: Plan, folder: Path) -> None:
