@@ -24,7 +24,7 @@ FLOORS = [
     {"engine", "speech", "preview", "download"},
     {"pipeline"},
     {"narration", "compose", "timeline"},
-    {"bench", "doctor"},
+    {"bench", "doctor", "batch"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,188 @@
+"""What is asked for: folders, files, patterns and JSON Lines -> Items in natural order, 2 before 10."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, NoReturn
+
+from bark_cli.errors import BarkError, TextError, UsageError
+
+STDIN = "-"
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".srt", ".script")
+LINES_SUFFIX = ".jsonl"
+FIELDS = ("text", "voice", "output", "seed", "id")
+_MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One sound to be made."""
+
+    source: str  # as it is shown: a path, or path:line
+    name: str  # of the output below its folder, with /; without a suffix unless it was asked for by that name
+    named: bool = False  # by a line of JSON: its suffix counts
+    file: Path | None = None  # where the text is
+    text: str = ""  # or the text itself
+    voice: str | None = None  # None is that of the whole batch
+    seed: int | None = None
+    problem: BarkError | None = None  # what is wrong with it already
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where to look for items."""
+
+    paths: Sequence[str]
+    pattern: str | None = None  # of the files of a folder; None: those that end as texts do
+    is_jsonl: bool = False  # every file is JSON Lines
+    stdin: BinaryIO | None = None  # what "-" is
+
+
+def gather(sources: Sources) -> list[Item]:
+    """All items: of each path in the order of the paths, and of a folder or a pattern in natural order.
+
+    The place of a file below the folder that was given, or below the part of a pattern before its first star,
+    is also its output's. What is wrong with one line of JSON is that item's problem.
+
+    Raises:
+        UsageError: there is nothing at a path, nothing to do, or nothing to read standard input for.
+        TextError: a folder or a file of JSON Lines cannot be read.
+    """
+    items = [item for path in sources.paths for item in _at(path, sources)]
+    if not items:
+        asked = sources.pattern or " ".join(f"*{suffix}" for suffix in TEXT_SUFFIXES)
+        where = ", ".join(sources.paths)
+        raise UsageError(f"there is nothing to say in {where} (looked for {asked}); use --glob")
+    return items
+
+
+def natural(path: PurePath) -> list[list[str | int]]:
+    """What to sort paths by, so that numbers in them count as numbers."""
+    split = (_DIGITS.split(name.casefold()) for name in path.parts)  # digits are at odd places
+    return [[int(part) if n % 2 else part for n, part in enumerate(parts)] for parts in split]
+
+
+def _at(path: str, sources: Sources) -> Iterator[Item]:
+    """The items of one path."""
+    if path == STDIN:
+        yield from _stdin_lines(sources)
+    elif (here := Path(path)).is_dir():
+        yield from _files(here, _walk(here, sources.pattern), sources)
+    elif here.exists():
+        yield from _files(here.parent, [here], sources)
+    elif glob.has_magic(path):
+        root, found = _matches(path)
+        if not found:
+            raise UsageError(f"no file matches {path}; check the pattern")
+        yield from _files(root, found, sources)
+    else:
+        raise UsageError(f"there is no {path}; give files, folders or patterns such as 'texts/*.txt'")
+
+
+def _files(root: Path, files: Iterable[Path], sources: Sources) -> Iterator[Item]:
+    for file in files:
+        if sources.is_jsonl or file.suffix.lower() == LINES_SUFFIX:
+            try:
+                with file.open("rb") as stream:
+                    yield from _lines(stream, str(file), file.stem)
+            except OSError as error:
+                raise TextError(f"cannot read {file}: {error.strerror}; check its permissions") from error
+        else:
+            name = file.relative_to(root).with_suffix("").as_posix()
+            yield Item(source=str(file), name=name, file=file)
+
+
+def _walk(root: Path, pattern: str | None) -> list[Path]:
+    """The files below a folder that are texts, or match; what is hidden is left alone."""
+    found: list[Path] = []
+    for folder, inner, names in os.walk(root, onerror=_unreadable):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths = [Path(folder, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if _is_wanted(path.relative_to(root), pattern)]
+    return sorted(found, key=lambda path: (natural(path), str(path)))
+
+
+def _is_wanted(path: Path, pattern: str | None) -> bool:
+    return path.suffix.lower() in TEXT_SUFFIXES if pattern is None else path.match(pattern)
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    where = error.filename
+    raise TextError(f"cannot read folder {where}: {error.strerror}; check its permissions") from error
+
+
+def _matches(pattern: str) -> tuple[Path, list[Path]]:
+    """The folder before the first star, and the files."""
+    parts = Path(pattern).parts
+    plain = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    found = [Path(path) for path in glob.glob(pattern, recursive=True)]  # noqa: PTH207  (it may be absolute)
+    files = [path for path in found if path.is_file()]
+    return Path(*parts[:plain]), sorted(files, key=lambda path: (natural(path), str(path)))
+
+
+def _stdin_lines(sources: Sources) -> Iterator[Item]:
+    if not sources.is_jsonl:
+        raise UsageError("- reads JSON Lines from a pipe; add --jsonl (for one text, `bark say -`)")
+    if sources.stdin is None:
+        raise UsageError("- reads JSON Lines from a pipe, and there is none; pipe them in, or give a file")
+    yield from _lines(sources.stdin, "standard input", "")
+
+
+def _lines(stream: BinaryIO, source: str, stem: str) -> Iterator[Item]:
+    """The items of JSON Lines; empty lines count, and are nothing."""
+    read = iter(lambda: stream.readline(_MAX_LINE + 1), b"")
+    for number, line in enumerate(read, start=1):
+        if len(line) > _MAX_LINE:
+            most = _MAX_LINE // 2**20
+            raise TextError(f"{source}:{number} is longer than {most} MiB; are these JSON Lines?")
+        if line.strip():
+            where, usual = f"{source}:{number}", f"{stem}-{number:05d}" if stem else f"{number:05d}"
+            try:
+                yield _item(_parse(line), where, usual)
+            except TextError as error:
+                yield Item(source=where, name=usual, problem=error)
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    """The fields of one line.
+
+    Raises:
+        TextError: it is no JSON object, or has other fields, or one of another type.
+    """
+    try:
+        found = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise TextError(f'it is no line of JSON ({error}); write {{"text": "…"}}') from error
+    if not isinstance(found, dict) or not isinstance(found.get("text"), str):
+        raise TextError('it has no text; write {"text": "…"}')
+    if unknown := [name for name in found if name not in FIELDS]:
+        raise TextError(f"it has a field {unknown[0]!r}, and known are {', '.join(FIELDS)}; remove it")
+    for name in ("voice", "output"):
+        if not isinstance(found.get(name), str | None):
+            raise TextError(f"its {name} is no string; put it in quotes")
+    if not isinstance(found.get("id"), str | int | None):
+        raise TextError("its id is neither a string nor a number; correct it")
+    seed = found.get("seed")
+    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**32):
+        raise TextError("its seed is no whole number from 0 to 4294967295; correct it")
+    return found
+
+
+def _item(found: dict[str, Any], where: str, usual: str) -> Item:
+    named = found.get("output") is not None
+    other = usual if found.get("id") is None else str(found["id"])
+    return Item(
+        source=where,
+        name=found["output"] if named else other,
+        named=named,
+        text=found["text"],
+        voice=found.get("voice"),
+        seed=found.get("seed"),
+    )

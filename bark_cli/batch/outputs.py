@@ -1,0 +1,81 @@
+"""Where each sound goes: Items -> files below one folder, of which none leaves it and no two are the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from bark_cli.audio.formats import FORMATS
+from bark_cli.batch.items import Item
+from bark_cli.errors import UsageError
+
+OWN_NAMES = ".bark-"  # what files of the batch itself begin with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """An item, and where it goes."""
+
+    item: Item
+    output: str  # below the folder, with /
+    format: str
+
+
+def assign(items: Sequence[Item], folder: Path, format: str, joined: str | None = None) -> list[Task]:
+    """Give every item its file.
+
+    Args:
+        items: what is to be made.
+        folder: what all files lie below.
+        format: of FORMAT_NAMES, where a line of JSON does not ask for another by a suffix.
+        joined: a file that is made besides.
+
+    Raises:
+        UsageError: two would write one file, or one would leave the folder.
+    """
+    taken: dict[str, str] = {} if joined is None else {_normal(joined): "--join"}
+    tasks = []
+    for item in items:
+        task = _task(item, format)
+        check_inside(task.output, item.source, folder)
+        other = taken.setdefault(_normal(task.output), item.source)
+        if other != item.source:
+            both = f"{other} and {item.source}"
+            raise UsageError(f"{both} would both be written to {task.output}; rename one of them")
+        tasks.append(task)
+    return tasks
+
+
+def check_inside(output: str, source: str, folder: Path) -> None:
+    """Find out whether a file lies below the folder, wherever links may lead.
+
+    Raises:
+        UsageError: it does not, or has a name that only our own files have.
+    """
+    path, windows = PurePosixPath(output), PureWindowsPath(output)
+    if any(part.startswith(OWN_NAMES) for part in windows.parts):
+        raise _no_name(source, output)
+    leads_out = windows.anchor or path.is_absolute() or ".." in windows.parts
+    if leads_out or not (folder / path).parent.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"{source}: its output {output!r} leads out of {folder}; give a path inside of it")
+
+
+def _task(item: Item, format: str) -> Task:
+    # a file's own name is a name, whatever is in it
+    is_name = item.name.isprintable() and item.name != "" and not item.name.endswith((".", "/"))
+    if item.file is None and not is_name:
+        raise _no_name(item.source, item.name)
+    suffix = PurePosixPath(item.name).suffix.lower()
+    if item.named and suffix in FORMATS:
+        return Task(item=item, output=PurePosixPath(item.name).as_posix(), format=suffix[1:])
+    return Task(item=item, output=PurePosixPath(f"{item.name}.{format}").as_posix(), format=format)
+
+
+def _no_name(source: str, name: str) -> UsageError:
+    return UsageError(f"{source}: {name!r} is no name for its output; choose another")
+
+
+def _normal(output: str) -> str:
+    return os.path.normcase(output)

@@ -1,0 +1,73 @@
+"""What is left to do: Tasks and the ledger -> for each whether it is made; reads the texts, and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bark_cli.batch.identity import Maker
+from bark_cli.batch.items import Item
+from bark_cli.batch.ledger import Entry, Ledger
+from bark_cli.batch.outputs import Task
+from bark_cli.batch.place import check_free
+from bark_cli.errors import BarkError, TextError
+from bark_cli.split.pace import estimate_seconds
+
+State = Literal["done", "new", "changed", "gone", "failed"]
+Reader = Callable[[Item], str]  # what an item says; raises BarkError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A task, and what is to be done about it."""
+
+    task: Task
+    state: State
+    estimate_s: float = 0.0  # of sound, where it is to be made
+    entry: Entry | None = None  # where it is done
+    error: BarkError | None = None  # where it cannot be done
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be made."""
+        return self.state in ("new", "changed", "gone")
+
+
+def plan(
+    tasks: Iterable[Task], ledger: Ledger, maker: Maker, read: Reader, *, overwrite: bool = False
+) -> Iterator[Planned]:
+    """Look at one task after the other; `overwrite` makes anew what is done, and what others have made."""
+    for task in tasks:
+        try:
+            yield _look(task, ledger, maker, read, overwrite)
+        except BarkError as error:
+            yield Planned(task=task, state="failed", error=error)
+
+
+def read_item(task: Task, read: Reader) -> str:
+    """The text of a task.
+
+    Raises:
+        BarkError: it cannot be read, or holds nothing that can be spoken.
+    """
+    if task.item.problem is not None:
+        raise task.item.problem
+    return read(task.item)
+
+
+def _look(task: Task, ledger: Ledger, maker: Maker, read: Reader, overwrite: bool) -> Planned:
+    text = read_item(task, read)
+    key = maker.file_key(maker.sound_key(task.item, text), task.format)
+    if not overwrite and (entry := ledger.find(task.output, key)) is not None:
+        return Planned(task=task, state="done", entry=entry)
+    if not text.strip():
+        raise TextError("it holds no text; write some into it")
+    check_free(task.output, ledger, overwrite=overwrite)
+    return Planned(task=task, state=_why(task.output, ledger), estimate_s=estimate_seconds(text))
+
+
+def _why(output: str, ledger: Ledger) -> State:
+    if not ledger.knows(output):
+        return "new"
+    return "changed" if (ledger.folder / output).exists() else "gone"
