@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from bark_cli.attempts import ONCE, Attempts
 from bark_cli.errors import TextError
 from bark_cli.narration import Continuity, Narration, Piece, VoiceChoice, piece_seed
+from bark_cli.script import Script
 from bark_cli.split import Break, Budget, split_text
 from bark_cli.split import Piece as Part
 from bark_cli.tokens import BarkConfig, SamplingOptions
 
 _USABLE = 0.85  # of the seconds that the model can speak at once: the estimate may be wrong
-_TARGET = 0.7  # of those: short sentences are joined up to here
+_TARGET = 0.45  # of those: short sentences are joined up to here, for Bark speaks single ones best
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,19 @@ class Composition:
     def estimate_s(self) -> float:
         """Seconds of sound to expect, pauses included."""
         return sum(self.seconds) + sum(piece.pause_s for piece in self.narration.pieces)
+
+
+def lines_of(script: Script) -> list[Line]:
+    """The lines of a document, each with the voice of who speaks it."""
+    return [
+        Line(
+            text=line.text,
+            voice=None if line.speaker is None else script.cast[line.speaker],
+            pause_s=line.pause_after_s,
+            begin_s=line.begin_s,
+        )
+        for line in script.lines
+    ]
 
 
 def budget(config: BarkConfig, count_tokens: Callable[[Sequence[str]], Sequence[int]]) -> Budget:

@@ -6,7 +6,7 @@ A piece that continues the one before waits for it; all others share the engine,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from bark_cli.attempts import ONCE, SEED_LIMIT, Attempts
 from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
 from bark_cli.pipeline import Bark
-from bark_cli.progress import Progress
+from bark_cli.progress import Listener
 from bark_cli.speech import Speech, SpeechRequest, SpeechStream
 from bark_cli.tokens import SamplingOptions
 from bark_cli.voices import NO_VOICE, Voice
@@ -67,7 +67,7 @@ def narrate(
     narrations: Iterable[Narration],
     *,
     batch_size: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Listener | None = None,
 ) -> Generator[Spoken, None, None]:
     """Speak every piece; those of one narration come in their order, the narrations as they get on.
 
@@ -85,7 +85,7 @@ def narrate_soon(
     *,
     exact: bool = False,
     batch_size: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Listener | None = None,
 ) -> Generator[tuple[int, Audio | None, Speech | None], None, None]:
     """Speak one narration so that its first sound comes soon: (piece, sound, the Speech once it is whole).
 
@@ -98,7 +98,7 @@ def narrate_soon(
     line = _Line(narration)
     n_streamed = len(narration.pieces) if narration.continuity == "previous" else 1
     for piece in range(n_streamed):
-        with closing(_stream(bark, line.request(piece), exact, on_progress)) as stream:
+        with closing(_stream(bark, line.request(piece), exact, _from(piece, on_progress))) as stream:
             for sound in stream:
                 yield piece, sound, None
             line.keep(piece, stream.speech)
@@ -106,15 +106,22 @@ def narrate_soon(
     most, group, begin = batch_size or bark.fitting_batch_size(), 1, n_streamed
     while begin < len(narration.pieces):
         together = replace(narration, pieces=narration.pieces[begin : begin + group])
-        for spoken in narrate(bark, [together], batch_size=group, on_progress=on_progress):
+        for spoken in narrate(bark, [together], batch_size=group, on_progress=_from(begin, on_progress)):
             if isinstance(spoken.result, BarkError):
                 raise spoken.result
             yield begin + spoken.piece, spoken.result.audio, spoken.result
         begin, group = begin + group, min(2 * group, most)
 
 
+def _from(piece: int, listener: Listener | None) -> Listener | None:
+    """A listener to whom utterances are pieces, the first of them this one."""
+    if listener is None:
+        return None
+    return lambda progress: listener(replace(progress, utterance=progress.utterance + piece))
+
+
 def _stream(
-    bark: Bark, request: SpeechRequest, exact: bool, on_progress: Callable[[Progress], None] | None
+    bark: Bark, request: SpeechRequest, exact: bool, on_progress: Listener | None
 ) -> SpeechStream:
     return bark.stream(
         request.text,

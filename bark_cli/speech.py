@@ -10,7 +10,7 @@ from pathlib import Path
 from bark_cli import audio as sound
 from bark_cli import voices
 from bark_cli.attempts import ONCE, Attempts, Take
-from bark_cli.audio import Audio
+from bark_cli.audio import Audio, Provenance
 from bark_cli.errors import GenerationError
 from bark_cli.progress import StageReport
 from bark_cli.tokens import BarkTokens, SamplingOptions
@@ -41,14 +41,22 @@ class Speech:
         """Seconds of computing per second of sound."""
         return sum(stage.seconds for stage in self.stages.values()) / self.duration_s
 
+    @property
+    def provenance(self) -> Provenance:
+        """What its file says of it."""
+        from bark_cli import __version__
+
+        text_hash = sound.hash_text(self.text)
+        return Provenance(self.model, self.voice, self.seed, text_hash, version=__version__)
+
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the sound; the suffix names the format.
+        """Write the sound, and how it was made; the suffix names the format.
 
         Raises:
             OptionError: the suffix is of no known format.
             OutputError: the file exists and `force` is not given, or it cannot be written.
         """
-        sound.save(self.audio, Path(path), force=force)
+        sound.save(self.audio, Path(path), force=force, metadata=self.provenance)
 
     def save_voice(self, path: str | Path, *, force: bool = False) -> None:
         """Write the tokens as a voice, so that a later utterance can continue this speaker.

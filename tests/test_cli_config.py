@@ -8,12 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
-from bark_cli.cli import app as commands
 from bark_cli.cli import main
-from bark_cli.cli.config import config, setting_names
-from bark_cli.cli.help import Group
+from bark_cli.cli.config import setting_names
 from bark_cli.settings import SETTINGS, project_target, user_file
 
 Capture = pytest.CaptureFixture[str]
@@ -23,11 +20,6 @@ Capture = pytest.CaptureFixture[str]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".git").mkdir()
     monkeypatch.chdir(tmp_path)
-    if not any(group.name == "config" for group in commands.app.registered_groups):
-        alone = typer.Typer(cls=Group, pretty_exceptions_enable=False, rich_markup_mode=None)
-        alone.add_typer(config, name="config")
-        alone.callback()(lambda: None)
-        monkeypatch.setattr(commands, "app", alone)
     return tmp_path
 
 

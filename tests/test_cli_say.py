@@ -10,6 +10,7 @@ import subprocess
 import sys
 import types
 import wave
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rich.console import Console
 from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.cli.progress import StageLines
-from bark_cli.cli.speak import SamplingFlags
+from bark_cli.cli.request import SamplingFlags
 from bark_cli.errors import OptionError
 from bark_cli.pipeline import Bark
 from bark_cli.progress import Progress
@@ -103,6 +104,7 @@ def test_a_file_and_the_record_of_it(
         "seed",
         "real_time_factor",
         "stages",
+        "pieces",
     ]
     assert record["path"] == str(out)
     assert record["seconds"] == pytest.approx(seconds, abs=0.001)
@@ -426,13 +428,13 @@ def test_no_text_on_a_terminal_shows_help(
         (["hello", "-o", "-", "--json"], 2, "--json and -o - cannot share standard output"),
         (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
         (["hello", "--save-voice", "no/v.npz"], 1, "cannot write no/v.npz: no does not exist"),
-        (["hello", "--temperature", "-1"], 2, "temperature -1.0 is outside 0..10"),
-        (["hello", "--coarse-temperature", "nan"], 2, "temperature nan is outside 0..10"),
-        (["hello", "--fine-temperature", "inf"], 2, "temperature inf is outside 0..10"),
-        (["hello", "--top-k", "-1"], 2, "top-k -1 must be at least 1"),
-        (["hello", "--top-p", "0"], 2, "top-p 0.0 is outside 0..1"),
-        (["hello", "--min-eos-p", "2"], 2, "min-eos-p 2.0 is outside 0..1"),
-        (["hello", "--max-duration", "0"], 2, "max-duration 0.0 must be more than 0 seconds"),
+        (["hello", "--temperature", "-1"], 2, "--temperature takes a number from 0 to 10"),
+        (["hello", "--coarse-temperature", "nan"], 2, "--coarse-temperature takes a number from 0 to 10"),
+        (["hello", "--fine-temperature", "inf"], 2, "--fine-temperature takes a number from 0 to 10"),
+        (["hello", "--top-k", "-1"], 2, "--top-k takes a whole number from 0"),
+        (["hello", "--top-p", "0"], 2, "--top-p takes a number above 0 to 1"),
+        (["hello", "--min-eos-p", "2"], 2, "--min-eos-p takes a number from 0 to 1"),
+        (["hello", "--max-duration", "0"], 2, "--max-duration takes a number above 0"),
     ],
     ids=lambda value: " ".join(value).encode("unicode_escape").decode() if isinstance(value, list) else None,
 )
@@ -471,7 +473,7 @@ def test_misuse_is_found_before_the_model_is_loaded(
     ("data", "line"),
     [
         (b"hello \xff", "standard input is not UTF-8 text (byte 6 is 0xff)"),
-        ("hello".encode("utf-16"), "standard input holds a NUL byte at byte 3"),
+        ("hello".encode("utf-16-le"), "standard input looks like UTF-16 without its mark"),
         (bytes(17 * 2**20), "standard input is larger than 16 MiB"),
     ],
     ids=["latin", "utf-16", "long"],
@@ -489,15 +491,122 @@ def test_a_pipe_of_no_text(
     assert capsys.readouterr().err.startswith(f"bark: {line}")
 
 
-def test_ten_thousand_words_name_the_count_and_the_limit(
+def test_a_long_text_is_said_in_pieces(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "the bark. a name. i can. " * 5
+    how = ["--seed", "1", "--min-eos-p", "1", "--pause", "0.5"]
+    assert main([*say, text, "-o", str(out), "--json", "--subtitles", "srt", *how]) == 0
+    record = json.loads(capsys.readouterr().out)
+    pieces = record["pieces"]
+    assert len(pieces) > 5
+    assert " ".join(piece["text"] for piece in pieces) == text.strip()
+    assert pieces[0]["seed"] == 1
+    assert len({piece["seed"] for piece in pieces}) == len(pieces)
+    gaps = [round(after["start"] - before["end"], 2) for before, after in pairwise(pieces)]
+    assert set(gaps) == {0.0, 0.5}  # within a sentence, and after it
+    sound = samples(out)
+    assert len(sound) / 24_000 == pytest.approx(record["seconds"], abs=0.001)
+    first = gaps.index(0.5)
+    begin, end = (round(s * 24_000) for s in (pieces[first]["end"], pieces[first + 1]["start"]))
+    assert not sound[begin + 30 : end - 30].any()
+    assert out.with_suffix(".srt").read_text().startswith("1\n00:00:00,000 --> 00:00:00,")
+
+
+def test_a_script_is_cast_and_paused(
+    say: list[str], out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "play.txt"
+    script.write_text("# a comment\nANN: hello\n[pause 1.5s]\nBEN: a bark\n")
+    cast = ["--cast", "ANN=ann", "--cast", "BEN=none"]
+    assert main([*say, "-f", str(script), *cast, "-o", str(out), "--json", "--seed", "3"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["pieces"]
+    assert (first["text"], first["voice"]) == ("hello", "tiny/ann")
+    assert (second["text"], second["voice"]) == ("a bark", None)
+    assert second["start"] - first["end"] == pytest.approx(1.5, abs=0.002)
+    assert main([*say, "-f", str(script), "--cast", "ANN=ann", "-o", str(out), "--force"]) == 2
+    assert "BEN" in capsys.readouterr().err
+
+
+def test_tags_are_checked(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*say, "hello [laugh]", "-o", str(out), "--seed", "3"]) == 0
+    assert "[laugh] is no tag this model knows; [laughs] is\n" in capsys.readouterr().err
+    assert main([*say, "hello [laugh]", "-o", str(out), "--force", "--strict"]) == 2
+    assert "[laughs] is; --strict forbids it" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_would_be_said(
+    say: list[str], tmp_path: Path, no_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "the bark. a name. i can. " * 5
+    assert main([*say, text, "--dry-run", "--json", "--seed", "1"]) == 0
+    outline = json.loads(capsys.readouterr().out)
+    assert "".join(piece["text"] for piece in outline["pieces"]) == text.strip()
+    assert all(0 < piece["tokens"] <= 32 for piece in outline["pieces"])
+    assert main([*say, text, "--dry-run"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("PIECE  TOKENS  SECONDS  VOICE  TEXT\n1 ")
+    assert f"bark: {len(outline['pieces'])} pieces, about" in captured.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_says_how_it_was_made_and_is_made_again(
     say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*say, "bark " * 10_000, "-o", str(out)]) == 2
-    error = capsys.readouterr().err
-    assert "10000 tokens" in error
-    assert "at most 32" in error
-    assert error.count("\n") == 1
-    assert not out.exists()
+    how = ["-v", "ann", "--seed", "3", "--temperature", "0.5", "--max-duration", "0.3"]
+    assert main([*say, "hello bark", "-o", str(out), *how]) == 0
+    again = out.with_name("again.wav")
+    assert main([*say, "hello bark", "--like", str(out), "-o", str(again)]) == 0
+    assert again.read_bytes() == out.read_bytes()
+    other = out.with_name("other.wav")
+    assert main([*say, "hello bark", "--like", str(out), "--seed", "4", "-o", str(other)]) == 0
+    assert other.read_bytes() != out.read_bytes()
+    bare = out.with_name("bare.wav")
+    assert main([*say, "hello bark", "--no-metadata", "-o", str(bare), *how]) == 0
+    assert np.array_equal(samples(bare), samples(out))
+    capsys.readouterr()
+    assert main([*say, "hello bark", "--like", str(bare), "-o", str(other), "--force"]) == 2
+    assert "does not say how it was made" in capsys.readouterr().err
+
+
+def test_the_best_of_several_takes_is_kept_and_told(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello bark", "-o", str(out), "--takes", "3", "--seed", "5", "--json"]) == 0
+    captured = capsys.readouterr()
+    [piece] = json.loads(captured.out)["pieces"]
+    assert [take["seed"] for take in piece["takes"]] == [5, 6, 7]
+    best = max(piece["takes"], key=lambda take: take["score"] if "," in take["reason"] else -1)
+    assert piece["seed"] == best["seed"]
+    assert f"piece 1: kept seed {best['seed']} ({best['reason']}) of 3; not " in captured.err
+
+
+def test_settings_count_where_no_flag_is_given(
+    say: list[str],
+    out: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bark.toml").write_text('voice = "ann"\nseed = 8\n')
+    assert main([*say, "hello", "-o", str(out), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["voice"], record["seed"]) == ("tiny/ann", 8)
+    monkeypatch.setenv("BARK_SEED", "9")
+    assert main([*say, "hello", "-v", "none", "-o", str(out), "--json", "--force"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["voice"], record["seed"]) == (None, 9)
+
+
+@pytest.mark.parametrize("kind", ["loudness", "peak"])
+def test_the_level_is_brought_to_what_was_asked_for(say: list[str], out: Path, kind: str) -> None:
+    from bark_cli.audio import Audio, measure_loudness
+
+    text = ["hello bark my name is bark", "--seed", "1", "--min-eos-p", "1"]
+    assert main([*say, *text, "-o", str(out), "--normalize", kind]) == 0
+    sound = samples(out)
+    peak = float(np.abs(sound).max())
+    lufs = measure_loudness([Audio(sound.astype(np.float32), 24_000)])
+    assert peak == pytest.approx(10 ** (-1 / 20), abs=0.001) or (kind == "loudness" and abs(lufs + 16) < 0.1)
 
 
 def test_a_voice_with_a_pickle_is_not_read(
@@ -568,7 +677,7 @@ def test_flags_over_the_models_defaults() -> None:
         min_eos_p=0.05,
     )
     assert SamplingFlags().over(own) == own
-    changed = SamplingFlags(temperature=1.0, coarse_temperature=0.0, top_k=0, max_duration_s=2.0).over(own)
+    changed = SamplingFlags(temperature=1.0, coarse_temperature=0.0, top_k=0, max_duration=2.0).over(own)
     assert changed == SamplingOptions(
         semantic=StageSampling(temperature=1.0),
         coarse=StageSampling(temperature=0.0, top_p=0.9),
@@ -588,14 +697,13 @@ def test_flags_over_the_models_defaults() -> None:
 
 def test_the_flags_reach_the_stages(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def tokens(*flags: str) -> int:
-        arguments = [*say, "hello bark", "-o", str(out), "--force", "--seed", "1", "--json", *flags]
-        assert main(arguments) == 0
+        arguments = [*say, "hello bark", "-o", str(out), "--force", "--no-metadata", "--json"]
+        assert main([*arguments, "--seed", "1", *flags]) == 0
         return int(json.loads(capsys.readouterr().out)["stages"]["semantic"]["tokens"])
 
     free = tokens("--min-eos-p", "1")
     assert tokens("--min-eos-p", "1", "--max-duration", "0.1") == 6 < free  # the first beyond 5 at 50 Hz
     greedy = out.read_bytes() if tokens("--temperature", "0", "--fine-temperature", "0") else b""
-    assert main([*say, "hello bark", "-o", str(out), "--force", "--seed", "2", "-q", "--top-k", "1"]) == 0
     assert greedy  # and the same seed or not, the likeliest token is the likeliest
     tokens("--temperature", "0", "--fine-temperature", "0", "--seed", "9")
     assert out.read_bytes() == greedy

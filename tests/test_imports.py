@@ -91,16 +91,28 @@ def commands() -> list[list[str]]:
     """Every command and group of `bark`, by its words."""
     from typer.main import get_command
 
-    from bark_cli.cli.app import app
+    from bark_cli.cli.app import COMMANDS, app
 
-    found: list[list[str]] = []
-    waiting = [([], get_command(app))]
+    group = get_command(app)
+    found: list[list[str]] = [[]]
+    waiting = [([name], group.get_command(None, name)) for name in COMMANDS]  # type: ignore[attr-defined]
     while waiting:
         words, command = waiting.pop()
         found.append(words)
         children = getattr(command, "commands", {})
         waiting += [([*words, name], child) for name, child in children.items()]
     return sorted(found)
+
+
+def test_the_table_says_of_each_command_what_its_own_help_begins_with() -> None:
+    from typer.main import get_command
+
+    from bark_cli.cli.app import COMMANDS, app
+
+    group = get_command(app)
+    for name, (_, line) in COMMANDS.items():
+        help = group.get_command(None, name).help  # type: ignore[attr-defined]
+        assert help.strip().partition("\n\n")[0].replace("\n", " ") == line, name
 
 
 def test_every_command_is_found() -> None:

@@ -1,22 +1,84 @@
-"""The commands of `bark`, put together."""
+"""The commands of `bark`, put together; each is imported when it is asked for."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import difflib
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
-from bark_cli.cli.bench import bench
-from bark_cli.cli.cache import cache
-from bark_cli.cli.doctor import doctor
-from bark_cli.cli.download import download
 from bark_cli.cli.help import Command, Group
-from bark_cli.cli.say import say
-from bark_cli.cli.voices import voices
+
+# name -> where it is, and what it does in a line; in the order of `bark --help`
+COMMANDS = {
+    "say": ("bark_cli.cli.say:say", "Say TEXT: play it, or write it to a file."),
+    "batch": ("bark_cli.cli.batch:batch", "Say many texts, each into a file of its own."),
+    "download": ("bark_cli.cli.download:download", "Download a model, check it, and make it ready to speak."),
+    "voices": ("bark_cli.cli.voices:voices", "List, hear and keep voices."),
+    "tags": ("bark_cli.cli.tags:tags", "List the tags to write into a text, such as [laughs]."),
+    "play": ("bark_cli.cli.play:play", "Play FILE: wav, flac, mp3, opus, ogg and others."),
+    "devices": (
+        "bark_cli.cli.play:devices",
+        "List the devices that can play sound; * is the one that does unless another is named.",
+    ),
+    "show": (
+        "bark_cli.cli.show:show",
+        "Show what FILE says of itself: its format and length and, if Bark made it, how.",
+    ),
+    "cache": ("bark_cli.cli.cache:cache", "See, check and clear the model cache."),
+    "config": ("bark_cli.cli.config:config", "See and change the settings."),
+    "bench": ("bark_cli.cli.bench:bench", "Measure how fast this machine speaks."),
+    "doctor": ("bark_cli.cli.doctor:doctor", "Look at this installation and machine."),
+}
+
+
+class Commands(Group):
+    """All of them, as far as they were asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them, imported now; None if there is none of that name."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            self.commands[cmd_name] = _built(cmd_name, getattr(import_module(module), attribute))
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names.
+
+        Raises:
+            UsageError: there is none; the message offers the nearest.
+        """
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the table from what is known without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _built(name: str, found: Any) -> Any:
+    """The command of a function, or of a group's Typer."""
+    if isinstance(found, typer.Typer):
+        group = typer.main.get_command(found)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name, cls=Command)(found)
+    return typer.main.get_command(alone)
+
 
 # Plain help: drawing it with rich doubles the time `bark --help` takes.
 app = typer.Typer(
-    cls=Group,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,17 +104,10 @@ def bark(
 
     \b
     bark say "Hello, my name is Bark. [laughs]" -o hello.wav
+    bark say -f chapter.txt -o chapter.mp3
+    bark batch texts -o sounds
     bark download small
-    bark voices ls
 
     Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
     Set BARK_DEBUG=1 for the traceback of an error.
     """
-
-
-app.command(cls=Command)(say)
-app.command(cls=Command)(download)
-app.command(cls=Command)(bench)
-app.command(cls=Command)(doctor)
-app.add_typer(voices, name="voices")
-app.add_typer(cache, name="cache")

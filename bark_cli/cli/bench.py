@@ -80,8 +80,8 @@ def bench(
     batch_size: Annotated[
         str, typer.Option(metavar="N|auto", help="Utterances spoken at once; auto: as many as memory holds.")
     ] = "1",
-    precision: options.Precision = "auto",
-    device: options.Device = "auto",
+    precision: options.Precision = None,
+    device: options.Device = None,
     repeats: Annotated[
         int, typer.Option(min=1, max=1000, metavar="R", help="Runs, of which the median counts.")
     ] = 3,
@@ -107,7 +107,11 @@ def bench(
     speed at which this machine's memory was measured to be read.
     """
     subject = Subject(
-        model=model, random_weights=random_weights, size=size, precision=precision, device=device
+        model=model,
+        random_weights=random_weights,
+        size=size,
+        precision=precision or "auto",
+        device=device or "auto",
     )
     delivery = Delivery(plot=plot, force=force, as_json=as_json, quiet=quiet)
     run(subject, seconds, batch_size, repeats, delivery)

@@ -36,3 +36,13 @@ def cached_names(incomplete: str) -> list[str]:
         return [name for name in names if name.startswith(incomplete)]
     except Exception:
         return []
+
+
+def preset_names(incomplete: str) -> list[str]:
+    """Names of the presets that begin like what was typed."""
+    from bark_cli.settings import list_presets
+
+    try:
+        return [name for name in list_presets() if name.startswith(incomplete)]
+    except Exception:
+        return []

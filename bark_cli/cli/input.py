@@ -1,57 +1,93 @@
-"""Where the text of a command comes from: arguments, a file, or a pipe -> str."""
+"""Where the text of a command comes from: arguments, a file, or a pipe -> the lines to say, tags checked."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bark_cli.cli.output import note
 from bark_cli.errors import TextError, UsageError
 
-MAX_BYTES = 16 * 2**20  # three times the Bible; more is a mistake, such as a film given for a text
+if TYPE_CHECKING:
+    from bark_cli.cli.request import Reading
+    from bark_cli.compose import Line
+
 STDIN = "-"
 
 
-def read_text(words: Sequence[str], file: str | None) -> str | None:
-    """The text of the words, else of `file`, else of the pipe into us (`-` names it); None if there is none.
+def read_lines(
+    words: Sequence[str], file: str | None, reading: Reading, *, quiet: bool = False
+) -> list[Line] | None:
+    """What to say: the words, else what is in `file`, else in the pipe into us; None if there is none.
 
     Raises:
         UsageError: words and a file are both given.
-        TextError: the file cannot be read, is too large, or is not UTF-8 text.
+        TextError: the text cannot be read, is not what it should be, or holds an unknown tag and must not.
+        OptionError: there is no such encoding.
+    """
+    from bark_cli.compose import lines_of
+    from bark_cli.documents import read_document
+
+    if (found := read_text(words, file, reading.encoding)) is None:
+        return None
+    text, name = found
+    if not text.strip():
+        raise TextError('the text is empty; give some words, as in: bark say "Hello"')
+    script = read_document(text, reading.format, name, cast=reading.cast)
+    lines = lines_of(script)
+    _check_tags(lines, strict=reading.strict, quiet=quiet)
+    return lines
+
+
+def read_text(
+    words: Sequence[str], file: str | None, encoding: str | None = None
+) -> tuple[str, str | None] | None:
+    """The text of the words, else of `file`, else of the pipe into us (`-` names it), and the file's name.
+
+    None if there is none.
+
+    Raises:
+        UsageError: words and a file are both given.
+        TextError: the file cannot be read, is too large, or is no text of that encoding.
     """
     if words and file is not None:
         raise UsageError("the text is given twice, as words and with -f; give one of them")
     if file not in (None, STDIN):
-        return _read_file(Path(str(file)))
+        return _read_file(Path(str(file)), encoding), str(file)
     if words and list(words) != [STDIN]:
-        return " ".join(words)
+        return " ".join(words), None
     asked_for = file == STDIN or bool(words)
     if sys.stdin is None or (sys.stdin.isatty() and not asked_for):
         return None
-    return decode(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+    from bark_cli.documents import MAX_BYTES, decode
+
+    return decode(sys.stdin.buffer.read(MAX_BYTES + 1), encoding, source="standard input"), None
 
 
-def _read_file(path: Path) -> str:
+def _read_file(path: Path, encoding: str | None) -> str:
+    from bark_cli.documents import MAX_BYTES, decode
+
     try:
         with path.open("rb") as stream:
-            return decode(stream.read(MAX_BYTES + 1), str(path))
+            return decode(stream.read(MAX_BYTES + 1), encoding, source=str(path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise TextError(f"cannot read text file {path}: {reason}; check the name given to -f") from error
 
 
-def decode(data: bytes, source: str) -> str:
-    """Bytes of a text file as str; a byte order mark is dropped.
+def _check_tags(lines: list[Line], *, strict: bool, quiet: bool) -> None:
+    """Tell of each tag once that no model knows.
 
     Raises:
-        TextError: they are too many, not UTF-8, or hold a NUL.
+        TextError: there is one, and `strict` is on.
     """
-    if len(data) > MAX_BYTES:
-        raise TextError(f"{source} is larger than {MAX_BYTES // 2**20} MiB; split it into several texts")
-    if b"\0" in data:
-        raise TextError(f"{source} holds a NUL byte at byte {data.index(0)}; it is not a UTF-8 text file")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        at = f"byte {error.start} is 0x{data[error.start]:02x}"
-        raise TextError(f"{source} is not UTF-8 text ({at}); save it as UTF-8") from error
+    from bark_cli.tags import check_tags
+
+    problems = {problem.text: problem for line in lines for problem in check_tags(line.text)}
+    for problem in problems.values():
+        if strict:
+            raise TextError(f"{problem}; --strict forbids it")
+        if not quiet:
+            note(str(problem))

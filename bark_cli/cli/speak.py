@@ -1,212 +1,84 @@
-"""One spoken request: options of `bark say` -> a loaded model -> a file, a sound, a JSON object."""
+"""One spoken request: options of `bark say` -> a loaded model -> a file, a pipe, the loudspeaker."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bark_cli.cli.clock import seconds_since_start
 from bark_cli.cli.output import abandon_stdout, note, print_json
-from bark_cli.errors import OptionError
+from bark_cli.cli.report import Result, introduce, record, report
+from bark_cli.cli.request import Delivery, SayRequest
+from bark_cli.errors import BarkError, OptionError
 
 if TYPE_CHECKING:
-    from bark_cli.pipeline import Bark, Progress, Speech
-    from bark_cli.tokens import SamplingOptions, SemanticConfig
+    from bark_cli.audio import Audio, Provenance
+    from bark_cli.compose import Composition, Line
+    from bark_cli.pipeline import Bark, Progress
+    from bark_cli.speech import Speech
 
 
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model, and where it computes."""
-
-    model: str | None  # name or folder; None is the best installed
-    size: str | None  # where a folder holds two
-    semantic: str | None  # models for single stages
-    coarse: str | None
-    fine: str | None
-    device: str
-    precision: str
-
-    @property
-    def models(self) -> list[str | None]:
-        """All that are needed; None is the best installed."""
-        stages = [self.semantic, self.coarse, self.fine]
-        # as in Bark.load: where every stage is chosen, and no model beside them, the fine one's leads
-        leading = self.fine if self.model is None and None not in stages else self.model
-        return [leading, *(stage for stage in stages if stage is not None)]
-
-
-@dataclass(frozen=True)
-class SamplingFlags:
-    """What was asked for; None leaves it to the model."""
-
-    temperature: float | None = None  # of the semantic and coarse stages, where they have none of their own
-    semantic_temperature: float | None = None
-    coarse_temperature: float | None = None
-    fine_temperature: float | None = None
-    top_k: int | None = None  # semantic and coarse; 0 switches the model's own off
-    top_p: float | None = None  # semantic and coarse
-    min_eos_p: float | None = None
-    max_duration_s: float | None = None
-
-    def over(self, defaults: SamplingOptions) -> SamplingOptions:
-        """The model's defaults with what was asked for in their place.
-
-        Raises:
-            OptionError: a value is outside its range.
-        """
-        shared: dict[str, Any] = _given(temperature=self.temperature, top_p=self.top_p)
-        if self.top_k is not None:
-            shared["top_k"] = self.top_k or None
-        semantic = shared | _given(temperature=self.semantic_temperature)
-        coarse = shared | _given(temperature=self.coarse_temperature)
-        return replace(
-            defaults,
-            semantic=replace(defaults.semantic, **semantic),
-            coarse=replace(defaults.coarse, **coarse),
-            fine=replace(defaults.fine, **_given(temperature=self.fine_temperature)),
-            **_given(min_eos_p=self.min_eos_p, max_duration_s=self.max_duration_s),
-        )
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """Where the speech goes, and what is printed about it."""
-
-    output: str | None  # a sound file; None plays, "-" is standard output
-    voice_file: str | None  # where the speaker is kept
-    force: bool  # write over files that exist
-    exact: bool  # where it comes in pieces: the very sound that a file would hold
-    as_json: bool
-    quiet: bool
-    verbose: bool
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether the sound is delivered while it is being made."""
-        return self.output in (None, "-")
-
-
-@dataclass(frozen=True)
-class SayRequest:
-    """Everything `bark say` was asked for."""
-
-    text: str
-    voice: str | None
-    seed: int | None
-    model: ModelChoice
-    sampling: SamplingFlags
-    delivery: Delivery
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a request."""
-
-    speech: Speech
-    first_sound_s: float | None = None  # from Enter to the first sound, where it came in pieces
-
-
-def speak(request: SayRequest) -> None:
-    """Say it and deliver it; whatever can be found wrong without the model is, before it is loaded.
+def speak(lines: list[Line], request: SayRequest) -> None:
+    """Say them and deliver it; whatever can be found wrong without the model is, before it is loaded.
 
     Raises:
         BarkError: as the pipeline's, or the sound cannot be delivered.
     """
-    check(request)
-    choice, delivery = request.model, request.delivery
+    check(lines, request)
+    delivery = request.delivery
     with _loading_line(delivery):
-        from bark_cli.pipeline import Bark
-
-        bark = Bark.load(
-            choice.model,
-            size=choice.size,
-            semantic=choice.semantic,
-            coarse=choice.coarse,
-            fine=choice.fine,
-            device=choice.device,
-            precision=choice.precision,
-            on_note=None if delivery.quiet else note,
-        )
+        bark = _load(request)
     if not delivery.quiet:
-        _introduce(bark, choice, delivery.verbose)
+        introduce(bark, request)
+    composition = _compose(bark, lines, request)
     try:
-        result = _stream(bark, request) if delivery.is_stream else _save(bark, request)
+        result = _deliver(bark, composition, request)
     except BrokenPipeError:  # who listened has heard enough: that is no failure
         abandon_stdout()
         if delivery.voice_file is not None and not delivery.quiet:
             note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
         return
-    if delivery.voice_file is not None:
-        result.speech.save_voice(delivery.voice_file, force=delivery.force)
+    if delivery.voice_file is not None and result.last is not None:
+        result.last.save_voice(delivery.voice_file, force=delivery.force)
     if delivery.as_json:
-        print_json(record(result, delivery.output))
+        print_json(record(result, request))
     if not delivery.quiet:
-        _report(result, request)
-        _warn_if_cut_off(result.speech, bark.config.semantic)
+        report(result, request, bark.config.semantic)
 
 
-def _save(bark: Bark, request: SayRequest) -> Result:
-    """Say it all and write the file."""
-    with _stage_lines(request.delivery) as on_progress:
-        speech = bark.say(request.text, on_progress=on_progress, **_how(bark, request))
-    speech.save(str(request.delivery.output), force=request.delivery.force)
-    return Result(speech)
-
-
-def _stream(bark: Bark, request: SayRequest) -> Result:
-    """Play it, or write it to standard output, while it is being made.
-
-    Raises:
-        BrokenPipeError: nobody reads standard output any more.
-    """
-    from bark_cli.audio import Player, WavPipe
-
-    rate, first_sound_s = bark.config.codec.sample_rate, None
-    with WavPipe(sys.stdout.buffer, rate) if request.delivery.output else Player(rate) as sink:
-        with _stage_lines(request.delivery) as on_progress:
-            exact = request.delivery.exact
-            stream = bark.stream(request.text, exact=exact, on_progress=on_progress, **_how(bark, request))
-            for piece in stream:
-                sink.put(piece)
-                first_sound_s = first_sound_s or seconds_since_start()
-        return Result(stream.speech, first_sound_s)
-
-
-def _how(bark: Bark, request: SayRequest) -> dict[str, Any]:
-    """The arguments of `Bark.say` that `Bark.stream` shares."""
-    options = request.sampling.over(bark.config.sampling)
-    return {"voice": request.voice, "seed": request.seed, "options": options}
-
-
-def check(request: SayRequest) -> None:
-    """Find what is wrong with the text, the options, the voice's name and the places to write to.
+def check(lines: list[Line], request: SayRequest) -> None:
+    """Find what is wrong with the text, the options, the voices' names and the places to write to.
 
     Raises:
         BarkError: the first thing wrong.
     """
     from bark_cli import audio
     from bark_cli.cli.offer import resolve_or_offer
+    from bark_cli.files import check_target
     from bark_cli.text import normalise
     from bark_cli.tokens import SamplingOptions
     from bark_cli.voices import NO_VOICE, check_voice_file, locate_voice
 
-    normalise(request.text)
-    request.sampling.over(SamplingOptions())
+    for line in lines:
+        if line.text.strip():  # else it is a pause
+            normalise(line.text)
+    request.manner(SamplingOptions())
     delivery = request.delivery
     if delivery.voice_file is not None:
         check_voice_file(delivery.voice_file, force=delivery.force)
     if delivery.output == "-":
         _check_stdout(delivery)
     elif delivery.output is not None:
-        audio.check_sound_file(delivery.output, force=delivery.force)
+        audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
+    if (beside := _subtitle_file(delivery)) is not None:
+        check_target(beside, force=delivery.force)
     may_ask = not (delivery.quiet or delivery.as_json)
-    folder = resolve_or_offer(request.model.models, may_ask=may_ask)[0].folder
-    if request.voice not in (None, NO_VOICE):
-        locate_voice(str(request.voice), folder)
-    if delivery.output is None:
+    folder = resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder
+    for voice in {request.settings.voice, *(line.voice for line in lines)} - {None, NO_VOICE}:
+        locate_voice(str(voice), folder)
+    if delivery.plays:
         audio.check_player()
 
 
@@ -222,58 +94,111 @@ def _check_stdout(delivery: Delivery) -> None:
         raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
 
 
-def record(result: Result, path: str | None) -> dict[str, Any]:
-    """What `--json` prints; `path` is None where the sound was played."""
-    speech, first = result.speech, result.first_sound_s
-    timed = {} if first is None else {"first_sound_seconds": round(first, 3)}
-    return {
-        "path": path,
-        "seconds": round(speech.duration_s, 3),
-        "complete": speech.complete,
-        "sample_rate": speech.audio.sample_rate,
-        "model": speech.model,
-        "voice": speech.voice,
-        "seed": speech.seed,
-        "real_time_factor": round(speech.real_time_factor, 3),
-        "stages": {
-            name: {"seconds": round(stage.seconds, 3), "tokens": stage.tokens}
-            for name, stage in speech.stages.items()
-        },
-        **timed,
-    }
+def _subtitle_file(delivery: Delivery) -> Path | None:
+    """Beside the sound, under its name."""
+    if delivery.subtitles is None:
+        return None
+    return Path(str(delivery.output)).with_suffix(f".{delivery.subtitles}")
 
 
-def _introduce(bark: Bark, choice: ModelChoice, verbose: bool) -> None:
-    """Say which model speaks, where the user left it open."""
-    if choice.model is None:
-        better = "; for Suno's own Bark, `bark download small`"
-        note(f"speaking with {bark.name}{better if bark.name == 'nano' else ''}")
-    if verbose:
-        from bark_cli.backends.device import cpu_abilities
+def _load(request: SayRequest) -> Bark:
+    from bark_cli.pipeline import Bark
 
-        processor = f" ({cpu_abilities()})" if bark.device == "cpu" else ""
-        note(f"model {bark.name} from {bark.folder} on {bark.device}{processor} in {bark.precision}")
-
-
-def _report(result: Result, request: SayRequest) -> None:
-    """Say what came of it."""
-    speech, output = result.speech, request.delivery.output
-    if request.delivery.verbose:
-        for name, stage in speech.stages.items():
-            note(f"{name}: {stage.tokens} tokens in {stage.seconds:.2f} s")
-        if result.first_sound_s is not None:
-            note(f"first sound {result.first_sound_s:.2f} s after the start")
-    if request.seed is None:
-        note(f"seed {speech.seed}; --seed {speech.seed} says it the same way again")
-    what = {None: "played", "-": "standard output"}.get(output, output)
-    note(f"{what}: {speech.duration_s:.1f} s of speech, {speech.real_time_factor:.2f}x real time")
+    choice = request.choice
+    return Bark.load(
+        choice.model,
+        size=choice.size,
+        semantic=choice.semantic,
+        coarse=choice.coarse,
+        fine=choice.fine,
+        device=choice.device,
+        precision=choice.precision,
+        on_note=None if request.delivery.quiet else note,
+    )
 
 
-def _warn_if_cut_off(speech: Speech, config: SemanticConfig) -> None:
-    """Say that the model had no room for more; the user's own --max-duration is no news to them."""
-    if not speech.complete and len(speech.tokens.semantic) == config.max_new_tokens:
-        limit_s = config.max_new_tokens / config.rate_hz
-        note(f"the speech reached this model's limit of {limit_s:.1f} s and may be cut off; shorten the text")
+def _compose(bark: Bark, lines: list[Line], request: SayRequest) -> Composition:
+    from bark_cli.compose import budget, compose
+
+    return compose(lines, request.manner(bark.config.sampling), budget(bark.config, bark.count_tokens))
+
+
+def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Result:
+    """Say it, and put the sound where it is wanted as it comes.
+
+    Raises:
+        BrokenPipeError: nobody reads standard output any more.
+    """
+    from bark_cli.cli.outlets import open_outlets
+    from bark_cli.timeline import Timeline
+
+    delivery, pieces = request.delivery, composition.narration.pieces
+    rate = bark.config.codec.sample_rate
+    longest = bark.config.semantic.max_new_tokens
+    result = Result(timeline=Timeline(pieces, rate), sample_rate=rate, longest=longest)
+    metadata = _provenance(bark, composition, request) if delivery.metadata else None
+    with (
+        open_outlets(delivery, rate, metadata) as outlets,
+        _progress(composition, delivery) as watcher,
+        closing(_sounds(bark, composition, request, watcher)) as sounds,
+    ):
+        for piece, sound, speech in sounds:
+            for heard in result.timeline.lay(piece, sound, ends=speech is not None):
+                outlets.put(heard)
+            if speech is not None:
+                result.add(speech)
+            if outlets.is_stopped:
+                break
+    result.first_sound_s = outlets.first_sound_s if delivery.is_stream else None
+    result.underruns = outlets.player.underruns if outlets.player else 0
+    _write_subtitles(result, delivery)
+    return result
+
+
+def _sounds(
+    bark: Bark, composition: Composition, request: SayRequest, watcher: Callable[[Progress], None] | None
+) -> Generator[tuple[int, Audio | None, Speech | None], None, None]:
+    """(piece, its next sound, the whole of it once it is over), in order.
+
+    Raises:
+        BarkError: of the first piece that cannot be said.
+    """
+    from bark_cli.narration import narrate, narrate_soon
+
+    narration, batch_size = composition.narration, request.settings.batch_size
+    if request.delivery.is_stream:
+        exact = request.delivery.exact
+        yield from narrate_soon(bark, narration, exact=exact, batch_size=batch_size, on_progress=watcher)
+        return
+    for spoken in narrate(bark, [narration], batch_size=batch_size, on_progress=watcher):
+        if isinstance(spoken.result, BarkError):
+            raise spoken.result
+        yield spoken.piece, spoken.result.audio, spoken.result
+
+
+def _provenance(bark: Bark, composition: Composition, request: SayRequest) -> Provenance:
+    from bark_cli import __version__
+    from bark_cli.audio import Provenance, hash_text
+
+    text = " ".join(" ".join(piece.text for piece in composition.narration.pieces).split())
+    voice = request.settings.voice or bark.config.default_voice
+    return Provenance(
+        model=bark.name,
+        voice=voice,
+        seed=request.seed,
+        text_hash=hash_text(text),
+        version=__version__,
+        settings=request.noted,
+    )
+
+
+def _write_subtitles(result: Result, delivery: Delivery) -> None:
+    from bark_cli.audio import subtitles
+    from bark_cli.files import write_whole
+
+    if (path := _subtitle_file(delivery)) is not None:
+        text = subtitles(result.timeline.cues, delivery.subtitles)  # type: ignore[arg-type]  # srt or vtt
+        write_whole(path, text.encode(), force=delivery.force)
 
 
 def _is_watched(delivery: Delivery) -> bool:
@@ -295,16 +220,13 @@ def _loading_line(delivery: Delivery) -> Iterator[None]:
 
 
 @contextmanager
-def _stage_lines(delivery: Delivery) -> Iterator[Callable[[Progress], None] | None]:
-    """Draw the stages where a human watches, else nothing."""
+def _progress(composition: Composition, delivery: Delivery) -> Iterator[Callable[[Progress], None] | None]:
+    """Draw the stages, or the pieces of a long text, where a human watches, else nothing."""
     if not _is_watched(delivery):
         yield None
         return
-    from bark_cli.cli.progress import StageLines
+    from bark_cli.cli.progress import PieceLine, StageLines
 
-    with StageLines() as lines:
+    many = len(composition.narration.pieces) > 1
+    with PieceLine(composition.seconds) if many else StageLines() as lines:
         yield lines
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,112 @@
+"""Where the sound of a command goes: a file, standard output, the loudspeaker -> one thing to put it in."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bark_cli.audio import (
+    Audio,
+    LoudnessMeter,
+    Player,
+    Provenance,
+    Sink,
+    loudness_gain,
+    open_sink,
+    peak_gain,
+    scaled,
+)
+from bark_cli.cli.clock import seconds_since_start
+
+if TYPE_CHECKING:
+    from bark_cli.cli.request import Delivery
+
+_BLOCK = 2**16  # samples
+
+
+class Outlets:
+    """Everything the sound goes to."""
+
+    def __init__(self, sinks: list[Sink | _Spool], player: Player | None) -> None:
+        self._sinks, self.player = sinks, player
+        self.first_sound_s: float | None = None  # from Enter to the first sound
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the listener has had enough, and nobody else wants the rest."""
+        return self.player is not None and self.player.is_stopped and not self._sinks
+
+    def put(self, sound: Audio) -> None:
+        """Hand on the next sound.
+
+        Raises:
+            BrokenPipeError: nobody reads standard output any more.
+            BarkError: the disk or the device refuses.
+        """
+        for sink in self._sinks:
+            sink.put(sound)
+        if self.player is not None:
+            self.player.put(sound)
+        self.first_sound_s = self.first_sound_s or seconds_since_start()
+
+
+@contextmanager
+def open_outlets(delivery: Delivery, sample_rate: int, metadata: Provenance | None) -> Iterator[Outlets]:
+    """Open what was asked for; leaving it finishes the file and waits for the player, or undoes it all.
+
+    Raises:
+        BarkError: one of them cannot be opened or closed.
+    """
+    with ExitStack() as held:
+        sinks: list[Sink | _Spool] = []
+        if delivery.output is not None:
+            target = sys.stdout.buffer if delivery.output == "-" else delivery.output
+            name = (delivery.format or "wav") if delivery.output == "-" else delivery.format
+            sink = held.enter_context(open_sink(target, name, sample_rate, metadata, force=delivery.force))
+            normal = delivery.normalize != "off"
+            sinks.append(held.enter_context(_Spool(sink, delivery.normalize)) if normal else sink)
+        player = None
+        if delivery.plays:
+            player = held.enter_context(Player(sample_rate, device=delivery.audio_device))
+            if not delivery.quiet:
+                from bark_cli.cli.keys import player_keys
+
+                held.enter_context(player_keys(player, quiet=delivery.as_json))
+        yield Outlets(sinks, player)
+        if player is not None:
+            player.drain()  # in here, where keys are heard
+
+
+class _Spool:
+    """Keeps all sound on the disk until its loudness is known, and then puts it into a sink."""
+
+    def __init__(self, sink: Sink, kind: str) -> None:
+        self._sink, self._kind = sink, kind
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed at exit)
+        self._meter: LoudnessMeter | None = None
+        self._rate = 0
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def put(self, sound: Audio) -> None:
+        self._rate = sound.sample_rate
+        self._meter = self._meter or LoudnessMeter(sound.sample_rate)
+        self._meter.put(sound)
+        self._file.write(sound.samples.astype(np.float32).tobytes())
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._file:
+            if kind is not None or self._meter is None:
+                return
+            gain = peak_gain(self._meter.peak)
+            if self._kind == "loudness":
+                gain = loudness_gain(self._meter.lufs(), self._meter.peak)
+            self._file.seek(0)
+            while block := self._file.read(4 * _BLOCK):
+                self._sink.put(scaled(Audio(np.frombuffer(block, np.float32), self._rate), gain))

@@ -1,0 +1,81 @@
+"""`bark say --dry-run`: the pieces of a text, their tokens and estimated seconds; no model is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bark_cli.cli.offer import resolve_or_offer
+from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.cli.table import aligned
+
+if TYPE_CHECKING:
+    from bark_cli.cli.request import SayRequest
+    from bark_cli.compose import Composition, Line
+
+_WIDTH = 60  # characters of a piece that are shown
+
+
+def outline(lines: list[Line], request: SayRequest) -> None:
+    """Print what would be said.
+
+    Raises:
+        BarkError: the model is not here, or nothing of the text can be said.
+    """
+    composition = _compose(lines, request)
+    pieces = composition.narration.pieces
+    if request.delivery.as_json:
+        print_json(_record(composition))
+        return
+    rows = [
+        (str(n), str(tokens), f"{seconds:.1f}", str(piece.voice or "-"), _short(piece.text))
+        for n, (piece, tokens, seconds) in enumerate(
+            zip(pieces, composition.tokens, composition.seconds, strict=True), 1
+        )
+    ]
+    print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
+    note(
+        f"{len(pieces)} piece{'s' * (len(pieces) != 1)}, about {_duration(composition.estimate_s)} of speech"
+    )
+
+
+def _compose(lines: list[Line], request: SayRequest) -> Composition:
+    """The pieces, by the model's small files alone."""
+    from bark_cli.compose import budget, compose
+    from bark_cli.hub import find_tokenizer, tokenizer_elsewhere
+    from bark_cli.published import config_in
+    from bark_cli.tokenizer import BarkTokenizer
+
+    folder = resolve_or_offer(request.choice.models)[0].folder
+    config = config_in(folder)
+    file = find_tokenizer(folder) or tokenizer_elsewhere() or Path(folder / "tokenizer.json")
+    tokenizer = BarkTokenizer.from_file(file, config.semantic)
+    return compose(lines, request.manner(config.sampling), budget(config, tokenizer.count))
+
+
+def _record(composition: Composition) -> dict[str, object]:
+    return {
+        "seconds": round(composition.estimate_s, 1),
+        "pieces": [
+            {
+                "text": piece.text,
+                "tokens": tokens,
+                "seconds": round(seconds, 2),
+                "pause": piece.pause_s,
+                "voice": None if piece.voice is None else str(piece.voice),
+                "seed": piece.seed,
+            }
+            for piece, tokens, seconds in zip(
+                composition.narration.pieces, composition.tokens, composition.seconds, strict=True
+            )
+        ],
+    }
+
+
+def _short(text: str) -> str:
+    line = one_line(" ".join(text.split()))
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
