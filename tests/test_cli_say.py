@@ -492,7 +492,7 @@ def test_a_pipe_of_no_text(
 
 
 def test_a_long_text_is_said_in_pieces(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = "the bark. a name. i can. " * 5
+    text = "The bark. A name. I can. " * 5
     how = ["--seed", "1", "--min-eos-p", "1", "--pause", "0.5"]
     assert main([*say, text, "-o", str(out), "--json", "--subtitles", "srt", *how]) == 0
     record = json.loads(capsys.readouterr().out)
@@ -536,7 +536,7 @@ def test_tags_are_checked(say: list[str], out: Path, capsys: pytest.CaptureFixtu
 def test_a_dry_run_says_what_would_be_said(
     say: list[str], tmp_path: Path, no_model: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = "the bark. a name. i can. " * 5
+    text = "The bark. A name. I can. " * 5
     assert main([*say, text, "--dry-run", "--json", "--seed", "1"]) == 0
     outline = json.loads(capsys.readouterr().out)
     assert "".join(piece["text"] for piece in outline["pieces"]) == text.strip()
