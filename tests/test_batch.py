@@ -6,6 +6,8 @@ import errno
 import io
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -17,6 +19,7 @@ from conftest import tiny_voice, write_voice
 
 from bark_cli.audio import Provenance, hash_text, read_provenance
 from bark_cli.batch.identity import Maker, model_identity
+from bark_cli.batch.interrupts import uninterrupted
 from bark_cli.batch.items import Item, Sources, gather, natural
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
@@ -27,7 +30,6 @@ from bark_cli.errors import BarkError, OutputError, TextError, UsageError
 from bark_cli.hub import ModelRef
 from bark_cli.narration import Narration, Piece, piece_seed
 from bark_cli.pipeline import Bark
-from bark_cli.speech import Speech
 from bark_cli.tokens import SamplingOptions
 
 OPTIONS = SamplingOptions(max_duration_s=0.3, may_end=False)
@@ -162,7 +164,7 @@ def test_a_folder_that_cannot_be_read_is_told(texts: Path, monkeypatch: pytest.M
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refused)
-    with pytest.raises(TextError, match="cannot read folder .*part 1: Permission denied"):
+    with pytest.raises(TextError, match=r"cannot read folder .*part 1: Permission denied"):
         gather(Sources(paths=[str(texts)]))
 
 
@@ -237,7 +239,7 @@ def test_no_line_writes_outside_of_the_folder(output: str, tmp_path: Path, out: 
     "output", ["", ".", "a\0.wav", "a\n.wav", ".bark-batch.jsonl", ".bark-batch.parts/x.wav"]
 )
 def test_no_line_takes_a_name_that_is_none(output: str, out: Path) -> None:
-    with pytest.raises(UsageError, match="is no name|leads out"):
+    with pytest.raises(UsageError, match="is no name for its output"):
         assign(lines({"text": "b", "output": output}), out, "flac")
 
 
@@ -471,8 +473,8 @@ def test_one_bad_among_many(bark: Bark, out: Path, tmp_path: Path) -> None:
 
 
 def test_metadata_says_what_was_said_and_no_time(bark: Bark, out: Path) -> None:
-    def tell(text: str, seed: int, speech: Speech) -> Provenance:
-        return Provenance("tiny", speech.voice, seed, hash_text(text), "1")
+    def tell(item: Item, narration: Narration, seed: int) -> Provenance:
+        return Provenance("tiny", item.voice, seed, hash_text(narration.pieces[0].text), "1")
 
     for folder in (out, out / "again"):
         who = maker(bark.folder)
@@ -654,3 +656,44 @@ def test_the_plan_says_why(bark: Bark, out: Path) -> None:
     assert [one.is_due for one in states] == [True, True, False, True, False]
     assert states[0].estimate_s > 0
     assert isinstance(states[4].error, BarkError)
+
+
+# Ctrl-C
+
+
+def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
+    done = []
+
+    def work() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("block")
+        done.append("after")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["block"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_threads_have_no_interrupts() -> None:
+    done = []
+
+    def work() -> None:
+        with uninterrupted():
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [True]
+
+
+def test_who_ignores_interrupts_goes_on_doing_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

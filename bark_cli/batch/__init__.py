@@ -1,12 +1,14 @@
 """Many texts in, many sound files out: paths -> files in a folder, and a ledger there of what is done.
 
-items     what is asked for: folders, files, patterns, JSON Lines -> Item
-outputs   where each goes: below the folder, and no two to one place
-identity  what decides how a sound comes out -> its key
-ledger    what has been made -> `.bark-batch.jsonl`, one line each
-place     a finished file -> its name, and its line in the ledger before
-plan      items and the ledger -> what is left to do
-run       that -> files, all of them sharing the engine
+items       what is asked for: folders, files, patterns, JSON Lines -> Item
+outputs     where each goes: below the folder, and no two to one place
+identity    what decides how a sound comes out -> its key
+ledger      what has been made -> `.bark-batch.jsonl`, one line each
+place       a finished file -> its name, and its line in the ledger before
+plan        items and the ledger -> what is left to do
+run         that -> files, all of them sharing the engine
+join        all files in one
+interrupts  Ctrl-C, at a moment that does no harm
 
 A file appears whole, and what the ledger says of it is on the disk before it appears; so a batch can be
 killed at any moment, and the same command goes on where it was.

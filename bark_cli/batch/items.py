@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NoReturn
 from bark_cli.errors import BarkError, TextError, UsageError
 
 STDIN = "-"
-TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".srt", ".script")
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".srt", ".vtt", ".script", ".dialogue")
 LINES_SUFFIX = ".jsonl"
 FIELDS = ("text", "voice", "output", "seed", "id")
 _MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bark_cli.audio import Provenance, open_sink, open_sound, scaled, silence
+from bark_cli.audio import Provenance, Sink, open_sink, open_sound, scaled, silence
 from bark_cli.audio.formats import RAW
 from bark_cli.batch.identity import digest
+from bark_cli.batch.interrupts import uninterrupted
 from bark_cli.batch.ledger import Entry, Ledger
 from bark_cli.batch.place import NewFile, check_free, place
 from bark_cli.errors import OptionError
@@ -58,10 +59,16 @@ def join_files(parts: Sequence[Entry], joint: Joint, ledger: Ledger, scratch: Pa
         rate = first.sample_rate
     with open_sink(staged, joint.format, rate, joint.metadata) as sink:
         for number, part in enumerate(parts):
-            sink.put(silence(joint.pause_s if number else 0.0, rate))
-            with open_sound(folder / part.output) as source:
-                gain = _EXACT if "16 bit" in source.encoding else 1.0
-                for block in source.blocks():
-                    sink.put(scaled(block, gain))
+            with uninterrupted():
+                sink.put(silence(joint.pause_s if number else 0.0, rate))
+                _append(folder / part.output, sink)
     new = NewFile(staged, joint.output, key, "--join", round(sink.duration_s, 3), 0)
     return place(new, ledger, overwrite=joint.overwrite)[0]
+
+
+def _append(path: Path, sink: Sink) -> None:
+    """Put all of a file into the sink."""
+    with open_sound(path) as source:
+        gain = _EXACT if "16 bit" in source.encoding else 1.0
+        for block in source.blocks():
+            sink.put(scaled(block, gain))

@@ -53,6 +53,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.added = 0  # lines, by this process
         self._file = folder / LEDGER_FILE
         self._entries: dict[str, list[Entry]] = {}
         for entry in _read(self._file):
@@ -90,6 +91,7 @@ class Ledger:
             finally:
                 os.close(descriptor)
         self._entries.setdefault(entry.output, []).append(entry)
+        self.added += 1
 
 
 @contextmanager

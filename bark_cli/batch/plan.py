@@ -16,6 +16,7 @@ from bark_cli.split.pace import estimate_seconds
 
 State = Literal["done", "new", "changed", "gone", "failed"]
 Reader = Callable[[Item], str]  # what an item says; raises BarkError
+Estimate = Callable[[Item, str], float]  # the seconds its text will take; raises BarkError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,25 @@ class Planned:
 
 
 def plan(
-    tasks: Iterable[Task], ledger: Ledger, maker: Maker, read: Reader, *, overwrite: bool = False
+    tasks: Iterable[Task],
+    ledger: Ledger,
+    maker: Maker,
+    read: Reader,
+    *,
+    estimate: Estimate = lambda _, text: estimate_seconds(text),
+    overwrite: bool = False,
 ) -> Iterator[Planned]:
     """Look at one task after the other; `overwrite` makes anew what is done, and what others have made."""
     for task in tasks:
         try:
-            yield _look(task, ledger, maker, read, overwrite)
+            text = read_item(task, read)
+            key = maker.file_key(maker.sound_key(task.item, text), task.format)
+            if not overwrite and (entry := ledger.find(task.output, key)) is not None:
+                yield Planned(task=task, state="done", entry=entry)
+                continue
+            check_free(task.output, ledger, overwrite=overwrite)
+            seconds = estimate(task.item, text)
+            yield Planned(task=task, state=_why(task.output, ledger), estimate_s=seconds)
         except BarkError as error:
             yield Planned(task=task, state="failed", error=error)
 
@@ -53,18 +67,10 @@ def read_item(task: Task, read: Reader) -> str:
     """
     if task.item.problem is not None:
         raise task.item.problem
-    return read(task.item)
-
-
-def _look(task: Task, ledger: Ledger, maker: Maker, read: Reader, overwrite: bool) -> Planned:
-    text = read_item(task, read)
-    key = maker.file_key(maker.sound_key(task.item, text), task.format)
-    if not overwrite and (entry := ledger.find(task.output, key)) is not None:
-        return Planned(task=task, state="done", entry=entry)
+    text = read(task.item)
     if not text.strip():
         raise TextError("it holds no text; write some into it")
-    check_free(task.output, ledger, overwrite=overwrite)
-    return Planned(task=task, state=_why(task.output, ledger), estimate_s=estimate_seconds(text))
+    return text
 
 
 def _why(output: str, ledger: Ledger) -> State:

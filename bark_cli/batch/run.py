@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bark_cli.audio import Provenance, Sink, open_sink
 from bark_cli.batch.identity import Maker
+from bark_cli.batch.interrupts import uninterrupted
 from bark_cli.batch.items import Item
 from bark_cli.batch.ledger import Entry, Ledger
 from bark_cli.batch.outputs import Task
@@ -36,7 +37,7 @@ class Work:
     maker: Maker
     read: Reader
     compose: Callable[[Item, str, int], Narration]  # the item, its text, its seed
-    metadata: Callable[[str, int, Speech], Provenance] | None = None  # the text, its seed, its first piece
+    metadata: Callable[[Item, Narration, int], Provenance] | None = None  # the last is the seed
     overwrite: bool = False
     batch_size: int | None = None  # pieces at once; None is as many as fit
 
@@ -80,11 +81,13 @@ def run(work: Work, tasks: Iterable[Task]) -> Generator[Event, None, None]:
     try:
         with closing(spoken):
             for piece in spoken:
-                yield from shop.take(piece)
-                yield from shop.failures()
+                with uninterrupted():
+                    events = [*shop.take(piece), *shop.failures()]
+                yield from events
         yield from shop.failures()
     finally:
-        shop.abandon()
+        with uninterrupted():
+            shop.abandon()
 
 
 @dataclass(eq=False)
@@ -92,7 +95,6 @@ class _Job:
     """A task at work."""
 
     task: Task
-    text: str
     sound_key: str
     seed: int
     narration: Narration
@@ -163,20 +165,20 @@ class _Workshop:
         if not narration.pieces:
             raise TextError("it holds no text; write some into it")
         staged = work.scratch / f"{number}.{task.format}"
-        return _Job(task, text, key, seed, narration, staged)
+        return _Job(task, key, seed, narration, staged)
 
     def _put(self, job: _Job, number: int, speech: Speech) -> None:
         """Write a piece, with the silence around it."""
         if job.sink is None or job.timeline is None:
             job.timeline = Timeline(job.narration.pieces, speech.audio.sample_rate)
-            job.sink = self._open(job, speech)
+            job.sink = self._open(job, speech.audio.sample_rate)
         for sound in job.timeline.lay(number, speech.audio, ends=True):
             job.sink.put(sound)
 
-    def _open(self, job: _Job, speech: Speech) -> Sink:
+    def _open(self, job: _Job, sample_rate: int) -> Sink:
         make = self._work.metadata
-        metadata = None if make is None else make(job.text, job.seed, speech)
-        return open_sink(job.staged, job.task.format, speech.audio.sample_rate, metadata)
+        metadata = None if make is None else make(job.task.item, job.narration, job.seed)
+        return open_sink(job.staged, job.task.format, sample_rate, metadata)
 
     def _finish(self, job: _Job) -> Made:
         assert job.sink is not None  # a piece was put

@@ -1,0 +1,200 @@
+"""A batch at work: BatchRequest -> files in a folder, what failed in lines, and whether all went well."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from bark_cli.batch.interrupts import uninterrupted
+from bark_cli.batch.items import Item, gather
+from bark_cli.batch.join import Joint, check_joint, join_files
+from bark_cli.batch.ledger import Entry, Ledger, hold
+from bark_cli.batch.outputs import Task, assign
+from bark_cli.batch.plan import Planned, plan
+from bark_cli.cli.batch_lines import BatchBar, FileLines, Tally, tell
+from bark_cli.cli.batch_request import BatchRequest
+from bark_cli.cli.offer import resolve_or_offer
+from bark_cli.cli.output import one_line, print_json
+from bark_cli.cli.table import aligned
+from bark_cli.errors import OutputError
+from bark_cli.split.pace import estimate_seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bark_cli.batch.identity import Maker
+    from bark_cli.batch.run import Work
+    from bark_cli.hub import ModelRef
+    from bark_cli.narration import Narration
+    from bark_cli.pipeline import Bark
+
+
+def outline(request: BatchRequest) -> None:
+    """Print what would be made, and how long it is; nothing is written, and no model loaded.
+
+    Raises:
+        BarkError: the request cannot be done at all.
+    """
+    maker, tasks = _prepare(request)
+    planned = list(_plan(request, tasks, Ledger(request.folder), maker))
+    if request.say.delivery.as_json:
+        print_json([_row(one) for one in planned])
+        return
+    rows = [
+        (one.state, f"{one.estimate_s:.1f}", one_line(one.task.item.source), one_line(_fate(one)))
+        for one in planned
+    ]
+    print("\n".join(aligned([("STATE", "SECONDS", "TEXT", "FILE"), *rows])))
+    due = [one for one in planned if one.is_due]
+    tell(f"{len(due)} of {len(planned)} to make, about {sum(one.estimate_s for one in due):.0f} s of speech")
+
+
+def work(request: BatchRequest) -> bool:
+    """Make what is missing, and say what failed; returns whether all is done.
+
+    Raises:
+        BarkError: the request cannot be done at all, or the disk is full.
+    """
+    maker, tasks = _prepare(request)
+    with hold(request.folder) as (ledger, scratch):
+        tally = Tally(list(_plan(request, tasks, ledger, maker)))
+        if any(one.is_due for one in tally.planned):
+            _make(request, maker, tally, ledger, scratch)
+        joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
+    delivery = request.say.delivery
+    for source, _, error in tally.failed:
+        tell(f"{source}: {error}")
+    if not delivery.quiet:
+        tell(tally.sentence)
+    if delivery.as_json:
+        print_json(tally.record(request.folder, maker.models[0].name, joined))
+    return not tally.failed
+
+
+def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
+    """Find out whether it can be done, before anything is written."""
+    delivery = request.say.delivery
+    models = resolve_or_offer(request.say.choice.models, may_ask=not (delivery.quiet or delivery.as_json))
+    maker = request.maker(models)
+    if request.joins:
+        check_joint(request.format)
+    joined = Joint(format=request.format).output if request.joins else None
+    return maker, assign(gather(request.sources), request.folder, request.format, joined)
+
+
+def _plan(request: BatchRequest, tasks: list[Task], ledger: Ledger, maker: Maker) -> Iterator[Planned]:
+    def estimate(item: Item, text: str) -> float:
+        return sum(estimate_seconds(line.text) for line in request.script(item, text).lines)
+
+    return plan(tasks, ledger, maker, request.read, estimate=estimate, overwrite=request.overwrite)
+
+
+def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scratch: Path) -> None:
+    """Load the model and make the files.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    from bark_cli.batch.run import run
+
+    due = (one.task for one in tally.planned if one.is_due)
+    try:
+        with _display(request, tally) as display:
+            work = _work(request, maker, ledger, scratch)
+            tally.start()
+            with closing(run(work, due)) as events:
+                for event in events:
+                    with uninterrupted():
+                        tally.count(event)
+                        display.show(event)
+    except (KeyboardInterrupt, OutputError):
+        done = len(tally.unchanged) + ledger.added  # an event may have been on its way
+        tell(f"{done} of {len(tally.planned)} done; run the same command again to go on")
+        raise
+    finally:
+        tally.finish()
+
+
+@contextmanager
+def _display(request: BatchRequest, tally: Tally) -> Iterator[FileLines]:
+    """What a human sees of it."""
+    quiet = request.say.delivery.quiet or request.say.delivery.as_json
+    watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
+    with BatchBar(tally) if watched else FileLines(tally, quiet=quiet) as display:
+        yield display
+
+
+def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) -> Work:
+    """The model, and how it is used."""
+    from bark_cli import __version__
+    from bark_cli.audio import Provenance, hash_text
+    from bark_cli.batch.run import Work
+    from bark_cli.compose import budget, compose, lines_of
+
+    bark = _load(request)
+    limits = budget(bark.config, bark.count_tokens)
+
+    def narration(item: Item, text: str, seed: int) -> Narration:
+        lines = lines_of(request.script(item, text))
+        return compose(lines, request.manner(item, seed, bark.config.sampling), limits).narration
+
+    def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
+        text = " ".join(" ".join(piece.text for piece in narration.pieces).split())
+        voice = item.voice or request.say.settings.voice or bark.config.default_voice
+        return Provenance(bark.name, voice, seed, hash_text(text), __version__, request.say.noted)
+
+    return Work(
+        bark=bark,
+        ledger=ledger,
+        scratch=scratch,
+        maker=maker,
+        read=request.read,
+        compose=narration,
+        metadata=metadata if request.say.delivery.metadata else None,
+        overwrite=request.overwrite,
+        batch_size=request.say.settings.batch_size,
+    )
+
+
+def _load(request: BatchRequest) -> Bark:
+    from bark_cli.pipeline import Bark
+
+    choice = request.say.choice
+    return Bark.load(
+        choice.model,
+        size=choice.size,
+        semantic=choice.semantic,
+        coarse=choice.coarse,
+        fine=choice.fine,
+        device=choice.device,
+        precision=choice.precision,
+        on_note=None if request.say.delivery.quiet else tell,
+    )
+
+
+def _join(
+    request: BatchRequest, model: ModelRef, tally: Tally, ledger: Ledger, scratch: Path
+) -> Entry | None:
+    """All in one file, if there is all."""
+    say = request.say
+    joint = Joint(format=request.format, pause_s=say.settings.paragraph_pause, overwrite=request.overwrite)
+    if tally.failed:
+        tell(f"{joint.output} was not made, for not all of it is there")
+        return None
+    return join_files(tally.entries, joint, ledger, scratch)
+
+
+def _row(one: Planned) -> dict[str, object]:
+    return {
+        "source": one.task.item.source,
+        "output": one.task.output,
+        "state": one.state,
+        "seconds": round(one.estimate_s, 1),
+        "error": None if one.error is None else one_line(str(one.error)),
+    }
+
+
+def _fate(one: Planned) -> str:
+    return one.task.output if one.error is None else str(one.error)

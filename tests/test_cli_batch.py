@@ -1,0 +1,474 @@
+"""`bark batch`, end to end on the tiny model: killed, interrupted, run twice, and misused."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import tiny_voice, write_voice
+from fork_server import Command, ForkServer, wait_until
+from rich.console import Console
+
+from bark_cli.audio import read_provenance
+from bark_cli.checkpoint import read_checkpoint, write_native
+from bark_cli.cli import main
+from bark_cli.cli.batch_lines import BatchBar, Tally
+from bark_cli.pipeline import Bark
+from bark_cli.tokens import BarkConfig
+
+WORDS = ("hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "a")
+MANY, BAD = 300, "part 0/150.txt"
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, always with something to say: the end is never among its likeliest tokens."""
+    read = read_checkpoint(tiny_model)
+    tensors, folder = dict(read.tensors), tmp_path_factory.mktemp("talkative") / "tiny"
+    head = tensors["semantic.lm_head.weight"].clone()
+    head[read.config.semantic.pad_token] = 0.0
+    tensors["semantic.lm_head.weight"] = head
+    write_native(replace(read, tensors=tensors), folder, storage="fp32")
+    shutil.copytree(tiny_model / "voices", folder / "voices")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def batch(model: Path) -> list[str]:
+    """The command, as far as its paths."""
+    how = ["--precision", "fp32", "--max-duration", "0.05", "--top-k", "12", "--batch-size", "32"]
+    return ["batch", "-m", str(model), *how]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    running = ForkServer(tmp_path_factory.mktemp("commands"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what needs none."""
+
+    def load(*arguments: object, **options: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(Bark, "load", load)
+
+
+def write_texts(folder: Path, count: int) -> Path:
+    stream = random.Random(count)
+    for i in range(count):
+        path = folder / f"part {i % 3}" / f"{i}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(" ".join(stream.choices(WORDS, k=3)) + f" {'abc'[i % 3] * (i // 3 % 20)}", "utf-8")
+    return folder
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    return write_texts(tmp_path / "texts", 6)
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (".bark-batch.jsonl", ".bark-batch.lock")
+    }
+
+
+def lines(folder: Path) -> int:
+    try:
+        return (folder / ".bark-batch.jsonl").read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+def summary(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int = 0) -> dict[str, object]:
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == code
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+# Faults
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many texts, of which one cannot be read."""
+    folder = write_texts(tmp_path_factory.mktemp("many"), MANY)
+    (folder / BAD).write_bytes(b"\xff\xfe\xfd")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(
+    batch: list[str], many: Path, server: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Command]:
+    """What becomes of them where nothing disturbs, and the command that did it."""
+    folder = tmp_path_factory.mktemp("whole")
+    command = server.start([*batch, str(many), "--json", "-o", str(folder)])
+    command.wait()
+    return folder, command
+
+
+def test_one_bad_item_among_many(whole: tuple[Path, Command], many: Path) -> None:
+    folder, command = whole
+    assert command.code == 1
+    found = json.loads(command.out)
+    assert (found["items"], found["made"], found["unchanged"]) == (MANY, MANY - 1, 0)
+    [failed] = found["failed"]
+    assert failed["source"] == str(many / BAD)
+    assert command.err.startswith(f"bark: {many / BAD}: it is not ")
+    texts = {path.relative_to(many).with_suffix(".flac").as_posix() for path in many.rglob("*.txt")}
+    assert visible(folder).keys() == texts - {BAD.replace(".txt", ".flac")}
+
+
+def test_ten_kills_and_every_output_once_as_if_there_had_been_none(
+    batch: list[str], many: Path, whole: tuple[Path, Command], out: Path, server: ForkServer
+) -> None:
+    dice, killed = random.Random(5), 0
+    command = [*batch, str(many), "-q", "-o"]
+    while killed < 10:
+        before, more = lines(out), dice.choice((0, 1, dice.randrange(40)))
+        running = server.start([*command, str(out)])
+        wait_until(lambda enough=before + more: lines(out) >= enough)
+        time.sleep(dice.uniform(0.0, 0.05))
+        running.kill()
+        assert running.wait() == -signal.SIGKILL, running.err
+        killed += 1
+        assert all(name.startswith((".bark-batch.parts/", "part ")) for name in visible(out))
+    left = lines(out)
+    assert left < MANY - 1
+    assert server.start([*command, str(out)]).wait() == 1  # for the bad one
+    undisturbed = visible(whole[0])
+    assert visible(out) == undisturbed
+    assert MANY - 1 <= lines(out) <= MANY - 1 + killed  # a line may have been written and its file not
+    assert len(set(undisturbed.values())) > MANY // 2  # they are different sounds
+
+
+def test_ctrl_c_loses_nothing(batch: list[str], tmp_path: Path, out: Path, server: ForkServer) -> None:
+    texts = write_texts(tmp_path / "texts", 60)
+    running = server.start([*batch, str(texts), "-o", str(out)])
+    wait_until(lambda: lines(out) >= 5)
+    running.kill(signal.SIGINT)
+    assert running.wait() == 130
+    done = visible(out)
+    assert 5 <= len(done) < 60
+    assert lines(out) == len(done)
+    told = running.err.splitlines()[-1]
+    assert told == f"bark: {len(done)} of 60 done; run the same command again to go on"
+    assert "Traceback" not in running.err
+    again = server.start([*batch, str(texts), "-o", str(out), "--json"])
+    assert again.wait() == 0
+    assert json.loads(again.out)["unchanged"] == len(done)
+    assert done.items() <= visible(out).items()
+    assert len(visible(out)) == 60
+
+
+def test_two_at_once(batch: list[str], tmp_path: Path, out: Path, server: ForkServer) -> None:
+    texts = write_texts(tmp_path / "texts", 60)
+    running = server.start([*batch, str(texts), "-o", str(out)])
+    wait_until(lambda: lines(out) >= 1)
+    os.kill(running.pid, signal.SIGSTOP)
+    try:
+        errors = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stderr", errors)
+            assert main([*batch, str(texts), "-o", str(out)]) == 1
+        assert errors.getvalue() == f"bark: another `bark batch` is writing to {out}; wait for its end\n"
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+    assert running.wait() == 0
+    assert len(visible(out)) == 60
+
+
+def test_a_full_disk_stops_it_with_a_line(
+    batch: list[str],
+    texts: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fsync, calls = os.fsync, 0
+
+    def full(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 4:  # two files with their lines
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert main([*batch, str(texts), "-q", "-o", str(out)]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "bark: 2 of 6 done; run the same command again to go on"
+    assert "No space left on device" in told[1]
+    assert len(told) == 2
+    done = visible(out)
+    assert len(done) == 2
+    monkeypatch.undo()
+    assert main([*batch, str(texts), "-q", "-o", str(out)]) == 0
+    assert done.items() <= visible(out).items()
+    assert len(visible(out)) == 6
+
+
+def test_nobody_reads_what_it_prints(batch: list[str], texts: Path, out: Path) -> None:
+    import subprocess
+
+    code = "import sys; from bark_cli.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *batch, str(texts), "-o", str(out), "--json"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert len(visible(out)) == 6
+
+
+def test_nobody_reads_its_lines(
+    batch: list[str], texts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    assert main([*batch, str(texts), "-o", str(out)]) == 0
+    assert len(visible(out)) == 6
+
+
+# What is asked for, and what is said
+
+
+def test_a_dry_run_shows_what_would_be_made_and_loads_no_model(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str], no_model: None
+) -> None:
+    assert main([*batch, str(texts), "-o", str(out), "--dry-run"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.count("\nnew") == 6
+    assert "6 of 6 to make, about" in shown.err
+    assert not out.exists()
+
+
+def test_again_is_done_without_a_model(
+    batch: list[str],
+    texts: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = [*batch, str(texts), "-o", str(out), "--join"]
+    first = summary(capsys, command)
+    monkeypatch.setattr(Bark, "load", None)
+    again = summary(capsys, command)
+    assert (first["made"], first["unchanged"]) == (6, 0)
+    assert (again["made"], again["unchanged"]) == (0, 6)
+    assert first["joined"] == again["joined"] == str(out / "all.flac")
+    assert [f["source"] for f in again["files"]] == [  # type: ignore[attr-defined]
+        str(texts / f"part {i % 3}" / f"{i}.txt") for i in (0, 3, 1, 4, 2, 5)
+    ]
+
+
+@pytest.mark.parametrize(
+    "change", [["--pause", "1"], ["--temperature", "0.9"], ["-v", "ann"], ["--seed", "3"], ["--takes", "2"]]
+)
+def test_another_setting_makes_all_anew(
+    change: list[str], batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*batch, str(texts / "part 0"), "-o", str(out)]
+    assert summary(capsys, command)["made"] == 2
+    assert summary(capsys, [*command, *change])["made"] == 2
+    assert summary(capsys, [*command, *change])["made"] == 0
+
+
+@pytest.mark.parametrize("same", [["--batch-size", "1"], ["--device", "cpu"], ["--offline"], ["-q"]])
+def test_what_is_not_heard_makes_nothing_anew(
+    same: list[str], batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*batch, str(texts / "part 0"), "-o", str(out)]
+    assert summary(capsys, command)["made"] == 2
+    assert summary(capsys, [*command, *same])["made"] == 0
+
+
+def test_another_format_has_the_same_seed(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*batch, str(texts / "part 0"), "-o", str(out)]
+    flac = summary(capsys, command)["files"]
+    wav = summary(capsys, [*command, "--format", "wav"])["files"]
+    assert [f["seed"] for f in flac] == [f["seed"] for f in wav]  # type: ignore[attr-defined]
+    assert len(visible(out)) == 4
+
+
+def test_a_file_of_a_batch_is_the_one_that_say_makes(batch: list[str], texts: Path, out: Path) -> None:
+    one = texts / "part 1" / "4.txt"
+    assert main([*batch, str(one), "-o", str(out), "--seed", "7", "-q"]) == 0
+    said = out / "said.flac"
+    assert main(["say", *batch[1:], "-f", str(one), "-o", str(said), "--seed", "7", "-q"]) == 0
+    assert said.read_bytes() == (out / "4.flac").read_bytes()
+    found = read_provenance(said)
+    assert found is not None
+    assert found.seed == 7
+
+
+def test_lines_of_json_from_a_pipe(
+    batch: list[str],
+    out: Path,
+    tmp_path: Path,
+    tiny_config: BarkConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    voice = write_voice(tmp_path / "own.npz", tiny_voice(tiny_config))
+    rows = [
+        {"text": "hello", "voice": str(voice), "output": "a/one.wav", "seed": 5},
+        {"text": "hello", "id": "two"},
+        {"text": "hello", "voice": "nobody"},
+        {"txt": "hello"},
+        {"text": ""},
+    ]
+    data = "\n".join(map(json.dumps, rows)).encode()
+
+    def piped() -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(data))
+
+    monkeypatch.setattr(sys, "stdin", piped())
+    found = summary(capsys, [*batch, "-", "--jsonl", "-o", str(out)], 1)
+    assert set(visible(out)) == {"a/one.wav", "two.flac"}
+    assert [one["source"] for one in found["failed"]] == [  # type: ignore[attr-defined]
+        "standard input:3",
+        "standard input:4",
+        "standard input:5",
+    ]
+    assert read_provenance(out / "a/one.wav").seed == 5  # type: ignore[union-attr]
+    monkeypatch.setattr(sys, "stdin", piped())
+    assert main([*batch, "-", "--jsonl", "-o", str(out)]) == 1
+    told = capsys.readouterr().err
+    assert "no voice 'nobody'" in told
+    assert "bark: 2 of 5 done, 2 of them before, 3 failed\n" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["nowhere"], "there is no nowhere"),
+        (["{jsonl}"], "leads out of"),
+        (["{texts}", "-v", "nobody"], "no voice 'nobody'"),
+        (["{texts}", "--cast", "ANN=nobody"], "no voice 'nobody'"),
+        (["{texts}", "--format", "raw", "--join"], "use --format wav"),
+        (["{twice}"], "would both be written to"),
+    ],
+)
+def test_bad_usage_is_found_before_any_work(
+    more: list[str],
+    said: str,
+    batch: list[str],
+    texts: Path,
+    out: Path,
+    tmp_path: Path,
+    no_model: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    jsonl, twice = tmp_path / "list.jsonl", tmp_path / "twice"
+    jsonl.write_text('{"text": "hello", "output": "../mine.wav"}')
+    twice.mkdir()
+    (twice / "a.txt").write_text("hello")
+    (twice / "a.md").write_text("hello")
+    filled = [one.format(jsonl=jsonl, texts=texts, twice=twice) for one in more]
+    assert main([*batch, *filled, "-o", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_dash_is_no_folder(batch: list[str], texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*batch, str(texts), "-o", "-"]) == 2
+    assert "-o takes a folder" in capsys.readouterr().err
+
+
+def test_strict_tags_are_an_error_of_their_file(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (texts / "part 0" / "0.txt").write_text("hello [laugh]")
+    found = summary(capsys, [*batch, str(texts), "-o", str(out), "--strict"], 1)
+    assert found["made"] == 5
+    assert "[laugh] is no tag" in found["failed"][0]["error"]  # type: ignore[index]
+    assert summary(capsys, [*batch, str(texts), "-o", str(out)])["made"] == 1
+
+
+def test_documents_are_read_as_what_they_are(batch: list[str], tmp_path: Path, out: Path) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "a.md").write_text("# *hello*\n\n[bark](http://example.com)")
+    (folder / "b.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nhello\n")
+    (folder / "c.script").write_text("---\ncast:\n  ANN: ann\n---\nANN: hello\n[pause 500ms]\nANN: bark\n")
+    assert main([*batch, str(folder), "-o", str(out), "-q"]) == 0
+    assert set(visible(out)) == {"a.flac", "b.flac", "c.flac"}
+    import soundfile
+
+    samples, rate = soundfile.read(out / "b.flac")
+    assert not samples[:rate].any()
+    assert samples[rate:].any()
+
+
+def test_every_file_has_a_line_and_the_end_another(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*batch, str(texts), "-o", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    told = shown.err.splitlines()
+    assert len(told) == 7
+    assert all(line.startswith(f"bark: {n} of 6: part ") for n, line in enumerate(told[:6], 1))
+    assert told[6].startswith("bark: 6 of 6 done, ")
+    assert told[6].endswith("x real time")
+    assert main([*batch, str(texts), "-o", str(out), "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_counts_to_its_end(
+    batch: list[str], texts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bark_cli.cli import batch_work
+
+    console, bars = Console(file=io.StringIO(), force_terminal=True, width=100), []
+
+    class Watched(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def bar(tally: Tally) -> BatchBar:
+        bars.append(BatchBar(tally, console))
+        return bars[0]
+
+    monkeypatch.setattr(batch_work, "BatchBar", bar)
+    monkeypatch.setattr(sys, "stderr", Watched())
+    (texts / "part 0" / "0.txt").write_text("\x07")
+    assert main([*batch, str(texts), "-o", str(out)]) == 1
+    [task] = bars[0]._bars.tasks
+    assert task.completed == pytest.approx(task.total)
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "5 of 6 files, 1 failed" in drawn
+    assert "x real time" in drawn
