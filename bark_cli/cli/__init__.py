@@ -22,6 +22,7 @@ GRACE_S = 0.5  # to clean up in after Ctrl-C
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` are the process's own when None."""
+    _open_what_is_closed()
     interrupt = _Interrupt()
     try:
         code = _run(arguments)
@@ -35,6 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments is None:
             _leave(code)
     return code
+
+
+def _open_what_is_closed() -> None:
+    """Let what was started with `>&-` or `2>&-` write to nowhere.
+
+    Else the next file opened would take the number 1 or 2, and with it what libraries print; and Python
+    would print on stdout what is for a stderr that is not there.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (for good)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

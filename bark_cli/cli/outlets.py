@@ -22,11 +22,20 @@ from bark_cli.audio import (
     scaled,
 )
 from bark_cli.cli.clock import seconds_since_start
+from bark_cli.errors import OutputError
 
 if TYPE_CHECKING:
     from bark_cli.cli.request import Delivery
+    from bark_cli.progress import Listener, Progress
 
 _BLOCK = 2**16  # samples
+# Of sound that nobody but the player waits for: so much covers the making of many pieces at once, and however
+# long the text is, no more of it lies in memory.
+_AHEAD_S = 120.0
+
+
+class Enough(Exception):  # noqa: N818  (no error)
+    """The listener has heard enough, and nobody else wants the rest."""
 
 
 class Outlets:
@@ -36,10 +45,24 @@ class Outlets:
         self._sinks, self.player = sinks, player
         self.first_sound_s: float | None = None  # from Enter to the first sound
 
+    def watched(self, watcher: Listener | None) -> Listener | None:
+        """A listener that tells `watcher`, and raises Enough once the rest need not be made."""
+        player = self._only_player
+        if player is None:
+            return watcher
+
+        def hear(progress: Progress) -> None:
+            if player.is_stopped:
+                raise Enough
+            if watcher is not None:
+                watcher(progress)
+
+        return hear
+
     @property
-    def is_stopped(self) -> bool:
-        """Whether the listener has had enough, and nobody else wants the rest."""
-        return self.player is not None and self.player.is_stopped and not self._sinks
+    def _only_player(self) -> Player | None:
+        """The player where nothing else takes the sound."""
+        return None if self._sinks else self.player
 
     def put(self, sound: Audio) -> None:
         """Hand on the next sound.
@@ -50,9 +73,11 @@ class Outlets:
         """
         for sink in self._sinks:
             sink.put(sound)
-        if self.player is not None:
+        if self.player is not None and not self.player.is_stopped:
             self.player.put(sound)
         self.first_sound_s = self.first_sound_s or seconds_since_start()
+        if self._only_player is not None:
+            self._only_player.drain(_AHEAD_S)
 
 
 @contextmanager
@@ -63,6 +88,8 @@ def open_outlets(delivery: Delivery, sample_rate: int, metadata: Provenance | No
         BarkError: one of them cannot be opened or closed.
     """
     with ExitStack() as held:
+        if delivery.output == "-":
+            held.enter_context(_told_of_stdout())
         sinks: list[Sink | _Spool] = []
         if delivery.output is not None:
             target = sys.stdout.buffer if delivery.output == "-" else delivery.output
@@ -80,6 +107,18 @@ def open_outlets(delivery: Delivery, sample_rate: int, metadata: Provenance | No
         yield Outlets(sinks, player)
         if player is not None:
             player.drain()  # in here, where keys are heard
+
+
+@contextmanager
+def _told_of_stdout() -> Iterator[None]:
+    """Say where it was that the system refused; a reader that went away is no error to be told."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"cannot write to standard output: {reason}; use -o FILE") from error
 
 
 class _Spool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,8 +86,10 @@ def _check_stdout(delivery: Delivery) -> None:
     """Find out whether standard output can take sound.
 
     Raises:
-        OptionError: it is a terminal, or is to hold JSON as well.
+        OptionError: it is closed or a terminal, or is to hold JSON as well.
     """
+    if sys.stdout is None:
+        raise OptionError("-o - writes to standard output, which is closed; use -o FILE")
     if delivery.as_json:
         raise OptionError("--json and -o - cannot share standard output; give -o the name of a file")
     if sys.stdout.isatty():
@@ -129,7 +131,7 @@ def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Resul
     Raises:
         BrokenPipeError: nobody reads standard output any more.
     """
-    from bark_cli.cli.outlets import open_outlets
+    from bark_cli.cli.outlets import Enough, open_outlets
     from bark_cli.timeline import Timeline
 
     delivery, pieces = request.delivery, composition.narration.pieces
@@ -140,15 +142,14 @@ def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Resul
     with (
         open_outlets(delivery, rate, metadata) as outlets,
         _progress(composition, delivery) as watcher,
-        closing(_sounds(bark, composition, request, watcher)) as sounds,
+        closing(_sounds(bark, composition, request, outlets.watched(watcher))) as sounds,
+        suppress(Enough),
     ):
         for piece, sound, speech in sounds:
             for heard in result.timeline.lay(piece, sound, ends=speech is not None):
                 outlets.put(heard)
             if speech is not None:
                 result.add(speech)
-            if outlets.is_stopped:
-                break
     result.first_sound_s = outlets.first_sound_s if delivery.is_stream else None
     result.underruns = outlets.player.underruns if outlets.player else 0
     _write_subtitles(result, delivery)
