@@ -227,7 +227,7 @@ def test_only_the_nearest_preset_counts() -> None:
 def test_ones_own_preset_hides_a_shipped_one() -> None:
     write_user("[presets.audiobook]\npause = 9\n")
     assert resolve({"preset": "audiobook"}).settings.pause == 9.0
-    assert resolve({"preset": "audiobook"}).settings.retries == 0
+    assert resolve({"preset": "audiobook"}).settings.retries == SETTINGS["retries"].default
     assert list_presets()["audiobook"].source == "~/.config/bark_cli/config.toml:1"
     write_project("[presets.audiobook]\npause = 8\n")
     assert resolve({"preset": "audiobook"}).settings.pause == 8.0

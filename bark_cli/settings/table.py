@@ -167,7 +167,7 @@ class Settings:
     pause: float = _setting(0.25, "seconds of silence between sentences", **_SECONDS)
     paragraph_pause: float = _setting(0.5, "seconds of silence between paragraphs", **_SECONDS)
     takes: int = _setting(1, "how often each piece is said, to keep the best", low=1, high=100)
-    retries: int = _setting(0, "how often a failed piece is said anew", low=0, high=100)
+    retries: int = _setting(1, "how often a failed piece is said anew", low=0, high=100)
     format: str | None = _setting(
         None,
         "what a sound file is where its name does not say",
