@@ -249,8 +249,13 @@ def test_two_to_one_file_is_found_before_any_work(texts: Path, out: Path) -> Non
         assign(gather(Sources(paths=[str(texts)])), out, "flac")
     with pytest.raises(UsageError, match="would both be written"):
         assign(lines({"text": "a", "output": "x.wav"}, {"text": "b", "output": ".//x.wav"}), out, "wav")
+    assert len(assign([*spoken("a", "b"), *spoken("a")], out, "wav")) == 2  # named twice, made once
+    with pytest.raises(UsageError, match=r"would both be written to x\.srt"):
+        assign(
+            lines({"text": "a", "output": "x.wav"}, {"text": "b", "id": "x"}), out, "flac", subtitles="srt"
+        )
     with pytest.raises(UsageError, match="--join and all"):
-        assign(spoken("all"), out, "wav", "all.wav")
+        assign(spoken("all"), out, "wav", joined="all.wav")
 
 
 # What decides how a sound comes out

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 from conftest import tiny_voice, write_voice
 from fork_server import Command, ForkServer, wait_until
 from rich.console import Console
@@ -426,11 +427,79 @@ def test_documents_are_read_as_what_they_are(batch: list[str], tmp_path: Path, o
     (folder / "c.script").write_text("---\ncast:\n  ANN: ann\n---\nANN: hello\n[pause 500ms]\nANN: bark\n")
     assert main([*batch, str(folder), "-o", str(out), "-q"]) == 0
     assert set(visible(out)) == {"a.flac", "b.flac", "c.flac"}
-    import soundfile
-
     samples, rate = soundfile.read(out / "b.flac")
     assert not samples[:rate].any()
     assert samples[rate:].any()
+
+
+def test_subtitles_lie_beside_and_are_made_anew_with_their_sound(
+    batch: list[str], texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even where the texts lie in the same folder: what was made is no text."""
+    folder = texts / "part 0"
+    (folder / "kept.log").write_text("mine")
+    command = [*batch, str(folder), "-o", str(folder), "--subtitles", "srt"]
+    assert summary(capsys, command)["made"] == 2
+    assert set(visible(folder)) == {"0.txt", "0.flac", "0.srt", "3.txt", "3.flac", "3.srt", "kept.log"}
+    cue = (folder / "0.srt").read_text()
+    assert cue.startswith("1\n00:00:00,000 --> 00:00:00,")
+    assert all(word in cue for word in (folder / "0.txt").read_text().split())
+    assert summary(capsys, command)["unchanged"] == 2
+    (folder / "0.srt").unlink()
+    assert summary(capsys, command)["made"] == 1
+    assert summary(capsys, command)["unchanged"] == 2
+
+
+def test_subtitles_of_others_are_theirs(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out.mkdir()
+    (out / "0.srt").write_text("mine")
+    found = summary(capsys, [*batch, str(texts / "part 0"), "-o", str(out), "--subtitles", "srt"], 1)
+    assert "was not made by this batch" in found["failed"][0]["error"]  # type: ignore[index]
+    assert set(visible(out)) == {"0.srt", "3.flac", "3.srt"}
+    assert (out / "0.srt").read_text() == "mine"
+
+
+def test_all_are_brought_to_one_level(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*batch, str(texts / "part 0"), "-o", str(out)]
+    first = summary(capsys, command)["files"]
+    levelled = summary(capsys, [*command, "--normalize", "peak"])
+    assert levelled["made"] == 2
+    assert [f["seed"] for f in levelled["files"]] == [f["seed"] for f in first]  # type: ignore[attr-defined]
+    for name in ("0", "3"):
+        samples, _ = soundfile.read(out / f"{name}.flac")
+        assert abs(samples).max() == pytest.approx(10 ** (-1 / 20), abs=0.001)
+
+
+def test_an_unknown_tag_is_told_once(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("0", "3"):
+        (texts / "part 0" / f"{name}.txt").write_text("hello [laugh] bark [laugh]")
+    assert main([*batch, str(texts / "part 0"), "-o", str(out)]) == 0
+    assert capsys.readouterr().err.count("[laugh] is no tag") == 1
+
+
+def test_the_joined_file_says_what_it_is(batch: list[str], texts: Path, out: Path) -> None:
+    assert main([*batch, str(texts), "-o", str(out), "--join", "-q"]) == 0
+    found = read_provenance(out / "all.flac")
+    assert found is not None
+    assert found.model == "tiny"
+    assert soundfile.info(out / "all.flac").duration == pytest.approx(
+        sum(soundfile.info(out / name).duration for name in visible(out) if name != "all.flac") + 5 * 0.5
+    )
+
+
+def test_nothing_is_joined_where_something_failed(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (texts / "part 0" / "0.txt").write_text("")
+    assert main([*batch, str(texts), "-o", str(out), "--join"]) == 1
+    assert "all.flac was not made" in capsys.readouterr().err
+    assert not (out / "all.flac").exists()
 
 
 def test_every_file_has_a_line_and_the_end_another(

@@ -53,11 +53,16 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.added = 0  # lines, by this process
+        self.added: set[str] = set()  # outputs, by this process
         self._file = folder / LEDGER_FILE
         self._entries: dict[str, list[Entry]] = {}
         for entry in _read(self._file):
             self._entries.setdefault(entry.output, []).append(entry)
+
+    @property
+    def outputs(self) -> Iterator[Path]:
+        """All files that batches have made here, or were about to."""
+        return (self.folder / output for output in self._entries)
 
     def find(self, output: str, key: str) -> Entry | None:
         """What says that `output` is there, and made from just this."""
@@ -91,7 +96,7 @@ class Ledger:
             finally:
                 os.close(descriptor)
         self._entries.setdefault(entry.output, []).append(entry)
-        self.added += 1
+        self.added.add(entry.output)
 
 
 @contextmanager

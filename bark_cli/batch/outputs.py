@@ -21,9 +21,17 @@ class Task:
     item: Item
     output: str  # below the folder, with /
     format: str
+    subtitles: str | None = None  # the same for a file beside it
 
 
-def assign(items: Sequence[Item], folder: Path, format: str, joined: str | None = None) -> list[Task]:
+def assign(
+    items: Sequence[Item],
+    folder: Path,
+    format: str,
+    *,
+    joined: str | None = None,
+    subtitles: str | None = None,
+) -> list[Task]:
     """Give every item its file.
 
     Args:
@@ -31,6 +39,7 @@ def assign(items: Sequence[Item], folder: Path, format: str, joined: str | None 
         folder: what all files lie below.
         format: of FORMAT_NAMES, where a line of JSON does not ask for another by a suffix.
         joined: a file that is made besides.
+        subtitles: srt or vtt, for a file beside each.
 
     Raises:
         UsageError: two would write one file, or one would leave the folder.
@@ -38,12 +47,14 @@ def assign(items: Sequence[Item], folder: Path, format: str, joined: str | None 
     taken: dict[str, str] = {} if joined is None else {_normal(joined): "--join"}
     tasks = []
     for item in items:
-        task = _task(item, format)
+        task = _task(item, format, subtitles)
         check_inside(task.output, item.source, folder)
-        other = taken.setdefault(_normal(task.output), item.source)
-        if other != item.source:
-            both = f"{other} and {item.source}"
-            raise UsageError(f"{both} would both be written to {task.output}; rename one of them")
+        if taken.get(_normal(task.output)) == item.source:  # what is named twice is made once
+            continue
+        for output in filter(None, (task.output, task.subtitles)):
+            if (other := taken.setdefault(_normal(output), item.source)) != item.source:
+                both = f"{other} and {item.source}"
+                raise UsageError(f"{both} would both be written to {output}; rename one of them")
         tasks.append(task)
     return tasks
 
@@ -62,15 +73,17 @@ def check_inside(output: str, source: str, folder: Path) -> None:
         raise UsageError(f"{source}: its output {output!r} leads out of {folder}; give a path inside of it")
 
 
-def _task(item: Item, format: str) -> Task:
+def _task(item: Item, format: str, subtitles: str | None) -> Task:
     # a file's own name is a name, whatever is in it
     is_name = item.name.isprintable() and item.name != "" and not item.name.endswith((".", "/"))
     if item.file is None and not is_name:
         raise _no_name(item.source, item.name)
-    suffix = PurePosixPath(item.name).suffix.lower()
-    if item.named and suffix in FORMATS:
-        return Task(item=item, output=PurePosixPath(item.name).as_posix(), format=suffix[1:])
-    return Task(item=item, output=PurePosixPath(f"{item.name}.{format}").as_posix(), format=format)
+    suffix = PurePosixPath(item.name).suffix
+    known = item.named and suffix.lower() in FORMATS
+    path = PurePosixPath(item.name if known else f"{item.name}.{format}")
+    beside = None if subtitles is None else path.with_suffix(f".{subtitles}").as_posix()
+    format = suffix.lower()[1:] if known else format
+    return Task(item=item, output=path.as_posix(), format=format, subtitles=beside)
 
 
 def _no_name(source: str, name: str) -> UsageError:

@@ -49,10 +49,11 @@ def plan(
         try:
             text = read_item(task, read)
             key = maker.file_key(maker.sound_key(task.item, text), task.format)
-            if not overwrite and (entry := ledger.find(task.output, key)) is not None:
+            if not overwrite and (entry := _made(task, key, ledger)) is not None:
                 yield Planned(task=task, state="done", entry=entry)
                 continue
-            check_free(task.output, ledger, overwrite=overwrite)
+            for output in filter(None, (task.output, task.subtitles)):
+                check_free(output, ledger, overwrite=overwrite)
             seconds = estimate(task.item, text)
             yield Planned(task=task, state=_why(task.output, ledger), estimate_s=seconds)
         except BarkError as error:
@@ -71,6 +72,13 @@ def read_item(task: Task, read: Reader) -> str:
     if not text.strip():
         raise TextError("it holds no text; write some into it")
     return text
+
+
+def _made(task: Task, key: str, ledger: Ledger) -> Entry | None:
+    """What says that a task is done, its subtitles included."""
+    if task.subtitles is not None and ledger.find(task.subtitles, key) is None:
+        return None
+    return ledger.find(task.output, key)
 
 
 def _why(output: str, ledger: Ledger) -> State:

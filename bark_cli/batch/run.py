@@ -6,18 +6,21 @@ import errno
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from bark_cli.audio import Provenance, Sink, open_sink
+from bark_cli.audio import Provenance, Sink, open_sink, subtitles
 from bark_cli.batch.identity import Maker
 from bark_cli.batch.interrupts import uninterrupted
 from bark_cli.batch.items import Item
 from bark_cli.batch.ledger import Entry, Ledger
+from bark_cli.batch.level import Level, LevelledSink
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, place
 from bark_cli.batch.plan import Reader, read_item
 from bark_cli.errors import BarkError, TextError
+from bark_cli.files import write_whole
 from bark_cli.narration import Narration, narrate
 from bark_cli.narration import Spoken as SpokenPiece
 from bark_cli.pipeline import Bark
@@ -38,6 +41,7 @@ class Work:
     read: Reader
     compose: Callable[[Item, str, int], Narration]  # the item, its text, its seed
     metadata: Callable[[Item, Narration, int], Provenance] | None = None  # the last is the seed
+    level: Level = "off"  # what each file is brought to
     overwrite: bool = False
     batch_size: int | None = None  # pieces at once; None is as many as fit
 
@@ -178,16 +182,29 @@ class _Workshop:
     def _open(self, job: _Job, sample_rate: int) -> Sink:
         make = self._work.metadata
         metadata = None if make is None else make(job.task.item, job.narration, job.seed)
-        return open_sink(job.staged, job.task.format, sample_rate, metadata)
+        sink = open_sink(job.staged, job.task.format, sample_rate, metadata)
+        return sink if self._work.level == "off" else LevelledSink(sink, sample_rate, self._work.level)
 
     def _finish(self, job: _Job) -> Made:
         assert job.sink is not None  # a piece was put
+        assert job.timeline is not None
         job.sink.close()
-        key = self._work.maker.file_key(job.sound_key, job.task.format)
-        seconds = round(job.sink.duration_s, 3)
-        new = NewFile(job.staged, job.task.output, key, job.task.item.source, seconds, job.seed)
-        entry, kept = place(new, self._work.ledger, overwrite=self._work.overwrite)
-        return Made(task=job.task, entry=entry, kept=kept)
+        work, task = self._work, job.task
+        key = work.maker.file_key(job.sound_key, task.format)
+        seconds = round(job.timeline.duration_s, 3)
+        new = NewFile(job.staged, task.output, key, task.item.source, seconds, job.seed)
+        if task.subtitles is not None:  # first: the sound is the sign that all is done
+            staged = self._write_subtitles(job, task.subtitles)
+            place(replace(new, staged=staged, output=task.subtitles), work.ledger, overwrite=work.overwrite)
+        entry, kept = place(new, work.ledger, overwrite=work.overwrite)
+        return Made(task=task, entry=entry, kept=kept)
+
+    def _write_subtitles(self, job: _Job, output: str) -> Path:
+        assert job.timeline is not None
+        staged = job.staged.with_suffix(PurePosixPath(output).suffix)
+        kind: Any = staged.suffix[1:]  # srt or vtt
+        write_whole(staged, subtitles(job.timeline.cues, kind).encode())
+        return staged
 
 
 def _abandon(job: _Job) -> None:

@@ -48,6 +48,14 @@ def batch(
             "--no-metadata", rich_help_panel=_OUTPUT, help="Do not write into the files how they were made."
         ),
     ] = False,
+    subtitles: Annotated[
+        Literal["srt", "vtt", "none"] | None,
+        typer.Option(rich_help_panel=_OUTPUT, help="Write subtitles beside each file."),
+    ] = None,
+    normalize: Annotated[
+        Literal["off", "loudness", "peak"] | None,
+        typer.Option(rich_help_panel=_OUTPUT, help="Bring each file to -16 LUFS, or its peak to -1 dB."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be made and how long it is; make nothing.")
     ] = False,

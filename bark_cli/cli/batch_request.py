@@ -23,7 +23,7 @@ FORMAT = "flac"
 # parameters of `bark say` that make no sense for many files
 _OF_ONE = {
     **dict.fromkeys(("raw", "play", "exact", "force", "verbose"), False),
-    **dict.fromkeys(("like", "save_voice", "subtitles", "normalize"), None),
+    **dict.fromkeys(("like", "save_voice", "audio_device"), None),
 }
 # settings that leave the sound as it is, or are part of an item's key in another way
 _UNHEARD = {"preset", "model", "voice", "seed", "device", "batch_size", "offline", "format", "subtitles"}
@@ -70,7 +70,7 @@ class BatchRequest:
             voice=say.settings.voice,
             seed=None if say.is_seed_drawn else say.seed,
             settings=heard,
-            files={"metadata": say.settings.metadata},
+            files={name: getattr(say.settings, name) for name in ("metadata", "normalize", "subtitles")},
         )
 
     def manner(self, item: Item, seed: int, defaults: SamplingOptions) -> Manner:

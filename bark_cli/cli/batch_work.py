@@ -20,6 +20,7 @@ from bark_cli.cli.output import one_line, print_json
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OutputError
 from bark_cli.split.pace import estimate_seconds
+from bark_cli.tags import check_tags
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bark_cli.hub import ModelRef
     from bark_cli.narration import Narration
     from bark_cli.pipeline import Bark
+    from bark_cli.script import Script
 
 
 def outline(request: BatchRequest) -> None:
@@ -81,14 +83,30 @@ def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
     if request.joins:
         check_joint(request.format)
     joined = Joint(format=request.format).output if request.joins else None
-    return maker, assign(gather(request.sources), request.folder, request.format, joined)
+    made = {path.resolve() for path in Ledger(request.folder).outputs}  # subtitles are no texts of ours
+    items = [i for i in gather(request.sources) if i.file is None or i.file.resolve() not in made]
+    tasks = assign(items, request.folder, request.format, joined=joined, subtitles=delivery.subtitles)
+    return maker, tasks
 
 
 def _plan(request: BatchRequest, tasks: list[Task], ledger: Ledger, maker: Maker) -> Iterator[Planned]:
+    warned: set[str] = set()
+
     def estimate(item: Item, text: str) -> float:
-        return sum(estimate_seconds(line.text) for line in request.script(item, text).lines)
+        script = request.script(item, text)
+        if not request.say.delivery.quiet:
+            _warn(script, item.source, warned)
+        return sum(estimate_seconds(line.text) for line in script.lines)
 
     return plan(tasks, ledger, maker, request.read, estimate=estimate, overwrite=request.overwrite)
+
+
+def _warn(script: Script, source: str, warned: set[str]) -> None:
+    """Tell of each tag that no model knows, where it is met first."""
+    for problem in (problem for line in script.lines for problem in check_tags(line.text)):
+        if problem.text not in warned:
+            tell(f"{source}: {problem}")
+        warned.add(problem.text)
 
 
 def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scratch: Path) -> None:
@@ -110,7 +128,8 @@ def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scr
                         tally.count(event)
                         display.show(event)
     except (KeyboardInterrupt, OutputError):
-        done = len(tally.unchanged) + ledger.added  # an event may have been on its way
+        made = sum(one.task.output in ledger.added for one in tally.planned)
+        done = len(tally.unchanged) + made  # not the tally's: an event may have been on its way
         tell(f"{done} of {len(tally.planned)} done; run the same command again to go on")
         raise
     finally:
@@ -153,6 +172,7 @@ def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) ->
         read=request.read,
         compose=narration,
         metadata=metadata if request.say.delivery.metadata else None,
+        level=request.say.delivery.normalize,  # type: ignore[arg-type]  # one of its choices
         overwrite=request.overwrite,
         batch_size=request.say.settings.batch_size,
     )
@@ -178,12 +198,22 @@ def _join(
     request: BatchRequest, model: ModelRef, tally: Tally, ledger: Ledger, scratch: Path
 ) -> Entry | None:
     """All in one file, if there is all."""
-    say = request.say
-    joint = Joint(format=request.format, pause_s=say.settings.paragraph_pause, overwrite=request.overwrite)
+    from bark_cli import __version__
+    from bark_cli.audio import Provenance, hash_text
+
+    say, entries = request.say, tally.entries
+    texts = hash_text(" ".join(entry.key for entry in entries))
+    told = Provenance(model.name, say.settings.voice, None, texts, __version__, say.noted)
+    joint = Joint(
+        format=request.format,
+        pause_s=say.settings.paragraph_pause,
+        metadata=told if say.delivery.metadata else None,
+        overwrite=request.overwrite,
+    )
     if tally.failed:
         tell(f"{joint.output} was not made, for not all of it is there")
         return None
-    return join_files(tally.entries, joint, ledger, scratch)
+    return join_files(entries, joint, ledger, scratch)
 
 
 def _row(one: Planned) -> dict[str, object]:
