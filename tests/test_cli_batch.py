@@ -74,11 +74,14 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_texts(folder: Path, count: int) -> Path:
+    """Short ones, all different; every tenth is said in several pieces."""
     stream = random.Random(count)
+    letters = "abcdefghijklmnopqrstuvwxyz"
     for i in range(count):
         path = folder / f"part {i % 3}" / f"{i}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(" ".join(stream.choices(WORDS, k=3)) + f" {'abc'[i % 3] * (i // 3 % 20)}", "utf-8")
+        words = stream.choices(WORDS, k=4 if i % 10 == 0 else 0)
+        path.write_text(" ".join([*words, letters[i // 26] + letters[i % 26]]), "utf-8")
     return folder
 
 
