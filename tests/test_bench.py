@@ -281,7 +281,7 @@ def test_mistakes(options: list[str], line: str, capsys: pytest.CaptureFixture[s
 def test_without_matplotlib(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bark_cli.bench.plot.find_spec", lambda _: None)
+    monkeypatch.setattr("bark_cli.pictures.find_spec", lambda _: None)
     assert bench("--plot", str(tmp_path / "out.png")) == 2
     expected = 'bark: a plot needs matplotlib, of the extra "plot"; run: pip install matplotlib\n'
     assert capsys.readouterr().err == expected

@@ -17,8 +17,8 @@ FLOORS = [
     {"errors"},
     {"tokens", "files", "progress", "units", "tags", "split"},
     {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"}
-    | {"takes", "script", "documents"},
-    {"utterance", "attempts", "published", "settings"},
+    | {"takes", "script", "documents", "pictures"},
+    {"utterance", "attempts", "published", "settings", "inspection"},
     {"checkpoint", "hub", "quantize", "model", "codec"},
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},

@@ -3,7 +3,7 @@
 from bark_cli.bench.floor import floors
 from bark_cli.bench.machine import peak_memory_bytes, read_bytes_per_second
 from bark_cli.bench.measure import BenchPlan, BenchResult, StageCost, load_timed, measure
-from bark_cli.bench.plot import check_plot, draw
+from bark_cli.bench.plot import draw
 from bark_cli.bench.weights import SIZES, random_checkpoint, random_config
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "BenchPlan",
     "BenchResult",
     "StageCost",
-    "check_plot",
     "draw",
     "floors",
     "load_timed",

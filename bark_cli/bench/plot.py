@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from bark_cli.bench.measure import BenchResult
-from bark_cli.errors import OptionError
-from bark_cli.files import check_target, write_whole
-
-SUFFIXES = (".png", ".svg", ".pdf")
-
-
-def check_plot(path: Path, *, force: bool = False) -> None:
-    """Find out whether a picture can be drawn into `path`, before anything is measured.
-
-    Raises:
-        OptionError: the suffix is of no picture, or matplotlib is not installed.
-        OutputError: the file exists and `force` is off, or it cannot be written.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise OptionError(f"{path} is not the name of a picture; end it in {', '.join(SUFFIXES)}")
-    if find_spec("matplotlib") is None:
-        raise OptionError('a plot needs matplotlib, of the extra "plot"; run: pip install matplotlib')
-    check_target(path, force=force)
+from bark_cli.pictures import check_plot, write_picture
 
 
 def draw(result: BenchResult, floors: Mapping[str, float], path: Path, *, force: bool = False) -> None:
@@ -64,9 +45,7 @@ def draw(result: BenchResult, floors: Mapping[str, float], path: Path, *, force:
     )
     axes.legend(loc="lower right", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=120)
-    write_whole(path, drawn.getvalue(), force=force)
+    write_picture(figure, path, force=force)
 
 
 def _batch(size: int) -> str:

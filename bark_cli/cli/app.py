@@ -26,6 +26,10 @@ COMMANDS = {
         "bark_cli.cli.show:show",
         "Show what FILE says of itself: its format and length and, if Bark made it, how.",
     ),
+    "inspect": (
+        "bark_cli.cli.inspect:inspect",
+        "Measure FILE, a sound or a voice's tokens, and draw it.",
+    ),
     "cache": ("bark_cli.cli.cache:cache", "See, check and clear the model cache."),
     "config": ("bark_cli.cli.config:config", "See and change the settings."),
     "bench": ("bark_cli.cli.bench:bench", "Measure how fast this machine speaks."),

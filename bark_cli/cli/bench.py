@@ -124,7 +124,8 @@ def run(subject: Subject, seconds: float, batch_size: str, repeats: int, deliver
         BarkError: an option is wrong, the model cannot be loaded, or the picture not be written.
     """
     subject.check()
-    from bark_cli.bench import BenchPlan, check_plot, draw, floors, measure
+    from bark_cli.bench import BenchPlan, draw, floors, measure
+    from bark_cli.pictures import check_plot
 
     plan = BenchPlan(seconds=seconds, batch_size=_batch_size(batch_size) or 1, repeats=repeats)
     if delivery.plot is not None:

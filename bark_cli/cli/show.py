@@ -25,14 +25,15 @@ def show(
     from bark_cli.audio import open_sound
 
     with open_sound(file) as source:
-        found = _record(file, source)
+        found = sound_record(file, source)
     if as_json:
         print_json(found)
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join(named(sound_rows(found) | made_by_rows(found))))
 
 
-def _record(file: str, source: SoundSource) -> dict[str, Any]:
+def sound_record(file: str, source: SoundSource) -> dict[str, Any]:
+    """What a sound file says of itself, for JSON."""
     from dataclasses import asdict
 
     length, made_by = source.duration_s, source.provenance
@@ -48,24 +49,31 @@ def _record(file: str, source: SoundSource) -> dict[str, Any]:
     }
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    """The same for people: a name and a value on each line."""
+def sound_rows(found: dict[str, Any]) -> dict[str, str]:
+    """What the file is, for people: names and values."""
     length = "of unknown length" if found["seconds"] is None else f"{found['seconds']:.1f} s"
     sound = (
         f"{length}, {found['sample_rate']} Hz, {found['channels']} channel{'s' * (found['channels'] != 1)}"
     )
-    rows = {"file": found["path"], "format": f"{found['format']}, {found['encoding']}", "sound": sound}
+    return {"file": found["path"], "format": f"{found['format']}, {found['encoding']}", "sound": sound}
+
+
+def made_by_rows(found: dict[str, Any]) -> dict[str, str]:
+    """What made it, for people."""
     made_by = found["provenance"]
     if made_by is None:
-        rows["made by"] = "unknown; it holds no note from bark"
-    else:
-        rows |= {
-            "made by": f"bark {made_by['version']}, AI-generated speech",
-            "model": made_by["model"],
-            "voice": made_by["voice"] or "none",
-            "seed": "unknown" if made_by["seed"] is None else str(made_by["seed"]),
-            **{name: str(value) for name, value in sorted(made_by["settings"].items())},
-            "text": f"SHA-256 {made_by['text_hash']}",
-        }
+        return {"made by": "unknown; it holds no note from bark"}
+    return {
+        "made by": f"bark {made_by['version']}, AI-generated speech",
+        "model": made_by["model"],
+        "voice": made_by["voice"] or "none",
+        "seed": "unknown" if made_by["seed"] is None else str(made_by["seed"]),
+        **{name: str(value) for name, value in sorted(made_by["settings"].items())},
+        "text": f"SHA-256 {made_by['text_hash']}",
+    }
+
+
+def named(rows: dict[str, str]) -> list[str]:
+    """A name and a value on each line."""
     width = max(map(len, rows))
     return [f"{one_line(name):<{width}}  {one_line(value)}" for name, value in rows.items()]

@@ -1,0 +1,21 @@
+"""What a sound is made of: a sound file, or the tokens of a voice file -> numbers, and a picture of both.
+
+sound    blocks of samples -> loudness, silence, clipping, spectrum; what is drawn of them
+tokens   the tokens of each stage -> how many, how varied, how repetitive
+picture  waveform, mel spectrogram and tokens on one time axis, by matplotlib
+"""
+
+from bark_cli.inspection.picture import draw
+from bark_cli.inspection.sound import Sketch, SoundFacts, SoundMeter
+from bark_cli.inspection.tokens import StageFacts, TokenTrack, place, token_facts
+
+__all__ = [
+    "Sketch",
+    "SoundFacts",
+    "SoundMeter",
+    "StageFacts",
+    "TokenTrack",
+    "draw",
+    "place",
+    "token_facts",
+]
