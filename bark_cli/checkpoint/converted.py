@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bark_cli.checkpoint.foreign import required_tokenizer
-from bark_cli.checkpoint.native import CONFIG_FILE, Storage, write_native
+from bark_cli.checkpoint.native import CONFIG_FILE, Storage, rounded_to_int8, write_native
 from bark_cli.checkpoint.read import find_layout, read_checkpoint, read_layout
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import ModelError
@@ -40,8 +40,8 @@ def open_checkpoint(
 
     That is so for a foreign model, and for one of our own of floats where int8 is asked for. Where the cache
     cannot be written (read-only, full), the model's files are used as they are: the tensors then have the
-    types of those files, whatever `storage` asks for. Voices, tokenizer, folder and layout are always those
-    of `folder`. Nothing here prints or warns.
+    types of those files, but int8 is rounded as in a conversion, so that a seed gives the same sound. Voices,
+    tokenizer, folder and layout are always those of `folder`. Nothing here prints or warns.
 
     Args:
         folder: a model in any layout.
@@ -68,7 +68,7 @@ def open_checkpoint(
         _write(original, target, source)
     except (OSError, ModelError) as error:
         note(f"the converted model was not kept ({error}); every start will read {folder} itself")
-        return original
+        return rounded_to_int8(original) if storage == "int8" else original
     return _kept(target, source) or original
 
 

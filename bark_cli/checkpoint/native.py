@@ -11,6 +11,8 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,11 +47,11 @@ def read_native(folder: Path) -> Checkpoint:
     tokenizer = find_tokenizer(folder)
     if tokenizer is None:
         raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; {AGAIN}")
-    held = read_safetensors(folder / WEIGHTS_FILE)
+    tensors, scales = _unpack(read_safetensors(folder / WEIGHTS_FILE))
     return Checkpoint(
         config=config,
-        tensors={name: tensor for name, tensor in held.items() if not name.endswith(_SCALE)},
-        scales={name.removesuffix(_SCALE): held[name] for name in held if name.endswith(_SCALE)},
+        tensors=tensors,
+        scales=scales,
         tokenizer_file=tokenizer,
         layout="native",
         folder=folder,
@@ -86,6 +88,18 @@ def write_native(
     except (OSError, SafetensorError) as error:  # the latter where the disk is full
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{folder} cannot be written: {reason}") from error
+
+
+def rounded_to_int8(checkpoint: Checkpoint) -> Checkpoint:
+    """What reading it again would give, had it been written with storage "int8" and floats "fp32"."""
+    tensors, scales = _unpack(_pack(checkpoint, "int8", "fp32"))
+    return replace(checkpoint, tensors=tensors, scales=scales)
+
+
+def _unpack(held: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Tensors and scales of a Checkpoint, of what is stored."""
+    tensors = {name: tensor for name, tensor in held.items() if not name.endswith(_SCALE)}
+    return tensors, {name.removesuffix(_SCALE): held[name] for name in held if name.endswith(_SCALE)}
 
 
 def _pack(checkpoint: Checkpoint, storage: Storage, floats: Floats) -> dict[str, Tensor]:
