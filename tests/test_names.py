@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bark_cli.errors import OptionError
 from bark_cli.hub import check_name, model_home, models_home
+from bark_cli.hub.names import stays_inside
 
 # those that huggingface_hub's own tests try (tests/test_local_folder.py), and more of their kind
 UNSAFE = [
@@ -68,6 +69,18 @@ def test_a_name_that_could_lead_out_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["small", "suno/bark-small", "v2", "My_Model.v1", "console", "x" * 96])
 def test_a_plain_name_is_taken_as_it_is(name: str) -> None:
     assert check_name(name) == name
+
+
+@pytest.mark.parametrize("path", ["a", "v2/a.npz", "original/x..y", ".a"])
+def test_a_path_below_its_folder(path: str) -> None:
+    assert stays_inside(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/a", "../a", "a/../b", "a//b", "a/", "./a", "c:a", "a\\b", "a\0", ".."]
+)
+def test_a_path_that_could_lead_out(path: str) -> None:
+    assert not stays_inside(path)
 
 
 def test_parts() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from bark_cli.download.failures import (
@@ -19,6 +18,7 @@ from bark_cli.download.failures import (
 from bark_cli.download.session import hub_endpoint, network_errors, request_headers, session
 from bark_cli.errors import DownloadError
 from bark_cli.hub import is_offline
+from bark_cli.hub.names import stays_inside
 
 __all__ = ["Listing", "RemoteFile", "ask_hub", "hub_endpoint", "list_files"]
 
@@ -108,7 +108,7 @@ def _remote_file(repository: str, commit: str, sibling: Any, endpoint: str) -> R
     path, size = sibling.rfilename, sibling.lfs.size if sibling.lfs else sibling.size
     if not isinstance(path, str) or type(size) is not int or size < 0:
         raise ValueError("a file without a name or a size")
-    if not _stays_inside(path):
+    if not stays_inside(path):
         raise DownloadError(
             f"{repository} lists a file named {path!r}, which would lead out of its folder; do not use it"
         )
@@ -126,12 +126,6 @@ def _match(pattern: re.Pattern[str], digits: str | None) -> str | None:
     if digits is not None and not pattern.fullmatch(digits):
         raise ValueError("a hash that is none")
     return digits
-
-
-def _stays_inside(name: str) -> bool:
-    """Whether a name of a file is below its folder on every system."""
-    parts = name.split("/")
-    return not ({"", ".", ".."} & set(parts) or set(name) & set("\\:\0") or PurePosixPath(name).is_absolute())
 
 
 def ask_hub(timeout_s: float) -> str | None:

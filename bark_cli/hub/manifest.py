@@ -14,10 +14,11 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from bark_cli.errors import ModelError
+from bark_cli.hub.names import stays_inside
 
 MANIFEST_FILE = "manifest.json"
 ORIGINAL_FOLDER = "original"  # in a build: what was fetched, where it is kept
@@ -199,16 +200,6 @@ def _from_json(values: dict[str, Any]) -> Manifest:
         values[key] = tuple(FileRecord(**record) for record in values[key])
     manifest = Manifest(**values)
     names = [manifest.build, *(file.path for file in manifest.files)]
-    if not all(map(_stays_inside, names)) or "/" in manifest.build:
+    if not all(map(stays_inside, names)) or "/" in manifest.build:
         raise ValueError("a path that leads out of the folder")
     return manifest
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return (
-        bool(path.parts)
-        and not path.is_absolute()
-        and not set(name) & set("\\:\0")
-        and ".." not in path.parts
-    )

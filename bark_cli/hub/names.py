@@ -31,6 +31,11 @@ def _is_plain(part: str) -> bool:
     return bool(_PART.fullmatch(part)) and not part.endswith(".") and not _RESERVED.fullmatch(part)
 
 
+def stays_inside(path: str) -> bool:
+    """Whether a path with / , as a hub or a manifest gives it, is below its folder on every system."""
+    return not ({"", ".", ".."} & set(path.split("/")) or set(path) & set("\\:\0"))
+
+
 def model_home(name: str) -> Path:
     """The folder of a downloaded model: small, or owner--repository for owner/repository.
 
