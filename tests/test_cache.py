@@ -27,7 +27,7 @@ from bark_cli.cache import (
     remove,
     remove_leftover,
 )
-from bark_cli.errors import ModelError, OptionError
+from bark_cli.errors import MissingModelError, ModelError, OptionError
 from bark_cli.hub import Manifest, bark_home, model_home, read_manifest, resolve_model, write_manifest
 from bark_cli.hub.conversions import Source, conversion_folder, write_source
 from bark_cli.hub.manifest import build_folder, record_file
@@ -254,7 +254,14 @@ def flipped(content: bytes) -> bytes:
 
 def test_a_model_from_a_folder_is_mended_from_there() -> None:
     (installed("mine", revision=None) / "tokenizer.json").unlink()
-    assert check("mine").cure == "fetch it again with `bark download mine --from '/some/folder of mine'`"
+    again = "fetch it again with `bark download mine --from '/some/folder of mine'`"
+    assert check("mine").cure == again
+    with pytest.raises(ModelError) as caught:
+        resolve_model("mine")
+    assert str(caught.value).endswith(again)
+    assert not isinstance(caught.value, MissingModelError)  # which would be looked for on the hub
+    (model_home("mine") / "manifest.json").write_text("no JSON")
+    assert check("mine").cure == "fetch it again with `bark download mine --from FOLDER`"
 
 
 def test_a_damaged_manifest_is_damage() -> None:

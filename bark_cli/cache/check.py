@@ -41,7 +41,7 @@ def check_models(
         own = _damages(model, on_bytes) if model.place == "bark" else []
         made = [one for one in _used(model) if compare_files(one.folder, one.files, on_bytes)]
         wrong = [*own, *(Damage(one.folder, "is a damaged conversion") for one in made)]
-        cure = _cure(model) if own else None
+        cure = f"fetch it again with `{hub.download_command(model.name)}`" if own else None
         if made and not own:
             cure = f"remove {' '.join(shlex.quote(str(one.folder)) for one in made)}, and it is made again"
         yield Check(model=model, known=model.place == "bark", damages=tuple(wrong), cure=cure)
@@ -73,13 +73,6 @@ def _damages(model: CachedModel, on_bytes: Callable[[int], None]) -> list[Damage
                 return found  # else another process has just put a new one in its place
         except ModelError:
             return [Damage(model.root / MANIFEST_FILE, "cannot be read")]
-
-
-def _cure(model: CachedModel) -> str:
-    """The command that makes a damaged model whole."""
-    manifest = _manifest(model)
-    source = f" --from {shlex.quote(manifest.origin)}" if manifest and manifest.revision is None else ""
-    return f"fetch it again with `bark download {model.name}{source}`"
 
 
 def _manifest(model: CachedModel) -> Manifest | None:

@@ -61,7 +61,7 @@ def _model(model: CachedModel, usable: set[Path]) -> Finding:
     if model.damage is None:
         used = "" if model.folder in usable or model.place == "elsewhere" else "; another of its name is used"
         return Finding(topic=topic, text=takes + used, facts=facts)
-    again = f"bark download {model.name}" if model.place == "bark" else None
+    again = hub.download_command(model.name) if model.place == "bark" else None
     return Finding(topic=topic, state="warning", text=f"{takes}; {model.damage}", next=again, facts=facts)
 
 

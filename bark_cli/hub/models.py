@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -176,9 +177,8 @@ def _not_found(name: str, as_path: bool) -> ModelError:
     if name == "nano":
         return ModelError(f"nano is incomplete in this installation; {_INSTALL_AGAIN}")
     if damage := _damage(name):
-        return MissingModelError(
-            f"model {name} is damaged ({damage}); fetch it again with `bark download {name}`", name
-        )
+        message = f"model {name} is damaged ({damage}); fetch it again with `{download_command(name)}`"
+        return ModelError(message) if _source_of(name) else MissingModelError(message, name)
     if name in MODELS:
         return MissingModelError(
             f"model {name} is not on this machine ({here}); fetch it with `bark download {name}`", name
@@ -192,6 +192,22 @@ def _not_found(name: str, as_path: bool) -> ModelError:
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]}?" if near else "give one of these names, or a model's folder"
     return ModelError(f"there is no model {name!r} ({here}); {hint}")
+
+
+def download_command(name: str) -> str:
+    """The command that makes a damaged model whole, from where it was taken."""
+    source = _source_of(name)
+    return f"bark download {name}" + (f" --from {shlex.quote(source)}" if source else "")
+
+
+def _source_of(name: str) -> str | None:
+    """The folder to take a model from again; None: a hub has it."""
+    on_hub = name in MODELS or _REPOSITORY.fullmatch(name) is not None
+    with suppress(ModelError, OptionError):
+        manifest = read_manifest(model_home(name))
+        if manifest and manifest.revision is None and (Path(manifest.origin).is_dir() or not on_hub):
+            return manifest.origin
+    return None if on_hub else "FOLDER"
 
 
 def _damage(name: str) -> str | None:
