@@ -279,6 +279,21 @@ def test_folders(tmp_path: Path) -> None:
     assert make_plan("other", source=folder, layout="suno").name == "other"
 
 
+def test_what_is_called_large_is_not_made_of_the_small_files(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "mine", "tokenizer.json", *SMALL, CODEC_FILE)
+    assert make_plan("small", source=folder).size == "small"
+    assert make_plan("other", source=folder).size == "small"
+    with pytest.raises(ModelError, match=r"no whole Bark .*text_2\.pt"):
+        make_plan("large", source=folder)
+
+
+def test_a_folder_whose_name_cannot_be_a_models(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "My Models", "config.json", "tokenizer.json", "model.safetensors")
+    with pytest.raises(OptionError, match=f"`bark download NAME --from '{folder}'`"):
+        make_plan(str(folder))
+    assert make_plan("mine", source=folder).name == "mine"
+
+
 def test_sunos_own_cache_needs_a_codec_and_a_tokenizer(local_hub: LocalHub) -> None:
     local_hub.add("suno/bark", contents(*EVERYTHING))
     plan = make_plan("small", source=fill(hub.suno_home(), *SMALL))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bark_cli.download.plan import Plan
-from bark_cli.download.room import check_room, free_bytes
+from bark_cli.download.room import check_room
 from bark_cli.errors import ModelError, UnsafeFileError
+from bark_cli.hub import free_bytes
 from bark_cli.hub.conversions import conversions_of
 from bark_cli.hub.manifest import compare_files
 

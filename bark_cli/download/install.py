@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from bark_cli import hub
 from bark_cli.download.convert import convert, drop_damaged_conversions, prepare_int8
@@ -36,9 +36,6 @@ from bark_cli.hub.manifest import (
     record_file,
     stray_folders,
 )
-
-if TYPE_CHECKING:
-    pass
 
 SCRATCH = ".writing-"
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -276,7 +273,7 @@ def _scratch(home: Path) -> Iterator[Path]:
 @contextmanager
 def _disk(plan: Plan) -> Iterator[None]:
     """Say in a line what to do where the disk refuses."""
-    again = f"and run `bark download {plan.name}` again: what came is kept"
+    again = "and run the same command again: what came is kept"
     try:
         yield
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from bark_cli import hub
 from bark_cli.download.choose import CODEC_FILE, Choice, choose_files
 from bark_cli.download.part import part_path
 from bark_cli.download.remote import RemoteFile, list_files
-from bark_cli.download.room import free_bytes
 from bark_cli.errors import DownloadError, ModelError, OptionError
 from bark_cli.hub import MODELS, SUNO_FILES
 from bark_cli.units import human_bytes
@@ -148,7 +148,7 @@ def make_plan(
 
 def look_again(plan: Plan) -> Plan:
     """The same plan, with what is on this machine by now."""
-    return replace(plan, files=_located(plan, plan.files), free=free_bytes())
+    return replace(plan, files=_located(plan, plan.files), free=hub.free_bytes())
 
 
 def downloadable() -> list[str]:
@@ -213,10 +213,10 @@ def _codec() -> PlannedFile:
 
 def _plan_folder(source: Path, name: str | None, layout: str | None) -> Plan:
     folder, name = _model_folder(source.expanduser(), name)
-    hub.check_name(name)
     names = {path.name for path in folder.iterdir() if path.is_file()}
-    size = name if name in SUNO_FILES and set(SUNO_FILES[name]) <= names else None
-    prefer = layout or ("suno" if size else None)  # as when a folder of both is used without installing it
+    size = name if name in SUNO_FILES else None  # what is called large is never made of Suno's small files
+    is_sunos = size is not None and set(SUNO_FILES[size]) <= names
+    prefer = layout or ("suno" if is_sunos else None)  # as when a folder of both is used as it is
     choice = choose_files(names, str(folder), layout=prefer, size=size)
     files = [_own_file(folder / path) for path in choice.names if path != CODEC_FILE]
     if choice.layout == "suno":
@@ -243,16 +243,27 @@ def _model_folder(folder: Path, name: str | None) -> tuple[Path, str]:
         if found := [path for path in snapshots.glob("*") if path.is_dir()]:
             folder = max(found, key=lambda path: path.stat().st_mtime)
             break
-    return folder, name or _name_of(folder)
+    return folder, hub.check_name(name) if name else _name_of(folder)
 
 
 def _name_of(folder: Path) -> str:
-    """What to call a model that nobody has named: its repository's name in huggingface_hub's cache."""
-    home = folder.parent.parent.name
-    if folder.parent.name != "snapshots" or not home.startswith("models--"):
-        return folder.name
-    repository = home.removeprefix("models--").replace("--", "/", 1)
-    return next((entry.name for entry in MODELS.values() if entry.repository == repository), repository)
+    """What to call a model that nobody has named: its repository's name in huggingface_hub's cache.
+
+    Raises:
+        OptionError: the folder's own name cannot be one.
+    """
+    home, name = folder.parent.parent.name, folder.name
+    if folder.parent.name == "snapshots" and home.startswith("models--"):
+        repository = home.removeprefix("models--").replace("--", "/", 1)
+        known = (entry.name for entry in MODELS.values() if entry.repository == repository)
+        name = next(known, repository)
+    try:
+        return hub.check_name(name)
+    except OptionError as error:
+        command = f"bark download NAME --from {shlex.quote(str(folder))}"
+        raise OptionError(
+            f"a model cannot be called {name!r}, as its folder is; name it: `{command}`"
+        ) from error
 
 
 def _tokenizer(folder: Path, choice: Choice) -> PlannedFile:
@@ -288,7 +299,7 @@ def _finished(
         layout=choice.layout,
         size=choice.size,
         files=tuple(files),
-        free=free_bytes(),
+        free=hub.free_bytes(),
     )
     return replace(plan, files=_located(plan, plan.files))
 
