@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from bark_cli.cli import main
 from bark_cli.doctor import Finding, cache, examine, machine, network, programs
 from bark_cli.doctor import examine as examine_all
 from bark_cli.doctor.finding import Probe
+from bark_cli.doctor.network import VARIABLES
 from bark_cli.errors import ModelError
 from bark_cli.hub import FileRecord, Manifest, write_manifest
 from bark_cli.tokens import BarkConfig
@@ -72,6 +74,15 @@ def test_the_whole_of_it(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: An
     assert by_topic["environment"]["facts"]["HTTPS_PROXY"] == "http://(hidden)@proxy.example:3128"
     assert found["next"] == ["bark download small"]
     assert not home.exists()  # to look leaves nothing behind
+
+
+def test_the_variables_of_the_readme_are_shown() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| variable |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
+    names = {name for cell in cells for name in re.findall("`([A-Z_]+)`", cell)}
+    assert "BARK_HOME" in names
+    assert names <= set(VARIABLES)
 
 
 def test_a_table_and_what_to_run_next(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
