@@ -354,3 +354,13 @@ def test_a_model_speaks_from_a_cache_that_cannot_be_written(tiny_model: Path, tm
     assert out.stat().st_size > 44
     for words in (["ls"], ["verify", "small"], ["path", "small"]):
         assert main(["cache", *words]) == 0
+
+
+@pytest.mark.parametrize("group", ["cache", "voices", "config"])
+def test_completion_is_offered_by_the_whole_program_alone(
+    group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--help"]) == 0
+    assert "--install-completion" in capsys.readouterr().out
+    assert main([group, "--help"]) == 0
+    assert "completion" not in capsys.readouterr().out

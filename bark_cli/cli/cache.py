@@ -11,7 +11,11 @@ from bark_cli.cli.help import Command, Group
 from bark_cli.cli.options import Json
 
 cache = typer.Typer(
-    cls=Group, no_args_is_help=True, help="See, check and clear the model cache.", rich_markup_mode=None
+    cls=Group,
+    no_args_is_help=True,
+    help="See, check and clear the model cache.",
+    add_completion=False,  # which is the whole program's
+    rich_markup_mode=None,
 )
 
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]

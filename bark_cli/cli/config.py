@@ -10,7 +10,11 @@ from bark_cli.cli.help import Command, Group
 from bark_cli.cli.options import Json
 
 config = typer.Typer(
-    cls=Group, no_args_is_help=True, help="See and change the settings.", rich_markup_mode=None
+    cls=Group,
+    no_args_is_help=True,
+    help="See and change the settings.",
+    add_completion=False,  # which is the whole program's
+    rich_markup_mode=None,
 )
 
 Project = Annotated[bool, typer.Option("--project", help="The project's bark.toml instead of your own file.")]

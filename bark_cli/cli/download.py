@@ -132,7 +132,8 @@ def _download(request: DownloadRequest, printing: Printing, *, voices: bool) -> 
     if report is not None and report.failed:
         name, reason = report.failed[0]
         again = "run `bark download --voices` again"
-        raise DownloadError(f"{len(report.failed)} voices did not come, {name} because: {reason}; {again}")
+        count = f"{len(report.failed)} voice{'s' if len(report.failed) > 1 else ''}"
+        raise DownloadError(f"{count} did not come, {name} because: {reason}; {again}")
 
 
 def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from bark_cli.voices import VoiceInfo
 
 voices = typer.Typer(
-    cls=Group, no_args_is_help=True, help="List, hear and keep voices.", rich_markup_mode=None
+    cls=Group,
+    no_args_is_help=True,
+    help="List, hear and keep voices.",
+    add_completion=False,  # which is the whole program's
+    rich_markup_mode=None,
 )
 
 
