@@ -19,7 +19,6 @@ from conftest import tiny_voice, write_voice
 
 from bark_cli.audio import Provenance, hash_text, read_provenance
 from bark_cli.batch.identity import Maker, model_identity
-from bark_cli.batch.interrupts import uninterrupted
 from bark_cli.batch.items import Item, Sources, gather, natural
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
@@ -28,6 +27,7 @@ from bark_cli.batch.plan import Planned, plan
 from bark_cli.batch.run import Event, Failed, Made, Said, Work, run
 from bark_cli.errors import BarkError, OutputError, TextError, UsageError
 from bark_cli.hub import ModelRef
+from bark_cli.interrupts import uninterrupted
 from bark_cli.narration import Narration, Piece, piece_seed
 from bark_cli.pipeline import Bark
 from bark_cli.tokens import SamplingOptions

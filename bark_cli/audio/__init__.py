@@ -4,7 +4,7 @@ sound       Audio, silence, pieces joined
 formats     which there are; encoders, wav and ogg make their bytes, piece by piece
 sink        pieces of sound into a file or a pipe; source reads a file again
 provenance  what made a sound, in the tags of its file
-loudness    measured after ITU-R BS.1770, and normalised
+loudness    measured after ITU-R BS.1770, and normalised; level, of sound that comes in pieces
 subtitles   what is said when, as .srt or .vtt
 player      the loudspeaker; devices are what there is to choose from
 
@@ -14,6 +14,7 @@ when first needed, because PortAudio may be missing altogether.
 
 from bark_cli.audio.devices import AudioDevice, check_player, list_devices
 from bark_cli.audio.formats import FORMAT_NAMES, FORMATS, check_sound_file, find_format
+from bark_cli.audio.level import Level, LevelledSink
 from bark_cli.audio.loudness import (
     LoudnessMeter,
     loudness_gain,
@@ -37,6 +38,8 @@ __all__ = [
     "Audio",
     "AudioDevice",
     "Cue",
+    "Level",
+    "LevelledSink",
     "LoudnessMeter",
     "Player",
     "Provenance",

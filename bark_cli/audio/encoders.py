@@ -18,6 +18,7 @@ from bark_cli.audio.provenance import Provenance
 from bark_cli.audio.sound import Audio, clipped, pcm16
 from bark_cli.audio.wav import wav_header
 from bark_cli.errors import AudioError
+from bark_cli.interrupts import uninterrupted
 
 Placed = tuple[int, bytes]  # bytes, and how far from the start of the file they belong
 # For a pipe, where no header can say afterwards how long an MP3 is: players tell it by a constant bit rate,
@@ -96,15 +97,17 @@ class LibsndfileEncoder:
         whole = len(samples) // self._rate * self._rate if self._encoding == "VORBIS" else len(samples)
         # a second at a time: libsndfile 1.2 overflows its stack on a long Vorbis write
         for start in range(0, whole, self._rate):
-            self._file.write(samples[start : min(start + self._rate, whole)])
+            with uninterrupted():
+                self._file.write(samples[start : min(start + self._rate, whole)])
         self._rest = samples[whole:].copy()
         return self._ready()
 
     def finish(self) -> list[Placed]:
         """As `Encoder.finish`."""
-        if len(self._rest):
-            self._file.write(self._rest)
-        self._file.close()
+        with uninterrupted():
+            if len(self._rest):
+                self._file.write(self._rest)
+            self._file.close()
         return self._ready()
 
     def _ready(self) -> list[Placed]:

@@ -10,17 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bark_cli.audio import Provenance, Sink, open_sink, subtitles
+from bark_cli.audio import Level, LevelledSink, Provenance, Sink, open_sink, subtitles
 from bark_cli.batch.identity import Maker
-from bark_cli.batch.interrupts import uninterrupted
 from bark_cli.batch.items import Item
 from bark_cli.batch.ledger import Entry, Ledger
-from bark_cli.batch.level import Level, LevelledSink
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, place
 from bark_cli.batch.plan import Reader, read_item
 from bark_cli.errors import BarkError, TextError
 from bark_cli.files import write_whole
+from bark_cli.interrupts import uninterrupted
 from bark_cli.narration import Narration, narrate
 from bark_cli.narration import Spoken as SpokenPiece
 from bark_cli.pipeline import Bark

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from bark_cli.batch.interrupts import uninterrupted
 from bark_cli.batch.items import Item, gather
 from bark_cli.batch.join import Joint, check_joint, join_files
 from bark_cli.batch.ledger import Entry, Ledger, hold
@@ -19,6 +18,7 @@ from bark_cli.cli.offer import resolve_or_offer
 from bark_cli.cli.output import one_line, print_json
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OutputError
+from bark_cli.interrupts import uninterrupted
 from bark_cli.split.pace import estimate_seconds
 from bark_cli.tags import check_tags
 
@@ -172,7 +172,7 @@ def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) ->
         read=request.read,
         compose=narration,
         metadata=metadata if request.say.delivery.metadata else None,
-        level=request.say.delivery.normalize,  # type: ignore[arg-type]  # one of its choices
+        level=request.say.delivery.normalize,
         overwrite=request.overwrite,
         batch_size=request.say.settings.batch_size,
     )

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bark_cli.audio import (
-    Audio,
-    LoudnessMeter,
-    Player,
-    Provenance,
-    Sink,
-    loudness_gain,
-    open_sink,
-    peak_gain,
-    scaled,
-)
+from bark_cli.audio import Audio, LevelledSink, Player, Provenance, Sink, open_sink
 from bark_cli.cli.clock import seconds_since_start
 from bark_cli.errors import OutputError
 
@@ -41,7 +28,7 @@ class Enough(Exception):  # noqa: N818  (no error)
 class Outlets:
     """Everything the sound goes to."""
 
-    def __init__(self, sinks: list[Sink | _Spool], player: Player | None) -> None:
+    def __init__(self, sinks: list[Sink], player: Player | None) -> None:
         self._sinks, self.player = sinks, player
         self.first_sound_s: float | None = None  # from Enter to the first sound
 
@@ -90,13 +77,15 @@ def open_outlets(delivery: Delivery, sample_rate: int, metadata: Provenance | No
     with ExitStack() as held:
         if delivery.output == "-":
             held.enter_context(_told_of_stdout())
-        sinks: list[Sink | _Spool] = []
+        sinks: list[Sink] = []
         if delivery.output is not None:
             target = sys.stdout.buffer if delivery.output == "-" else delivery.output
             name = (delivery.format or "wav") if delivery.output == "-" else delivery.format
-            sink = held.enter_context(open_sink(target, name, sample_rate, metadata, force=delivery.force))
-            normal = delivery.normalize != "off"
-            sinks.append(held.enter_context(_Spool(sink, delivery.normalize)) if normal else sink)
+            sink = open_sink(target, name, sample_rate, metadata, force=delivery.force)
+            if delivery.normalize != "off":
+                sink = LevelledSink(sink, sample_rate, delivery.normalize)
+            held.enter_context(sink)
+            sinks.append(sink)
         player = None
         if delivery.plays:
             player = held.enter_context(Player(sample_rate, device=delivery.audio_device))
@@ -119,33 +108,3 @@ def _told_of_stdout() -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(f"cannot write to standard output: {reason}; use -o FILE") from error
-
-
-class _Spool:
-    """Keeps all sound on the disk until its loudness is known, and then puts it into a sink."""
-
-    def __init__(self, sink: Sink, kind: str) -> None:
-        self._sink, self._kind = sink, kind
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed at exit)
-        self._meter: LoudnessMeter | None = None
-        self._rate = 0
-
-    def __enter__(self) -> _Spool:
-        return self
-
-    def put(self, sound: Audio) -> None:
-        self._rate = sound.sample_rate
-        self._meter = self._meter or LoudnessMeter(sound.sample_rate)
-        self._meter.put(sound)
-        self._file.write(sound.samples.astype(np.float32).tobytes())
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._file:
-            if kind is not None or self._meter is None:
-                return
-            gain = peak_gain(self._meter.peak)
-            if self._kind == "loudness":
-                gain = loudness_gain(self._meter.lufs(), self._meter.peak)
-            self._file.seek(0)
-            while block := self._file.read(4 * _BLOCK):
-                self._sink.put(scaled(Audio(np.frombuffer(block, np.float32), self._rate), gain))

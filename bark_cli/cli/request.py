@@ -10,7 +10,7 @@ from bark_cli.errors import OptionError
 from bark_cli.settings import SETTINGS, Resolved, Settings, resolve
 
 if TYPE_CHECKING:
-    from bark_cli.audio import Provenance
+    from bark_cli.audio import Level, Provenance
     from bark_cli.compose import Manner
     from bark_cli.tokens import SamplingOptions
 
@@ -105,7 +105,7 @@ class Delivery:
     audio_device: str | None
     voice_file: str | None  # where the speaker is kept
     subtitles: str | None  # "srt" or "vtt", beside the file
-    normalize: str  # "off", "loudness" or "peak"
+    normalize: Level  # of the file
     metadata: bool
     force: bool  # write over files that exist
     exact: bool  # where it comes in pieces: the very sound that a file would hold
@@ -222,7 +222,7 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
         audio_device=settings.audio_device,
         voice_file=given["save_voice"],
         subtitles=settings.subtitles if is_file and settings.subtitles != "none" else None,
-        normalize=settings.normalize if is_file else "off",
+        normalize=settings.normalize if is_file else "off",  # type: ignore[arg-type]  # one of its choices
         metadata=settings.metadata,
         force=given["force"],
         exact=given["exact"],

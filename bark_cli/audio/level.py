@@ -8,7 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from bark_cli.audio import Audio, LoudnessMeter, Sink, loudness_gain, peak_gain, scaled
+from bark_cli.audio.loudness import LoudnessMeter, loudness_gain, peak_gain, scaled
+from bark_cli.audio.sink import Sink
+from bark_cli.audio.sound import Audio
 from bark_cli.files import told_of
 
 Level = Literal["off", "loudness", "peak"]
