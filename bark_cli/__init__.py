@@ -13,13 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bark_cli.attempts import Attempts as Attempts
     from bark_cli.audio import Audio as Audio
+    from bark_cli.audio import open_sink as open_sink
+    from bark_cli.documents import read_document as read_document
     from bark_cli.errors import BarkError as BarkError
     from bark_cli.pipeline import Bark as Bark
     from bark_cli.pipeline import Progress as Progress
     from bark_cli.pipeline import Speech as Speech
     from bark_cli.pipeline import SpeechRequest as SpeechRequest
     from bark_cli.pipeline import SpeechStream as SpeechStream
+    from bark_cli.recital import recite as recite
     from bark_cli.tokens import BarkTokens as BarkTokens
     from bark_cli.tokens import SamplingOptions as SamplingOptions
     from bark_cli.tokens import StageSampling as StageSampling
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 __version__: str
 
 _HOMES = {
+    "Attempts": "attempts",
     "Audio": "audio",
     "Bark": "pipeline",
     "BarkError": "errors",
@@ -39,6 +44,9 @@ _HOMES = {
     "SpeechStream": "pipeline",
     "StageSampling": "tokens",
     "Voice": "voices",
+    "open_sink": "audio",
+    "read_document": "documents",
+    "recite": "recital",
 }
 __all__ = [*_HOMES, "__version__"]
 

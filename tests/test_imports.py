@@ -23,7 +23,7 @@ FLOORS = [
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
     {"pipeline"},
-    {"narration", "compose", "timeline"},
+    {"narration", "compose", "timeline", "recital"},
     {"bench", "doctor", "batch"},
     {"cli"},
 ]
