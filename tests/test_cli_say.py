@@ -545,7 +545,20 @@ def test_a_dry_run_says_what_would_be_said(
     captured = capsys.readouterr()
     assert captured.out.startswith("PIECE  TOKENS  SECONDS  VOICE  TEXT\n1 ")
     assert f"bark: {len(outline['pieces'])} pieces, about" in captured.err
+    assert "of work" not in captured.err  # it has never spoken here
+    assert outline["work_seconds"] is None
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_knows_how_long_the_work_takes_once_it_was_done(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello bark", "-o", str(out), "-q"]) == 0
+    assert main([*say, "hello bark", "--dry-run", "--json"]) == 0
+    outline = json.loads(capsys.readouterr().out)
+    assert outline["work_seconds"] > 0
+    assert main([*say, "hello bark", "--dry-run", "--takes", "3"]) == 0
+    assert "of work as fast as it last spoke here\n" in capsys.readouterr().err
 
 
 def test_a_file_says_how_it_was_made_and_is_made_again(

@@ -19,7 +19,7 @@ FLOORS = [
     {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"}
     | {"takes", "script", "documents", "pictures"},
     {"utterance", "attempts", "published", "settings", "inspection"},
-    {"checkpoint", "hub", "quantize", "model", "codec"},
+    {"checkpoint", "hub", "quantize", "model", "codec", "speeds"},
     {"voices", "backends", "own_voices", "cache"},
     {"engine", "speech", "preview", "download"},
     {"pipeline"},

@@ -23,9 +23,9 @@ def outline(lines: list[Line], request: SayRequest) -> None:
         BarkError: the model is not here, or nothing of the text can be said.
     """
     composition = _compose(lines, request)
-    pieces = composition.narration.pieces
+    pieces, work_s = composition.narration.pieces, _work_s(composition, request)
     if request.delivery.as_json:
-        print_json(_record(composition))
+        print_json(_record(composition, work_s))
         return
     rows = [
         (str(n), str(tokens), f"{seconds:.1f}", str(piece.voice or "-"), _short(piece.text))
@@ -34,9 +34,10 @@ def outline(lines: list[Line], request: SayRequest) -> None:
         )
     ]
     print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
-    note(
-        f"{len(pieces)} piece{'s' * (len(pieces) != 1)}, about {_duration(composition.estimate_s)} of speech"
-    )
+    count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
+    speech = f"about {_duration(composition.estimate_s)} of speech"
+    work = "" if work_s is None else f", about {_duration(work_s)} of work as fast as it last spoke here"
+    note(f"{count}, {speech}{work}")
 
 
 def _compose(lines: list[Line], request: SayRequest) -> Composition:
@@ -53,9 +54,22 @@ def _compose(lines: list[Line], request: SayRequest) -> Composition:
     return compose(lines, request.manner(config.sampling), budget(config, tokenizer.count))
 
 
-def _record(composition: Composition) -> dict[str, object]:
+def _work_s(composition: Composition, request: SayRequest) -> float | None:
+    """Seconds of work, at the speed with which the model last spoke here; None where it never did."""
+    from bark_cli.hub import resolve_model
+    from bark_cli.speeds import recall_speed
+
+    choice = request.choice
+    name = resolve_model(choice.models[0]).name
+    factor = recall_speed(name, choice.device, choice.precision)
+    takes = request.settings.takes
+    return None if factor is None else factor * takes * sum(composition.seconds)
+
+
+def _record(composition: Composition, work_s: float | None) -> dict[str, object]:
     return {
         "seconds": round(composition.estimate_s, 1),
+        "work_seconds": None if work_s is None else round(work_s, 1),
         "pieces": [
             {
                 "text": piece.text,

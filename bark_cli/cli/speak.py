@@ -40,6 +40,7 @@ def speak(lines: list[Line], request: SayRequest) -> None:
         if delivery.voice_file is not None and not delivery.quiet:
             note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
         return
+    _remember(bark, request, result)
     if delivery.voice_file is not None and result.last is not None:
         result.last.save_voice(delivery.voice_file, force=delivery.force)
     if delivery.as_json:
@@ -191,6 +192,17 @@ def _provenance(bark: Bark, composition: Composition, request: SayRequest) -> Pr
         version=__version__,
         settings=request.noted,
     )
+
+
+def _remember(bark: Bark, request: SayRequest, result: Result) -> None:
+    """Keep how fast it was, so that --dry-run can tell how long the next will take."""
+    from bark_cli.speeds import remember_speed
+
+    if result.speech_s:
+        takes = max(1, sum(len(one.get("takes", [1])) for one in result.said)) / len(result.said)
+        # by what was asked for, auto: that is what is known before anything is loaded
+        name, choice = bark.name, request.choice
+        remember_speed(name, choice.device, choice.precision, result.real_time_factor / takes)
 
 
 def _write_subtitles(result: Result, delivery: Delivery) -> None:
