@@ -1,70 +1,291 @@
-"""What README.md tells people to type works as it stands, with the bundled model."""
+"""What README.md tells people to type works as it stands: every `bark …` in it is run.
+
+What stands on one line, or in one block, is one session with a home of its own: a later command finds what an
+earlier one left. Files that a command reads are put there before it. The hub is one on loopback whose models
+are narrow and whose voices are few; the loudspeaker is a fake that remembers what it was given.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
+import typer
+from local_hub import LocalHub
+from small_models import write_layout
+from test_player import FakePortAudio, speaker  # noqa: F401  (a fixture)
+
+from bark_cli import published
+from bark_cli.bench import weights
+from bark_cli.cli import main
+from bark_cli.cli.app import app
+from bark_cli.download import plan, presets
+from bark_cli.hub import find_model
+from bark_cli.pipeline import Bark
+from bark_cli.speech import Speech
+from bark_cli.tokens import BarkConfig
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-# each `bark say` that writes: those of tables (where Markdown escapes the pipe) and the first command
-COMMANDS = sorted(
-    {
-        *re.findall(r"`(?:fortune \\\| )?(bark say [^`]*-o [^`]*)`", README),
-        *re.findall(r"^pip install \. && (bark .*)$", README, re.MULTILINE),
-    }
-)
-PIPING = [command.partition("|")[0].rstrip("\\ ") for command in COMMANDS if " -o - " in command]
-WRITING = [command for command in COMMANDS if " -o - " not in command]
+# what the README leaves to the reader
+WORDS = {"OWNER/NAME": "someone/bark", "NAME": "small", "FOLDER": "folder"}
+# what ends otherwise than with 0, as the README says beside it
+ENDS = {"bark say -m small": (1, "bark download small")}
+WRITTEN = ("-o", "--output", "--save-voice", "--plot")  # what follows is not there before
+ASKING = ("rm", "prune")  # wait for a yes
+VOICES = ("announcer", "v2/de_speaker_3", "v2/en_speaker_6")  # of the 261
+TEXTS = {
+    "txt": "Hello. All is well here.",
+    "md": "# Letter\n\nHello. *All* is well.",
+    "srt": "1\n00:00:00,500 --> 00:00:02,000\nHello.\n",
+    "vtt": "WEBVTT\n\n00:00.500 --> 00:02.000\nHello.\n",
+    "jsonl": '{"text": "Hello.", "output": "a.wav"}\n{"text": "Good day."}\n',
+}
+SOUNDS = ("wav", "flac", "mp3", "opus", "ogg")
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        input="It is raining.",
-    )
+@dataclass(frozen=True)
+class Command:
+    """What is typed, and the words after `bark`."""
+
+    typed: str
+    words: list[str]
+
+    def value(self, *options: str) -> str | None:
+        """What follows the first of these options."""
+        return next((value for option, value in pairwise(self.words) if option in options), None)
+
+
+def in_span(span: str) -> Iterator[Command]:
+    """The commands of ours in a line of shell, of which others may be parts."""
+    for part in span.replace("\\|", "|").split(" && "):
+        for stage in part.split(" | "):
+            typed = stage.strip()
+            if typed.startswith("bark ") and "…" not in typed:
+                words = shlex.split(typed, comments=True)[1:]
+                if not is_mention(words):
+                    yield Command(typed, words)
+
+
+def is_mention(words: list[str]) -> bool:
+    """Whether it is but the name of a command, or of several, that says nothing when it is run alone."""
+    group: Any = typer.main.get_command(app)
+    command = group.get_command(None, words[0])
+    if len(words) > 1 or command is None:
+        return False
+    return hasattr(command, "commands") or any(parameter.required for parameter in command.params)
+
+
+def sessions() -> list[list[Command]]:
+    """What the README shows, in its order."""
+    found = []
+    shell = re.sub(r"^```python\n.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    for i, part in enumerate(re.split(r"^```.*$", shell, flags=re.MULTILINE)):
+        lines = part.splitlines()
+        if i % 2:
+            found.append([command for line in lines for command in in_span(line.strip())])
+        else:
+            spans = [re.findall(r"`([^`]+)`", line) for line in lines]
+            found += [[command for span in line for command in in_span(span)] for line in spans]
+    seen: set[str] = set()
+    new = []
+    for session in found:
+        if not seen.issuperset(command.typed for command in session):
+            new.append(session)
+        seen.update(command.typed for command in session)
+    return new
+
+
+SESSIONS = sessions()
 
 
 def test_the_readme_shows_commands() -> None:
-    assert len(WRITING) >= 6
-    assert PIPING
+    shown = {command.words[0] for session in SESSIONS for command in session}
+    assert shown >= {"say", "download", "voices", "cache", "bench", "doctor"}
+    assert sum(map(len, SESSIONS)) >= 30
 
 
-@pytest.mark.parametrize("command", WRITING)
-def test_command_writes_sound(command: str, tmp_path: Path) -> None:
-    (tmp_path / "letter.txt").write_text("Dear friend, all is well here.", encoding="utf-8")
-    words = shlex.split(command)
-    done = run(["-m", "bark_cli", *words[1:]], tmp_path)
-    assert done.returncode == 0, done.stderr
-    wave, rate = soundfile.read(tmp_path / words[words.index("-o") + 1])
-    assert rate in (24_000, 48_000)
-    assert 0.5 < len(wave) / rate < 14
+@pytest.fixture(scope="module")
+def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """The files of a narrow Bark as Transformers and as Suno have it."""
+    home = tmp_path_factory.mktemp("layouts")
+    return {
+        name: {
+            path.name: path.read_bytes() for path in write_layout(layout, home / name, size=size).iterdir()
+        }
+        for name, layout, size in (
+            ("hub", "safetensors", "large"),
+            ("small", "suno", "small"),
+            ("large", "suno", "large"),
+        )
+    }
 
 
-@pytest.mark.parametrize("command", PIPING)
-def test_command_sends_sound_into_a_pipe(command: str, tmp_path: Path) -> None:
-    words = shlex.split(command)
-    done = subprocess.run(
-        [sys.executable, "-m", "bark_cli", *words[1:]], cwd=tmp_path, capture_output=True, timeout=240
+@pytest.fixture(scope="module")
+def speech() -> Speech:
+    """Something that nano said."""
+    return Bark.load("nano").say("Hello.", seed=1)
+
+
+@pytest.fixture
+def place(
+    layouts: dict[str, dict[str, bytes]],
+    local_hub: LocalHub,
+    speech: Speech,
+    tiny_config: BarkConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A folder to be in, with the world around it."""
+    codec = layouts["large"]["encodec_24khz-d7cc33bc.th"]
+    known = replace(plan.CODEC, size=len(codec), sha256=hashlib.sha256(codec).hexdigest())
+    monkeypatch.setattr(plan, "CODEC", known)
+    monkeypatch.setenv("BARK_ENCODEC_URL", local_hub.add_plain("codec.th", codec))
+    for module in (published, presets):
+        monkeypatch.setattr(module, "VOICE_NAMES", VOICES)
+    monkeypatch.setattr(weights, "random_config", {"small": tiny_config, "large": tiny_config}.__getitem__)
+    local_hub.add(
+        "suno/bark", {**layouts["hub"], **layouts["small"], **layouts["large"], **voice_files(tmp_path)}
     )
+    for name in ("suno/bark-small", "someone/bark"):
+        local_hub.add(name, {**layouts["hub"], **layouts["small"]})
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("BARK_MAX_DURATION", "0.5")  # random weights know no end
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def voice_files(folder: Path) -> dict[str, bytes]:
+    """Suno's presets as the hub has them, of random tokens."""
+    import numpy as np
+
+    files, random = {}, np.random.default_rng(0)
+    for name in VOICES:
+        fine = random.integers(0, 1_024, (8, 150))
+        arrays = {"semantic": random.integers(0, 10_000, 100), "coarse": fine[:2], "fine": fine}
+        for key, array in arrays.items():
+            np.save(folder / "a.npy", array)
+            files[f"speaker_embeddings/{name}_{key}_prompt.npy"] = (folder / "a.npy").read_bytes()
+    return files
+
+
+def put_there(command: Command, speech: Speech, model: Mapping[str, bytes]) -> None:
+    """The files and folders that the command reads, where nothing has left them yet."""
+    cast = [pair.partition("=")[0] for pair in command.words if re.fullmatch(r"[A-Z]+=\S+", pair)]
+    for before, word in pairwise(["", *command.words]):
+        path, suffix = Path(word), Path(word).suffix[1:]
+        if before in WRITTEN or word.startswith("-") or path.exists() or not re.fullmatch(r"[\w./-]+", word):
+            continue
+        if word == WORDS["FOLDER"] or word.endswith("suno/bark_v0"):
+            path.mkdir(parents=True)
+            for name, data in model.items():
+                (path / name).write_bytes(data)
+        elif suffix in TEXTS:
+            text = "".join(f"{name}: Hello.\n" for name in cast) or TEXTS[suffix]
+            path.write_text(text, encoding="utf-8")
+        elif suffix in SOUNDS:
+            speech.save(path)
+        elif suffix == "npz":
+            speech.save_voice(path)
+        elif command.words[0] == "batch" and path != Path("batch") and not before.startswith("-"):
+            path.mkdir()
+            for name in ("a.txt", "b.txt"):
+                (path / name).write_text("Hello.")
+
+
+def names_model(command: Command) -> list[str]:
+    """Models that have to be here for it."""
+    if command.words[0] == "download" or command.typed in ENDS or "--random-weights" in command.words:
+        return []
+    return sorted({"small", "large", "someone/bark"}.intersection(command.words))
+
+
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session[0].typed[:60])
+def test_what_the_readme_shows(
+    session: list[Command],
+    place: Path,
+    layouts: dict[str, dict[str, bytes]],
+    speech: Speech,
+    speaker: FakePortAudio,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for command in session:
+        words = [WORDS.get(word, word).replace("~", str(Path.home())) for word in command.words]
+        chosen = replace(command, words=words)
+        put_there(chosen, speech, layouts["small"])
+        for name in names_model(chosen):
+            assert find_model(name) or main(["download", name, "-q"]) == 0
+        speaker.played.clear()
+        code, out, err = run(chosen, monkeypatch)
+        expected, words_of_error = ENDS.get(command.typed, (0, ""))
+        assert (code, words_of_error in err) == (expected, True), f"{command.typed}: {err}"
+        assert "unexpected" not in err
+        if code == 0:
+            check(chosen, out, speaker)
+
+
+def run(command: Command, monkeypatch: pytest.MonkeyPatch) -> tuple[int, bytes, str]:
+    """Its exit code, what came out, and what was said."""
+    asks = any(word in ASKING for word in command.words)
+    out, err = io.BytesIO(), io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"y\n" if asks else b"It is raining.")))
+        patch.setattr(sys, "stdout", io.TextIOWrapper(out, write_through=True))
+        patch.setattr(sys, "stderr", err)
+        if asks:
+            patch.setattr("bark_cli.cli.ask.is_terminal", lambda: True)
+        code = main(command.words)
+        sys.stdout.flush()
+        return code, out.getvalue(), err.getvalue()
+
+
+def check(command: Command, out: bytes, heard: FakePortAudio) -> None:
+    """What it was to leave is there."""
+    verb, output = command.words[0], command.value("-o", "--output")
+    if "--dry-run" in command.words:
+        assert out
+        return
+    if "--json" in command.words:
+        json.loads(out)
+    if output == "-":
+        assert len(out) > 10_000
+    elif output is not None and Path(output).is_dir():
+        assert any(path.suffix[1:] in SOUNDS for path in Path(output).rglob("*"))
+    elif output is not None:
+        assert soundfile.info(output).duration > 0.2
+    elif verb in ("say", "play") or command.words[:2] == ["voices", "preview"]:
+        assert len(heard.heard) > 2_000
+    for written in (command.value("--save-voice"), command.value("--plot")):
+        assert written is None or Path(written).stat().st_size > 500
+
+
+def test_the_first_command_as_it_is_typed(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^pip install \. && (bark .*)$", README, re.MULTILINE)
+    done = process(["-m", "bark_cli", *shlex.split(line)[1:]], tmp_path)
     assert done.returncode == 0, done.stderr
-    wave, _ = soundfile.read(io.BytesIO(done.stdout))
-    assert len(wave) > 12_000
+    assert 0.5 < soundfile.info(tmp_path / "hello.wav").duration < 14
 
 
 def test_python_example_runs(tmp_path: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    done = run(["-c", example], tmp_path)
+    done = process(["-c", example], tmp_path)
     assert done.returncode == 0, done.stderr
     assert soundfile.info(tmp_path / "hello.wav").samplerate == 24_000
     assert float(done.stdout) > 0.5
+
+
+def process(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
