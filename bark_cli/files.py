@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bark_cli.errors import OutputError
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def check_target(path: Path, *, force: bool = False) -> None:
@@ -91,6 +94,11 @@ def told_of(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether there is no room, on the disk or in the user's share of it."""
+    return error.errno in _FULL
 
 
 def _exists(path: Path) -> str:

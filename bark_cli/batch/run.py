@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -18,15 +17,13 @@ from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, place
 from bark_cli.batch.plan import Reader, read_item
 from bark_cli.errors import BarkError, TextError
-from bark_cli.files import write_whole
+from bark_cli.files import is_disk_full, write_whole
 from bark_cli.interrupts import uninterrupted
 from bark_cli.narration import Narration, narrate
 from bark_cli.narration import Spoken as SpokenPiece
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
 from bark_cli.timeline import Timeline
-
-_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,7 +147,7 @@ class _Workshop:
         except BarkError as error:
             del self._jobs[spoken.narration]
             _abandon(job)
-            if _is_disk_full(error):
+            if _is_for_lack_of_room(error):
                 raise
             yield Failed(task=job.task, error=error)
 
@@ -212,9 +209,9 @@ def _abandon(job: _Job) -> None:
         job.sink = None
 
 
-def _is_disk_full(error: BaseException | None) -> bool:
+def _is_for_lack_of_room(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        if isinstance(error, OSError) and is_disk_full(error):
             return True
         error = error.__cause__
     return False

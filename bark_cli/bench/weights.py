@@ -12,7 +12,8 @@ from torch import Tensor
 
 from bark_cli.checkpoint import Checkpoint, expected_shapes
 from bark_cli.hub import nano_folder
-from bark_cli.tokens import BarkConfig, CoarseConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.published import published_config
+from bark_cli.tokens import BarkConfig, GPTConfig
 
 SIZES = {"small": (12, 12, 768), "large": (24, 16, 1024)}  # layers, heads, width, as Suno trained them
 BLOCK = 1_000_003  # numbers drawn; a prime, so that no two rows of a matrix begin at the same one
@@ -20,23 +21,18 @@ STD = 0.02  # of a fresh GPT's weights
 
 
 def random_config(size: str) -> BarkConfig:
-    """Suno's Bark of that size; its vocabularies, rates and windows are the defaults of our configuration."""
+    """Suno's Bark of that size."""
     n_layer, n_head, n_embd = SIZES[size]
+    large = published_config()
 
-    def gpt(inputs: int, outputs: int) -> GPTConfig:
-        return GPTConfig(
-            n_layer=n_layer,
-            n_head=n_head,
-            n_embd=n_embd,
-            input_vocab_size=inputs,
-            output_vocab_size=outputs,
-        )
+    def sized(gpt: GPTConfig) -> GPTConfig:
+        return replace(gpt, n_layer=n_layer, n_head=n_head, n_embd=n_embd)
 
-    fine = replace(gpt(1_056, 1_056), norm_bias=True, n_codes_total=8)
-    return BarkConfig(
-        semantic=SemanticConfig(gpt=gpt(129_600, 10_048)),
-        coarse=CoarseConfig(gpt=gpt(12_096, 12_096)),
-        fine=FineConfig(gpt=fine),
+    return replace(
+        large,
+        semantic=replace(large.semantic, gpt=sized(large.semantic.gpt)),
+        coarse=replace(large.coarse, gpt=sized(large.coarse.gpt)),
+        fine=replace(large.fine, gpt=sized(large.fine.gpt)),
     )
 
 

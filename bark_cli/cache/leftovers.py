@@ -15,8 +15,15 @@ from bark_cli import hub
 from bark_cli.cache.listing import bytes_of
 from bark_cli.cache.removal import REMOVING
 from bark_cli.errors import BarkError, ModelError, OptionError
-from bark_cli.hub.conversions import ABANDONED_S, SCRATCH, conversions
-from bark_cli.hub.manifest import ORIGINAL_FOLDER, build_folder, is_original, stray_folders, write_manifest
+from bark_cli.hub.conversions import ABANDONED_S, conversions
+from bark_cli.hub.manifest import (
+    ORIGINAL_FOLDER,
+    SCRATCH,
+    build_folder,
+    is_original,
+    stray_folders,
+    write_manifest,
+)
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
 _DOWNLOAD = "an interrupted download"

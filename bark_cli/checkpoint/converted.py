@@ -21,12 +21,12 @@ from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import ModelError
 from bark_cli.hub.conversions import (
     ABANDONED_S,
-    SCRATCH,
     Source,
     conversion_folder,
     replaced_folders,
     write_source,
 )
+from bark_cli.hub.manifest import SCRATCH
 
 
 def _silent(_: str) -> None:
@@ -67,9 +67,16 @@ def open_checkpoint(
     try:
         _write(original, target, source)
     except (OSError, ModelError) as error:
-        note(f"the converted model was not kept ({error}); every start will read {folder} itself")
+        note(f"the converted model was not kept ({_reason(error)}); every start will read {folder} itself")
         return rounded_to_int8(original) if storage == "int8" else original
     return _kept(target, source) or original
+
+
+def _reason(error: OSError | ModelError) -> str:
+    """What was refused, in words and without the system's number for it."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def _kept(target: Path, source: Source) -> Checkpoint | None:

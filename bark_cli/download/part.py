@@ -6,7 +6,6 @@ version of the file has another name, and so is never gone on with.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -18,10 +17,10 @@ from typing import Any
 from bark_cli.download.failures import AGAIN
 from bark_cli.download.remote import RemoteFile
 from bark_cli.errors import OutputError
+from bark_cli.files import is_disk_full
 from bark_cli.units import human_bytes
 
 _READ_BYTES = 2**20
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def part_path(file: RemoteFile, target: Path) -> Path:
@@ -141,7 +140,7 @@ def _disk(file: RemoteFile, target: Path, have: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if is_disk_full(error):
             lacking = f"{human_bytes(file.size - have)} more for {file.path} in {target.parent}"
             raise OutputError(f"the disk is full: it takes {lacking}; make room, then {AGAIN}") from error
         reason = error.strerror or error

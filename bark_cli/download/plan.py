@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from bark_cli.download.part import part_path
 from bark_cli.download.remote import RemoteFile, list_files
 from bark_cli.errors import DownloadError, ModelError, OptionError
 from bark_cli.hub import MODELS, SUNO_FILES
+from bark_cli.hub.names import is_repository
 from bark_cli.units import human_bytes
 
 # Meta's own file, which suno-ai/bark fetches too; BARK_ENCODEC_URL names a mirror.
@@ -44,7 +44,6 @@ PINS = {
 SUNO_REPOSITORY = "suno/bark"  # its .pt files of both sizes lie there
 _OPTIMIZED = 3  # weights, and two moments of each in the optimizer's state: how much larger a .pt is
 _MARGIN = 50  # a part of what is written: what a file system takes beside it
-_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +136,7 @@ def make_plan(
     if entry is not None and entry.repository is None:
         raise OptionError(f"{entry.name} is in the package; there is nothing to download")
     repository = entry.repository if entry else what
-    if not repository or not _REPOSITORY.fullmatch(repository):
+    if not repository or not is_repository(repository):
         raise OptionError(_unknown(what))
     if entry and layout == "suno":
         repository = SUNO_REPOSITORY

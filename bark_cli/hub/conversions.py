@@ -16,7 +16,6 @@ from bark_cli.hub import places
 from bark_cli.hub.manifest import FileRecord, record_file
 
 SOURCE_FILE = "source.json"
-SCRATCH = ".writing-"
 ABANDONED_S = 3600  # no write takes so long; what is older was left by a process that was killed
 _VERSION = 1  # of what conversion does; a higher one makes every model be converted anew
 _SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json"}

@@ -22,10 +22,11 @@ from bark_cli.hub.names import stays_inside
 
 MANIFEST_FILE = "manifest.json"
 ORIGINAL_FOLDER = "original"  # in a build: what was fetched, where it is kept
+SCRATCH = ".writing-"  # begins the name of a folder that is being made, of a build or a conversion
 _VERSION = 1
 _MAX_BYTES = 16 * 2**20
 _CHUNK_BYTES = 2**20
-_BUILD = re.compile(r"(?:[0-9a-f]{12}|local)-[0-9a-f]{8}|\.writing-[0-9a-f]{12}")  # and one being made
+_BUILD = re.compile(rf"(?:[0-9a-f]{{12}}|local)-[0-9a-f]{{8}}|{re.escape(SCRATCH)}[0-9a-f]{{12}}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import re
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from bark_cli.errors import MissingModelError, ModelError, OptionError
 from bark_cli.hub import places
 from bark_cli.hub.manifest import build_folder, missing_files, read_manifest
-from bark_cli.hub.names import model_home
+from bark_cli.hub.names import is_repository, model_home
 
 SUNO_FILES = {
     "large": ("text_2.pt", "coarse_2.pt", "fine_2.pt"),
@@ -23,7 +22,6 @@ SUNO_FILES = {
 }
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # read is the first that is there, or its index
 _MAX_INDEX_BYTES = 64 * 2**20  # a real one has some kB
-_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _INSTALL_AGAIN = "install bark_cli again from where you got it (pip install . in its folder)"
 
 
@@ -184,7 +182,7 @@ def _not_found(name: str, as_path: bool) -> ModelError:
             f"model {name} is not on this machine ({here}); fetch it with `bark download {name}`", name
         )
     if as_path:
-        fetch = f", or fetch it with `bark download {name}`" if _REPOSITORY.fullmatch(name) else ""
+        fetch = f", or fetch it with `bark download {name}`" if is_repository(name) else ""
         return ModelError(
             f"{name} is not a folder; give the folder of a model, or a name ({_names()}){fetch}"
         )
@@ -202,7 +200,7 @@ def download_command(name: str) -> str:
 
 def _source_of(name: str) -> str | None:
     """The folder to take a model from again; None: a hub has it."""
-    on_hub = name in MODELS or _REPOSITORY.fullmatch(name) is not None
+    on_hub = name in MODELS or is_repository(name)
     with suppress(ModelError, OptionError):
         manifest = read_manifest(model_home(name))
         if manifest and manifest.revision is None and (Path(manifest.origin).is_dir() or not on_hub):

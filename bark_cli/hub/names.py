@@ -11,6 +11,12 @@ from bark_cli.hub.places import models_home
 # A letter or digit first, so that no part is hidden, an option or ".."; no drive, no backslash, no NUL.
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+def is_repository(name: str) -> bool:
+    """Whether it looks like OWNER/NAME, as a hub calls a repository."""
+    return _REPOSITORY.fullmatch(name) is not None
 
 
 def check_name(name: str, *, parts: int = 2) -> str:
