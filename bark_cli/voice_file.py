@@ -80,6 +80,11 @@ def save_voice(tokens: BarkTokens, path: str | Path, *, force: bool = False) -> 
         OutputError: the file cannot be written; an old one of that name is intact then.
     """
     _check_suffix(Path(path))
+    write_whole(Path(path), voice_bytes(tokens), force=force)
+
+
+def voice_bytes(tokens: BarkTokens) -> bytes:
+    """What a voice file of these tokens holds; the same for the same tokens."""
     stream = io.BytesIO()
     arrays = (tokens.semantic, tokens.coarse, tokens.fine)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -88,7 +93,7 @@ def save_voice(tokens: BarkTokens, path: str | Path, *, force: bool = False) -> 
                 np.lib.format.write_array(
                     member, np.ascontiguousarray(array, dtype=np.int64), allow_pickle=False
                 )
-    write_whole(Path(path), stream.getvalue(), force=force)
+    return stream.getvalue()
 
 
 def _check_suffix(path: Path) -> None:

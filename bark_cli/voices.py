@@ -47,6 +47,14 @@ class VoiceInfo:
     frame_rate_hz: float | None  # None: no model says it
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The .npz file, or those of Transformers' three .npy files that are there."""
+        if self.path.suffix.lower() == ".npz":
+            return (self.path,)
+        parts = (self.path.with_name(f"{self.path.name}_{key}.npy") for key in KEYS)
+        return tuple(part for part in parts if part.is_file())
+
+    @property
     def language(self) -> str | None:
         """Two-letter code, where the name says it."""
         match = _LANGUAGE.search(self.name)
@@ -109,7 +117,7 @@ def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
     """
     found: dict[str, VoiceInfo] = {}
     suno = _npz_voices(presets_home(), "suno", CoarseConfig.rate_hz) if _speaks_sunos(model_folder) else ()
-    for info in (*_model_voices(model_folder), *_shipped_voices(), *suno, *own_voices(model_folder)):
+    for info in (*model_voices(model_folder), *_shipped_voices(), *suno, *own_voices(model_folder)):
         found.setdefault(info.name, info)
     return list(found.values())
 
@@ -129,8 +137,8 @@ def _speaks_sunos(model_folder: Path | None) -> bool:
     return model_folder is None or can_speak_presets(config_in(model_folder))
 
 
-def _model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
-    """The voices beside a model's weights, in whichever of the three layouts."""
+def model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
+    """The voices beside a model's weights, in whichever of the three layouts; of a name the first counts."""
     if folder is None:
         return
     folder = folder.resolve()
@@ -141,6 +149,12 @@ def _model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
         yield VoiceInfo(name, "model", info.path, rate)
     yield from _npy_voices(folder / "speaker_embeddings", rate)
     yield from _npz_voices(folder / "assets" / "prompts", "model", rate)
+
+
+def place_in_model(name: str) -> str:
+    """Where in a model's folder the voice of that name lies, with /, so that it is called so there."""
+    # what lies flat in voices/ would be called after the folder
+    return f"{'voices' if '/' in name else 'assets/prompts'}/{name}.npz"
 
 
 def _shipped_voices() -> Iterator[VoiceInfo]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -16,8 +17,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from conftest import make_tiny_config, tiny_voice, write_voice
 from local_hub import Faults, LocalHub
 
 from bark_cli import hub
@@ -28,7 +31,10 @@ from bark_cli.download.part import part_path
 from bark_cli.errors import DownloadError, ModelError, OutputError
 from bark_cli.hub.conversions import conversions
 from bark_cli.hub.manifest import build_folder
+from bark_cli.published import config_in
 from bark_cli.units import human_bytes
+from bark_cli.voice_file import KEYS, read_voice_file
+from bark_cli.voices import model_voices
 
 REPOSITORY = "me/tiny"
 WEIGHTS = f"{REPOSITORY}/model.safetensors"
@@ -79,6 +85,17 @@ def is_whole_and_alone() -> bool:
     return installed(make_plan(REPOSITORY), False) is not None
 
 
+def voices_in(folder: Path) -> dict[str, list[Any]]:
+    """A model's own voices, as they are spoken, by name."""
+    config = config_in(folder)
+    found = {info.name: read_voice_file(info.path, info.name, config) for info in model_voices(folder)}
+    return {name: [v.semantic.tolist(), v.coarse.tolist(), v.fine.tolist()] for name, v in found.items()}
+
+
+def voices_of(name: str) -> dict[str, list[Any]]:
+    return voices_in(hub.resolve_model(name).folder)
+
+
 def resumed_at(local_hub: LocalHub) -> int:
     """Where the last download that went on did so; what is sent and not yet received is not ours to count."""
     ranges = [request.range for request in local_hub.requests if request.range]
@@ -122,9 +139,59 @@ def test_originals_are_kept_if_asked_for(tiny_hub: LocalHub, tiny_files: dict[st
 
 def test_a_folder_brings_its_voices(tiny_model: Path) -> None:
     manifest, _ = install(make_plan("mine", source=tiny_model))
-    found = build_folder(hub.model_home("mine"), manifest) / "voices" / "ann.npz"
-    assert found.read_bytes() == (tiny_model / "voices" / "ann.npz").read_bytes()
-    assert "voices/ann.npz" in [file.path for file in manifest.files]
+    assert "voices/tiny/ann.npz" in [file.path for file in manifest.files]
+    assert voices_of("mine") == voices_in(tiny_model) != {}
+
+
+def test_voices_of_every_layout_keep_their_names(tiny_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "mine")
+    voice = tiny_voice(make_tiny_config(), seed=8)
+    for place in ("voices/deep/bob", "assets/prompts/announcer", "assets/prompts/v2/en_speaker_6"):
+        write_voice(folder / f"{place}.npz", voice)
+    for name in ("de_speaker_0", "v2/de_speaker_0"):
+        for key, tokens in zip(KEYS, (voice.semantic, voice.coarse, voice.fine), strict=True):
+            path = folder / "speaker_embeddings" / f"{name}_{key}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, tokens)
+    install(make_plan("mine", source=folder))
+    assert {*voices_of("mine")} == {
+        *("mine/ann", "deep/bob", "announcer", "v2/en_speaker_6", "de_speaker_0", "v2/de_speaker_0")
+    }
+    assert voices_of("mine") == voices_in(folder)
+
+
+def test_only_checked_voices_come_along(tiny_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "mine")
+    shutil.copyfile(folder / "voices" / "ann.npz", folder / "voices" / "more.npz")
+    with zipfile.ZipFile(folder / "voices" / "more.npz", "a") as archive:
+        archive.writestr("code.py", "print()")
+    (folder / "speaker_embeddings").mkdir()
+    np.save(folder / "speaker_embeddings" / "half_semantic_prompt.npy", np.zeros(5, int))
+    steps: list[Step] = []
+    assert install(make_plan("mine", source=folder), listener=steps.append)[1]
+    assert [*voices_of("mine")] == ["mine/ann"]
+    skipped = [step.words for step in steps if step.kind == "skip"]
+    assert ["more.npz" in skipped[0], "half" in skipped[1], len(skipped)] == [True, True, 2]
+    assert not install(make_plan("mine", source=folder))[
+        1
+    ]  # no reason to begin anew
+
+
+def test_voices_that_come_change_or_go_make_it_another_model(tiny_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "mine")
+
+    def changed() -> bool:
+        return install(make_plan("mine", source=folder))[1]
+
+    assert [changed(), changed()] == [True, False]
+    added = folder / "assets" / "prompts" / "me.npz"
+    for seed in (8, 9):
+        write_voice(added, tiny_voice(make_tiny_config(), seed=seed))
+        assert [changed(), changed()] == [True, False]
+        assert voices_of("mine") == voices_in(folder)
+    added.unlink()
+    assert [changed(), changed()] == [True, False]
+    assert [*voices_of("mine")] == ["mine/ann"]
 
 
 def test_a_new_revision_replaces_the_old_one(tiny_hub: LocalHub, tiny_files: dict[str, bytes]) -> None:

@@ -6,7 +6,6 @@ counts once its manifest is written. Until then the old one does; the originals 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
@@ -25,11 +24,14 @@ from bark_cli.download.plan import Plan, PlannedFile, look_again
 from bark_cli.download.remote import RemoteFile
 from bark_cli.download.room import check_room
 from bark_cli.download.transfer import fetch
+from bark_cli.download.voices import record_voices, take_voices
 from bark_cli.errors import ModelError, OptionError, OutputError
+from bark_cli.files import is_disk_full
 from bark_cli.hub import FileRecord, Manifest
 from bark_cli.hub.conversions import conversions_of
 from bark_cli.hub.manifest import (
     ORIGINAL_FOLDER,
+    SCRATCH,
     build_folder,
     damaged_files,
     is_original,
@@ -37,19 +39,16 @@ from bark_cli.hub.manifest import (
     stray_folders,
 )
 
-SCRATCH = ".writing-"
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-
 
 @dataclass(frozen=True)
 class Step:
     """How far something is; told again and again while it goes on."""
 
-    kind: Literal["begin", "wait", "check", "fetch", "pause", "convert", "int8"]
+    kind: Literal["begin", "wait", "check", "fetch", "pause", "convert", "skip", "int8"]
     file: str = ""  # that is fetched or checked
     done: int = 0  # bytes
     total: int = 0
-    words: str = ""  # what begins, or why it pauses
+    words: str = ""  # what begins, why it pauses, what is left out
 
 
 Listener = Callable[[Step], None]
@@ -120,11 +119,20 @@ def _is_planned(manifest: Manifest, plan: Plan, keep_original: bool) -> bool:
     same = (manifest.origin, manifest.revision) == (plan.origin, plan.revision)
     if not same or (manifest.layout == "suno") != (plan.layout == "suno"):
         return False
-    if _sizes(manifest.fetched) != _sizes(plan.files):
+    fetched, voices = manifest.fetched[: len(plan.files)], manifest.fetched[len(plan.files) :]
+    if _sizes(fetched) != _sizes(plan.files) or not all(map(_is_unchanged, plan.files, fetched)):
         return False
-    if not all(map(_is_unchanged, plan.files, manifest.fetched)):
+    if voices != _records_of_voices(plan):
         return False
     return plan.revision is None or not keep_original or any(map(is_original, manifest.files))
+
+
+def _records_of_voices(plan: Plan) -> tuple[FileRecord, ...] | None:
+    """The files of the voices in the plan's folder; None where one cannot be read."""
+    try:
+        return record_voices(plan)
+    except OSError:
+        return None
 
 
 def _sizes(files: tuple[FileRecord, ...] | tuple[PlannedFile, ...]) -> list[tuple[str, int]]:
@@ -148,7 +156,7 @@ def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
     with _scratch(plan.home) as scratch:
         listener(Step("convert"))
         layout = convert(plan, scratch)
-        _take_voices(plan, scratch)
+        take_voices(plan, scratch, lambda words: listener(Step("skip", words=words)))
         if keep_original:
             _keep(plan, scratch / ORIGINAL_FOLDER)
         paths = sorted(path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file())
@@ -158,7 +166,7 @@ def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
             origin=plan.origin,
             revision=plan.revision,
             layout=layout,
-            fetched=fetched,
+            fetched=(*fetched, *record_voices(plan)),
             files=tuple(record_file(scratch, path) for path in paths),
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             bark_version=_version(),
@@ -225,15 +233,6 @@ def _link(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _take_voices(plan: Plan, scratch: Path) -> None:
-    """Copy the voices that a folder of the user's has for its model."""
-    voices = Path(plan.origin, "voices")
-    for source in sorted(voices.rglob("*.npz")) if plan.revision is None else ():
-        target = scratch / "voices" / source.relative_to(voices)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-
-
 def _keep(plan: Plan, folder: Path) -> None:
     """Have what was fetched also in `folder`; what lies elsewhere stays there."""
     folder.mkdir()
@@ -278,7 +277,7 @@ def _disk(plan: Plan) -> Iterator[None]:
         yield
     except OSError as error:
         home = hub.bark_home()
-        if error.errno in _FULL:
+        if is_disk_full(error):
             raise OutputError(f"the disk is full ({home}); make room {again}") from error
         raise OutputError(
             f"{error.filename or home}: {error.strerror or error}; mend that {again}"
