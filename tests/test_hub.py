@@ -93,6 +93,8 @@ def test_an_installation_without_nano_says_how_to_mend_it(nano: Path) -> None:
 def test_home_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert bark_home() == tmp_path / "cache" / "bark_cli"
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/x")  # as a file of settings gives it, which no shell expands
+    assert bark_home() == Path.home() / "x" / "bark_cli"
     monkeypatch.setenv("BARK_HOME", str(tmp_path / "mine"))
     assert bark_home() == tmp_path / "mine"
 

@@ -16,7 +16,8 @@ from local_hub import LocalHub
 from small_models import write_layout
 
 from bark_cli.cli import main
-from bark_cli.hub import find_model
+from bark_cli.download import download
+from bark_cli.hub import find_model, model_home
 
 SAY = ["say", "hello", "-m", "small", "-o"]
 
@@ -52,10 +53,20 @@ def at_a_terminal(arguments: list[str], answer: str, environment: dict[str, str]
 def test_yes_downloads_and_speaks(hub: LocalHub, tmp_path: Path) -> None:
     code, printed = at_a_terminal([*SAY, str(tmp_path / "out.wav")], "y", hub.environment())
     assert code == 0, printed
-    assert "Model small is not on this machine:" in printed
+    assert "Model small is not on this machine (installed: nano): " in printed
     assert "to download from suno/bark-small" in printed
     assert soundfile.info(tmp_path / "out.wav").duration > 0
     assert find_model("small") is not None
+
+
+def test_a_damaged_model_is_not_said_to_be_missing(hub: LocalHub, tmp_path: Path) -> None:
+    manifest = download("small")
+    weights = model_home("small") / manifest.build / "model.safetensors"
+    weights.unlink()
+    code, printed = at_a_terminal([*SAY, str(tmp_path / "out.wav")], "n", hub.environment())
+    assert code == 1
+    assert "Model small is damaged (model.safetensors is missing): " in printed
+    assert "not on this machine" not in printed
 
 
 @pytest.mark.parametrize("answer", ["n", "", "what?"])

@@ -252,17 +252,19 @@ def test_show_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+@pytest.mark.parametrize(("answer", "stays"), [("y\n", False), ("n\n", True), ("\n", True), ("", True)])
 def test_rm_asks_at_a_terminal(
-    file: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, answer: str, code: int
+    file: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, answer: str, stays: bool
 ) -> None:
     keep_voice(file, "me")
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdin.readline", lambda: answer, raising=False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    assert main(["voices", "rm", "me"]) == code
-    assert "[y/N]" in capsys.readouterr().err
-    assert (home / "voices" / "me.npz").exists() is bool(code)
+    assert main(["voices", "rm", "me"]) == 0
+    said = capsys.readouterr().err
+    assert "[y/N]" in said
+    assert ("bark: nothing was removed" in said) is stays
+    assert (home / "voices" / "me.npz").exists() is stays
 
 
 def test_preview_is_the_history_itself(

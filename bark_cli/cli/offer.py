@@ -29,22 +29,23 @@ def resolve_or_offer(models: Iterable[str | None], *, may_ask: bool = True) -> l
         try:
             found.append(resolve_model(model))
         except MissingModelError as error:
-            if not may_ask or is_offline() or not is_terminal() or not _download_if_wanted(error.name):
+            if not may_ask or is_offline() or not is_terminal() or not _download_if_wanted(error):
                 raise
             found.append(resolve_model(model))
     return found
 
 
-def _download_if_wanted(name: str) -> bool:
-    """Say what the model takes, ask, and download it if the answer is yes."""
+def _download_if_wanted(missing: MissingModelError) -> bool:
+    """Say what is wrong and what the model takes, ask, and download it if the answer is yes."""
     from bark_cli.cli.download import fetch_model, plan_model
 
     try:
-        plan = plan_model(name)
+        plan = plan_model(missing.name)
     except DownloadError as error:
         note(str(error))
         return False
-    if not confirm(f"Model {name} is not on this machine: {plan.summary}. Download it now?"):
+    what = str(missing).rpartition("; ")[0]  # without the command, which is what the question offers
+    if not confirm(f"{what[:1].upper()}{what[1:]}: {plan.summary}. Download it now?"):
         return False
     fetch_model(plan)
     return True

@@ -82,7 +82,7 @@ def remove(
 
     info = find_own_voice(voice)
     if not yes and not confirm(f"Remove voice {info.name} ({info.path})?"):
-        note(f"voice {info.name} is still there")
-        raise typer.Exit(1)
+        note("nothing was removed")
+        return
     remove_voice(info)
     note(f"voice {info.name} is removed")

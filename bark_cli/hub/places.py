@@ -15,7 +15,7 @@ _YES = {"1", "on", "yes", "true"}  # as huggingface_hub reads its flags
 def cache_home() -> Path:
     """The platform's folder for caches."""
     if configured := os.environ.get("XDG_CACHE_HOME"):
-        return Path(configured)
+        return Path(configured).expanduser()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     if sys.platform == "win32":
