@@ -31,6 +31,7 @@ from bark_cli.errors import MissingModelError, ModelError, OptionError
 from bark_cli.hub import Manifest, bark_home, model_home, read_manifest, resolve_model, write_manifest
 from bark_cli.hub.conversions import Source, conversion_folder, write_source
 from bark_cli.hub.manifest import build_folder, record_file
+from bark_cli.hub.presets import PRESETS_PLACE
 
 BUILD = "0123456789ab-01234567"
 FILES = {
@@ -203,7 +204,43 @@ def test_a_file_is_counted_once_however_often_it_is_linked(tmp_path: Path) -> No
     (folder / "c").symlink_to(folder / "a")
     (folder / "dangling").symlink_to(folder / "nowhere")
     assert bytes_of(folder) == bytes_of(folder, folder / "c") == 5
-    assert bytes_of(folder / "nowhere") == 0
+    assert bytes_of(folder / "nowhere") == bytes_of(folder / "c") == 0
+    assert bytes_of(folder / "c", behind_links=True) == bytes_of(folder, behind_links=True) == 5
+
+
+def test_the_users_own_files_do_not_count_where_a_download_links_to_them() -> None:
+    own = fill(Path.home() / "elsewhere") / "model.safetensors"
+    stage = interrupted()
+    before = bytes_of(bark_home())
+    (stage / "model.safetensors").symlink_to(own)
+    make_old(stage)
+    assert bytes_of(bark_home()) == before
+    assert [one.bytes for one in find_leftovers()] == [before]
+
+
+def test_a_model_of_links_has_its_size_and_frees_none_of_it() -> None:
+    fill(hub.models_home() / "mine")
+    weights = hub.models_home() / "mine" / "model.safetensors"
+    weights.rename(Path.home() / "weights")
+    weights.symlink_to(Path.home() / "weights")
+    [model], freed = find_cached("mine"), plan_removal("mine").bytes
+    assert (model.bytes, model.bytes - freed) == (
+        sum(map(len, FILES.values())),
+        len(FILES["model.safetensors"]),
+    )
+
+
+def test_what_is_listed_is_found_checked_and_removed() -> None:
+    installed("a--b", revision=None)
+    installed("me/other")
+    fill(hub.models_home() / "x--y")
+    fill(hub.models_home() / "odd--")
+    assert names() == ["nano", "a--b", "me/other", "odd--", "x/y"]
+    assert [ref.name for ref in hub.installed_models()] == names()
+    for name in names()[1:]:
+        assert not check(name).damages
+        remove(plan_removal(name))
+    assert names() == ["nano"]
 
 
 def test_finding_by_name_and_by_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,6 +548,22 @@ def test_a_download_that_runs_is_left_alone() -> None:
         assert [one.in_use for one in find_leftovers()] == [True, True]
         assert not any(remove_leftover(one) for one in before)
     assert len(find_leftovers()) == 2
+
+
+def test_a_model_called_presets_and_sunos_voices_do_not_wait_for_each_other() -> None:
+    for name in ("presets", PRESETS_PLACE):
+        stage = hub.downloads_home() / name
+        stage.mkdir(parents=True)
+        (stage / "file").write_bytes(b"half")
+        make_old(stage)
+    with held_elsewhere("presets"):
+        assert {one.path.name: one.in_use for one in find_leftovers()} == {"presets": True, "_presets": False}
+    with held_elsewhere(PRESETS_PLACE):
+        found = find_leftovers()
+        assert {one.path.name: one.in_use for one in found} == {"presets": False, "_presets": True}
+        assert [remove_leftover(one) for one in found] == [one.path.name == "presets" for one in found]
+    with pytest.raises(OptionError):
+        hub.check_name(PRESETS_PLACE)
 
 
 def test_a_leftover_that_has_become_a_model_meanwhile_is_kept() -> None:

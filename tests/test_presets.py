@@ -113,7 +113,7 @@ def test_all_of_them(local_hub: LocalHub) -> None:
         np.testing.assert_array_equal(found.semantic, voice_of(name).semantic)
         np.testing.assert_array_equal(found.coarse, voice_of(name).coarse)
         np.testing.assert_array_equal(found.fine, voice_of(name).fine)
-    assert not (downloads_home() / "presets").exists()
+    assert not (downloads_home() / "_presets").exists()
     assert verify_presets() == []
     local_hub.forget()
     assert fetch_presets().kept == VOICE_NAMES
@@ -191,7 +191,7 @@ def test_a_pickle_from_the_hub_does_not_run(
     assert name == "announcer"
     assert "(a pickle)" in reason
     assert not (tmp_path / "canary").exists()
-    assert not list((downloads_home() / "presets").glob("announcer*"))
+    assert not list((downloads_home() / "_presets").glob("announcer*"))
     np.load(io.BytesIO(hostile), allow_pickle=True)  # the trap is a real one
     assert (tmp_path / "canary").exists()
 

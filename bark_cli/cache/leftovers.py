@@ -24,6 +24,7 @@ from bark_cli.hub.manifest import (
     stray_folders,
     write_manifest,
 )
+from bark_cli.hub.presets import PRESETS_PLACE
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
 _DOWNLOAD = "an interrupted download"
@@ -133,9 +134,11 @@ def _scratch() -> Iterator[Leftover]:
 
 
 def _name(path: Path) -> str | None:
-    """The model whose folder in models/ or downloads/ this is."""
+    """The model whose folder in models/ or downloads/ this is, or whose lock guards it."""
+    if path.name == PRESETS_PLACE:
+        return PRESETS_PLACE
     with suppress(OptionError):
-        return hub.check_name(path.name.replace("--", "/", 1))
+        return hub.check_name(hub.name_of(path))
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -47,8 +48,8 @@ class CachedModel:
 
 def list_models() -> list[CachedModel]:
     """All models by their names, best first, then folders elsewhere of which a conversion is kept."""
-    homes = [path.name for path in sorted(hub.models_home().glob("*")) if path.is_dir()]
-    names = [*hub.MODELS, *(name for home in homes if (name := home.replace("--", "/", 1)) not in hub.MODELS)]
+    homes = [path for path in sorted(hub.models_home().glob("*")) if path.is_dir()]
+    names = [*hub.MODELS, *(name for home in homes if (name := hub.name_of(home)) not in hub.MODELS)]
     found = [model for name in names for model in _every(name)]
     kept = conversions()
     models = [replace(model, conversions=tuple(one for one in kept if _is_of(one, model))) for model in found]
@@ -73,14 +74,14 @@ def find_cached(name: str) -> list[CachedModel]:
     return found
 
 
-def bytes_of(*paths: Path) -> int:
-    """Bytes of files and folders, those behind links to files included, each file counted once."""
+def bytes_of(*paths: Path, behind_links: bool = False) -> int:
+    """Bytes of files and folders, each file counted once, those that links lead to only if asked for."""
     seen: dict[tuple[int, int], int] = {}
     for path in paths:
         for file in (path, *path.rglob("*")):
             with suppress(OSError):
-                status = file.stat()
-                if file.is_file():
+                status = file.stat() if behind_links else file.lstat()
+                if stat.S_ISREG(status.st_mode):
                     seen[status.st_dev, status.st_ino] = status.st_size
     return sum(seen.values())
 
@@ -116,7 +117,12 @@ def _ours(name: str, home: Path, found: list[hub.ModelRef]) -> Iterator[CachedMo
     if whole or any(path.is_file() and not path.name.startswith(".") for path in home.iterdir()):
         damage = None if whole else "it lacks files that a model has"
         yield replace(
-            model, place="own", size=whole.size if whole else None, layout=_layout(home), damage=damage
+            model,
+            place="own",
+            size=whole.size if whole else None,
+            layout=_layout(home),
+            own_bytes=bytes_of(home, behind_links=True),  # the model's, wherever its files lie
+            damage=damage,
         )
 
 
@@ -137,7 +143,7 @@ def _of_others(ref: hub.ModelRef) -> CachedModel:
         size=size,
         layout="suno" if size else _layout(folder),
         revision=folder.name if place == "huggingface" else None,
-        own_bytes=bytes_of(*paths),
+        own_bytes=bytes_of(*paths, behind_links=True),  # huggingface_hub's snapshots are links
     )
 
 

@@ -22,11 +22,10 @@ from bark_cli.download.transfer import fetch
 from bark_cli.errors import DownloadError, ModelError, OutputError, VoiceError
 from bark_cli.hub import FileRecord, Manifest, downloads_home, locked, presets_home, write_manifest
 from bark_cli.hub.manifest import record_file
-from bark_cli.hub.presets import presets_manifest, verify_presets
+from bark_cli.hub.presets import PRESETS_PLACE, presets_manifest, verify_presets
 from bark_cli.published import VOICE_NAMES, published_config
 from bark_cli.voice_file import KEYS, MAX_BYTES, read_voice_file, save_voice
 
-NAME = "presets"  # of their lock, and of their folder in downloads/
 REPOSITORY = "suno/bark"
 _FOLDER = "speaker_embeddings/"
 _AT_ONCE = 8
@@ -63,7 +62,7 @@ def fetch_presets(listener: Listener = lambda _: None, *, patience: Patience | N
     """
     if len(whole := _whole()) == len(VOICE_NAMES):  # for which neither a network nor a lock is needed
         return _report(whole, (), {})
-    with locked(NAME, lambda: listener(Step("wait", "Suno's voices"))):
+    with locked(PRESETS_PLACE, lambda: listener(Step("wait", "Suno's voices"))):
         whole = _whole()  # another process may have fetched them meanwhile
         missing = [name for name in VOICE_NAMES if name not in whole]
         if not missing:
@@ -130,7 +129,7 @@ class _Run:
                 raise
         self._save()
         if not self.failed:
-            shutil.rmtree(downloads_home() / NAME, ignore_errors=True)
+            shutil.rmtree(downloads_home() / PRESETS_PLACE, ignore_errors=True)
         return _report(here, self.fetched, self.failed)
 
     def _take(self, name: str, task: Future[_Preset]) -> None:
@@ -162,7 +161,7 @@ class _Run:
             return
         presets = [self.whole[name] for name in VOICE_NAMES if name in self.whole]
         manifest = Manifest(
-            name=NAME,
+            name="presets",
             build=presets_home().name,  # they lie beside the manifest
             origin=REPOSITORY,
             revision=self.listing.commit,
@@ -201,7 +200,7 @@ def _bring(
         VoiceError: it is no voice of Suno's models, or would run code.
         OutputError: the disk refuses.
     """
-    stage = downloads_home() / NAME
+    stage = downloads_home() / PRESETS_PLACE
     records = []
     for path, file in zip(_paths(name), files, strict=True):
         if file is None or file.size > MAX_BYTES:

@@ -18,6 +18,7 @@ from bark_cli.hub.models import (
     find_model,
     find_models,
     installed_models,
+    name_of,
     resolve_model,
 )
 from bark_cli.hub.names import check_name, model_home
@@ -66,6 +67,7 @@ __all__ = [
     "locked",
     "model_home",
     "models_home",
+    "name_of",
     "nano_folder",
     "presets_home",
     "read_manifest",

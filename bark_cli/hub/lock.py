@@ -9,11 +9,13 @@ from pathlib import Path
 from bark_cli.errors import ModelError
 from bark_cli.hub.names import model_home
 from bark_cli.hub.places import bark_home
+from bark_cli.hub.presets import PRESETS_PLACE
 
 
 def lock_file(name: str) -> Path:
     """The file that is locked; it stays, and that it is there says that the name was once installed."""
-    return bark_home() / "locks" / f"{model_home(name).name}.lock"
+    place = name if name == PRESETS_PLACE else model_home(name).name
+    return bark_home() / "locks" / f"{place}.lock"
 
 
 def is_locked(name: str) -> bool:
@@ -36,8 +38,9 @@ def is_locked(name: str) -> bool:
 
 @contextmanager
 def locked(name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of the model called `name`; `on_wait` is called once where another process has it.
+    """Hold the lock of the model called `name`, or of Suno's voices (PRESETS_PLACE).
 
+    `on_wait` is called once where another process has it.
     It is the system's own lock on an open file (flock; LockFileEx on Windows), which ends with the process.
 
     Raises:

@@ -14,7 +14,7 @@ from pathlib import Path
 from bark_cli.errors import MissingModelError, ModelError, OptionError
 from bark_cli.hub import places
 from bark_cli.hub.manifest import build_folder, missing_files, read_manifest
-from bark_cli.hub.names import is_repository, model_home
+from bark_cli.hub.names import is_name, is_repository, model_home
 
 SUNO_FILES = {
     "large": ("text_2.pt", "coarse_2.pt", "fine_2.pt"),
@@ -61,9 +61,18 @@ def installed_models() -> list[ModelRef]:
     With SUNO_USE_SMALL_MODELS small comes before large, as it does in suno-ai/bark.
     """
     order = sorted(MODELS, key=lambda name: name != "small") if _prefers_small() else list(MODELS)
-    others = [path.name.replace("--", "/", 1) for path in sorted(places.models_home().glob("*"))]
+    others = [name_of(path) for path in sorted(places.models_home().glob("*"))]
     names = [*order, *(name for name in others if name not in MODELS)]
     return [ref for name in names if (ref := find_model(name)) is not None]
+
+
+def name_of(home: Path) -> str:
+    """What the model in models/<home> is called: its manifest says it, else the folder's name does."""
+    with suppress(ModelError, OptionError):
+        if (manifest := read_manifest(home)) and model_home(manifest.name).name == home.name:
+            return manifest.name
+    owned = home.name.replace("--", "/", 1)
+    return owned if is_name(owned) else home.name
 
 
 def _prefers_small() -> bool:

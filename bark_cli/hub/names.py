@@ -25,12 +25,17 @@ def check_name(name: str, *, parts: int = 2) -> str:
     Raises:
         OptionError: it is empty, or could lead out of the folder that it is to lie in.
     """
-    pieces = name.split("/")
-    if len(pieces) <= parts and all(map(_is_plain, pieces)):
+    if is_name(name, parts=parts):
         return name
     raise OptionError(
         f"{name!r} cannot be a name; use letters, digits, - _ . in at most {parts} parts with / between"
     )
+
+
+def is_name(name: str, *, parts: int = 2) -> bool:
+    """Whether `name` is at most `parts` plain names with / between them."""
+    pieces = name.split("/")
+    return len(pieces) <= parts and all(map(_is_plain, pieces))
 
 
 def _is_plain(part: str) -> bool:

@@ -8,6 +8,9 @@ from bark_cli.errors import ModelError
 from bark_cli.hub.manifest import MANIFEST_FILE, Damage, Manifest, damaged_files, read_manifest
 from bark_cli.hub.places import bark_home, presets_home
 
+# Of their lock, and of their folder in downloads/; no model can be called so (hub/names.py).
+PRESETS_PLACE = "_presets"
+
 
 def presets_manifest() -> Manifest | None:
     """What was fetched; None if nothing was.
