@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bark_cli import semantic
 from bark_cli.errors import GenerationError, OptionError
 from bark_cli.progress import Listener
-from bark_cli.steps import Job
+from bark_cli.steps import Aside, Job
 from bark_cli.takes import Verdict, judge
 from bark_cli.tokens import BarkConfig
 from bark_cli.utterance import Samples, Spoken, Utterance, speak
@@ -27,7 +28,7 @@ class Attempts:
         OptionError: no take at all, or fewer retries than none.
     """
 
-    takes: int = 1  # of which the best is kept
+    takes: int = 1  # of which the best is kept; several are listened to, if there is a judge of words
     retries: int = 0  # more than that, while none is free of problems
 
     def __post_init__(self) -> None:
@@ -78,12 +79,24 @@ def attempt(
     config: BarkConfig,
     attempts: Attempts,
     expected_s: Callable[[], float],
+    words_right: Callable[[Samples], float | None],
     listener: Listener | None = None,
     on_sound: Callable[[Samples], None] | None = None,
 ) -> Job[Chosen]:
     """Say it as often as it takes; the seeds of further takes are the numbers after the first.
 
-    A take whose sound is handed over while it is made cannot be taken back: then there is only one.
+    A take whose sound is handed over while it is made cannot be taken back: then there is only one. Only
+    where several are compared are their words listened to: it takes about a second each, in which the whole
+    batch waits, and changes nothing of any sound.
+
+    Args:
+        utterance: what to say; its seed is that of the first take.
+        config: of the model.
+        attempts: how often.
+        expected_s: the seconds that the text should take.
+        words_right: samples (N,) -> which part of the text's words is heard in them; None: nobody listens.
+        listener: told of every step.
+        on_sound: given the sound as it comes.
 
     Raises:
         GenerationError: no take made any speech.
@@ -101,7 +114,10 @@ def attempt(
         except GenerationError:
             made.append((Take(seed=again.seed, verdict=None), None))
         else:
-            made.append((Take(seed=again.seed, verdict=_judge(spoken, again, config, expected_s())), spoken))
+            verdict = _judge(spoken, again, config, expected_s())
+            if attempts.takes > 1 and verdict.problem is None:
+                verdict = verdict.heard((yield "judge", Aside(partial(words_right, spoken.samples))))
+            made.append((Take(seed=again.seed, verdict=verdict), spoken))
     best, chosen = max(made, key=lambda one: one[0].score)
     if chosen is None:
         raise GenerationError(f"none of {len(made)} takes made any speech; try another --seed or text")

@@ -104,6 +104,7 @@ def compose(lines: Iterable[Line], manner: Manner, limits: Budget) -> Compositio
         continuity=manner.continuity,
         options=manner.options,
         attempts=manner.attempts,
+        language=manner.language,
     )
     tokens, seconds = (tuple(part.tokens for part in parts), tuple(part.seconds for part in parts))
     return Composition(narration=narration, tokens=tokens, seconds=seconds)

@@ -19,10 +19,11 @@ from torch import Tensor
 
 from bark_cli.backends import AudioStream, Backend, CausalStage
 from bark_cli.errors import BarkError, OptionError
-from bark_cli.steps import Answer, Close, Decode, FineWindow, Job, Prefill, Request, Result, Sound
+from bark_cli.steps import Answer, Aside, Close, Decode, FineWindow, Job, Prefill, Request, Result, Sound
 
 CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
-Kind = TypeVar("Kind", Prefill, Decode, FineWindow, Sound)
+Kind = TypeVar("Kind", Prefill, Decode, FineWindow, Sound, Aside)
+Answered = TypeVar("Answered")
 PATIENCE_S = 0.1  # between looks for Ctrl-C, where nothing is left to do but to wait for the codec
 
 
@@ -115,6 +116,7 @@ class Engine(Generic[Result]):
             self._decode(stage)
         self._fine()
         self._sound()
+        self._asides()
         return self._retire()
 
     def _admit(self, waiting: Iterator[Job[Result] | None]) -> bool:
@@ -186,6 +188,13 @@ class Engine(Generic[Result]):
                 slot.seconds[slot.stage] += seconds
                 self._send(slot, samples)
 
+    def _asides(self) -> None:
+        """Do what is asked for beside the model's own work, while all wait; its time is no stage's."""
+        for slot, request in self._asking(Aside):
+            answer, seconds = _timed(request.work)
+            slot.seconds[slot.stage] += seconds
+            self._send(slot, answer)
+
     def _decode_audio(self, slot: _Slot[Result], request: Sound) -> Tensor:
         if request.extent == "whole":
             return self.backend.decode_audio(request.codes)
@@ -209,7 +218,7 @@ class Engine(Generic[Result]):
         for slot, stage in zip(slots, stages, strict=True):
             slot.seconds[stage] += share
 
-    def _send(self, slot: _Slot[Result], answer: Answer | None) -> None:
+    def _send(self, slot: _Slot[Result], answer: Any) -> None:
         """Let a job go on to its next request, or its end."""
         try:
             slot.stage, slot.request = slot.job.send(answer)
@@ -247,6 +256,6 @@ def _causal(stage: str) -> CausalStage:
     return "semantic" if stage == "semantic" else "coarse"
 
 
-def _timed(work: Callable[[], Tensor]) -> tuple[Tensor, float]:
+def _timed(work: Callable[[], Answered]) -> tuple[Answered, float]:
     began = time.perf_counter()
     return work(), time.perf_counter() - began

@@ -46,6 +46,7 @@ class Narration:
     continuity: Continuity = "voice"
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = ONCE
+    language: str | None = None  # such as de; as for SpeechRequest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,7 +160,12 @@ class _Line:
         if how.continuity == "previous":
             voice = self.spoken.get(said.voice, said.voice)
         return SpeechRequest(
-            text=said.text, voice=voice, seed=said.seed, options=how.options, attempts=how.attempts
+            text=said.text,
+            voice=voice,
+            seed=said.seed,
+            options=how.options,
+            attempts=how.attempts,
+            language=how.language,
         )
 
     def keep(self, piece: int, speech: Speech) -> None:

@@ -22,11 +22,12 @@ from bark_cli.backends.make import make_backend
 from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint
 from bark_cli.engine import Engine, Outcome
 from bark_cli.errors import BarkError, OptionError
+from bark_cli.hearing import words_right
 from bark_cli.hub import ModelRef
 from bark_cli.memory import fitting_batch_size, free_bytes
 from bark_cli.progress import Progress, StageReport
 from bark_cli.speech import Speech, SpeechRequest, SpeechStream
-from bark_cli.split.pace import estimate_seconds
+from bark_cli.split import estimate_seconds, language_of
 from bark_cli.steps import Job
 from bark_cli.text import normalise
 from bark_cli.tokenizer import BarkTokenizer
@@ -299,11 +300,19 @@ class Bark:
             delivery=delivery,
             index=index,
         )
+        rate = self.config.codec.sample_rate
+        language = language_of(line, request.language)
         chosen = yield from attempt(
-            utterance, self.config, request.attempts, partial(estimate_seconds, line), listener, on_sound
+            utterance,
+            self.config,
+            request.attempts,
+            partial(estimate_seconds, line, language),
+            lambda samples: words_right(samples, rate, text=line, language=language),
+            listener,
+            on_sound,
         )
         return Speech(
-            audio=Audio(samples=chosen.spoken.samples, sample_rate=self.config.codec.sample_rate),
+            audio=Audio(samples=chosen.spoken.samples, sample_rate=rate),
             tokens=chosen.spoken.tokens,
             text=line,
             model=self.name,

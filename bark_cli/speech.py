@@ -76,6 +76,7 @@ class SpeechRequest:
     seed: int | None = None  # None draws one
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = ONCE  # how often it is said
+    language: str | None = None  # such as de, to judge takes by; None: what its letters suggest
 
 
 class SpeechStream(Iterator[Audio]):

@@ -87,6 +87,13 @@ class Sound:
     extent: Literal["whole", "piece", "last piece"] = "whole"
 
 
+@dataclass(frozen=True, eq=False)
+class Aside:
+    """Work that is none of the model's and takes its time; answered with what it returns."""
+
+    work: Callable[[], Any]
+
+
 @dataclass(frozen=True)
 class Wait:
     """Nothing to ask before an earlier stage has gone on; answered with None."""
@@ -105,7 +112,7 @@ class Growing(Generic[Item]):
     ended: bool = False
 
 
-Request = Prefill | Decode | FineWindow | Sound | Close
+Request = Prefill | Decode | FineWindow | Sound | Aside | Close
 Answer = Tensor | Tokens  # logits, or tokens that the backend drew from them
 CausalSteps = Generator[Prefill | Decode, Answer, Tokens]
 CoarseSteps = Generator[Prefill | Decode | Wait, Answer, Tokens]

@@ -1,13 +1,13 @@
 """How good a take is, by what can be measured: speech and its expected length -> Verdict, from 0 to 1.
 
-Nothing here knows whether the words are right; it finds what goes wrong with Bark most: speech that runs on
-to the limit, stops at once, turns in a loop, falls silent or is clipped.
+It finds what goes wrong with Bark most: speech that runs on to the limit, stops at once, turns in a loop,
+falls silent or is clipped. Whether the words are right it has to be told by somebody who heard them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +30,28 @@ class Verdict:
     variety: float  # it does not turn in a loop
     sound: float  # it is not silent for long
     clean: float  # it is not clipped
+    words: float | None = None  # they are heard as they are written; None: nobody listened
     problem: str | None  # why it deserves another try, if it does
 
     @property
     def score(self) -> float:
         """All together."""
-        return self.length * self.variety * self.sound * self.clean
+        return math.prod(self._parts.values())
 
     @property
     def reason(self) -> str:
-        """The problem, or the four parts in words."""
+        """The problem, or the parts in words."""
+        return self.problem or ", ".join(f"{name} {value:.2f}" for name, value in self._parts.items())
+
+    @property
+    def _parts(self) -> dict[str, float]:
         parts = {"length": self.length, "variety": self.variety, "sound": self.sound, "clean": self.clean}
-        return self.problem or ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
+        return parts if self.words is None else parts | {"words": self.words}
+
+    def heard(self, words: float | None) -> Verdict:
+        """The same, once somebody has listened; if not one word is right, that deserves another try."""
+        deaf = "its words cannot be made out" if words == 0 else None
+        return replace(self, words=words, problem=self.problem or deaf)
 
 
 def judge(

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bark_cli import attempts
 from bark_cli.attempts import Attempts
 from bark_cli.errors import GenerationError, OptionError
+from bark_cli.hearing import judge as hearing
 from bark_cli.pipeline import Bark, SpeechRequest
 from bark_cli.takes import Verdict
 from bark_cli.tokens import SamplingOptions
 
 LONG = SamplingOptions(min_eos_p=None)
+
+
+class FakeJudge:
+    """Hears of each take what it was told it would, and remembers what it was given."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts, self.heard = list(texts), list[tuple[int, int, str | None]]()
+
+    def hear(self, samples: NDArray[np.float32], sample_rate: int, *, language: str | None = "en") -> str:
+        self.heard.append((len(samples), sample_rate, language))
+        return self.texts.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the extra is installed or not."""
+    monkeypatch.setattr(hearing, "_found", lambda: "there is none")
+
+
+def listen(monkeypatch: pytest.MonkeyPatch, *texts: str) -> FakeJudge:
+    judge = FakeJudge(*texts)
+    monkeypatch.setattr(hearing, "_found", lambda: judge)
+    return judge
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +105,53 @@ def test_takes_of_one_leave_the_others_of_the_batch_alone(bark: Bark) -> None:
     assert len(several.takes) == 3
     alone = bark.say(plain.text, seed=4, options=LONG)
     assert np.array_equal(other.audio.samples, alone.audio.samples)
+
+
+def test_the_judge_has_its_say(bark: Bark, verdicts: list[Verdict], monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts += [verdict(0.9), verdict(0.6), verdict(0.9, "it runs on")]
+    judge = listen(monkeypatch, "yellow dark", "Hello, Bark!")  # what runs on loses anyway, and is not heard
+    [speech] = bark.say_all([request(takes=3)])
+    assert [take.reason for take in speech.takes] == [
+        "its words cannot be made out",
+        "length 0.60, variety 1.00, sound 1.00, clean 1.00, words 1.00",
+        "it runs on",
+    ]
+    assert speech.seed == 11
+    alone = bark.say("hello bark", seed=11, options=LONG)
+    assert np.array_equal(speech.audio.samples, alone.audio.samples)
+    rate = bark.config.codec.sample_rate
+    assert [heard[1:] for heard in judge.heard] == [(rate, "en")] * 2
+    assert judge.heard[1][0] == len(alone.audio.samples)
+    assert set(speech.stages) == {"semantic", "coarse", "fine", "codec"}  # to listen is none of them
+
+
+def test_what_cannot_be_made_out_is_said_again(
+    bark: Bark, verdicts: list[Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts += [verdict(0.9)] * 4
+    listen(monkeypatch, "", "no", "hello", "not to be heard")
+    [speech] = bark.say_all([request(takes=2, retries=2)])
+    assert (speech.seed, len(speech.takes)) == (12, 3)
+
+
+@pytest.mark.parametrize("how", [{}, {"retries": 1}])
+def test_a_single_take_is_not_listened_to(
+    bark: Bark, verdicts: list[Verdict], monkeypatch: pytest.MonkeyPatch, how: dict[str, int]
+) -> None:
+    verdicts += [verdict(0.9, "it is silent"), verdict(0.9)]
+    judge = listen(monkeypatch)
+    bark.say_all([request(**how)])
+    assert judge.heard == []
+
+
+def test_the_judge_is_told_the_language(
+    bark: Bark, verdicts: list[Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts += [verdict(0.9)] * 4
+    judge = listen(monkeypatch, *["hello"] * 4)
+    german = replace(request(takes=2), language="de")
+    bark.say_all([german, request(takes=2)], batch_size=1)
+    assert [heard[2] for heard in judge.heard] == ["de", "de", "en", "en"]
 
 
 def test_where_no_take_speaks_it_is_one_error(bark: Bark) -> None:

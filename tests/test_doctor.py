@@ -76,6 +76,15 @@ def test_the_whole_of_it(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: An
     assert not home.exists()  # to look leaves nothing behind
 
 
+@pytest.mark.parametrize(("here", "text"), [(True, "faster-whisper "), (False, "not installed; ")])
+def test_the_judge_may_be_missing(monkeypatch: pytest.MonkeyPatch, here: bool, text: str) -> None:
+    monkeypatch.setattr("bark_cli.hearing.is_installed", lambda: here)
+    [finding] = ask(programs.PROGRAMS, "judge")
+    assert finding.state == "ok"  # nobody has to have it
+    assert finding.text.startswith(text)
+    assert ("pip install 'bark-cli[judge]'" in finding.text) is not here
+
+
 def test_the_variables_of_the_readme_are_shown() -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     table = readme.partition("| variable |")[2].partition("\n\n")[0]

@@ -17,7 +17,7 @@ FLOORS = [
     {"errors", "interrupts"},
     {"tokens", "files", "progress", "units", "tags", "split"},
     {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"}
-    | {"takes", "script", "documents", "pictures"},
+    | {"takes", "script", "documents", "pictures", "hearing"},
     {"utterance", "attempts", "published", "settings", "inspection"},
     {"checkpoint", "hub", "quantize", "model", "codec", "speeds"},
     {"voices", "backends", "own_voices", "cache"},

@@ -75,5 +75,19 @@ def test_a_loop_is_found_and_a_held_sound_is_none() -> None:
     assert judged(noise(4.0), np.concatenate([phrase, phrase])).variety == 1.0  # said twice: no loop yet
 
 
+def test_words_count_once_somebody_has_listened() -> None:
+    verdict = judged(noise(4.0))
+    assert verdict.heard(None) == verdict
+    heard = verdict.heard(0.25)
+    assert heard.score == pytest.approx(0.25 * verdict.score)
+    assert heard.reason == "length 1.00, variety 1.00, sound 1.00, clean 1.00, words 0.25"
+    assert heard.problem is None
+
+
+def test_that_no_word_is_right_deserves_another_try_unless_there_is_a_better_reason() -> None:
+    assert judged(noise(4.0)).heard(0.0).reason == "its words cannot be made out"
+    assert judged(np.zeros(4 * RATE, np.float32)).heard(0.0).problem == "it is silent"
+
+
 def test_of_no_tokens_there_is_nothing_to_say() -> None:
     assert judged(noise(4.0), np.empty(0, np.int64)).variety == 1.0

@@ -116,6 +116,8 @@ def report(result: Result, request: SayRequest, config: SemanticConfig) -> None:
             note(f"first sound {result.first_sound_s:.2f} s after the start")
     for number, piece in enumerate(result.said, 1):
         _report_takes(number, piece)
+    if delivery.verbose and request.settings.takes > 1:
+        _note_if_deaf()
     if request.is_seed_drawn:
         note(f"seed {request.seed}; --seed {request.seed} says it the same way again")
     what = {None: "played", "-": "standard output"}.get(delivery.output, delivery.output)
@@ -134,6 +136,14 @@ def _report_takes(number: int, piece: dict[str, Any]) -> None:
         kept = takes.pop(piece["seed"])
         others = "; ".join(f"{seed}: {reason}" for seed, reason in takes.items())
         note(f"piece {number}: kept seed {piece['seed']} ({kept}) of {len(takes) + 1}; not {others}")
+
+
+def _note_if_deaf() -> None:
+    """Say what is missing to choose by the words too."""
+    from bark_cli.hearing import why_deaf
+
+    if (reason := why_deaf()) is not None:
+        note(f"takes were compared without listening: {reason}")
 
 
 def _warn_if_cut_off(result: Result, config: SemanticConfig) -> None:

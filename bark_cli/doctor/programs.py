@@ -102,6 +102,18 @@ def _soundfile() -> Iterator[Finding]:
     )
 
 
+def _judge() -> Iterator[Finding]:
+    from bark_cli.hearing import INSTALL, is_installed
+
+    if is_installed():
+        found = _package("faster-whisper")
+        text = f"faster-whisper {found}, with which --takes hears whether the words are right"
+        yield Finding(topic="judge", text=text, facts={"version": found})
+    else:
+        text = f"not installed; with it --takes hears whether the words are right: {INSTALL}"
+        yield Finding(topic="judge", text=text, facts={"version": None})
+
+
 def _missing(name: str, error: Exception) -> Finding:
     """Without it, bark cannot speak."""
     reason = " ".join(str(error).split())[:200]
@@ -113,6 +125,7 @@ PROGRAMS = (
     Probe(topic="numpy", ask=_numpy, failure="problem"),
     Probe(topic="huggingface_hub", ask=_hub_client),
     Probe(topic="soundfile", ask=_soundfile, failure="problem"),
+    Probe(topic="judge", ask=_judge),
 )
 NETWORKS = (
     Probe(topic="torch", ask=_torch, failure="problem"),

@@ -1,0 +1,105 @@
+"""Two texts -> in how many words they differ, however numbers, abbreviations and punctuation are written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+ONES = """
+zero one two three four five six seven eight nine ten eleven twelve
+thirteen fourteen fifteen sixteen seventeen eighteen nineteen
+""".split()  # noqa: SIM905
+TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+ORDINALS = {
+    "first": "one", "second": "two", "third": "three", "fifth": "five",
+    "eighth": "eight", "ninth": "nine", "twelfth": "twelve",
+}  # fmt: skip
+SPELT = {
+    "dr": "doctor", "mr": "mister", "mrs": "missus", "ms": "miz", "st": "saint", "ok": "okay", "vs": "versus",
+    "o'clock": "oclock", "grey": "gray", "colour": "color", "a.m": "am", "p.m": "pm", "prof": "professor",
+    "oh": "o", "gonna": "going to", "percent": "per cent",
+}  # fmt: skip
+_TAG = re.compile(r"\[[^\]]*\]")
+_WITHOUT_SPACES = ("zh", "ja")
+
+
+def word_errors(wanted: str, heard: str, language: str = "en") -> tuple[int, int]:
+    """Edit distance in words between two texts, and the number of words wanted.
+
+    Words that differ only in where they are split ("teacup", "tea cup") count as right. Only English numbers
+    are read; of Chinese and Japanese, which have no spaces, each character is a word.
+    """
+    a, b = _words(wanted, language), _words(heard, language)
+    if "".join(a) == "".join(b):
+        return 0, len(a)
+    return edits(a, b), len(a)
+
+
+def edits(a: Sequence[str], b: Sequence[str]) -> int:
+    """Edit distance: insertions, deletions and replacements."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        previous, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
+    return row[-1]
+
+
+def normalised(text: str) -> str:
+    """English in lower case, no tags or punctuation, numbers in words, a few abbreviations spelt out."""
+    text = _TAG.sub(" ", text.lower()).replace("’", "'").replace("♪", " ")
+    text = re.sub(r"[$£€]\s?([\d,]+)\.(\d\d)\b", r" \1 dollars \2 ", text)
+    text = re.sub(r"[$£€]\s?([\d,]*\d)", r" \1 dollars ", text)
+    text = re.sub(r"\b([ap])\.m\.?", r"\1m", text).replace("%", " per cent ").replace("&", " and ")
+    text = re.sub(r"(\d):00\b", r"\1 ", text)
+    text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", r"\1", text)
+    text = re.sub(r"(\d)\.(\d)", r"\1 point \2", text)
+    text = re.sub(r"\d[\d,]*\d|\d", _digits, text)
+    words = re.sub(r"[^a-z' ]", " ", text).split()
+    spelt = " ".join(_word(word.strip("'")) for word in words)
+    return re.sub(r"\b(hundred|thousand) and\b", r"\1", spelt).strip()
+
+
+def number_words(number: int) -> str:
+    """A whole number below a million million in words, without "and"."""
+    if number < 20:
+        return ONES[number]
+    if number < 100:
+        return TENS[number // 10] + (f" {ONES[number % 10]}" if number % 10 else "")
+    for size, name in ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred")):
+        if number >= size:
+            rest = f" {number_words(number % size)}" if number % size else ""
+            return f"{number_words(number // size)} {name}{rest}"
+    raise AssertionError(number)
+
+
+def _words(text: str, language: str) -> list[str]:
+    if language == "en":
+        return normalised(text).split()
+    text = _TAG.sub(" ", unicodedata.normalize("NFKC", text).lower())
+    # letters, their marks (Hindi's vowels) and digits
+    plain = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    return list("".join(plain.split())) if language in _WITHOUT_SPACES else plain.split()
+
+
+def _digits(found: re.Match[str]) -> str:
+    digits = found.group(0).replace(",", "")
+    if len(digits) == 4 and digits[0] in "12" and "," not in found.group(0) and digits[1:3] != "00":
+        # a year, read in two halves
+        low = int(digits[2:])
+        tail = "hundred" if not low else (f"o {ONES[low]}" if low < 10 else number_words(low))
+        return f" {number_words(int(digits[:2]))} {tail} "
+    if len(digits) > 9 or (len(digits) > 1 and digits[0] == "0"):
+        return " " + " ".join(ONES[int(d)] for d in digits) + " "
+    return f" {number_words(int(digits))} "
+
+
+def _word(word: str) -> str:
+    if word in ORDINALS:
+        return ORDINALS[word]
+    if word.endswith("ieth") and word[:-4] + "y" in TENS:
+        return word[:-4] + "y"
+    if word.endswith("th") and word[:-2] in ONES:
+        return word[:-2]
+    return SPELT.get(word, word)
