@@ -193,6 +193,22 @@ def test_hostile_files_are_not_run(
     assert canary.exists()
 
 
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [("safetensors", "model.safetensors"), ("suno", "text_2.pt"), ("suno", "encodec_24khz-d7cc33bc.th")],
+)
+def test_a_bad_file_of_a_folder_is_named_where_it_lies(
+    bark: Any, layouts: dict[str, Path], tmp_path: Path, layout: str, name: str
+) -> None:
+    folder = shutil.copytree(layouts[layout], tmp_path / "mine")
+    for bad in ("none", Canary(tmp_path / "canary")):
+        torch.save(bad, folder / name)
+        done = bark("download", "mine", "--from", folder)
+        assert done.code == 1
+        assert str(folder / name) in done.line
+        assert str(hub.bark_home()) not in done.line
+
+
 def test_a_dry_run_shows_files_and_space_and_writes_nothing(
     bark: Any, local_hub: LocalHub, tiny: dict[str, bytes]
 ) -> None:

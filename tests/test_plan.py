@@ -136,6 +136,40 @@ def test_a_plan_of_a_repository_writes_nothing(local_hub: LocalHub) -> None:
     assert not any("/resolve/" in request.path for request in local_hub.requests)
 
 
+def test_room_for_int8_where_this_machine_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, needed = tmp_path / "mine", []
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (folder / name).write_bytes(bytes(90_000))
+    for answer in (False, True):
+        monkeypatch.setattr(planning, "makes_int8", lambda answer=answer: answer)
+        needed.append(make_plan("mine", source=folder).needed)
+    assert needed[0] * 1.25 < needed[1] < needed[0] * 1.5
+
+
+@pytest.mark.parametrize(
+    ("here", "says"),
+    [
+        (0, "45.2 MB to download from me/bark; takes "),
+        (2_730, "45.2 MB to download from me/bark; takes "),
+        (5_200_000, "40.0 MB to download of 45.2 MB (5.20 MB of it is here) from me/bark; takes "),
+        (45_200_000, "nothing to download from me/bark; takes "),
+    ],
+)
+def test_a_plan_in_a_line(here: int, says: str) -> None:
+    file = planning.PlannedFile(path="model.safetensors", size=45_200_000, remote=None, part=here)
+    plan = Plan(
+        name="me/bark",
+        origin="me/bark",
+        revision="abc",
+        layout="transformers",
+        size=None,
+        files=(file,),
+        free=10**9,
+    )
+    assert plan.summary.startswith(says)
+
+
 def test_both_sizes_of_sunos_layout_lie_in_one_repository(
     local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bark_cli.download.plan import Plan
+from bark_cli.download.plan import Plan, makes_int8
 from bark_cli.download.room import check_room
 from bark_cli.errors import ModelError, UnsafeFileError
 from bark_cli.hub import free_bytes
@@ -34,8 +34,10 @@ def convert(plan: Plan, scratch: Path) -> str:
 
     try:
         original = read_checkpoint(plan.stage, size=plan.size)
-    except UnsafeFileError:
-        shutil.rmtree(plan.stage, ignore_errors=True)
+    except ModelError as error:
+        error.args = (_with_origins(str(error), plan),)
+        if isinstance(error, UnsafeFileError):
+            shutil.rmtree(plan.stage, ignore_errors=True)
         raise
     needed = sum(
         t.numel() * (1 if n in original.scales else _FLOAT_BYTES) for n, t in original.tensors.items()
@@ -51,6 +53,18 @@ def convert(plan: Plan, scratch: Path) -> str:
     if not _is_equal(original, read_checkpoint(scratch)):
         raise ModelError(f"{scratch} does not hold what was written; check the disk, and run it again")
     return original.layout
+
+
+def _with_origins(text: str, plan: Plan) -> str:
+    """The user's own files under the names that the user knows, and not where they are linked to."""
+    if plan.revision is not None:
+        return text
+    for file in plan.files:
+        given = Path(plan.origin, file.path)
+        if file.here is not None and not given.is_file():  # a tokenizer or a codec from elsewhere
+            given = file.here
+        text = text.replace(str(plan.stage / file.path), str(given))
+    return text.replace(str(plan.stage), plan.origin)
 
 
 def _is_equal(original: Checkpoint, copy: Checkpoint) -> bool:
@@ -73,9 +87,8 @@ def drop_damaged_conversions(home: Path) -> None:
 
 def prepare_int8(build: Path, begin: Callable[[], None]) -> None:
     """Convert to int8 now where this machine speaks in it, and speech begins sooner; `begin` is told."""
-    from bark_cli.backends.device import choose_device, choose_precision
     from bark_cli.checkpoint import open_checkpoint
 
-    if choose_precision("auto", choose_device("auto")) == "int8":
+    if makes_int8():
         begin()
         open_checkpoint(build, storage="int8")

@@ -43,6 +43,7 @@ PINS = {
 }
 SUNO_REPOSITORY = "suno/bark"  # its .pt files of both sizes lie there
 _OPTIMIZED = 3  # weights, and two moments of each in the optimizer's state: how much larger a .pt is
+_INT8 = 3  # how much smaller int8 is, at least: a quarter, and the codec and scales in float32
 _MARGIN = 50  # a part of what is written: what a file system takes beside it
 
 
@@ -87,7 +88,9 @@ class Plan:
     @property
     def needed(self) -> int:
         """Bytes of disk, at the moment when it takes the most: the files beside what is made of them."""
-        written = self.missing + sum(_converted_bytes(file) for file in self.files)
+        converted = sum(_converted_bytes(file) for file in self.files)
+        int8 = converted // _INT8 if makes_int8() else 0  # once what was fetched is removed
+        written = converted + max(self.missing, int8)
         return written + written // _MARGIN
 
     @property
@@ -103,12 +106,12 @@ class Plan:
     @property
     def summary(self) -> str:
         """Sizes in a line: what is to be fetched from where, what it takes, what there is."""
-        what = f"{human_bytes(self.missing)} to download" if self.missing else "nothing to download"
-        already = f" ({human_bytes(self.total - self.missing)} of it is here)" if self.missing else ""
-        of = f" of {human_bytes(self.total)}" if 0 < self.missing < self.total else ""
-        source = f"from {self.origin}"
+        missing, total = human_bytes(self.missing), human_bytes(self.total)
+        what = f"{missing} to download" if self.missing else "nothing to download"
+        if self.missing and missing != total:
+            what += f" of {total} ({human_bytes(self.total - self.missing)} of it is here)"
         needed = f"takes {human_bytes(self.needed)} of disk on the way, {human_bytes(self.free)} free"
-        return f"{what}{of}{already if of else ''} {source}; {needed}"
+        return f"{what} from {self.origin}; {needed}"
 
 
 def make_plan(
@@ -143,6 +146,13 @@ def make_plan(
     name = hub.check_name(entry.name if entry else repository)
     size = entry.name if entry and layout == "suno" else None
     return _plan_repository(name, repository, revision, layout, size)
+
+
+def makes_int8() -> bool:
+    """Whether a model is converted to int8 once it is here, as this machine speaks in it."""
+    from bark_cli.backends.device import choose_device, choose_precision
+
+    return choose_precision("auto", choose_device("auto")) == "int8"
 
 
 def look_again(plan: Plan) -> Plan:
