@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from bark_cli.attempts import ONCE, Attempts
 from bark_cli.errors import TextError
@@ -99,6 +100,8 @@ def compose(lines: Iterable[Line], manner: Manner, limits: Budget) -> Compositio
         raise TextError('there is nothing to say; give some words, as in: bark say "Hello"')
     if lines[-1].pause_s is None:  # what is only there to keep two paragraphs apart
         pieces[-1] = replace(pieces[-1], pause_s=0.0)
+    if lead_s := sum(line.pause_s or 0.0 for line in takewhile(_is_blank, lines)):
+        pieces[0] = replace(pieces[0], begin_s=max(lead_s, pieces[0].begin_s or 0.0))
     narration = Narration(
         pieces=tuple(pieces),
         continuity=manner.continuity,
@@ -108,6 +111,10 @@ def compose(lines: Iterable[Line], manner: Manner, limits: Budget) -> Compositio
     )
     tokens, seconds = (tuple(part.tokens for part in parts), tuple(part.seconds for part in parts))
     return Composition(narration=narration, tokens=tokens, seconds=seconds)
+
+
+def _is_blank(line: Line) -> bool:
+    return not line.text.strip()
 
 
 def _parts(lines: Iterable[Line], language: str | None, limits: Budget) -> Iterator[tuple[Line, Part]]:

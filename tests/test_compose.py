@@ -63,6 +63,14 @@ def test_lines_bring_voices_pauses_and_times() -> None:
     assert [piece.begin_s for piece in pieces] == [None, None, 9.0]
 
 
+def test_a_pause_at_the_beginning_is_kept() -> None:
+    pause = Line(text="", pause_s=2.0)
+    first, second = made(pause, "Hello.", Line(text="Bye.", begin_s=9.0)).narration.pieces
+    assert (first.begin_s, second.begin_s) == (2.0, 9.0)
+    [late] = made(pause, Line(text="Bye.", begin_s=9.0)).narration.pieces
+    assert late.begin_s == 9.0
+
+
 @pytest.mark.parametrize("text", ["", " \n ", "***\n\n---"])
 def test_nothing_to_say_is_an_error(text: str) -> None:
     with pytest.raises(TextError, match="nothing to say; give some words"):
