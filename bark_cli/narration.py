@@ -91,27 +91,41 @@ def narrate_soon(
     """Speak one narration so that its first sound comes soon: (piece, sound, the Speech once it is whole).
 
     The first piece comes as `Bark.stream` makes it, and then more and more at once, so that while they are
-    heard the next ones are made together. Pieces that continue each other all come as the first does.
+    heard the next ones are made together. Pieces that continue each other all come as the first does. Where
+    there are several takes to choose from, a piece comes when it is whole.
 
     Raises:
         BarkError: of the first piece that cannot be said.
     """
-    line = _Line(narration)
-    n_streamed = len(narration.pieces) if narration.continuity == "previous" else 1
+    line, chained = _Line(narration), narration.continuity == "previous"
+    n_streamed = len(narration.pieces) if chained else 1
+    if not _can_stream(narration.attempts, exact):
+        n_streamed = 0
     for piece in range(n_streamed):
         with closing(_stream(bark, line.request(piece), exact, _from(piece, on_progress))) as stream:
             for sound in stream:
                 yield piece, sound, None
             line.keep(piece, stream.speech)
             yield piece, None, stream.speech
-    most, group, begin = batch_size or bark.fitting_batch_size(), 1, n_streamed
+    most, begin = batch_size or bark.fitting_batch_size(), n_streamed
+    group = len(narration.pieces) if chained else 1  # those wait for each other by themselves
     while begin < len(narration.pieces):
         together = replace(narration, pieces=narration.pieces[begin : begin + group])
-        for spoken in narrate(bark, [together], batch_size=group, on_progress=_from(begin, on_progress)):
+        width, listener = min(group, most), _from(begin, on_progress)
+        for spoken in narrate(bark, [together], batch_size=width, on_progress=listener):
             if isinstance(spoken.result, BarkError):
                 raise spoken.result
             yield begin + spoken.piece, spoken.result.audio, spoken.result
         begin, group = begin + group, min(2 * group, most)
+
+
+def _can_stream(attempts: Attempts, exact: bool) -> bool:
+    """Whether sound may be heard before its piece is whole: what is heard cannot be taken back.
+
+    A retry replaces a piece only where something went wrong, and that is risked, unless the sound is to be
+    exactly that of a file.
+    """
+    return attempts.takes == 1 and not (exact and attempts.retries)
 
 
 def _from(piece: int, listener: Listener | None) -> Listener | None:
@@ -121,9 +135,7 @@ def _from(piece: int, listener: Listener | None) -> Listener | None:
     return lambda progress: listener(replace(progress, utterance=progress.utterance + piece))
 
 
-def _stream(
-    bark: Bark, request: SpeechRequest, exact: bool, on_progress: Listener | None
-) -> SpeechStream:
+def _stream(bark: Bark, request: SpeechRequest, exact: bool, on_progress: Listener | None) -> SpeechStream:
     return bark.stream(
         request.text,
         voice=request.voice,

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bark_cli.attempts import Attempts
 from bark_cli.errors import BarkError, TextError
-from bark_cli.narration import Narration, Piece, Spoken, narrate, narrate_soon, piece_seed
+from bark_cli.narration import Continuity, Narration, Piece, Spoken, narrate, narrate_soon, piece_seed
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
 from bark_cli.tokens import SamplingOptions
@@ -152,6 +153,21 @@ def test_the_first_sound_comes_soon_and_the_tokens_are_the_same(bark: Bark, cont
     soon = gathered(bark, narration, exact=True)
     for (speech, heard), expected in zip(soon, speeches(narrate(bark, [narration])).values(), strict=True):
         assert np.array_equal(speech.tokens.fine, expected.tokens.fine)
+        assert np.array_equal(heard, expected.audio.samples)
+
+
+@pytest.mark.parametrize("continuity", ["voice", "previous"])
+@pytest.mark.parametrize(
+    ("attempts", "exact"), [(Attempts(takes=2), False), (Attempts(retries=2), True)], ids=["takes", "retries"]
+)
+def test_the_best_take_is_heard_soon_too(
+    bark: Bark, continuity: Continuity, attempts: Attempts, exact: bool
+) -> None:
+    narration = Narration(pieces=pieces(*TEXTS[:3]), continuity=continuity, options=SHORT, attempts=attempts)
+    soon = gathered(bark, narration, exact=exact)
+    for (speech, heard), expected in zip(soon, speeches(narrate(bark, [narration])).values(), strict=True):
+        assert expected.takes
+        assert [take.seed for take in speech.takes] == [take.seed for take in expected.takes]
         assert np.array_equal(heard, expected.audio.samples)
 
 
