@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import re
@@ -20,10 +21,12 @@ import soundfile
 from conftest import tiny_voice, write_voice
 from rich.console import Console
 
+from bark_cli.audio import Provenance
 from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.cli.progress import StageLines
-from bark_cli.cli.request import SamplingFlags
+from bark_cli.cli.request import SamplingFlags, say_request
+from bark_cli.cli.say import say as say_command
 from bark_cli.errors import OptionError
 from bark_cli.pipeline import Bark
 from bark_cli.progress import Progress
@@ -426,6 +429,12 @@ def test_no_text_on_a_terminal_shows_help(
         (["hello", "-o", "no/a.wav"], 1, "cannot write no/a.wav: no does not exist; create it first"),
         (["hello", "-o", "old.wav/a.wav"], 1, "cannot write old.wav/a.wav: old.wav is not a folder"),
         (["hello", "-o", "-", "--json"], 2, "--json and -o - cannot share standard output"),
+        (
+            ["-f", "play.md", "--cast", "ANN=ann"],
+            2,
+            "--cast is for scripts, and play.md is none; add --input",
+        ),
+        (["hello", "--cast", "ANN"], 2, "--cast ANN is no NAME=VOICE"),
         (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
         (["hello", "--save-voice", "no/v.npz"], 1, "cannot write no/v.npz: no does not exist"),
         (["hello", "--temperature", "-1"], 2, "--temperature takes a number from 0 to 10"),
@@ -451,6 +460,7 @@ def test_misuse_is_found_before_the_model_is_loaded(
     for name, data in {
         "empty.txt": b"",
         "text.txt": b"hello",
+        "play.md": b"ANN: hello",
         "latin1.txt": b"caf\xe9",
         "nul.txt": b"he\0llo",
         "old.wav": b"old",
@@ -546,6 +556,8 @@ def test_a_dry_run_says_what_would_be_said(
     assert captured.out.startswith("PIECE  TOKENS  SECONDS  VOICE  TEXT\n1 ")
     assert f"bark: {len(outline['pieces'])} pieces, about" in captured.err
     assert "of work" not in captured.err  # it has never spoken here
+    assert main([*say, text, "--dry-run", "-v", "an"]) == 2
+    assert "no voice 'an'; did you mean tiny/ann" in capsys.readouterr().err
     assert outline["work_seconds"] is None
     assert not list(tmp_path.iterdir())
 
@@ -562,7 +574,7 @@ def test_a_dry_run_knows_how_long_the_work_takes_once_it_was_done(
 
 
 def test_a_file_says_how_it_was_made_and_is_made_again(
-    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+    say: list[str], out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     how = ["-v", "ann", "--seed", "3", "--temperature", "0.5", "--max-duration", "0.3"]
     assert main([*say, "hello bark", "-o", str(out), *how]) == 0
@@ -572,12 +584,30 @@ def test_a_file_says_how_it_was_made_and_is_made_again(
     other = out.with_name("other.wav")
     assert main([*say, "hello bark", "--like", str(out), "--seed", "4", "-o", str(other)]) == 0
     assert other.read_bytes() != out.read_bytes()
+    monkeypatch.setenv("BARK_TOP_K", "3")  # what is the custom now was not when the file was made
+    assert main([*say, "hello bark", "--like", str(out), "-o", str(again), "--force"]) == 0
+    assert again.read_bytes() == out.read_bytes()
+    monkeypatch.delenv("BARK_TOP_K")
     bare = out.with_name("bare.wav")
     assert main([*say, "hello bark", "--no-metadata", "-o", str(bare), *how]) == 0
     assert np.array_equal(samples(bare), samples(out))
     capsys.readouterr()
     assert main([*say, "hello bark", "--like", str(bare), "-o", str(other), "--force"]) == 2
     assert "does not say how it was made" in capsys.readouterr().err
+
+
+def test_like_brings_the_models_of_stages_and_asks_for_no_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = {"normalize": "peak", "temperature": 0.5}
+    made = Provenance("nano+coarse:small", None, 3, "0" * 64, "0.1.0", noted)
+    monkeypatch.setattr("bark_cli.audio.read_provenance", lambda path: made)
+    given: dict[str, Any] = dict.fromkeys(inspect.signature(say_command).parameters)
+    given |= {"like": "a.wav", "input_format": "auto", "no_metadata": False}
+    request = say_request(given)  # without -o it is played
+    assert request.choice.models == ["nano", "small"]
+    assert request.choice.coarse == "small"
+    assert (request.seed, request.settings.voice, request.settings.temperature) == (3, "none", 0.5)
+    assert request.delivery.normalize == "off"
+    assert say_request({**given, "coarse_model": "large"}).choice.coarse == "large"
 
 
 def test_the_best_of_several_takes_is_kept_and_told(

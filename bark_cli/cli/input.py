@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.output import note
-from bark_cli.errors import TextError, UsageError
+from bark_cli.errors import OptionError, TextError, UsageError
 
 if TYPE_CHECKING:
     from bark_cli.cli.request import Reading
@@ -25,7 +25,7 @@ def read_lines(
     Raises:
         UsageError: words and a file are both given.
         TextError: the text cannot be read, is not what it should be, or holds an unknown tag and must not.
-        OptionError: there is no such encoding.
+        OptionError: there is no such encoding, or a cast for what is no script.
     """
     from bark_cli.compose import lines_of
     from bark_cli.documents import read_document
@@ -36,6 +36,9 @@ def read_lines(
     if not text.strip():
         raise TextError('the text is empty; give some words, as in: bark say "Hello"')
     script = read_document(text, reading.format, name, cast=reading.cast)
+    if reading.cast and not script.cast:
+        what = name or "the text"
+        raise OptionError(f"--cast is for scripts, and {what} is none; add --input-format script")
     lines = lines_of(script)
     _check_tags(lines, strict=reading.strict, quiet=quiet)
     return lines

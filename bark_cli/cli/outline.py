@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bark_cli.cli.offer import resolve_or_offer
 from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.cli.speak import check_voices
 from bark_cli.cli.table import aligned
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def outline(lines: list[Line], request: SayRequest) -> None:
     """Print what would be said.
 
     Raises:
-        BarkError: the model is not here, or nothing of the text can be said.
+        BarkError: the model or a voice is not here, or nothing of the text can be said.
     """
     composition = _compose(lines, request)
     pieces, work_s = composition.narration.pieces, _work_s(composition, request)
@@ -48,6 +49,7 @@ def _compose(lines: list[Line], request: SayRequest) -> Composition:
     from bark_cli.tokenizer import BarkTokenizer
 
     folder = resolve_or_offer(request.choice.models)[0].folder
+    check_voices(lines, request, folder)
     config = config_in(folder)
     file = find_tokenizer(folder) or tokenizer_elsewhere() or Path(folder / "tokenizer.json")
     tokenizer = BarkTokenizer.from_file(file, config.semantic)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.errors import OptionError
+from bark_cli.script import parse_cast
 from bark_cli.settings import SETTINGS, Resolved, Settings, resolve
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _NOTED = (
     "precision",
     "normalize",
 )
+_STAGES = ("semantic_model", "coarse_model", "fine_model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +175,10 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
     if given["raw"]:
         flags["format"] = "raw"
     if given["like"] is not None:
-        flags = _like(given["like"]) | _given(**flags)
-    resolved = resolve(flags)
+        like = _like(given["like"])
+        given = {**given, **{stage: given[stage] or like.get(stage) for stage in _STAGES}}
+        flags = {name: like.get(name) for name in SETTINGS} | _given(**flags)
+    resolved = resolve(flags, whole=() if given["like"] is None else _NOTED)
     settings = resolved.settings
     return SayRequest(
         seed=_draw() if settings.seed is None else settings.seed,
@@ -193,7 +197,7 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
             format=given["input_format"],
             encoding=given["encoding"],
             language=given["language"],
-            cast=_cast(given["cast"] or []),
+            cast=parse_cast(given["cast"] or []),
             strict=given["strict"],
         ),
         delivery=_delivery(given, resolved),
@@ -210,9 +214,9 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
     """
     settings, output = resolved.settings, given["output"]
     is_file = output not in (None, "-")
-    if resolved.was_flag("subtitles") and settings.subtitles != "none" and not is_file:
+    if given["subtitles"] not in (None, "none") and not is_file:
         raise OptionError("--subtitles lie beside a sound file; add -o FILE")
-    if resolved.was_flag("normalize") and settings.normalize != "off" and not is_file:
+    if given["normalize"] not in (None, "off") and not is_file:  # one that --like brings asks for nothing
         raise OptionError("--normalize has to hear all of it first; add -o FILE")
     named = resolved.was_flag("format") or output == "-" or not _suffix(output)
     return Delivery(
@@ -238,21 +242,6 @@ def _suffix(output: str | None) -> str:
     return PurePath(output or "").suffix
 
 
-def _cast(pairs: list[str]) -> dict[str, str]:
-    """NAME=voice, as often as wanted.
-
-    Raises:
-        OptionError: one is no such pair.
-    """
-    cast = {}
-    for pair in pairs:
-        name, equals, voice = pair.partition("=")
-        if not (name.strip() and equals and voice.strip()):
-            raise OptionError(f"--cast takes NAME=voice, not {pair!r}; as in --cast ANNA=nano/anna")
-        cast[name.strip()] = voice.strip()
-    return cast
-
-
 def _like(path: str) -> dict[str, Any]:
     """What the file at `path` says it was made with, as flags.
 
@@ -266,7 +255,9 @@ def _like(path: str) -> dict[str, Any]:
     if found is None:
         raise OptionError(f"{path} does not say how it was made; only files that bark wrote do")
     noted = {name: value for name, value in found.settings.items() if name in _NOTED}
-    return {**noted, "model": found.model, "voice": found.voice or "none", "seed": found.seed}
+    model, *borrowed = found.model.split("+")  # as in nano+coarse:small
+    stages = {f"{stage}_model": name for stage, _, name in (one.partition(":") for one in borrowed)}
+    return {**noted, **stages, "model": model, "voice": found.voice or "none", "seed": found.seed}
 
 
 def _language_of(voice: str | None) -> str | None:

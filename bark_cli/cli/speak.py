@@ -60,7 +60,7 @@ def check(lines: list[Line], request: SayRequest) -> None:
     from bark_cli.files import check_target
     from bark_cli.text import normalise
     from bark_cli.tokens import SamplingOptions
-    from bark_cli.voices import NO_VOICE, check_voice_file, locate_voice
+    from bark_cli.voices import check_voice_file
 
     for line in lines:
         if line.text.strip():  # else it is a pause
@@ -76,11 +76,21 @@ def check(lines: list[Line], request: SayRequest) -> None:
     if (beside := _subtitle_file(delivery)) is not None:
         check_target(beside, force=delivery.force)
     may_ask = not (delivery.quiet or delivery.as_json)
-    folder = resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder
-    for voice in {request.settings.voice, *(line.voice for line in lines)} - {None, NO_VOICE}:
-        locate_voice(str(voice), folder)
+    check_voices(lines, request, resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder)
     if delivery.plays:
         audio.check_player()
+
+
+def check_voices(lines: list[Line], request: SayRequest, folder: Path) -> None:
+    """Find out whether a model's folder, or the user's own voices, hold all that are asked for.
+
+    Raises:
+        VoiceError: one is not there.
+    """
+    from bark_cli.voices import NO_VOICE, locate_voice
+
+    for voice in {request.settings.voice, *(line.voice for line in lines)} - {None, NO_VOICE}:
+        locate_voice(str(voice), folder)
 
 
 def _check_stdout(delivery: Delivery) -> None:

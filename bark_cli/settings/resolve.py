@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bark_cli.errors import OptionError
@@ -36,11 +36,12 @@ class Resolved:
         return self.sources[name] == SETTINGS[name].flag
 
 
-def resolve(flags: Mapping[str, object] | None = None) -> Resolved:
+def resolve(flags: Mapping[str, object] | None = None, *, whole: Collection[str] = ()) -> Resolved:
     """Settle every setting.
 
     Args:
         flags: what was given on the command line, by the settings' names; None means that it was not.
+        whole: settings that the command line alone decides, and a preset that it names.
 
     Raises:
         OptionError: a value is outside its range, a file is damaged or says what it may not, or there is no
@@ -48,7 +49,10 @@ def resolve(flags: Mapping[str, object] | None = None) -> Resolved:
     """
     files = _files()
     given = [_from_flags(flags or {}), _from_environment(), *(file.values for file in files)]
-    merged = _merged(_with_preset(given, files))
+    layers = _with_preset(given, files)
+    first_below = 2 if "preset" in given[0] else 1
+    below = [{name: layer[name] for name in layer if name not in whole} for layer in layers[first_below:]]
+    merged = _merged([*layers[:first_below], *below])
     values = {name: entry.value for name, entry in merged.items()}
     sources = {name: entry.source for name, entry in merged.items()}
     return Resolved(settings=Settings(**values), sources=sources)  # type: ignore[arg-type]
