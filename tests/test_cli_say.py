@@ -434,6 +434,11 @@ def test_no_text_on_a_terminal_shows_help(
             2,
             "--cast is for scripts, and play.md is none; add --input",
         ),
+        (
+            ["-f", "text.srt", "-o", "text.wav", "--subtitles", "srt", "--force"],
+            2,
+            "text.srt is the text that",
+        ),
         (["hello", "--cast", "ANN"], 2, "--cast ANN is no NAME=VOICE"),
         (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
         (["hello", "--save-voice", "no/v.npz"], 1, "cannot write no/v.npz: no does not exist"),
@@ -460,6 +465,7 @@ def test_misuse_is_found_before_the_model_is_loaded(
     for name, data in {
         "empty.txt": b"",
         "text.txt": b"hello",
+        "text.srt": b"00:00:00,000 --> 00:00:01,000\nhello",
         "play.md": b"ANN: hello",
         "latin1.txt": b"caf\xe9",
         "nul.txt": b"he\0llo",

@@ -11,6 +11,8 @@ from bark_cli.script import parse_cast
 from bark_cli.settings import SETTINGS, Resolved, Settings, resolve
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bark_cli.audio import Level, Provenance
     from bark_cli.compose import Manner
     from bark_cli.tokens import SamplingOptions
@@ -116,6 +118,13 @@ class Delivery:
     verbose: bool
 
     @property
+    def subtitle_file(self) -> Path | None:
+        """Beside the sound, under its name."""
+        from pathlib import Path
+
+        return None if self.subtitles is None else Path(str(self.output)).with_suffix(f".{self.subtitles}")
+
+    @property
     def is_stream(self) -> bool:
         """Whether the sound is delivered while it is being made."""
         return self.plays or self.output == "-"
@@ -179,7 +188,8 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
         given = {**given, **{stage: given[stage] or like.get(stage) for stage in _STAGES}}
         flags = {name: like.get(name) for name in SETTINGS} | _given(**flags)
     resolved = resolve(flags, whole=() if given["like"] is None else _NOTED)
-    settings = resolved.settings
+    settings, delivery = resolved.settings, _delivery(given, resolved)
+    _spare_text(given.get("file"), delivery)
     return SayRequest(
         seed=_draw() if settings.seed is None else settings.seed,
         is_seed_drawn=settings.seed is None,
@@ -200,7 +210,7 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
             cast=parse_cast(given["cast"] or []),
             strict=given["strict"],
         ),
-        delivery=_delivery(given, resolved),
+        delivery=delivery,
         settings=settings,
         noted={name: getattr(settings, name) for name in _NOTED if resolved.was_set(name)},
     )
@@ -234,6 +244,19 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
         quiet=given["quiet"],
         verbose=given["verbose"],
     )
+
+
+def _spare_text(file: str | None, delivery: Delivery) -> None:
+    """Keep --force from the text itself.
+
+    Raises:
+        OptionError: the text would be written over.
+    """
+    import os
+
+    for written in (delivery.output, delivery.subtitle_file):
+        if file is not None and written is not None and os.path.realpath(file) == os.path.realpath(written):
+            raise OptionError(f"{written} is the text that is read; give -o another name")
 
 
 def _suffix(output: str | None) -> str:

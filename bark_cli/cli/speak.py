@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.output import abandon_stdout, note, print_json
@@ -14,6 +13,8 @@ from bark_cli.cli.request import Delivery, SayRequest
 from bark_cli.errors import BarkError, OptionError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bark_cli.audio import Audio, Provenance
     from bark_cli.compose import Composition, Line
     from bark_cli.pipeline import Bark, Progress
@@ -73,7 +74,7 @@ def check(lines: list[Line], request: SayRequest) -> None:
         _check_stdout(delivery)
     elif delivery.output is not None:
         audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
-    if (beside := _subtitle_file(delivery)) is not None:
+    if (beside := delivery.subtitle_file) is not None:
         check_target(beside, force=delivery.force)
     may_ask = not (delivery.quiet or delivery.as_json)
     check_voices(lines, request, resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder)
@@ -105,13 +106,6 @@ def _check_stdout(delivery: Delivery) -> None:
         raise OptionError("--json and -o - cannot share standard output; give -o the name of a file")
     if sys.stdout.isatty():
         raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
-
-
-def _subtitle_file(delivery: Delivery) -> Path | None:
-    """Beside the sound, under its name."""
-    if delivery.subtitles is None:
-        return None
-    return Path(str(delivery.output)).with_suffix(f".{delivery.subtitles}")
 
 
 def _load(request: SayRequest) -> Bark:
@@ -219,7 +213,7 @@ def _write_subtitles(result: Result, delivery: Delivery) -> None:
     from bark_cli.audio import subtitles
     from bark_cli.files import write_whole
 
-    if (path := _subtitle_file(delivery)) is not None:
+    if (path := delivery.subtitle_file) is not None:
         text = subtitles(result.timeline.cues, delivery.subtitles)  # type: ignore[arg-type]  # srt or vtt
         write_whole(path, text.encode(), force=delivery.force)
 
