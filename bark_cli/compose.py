@@ -35,7 +35,7 @@ class Manner:
     seed: int
     voice: VoiceChoice = None  # None is the model's default
     language: str | None = None  # such as de; None: the voice's or the script's
-    pause_s: float = 0.1  # after a piece that ends a sentence
+    pause_s: float = 0.25  # after a piece that ends a sentence
     paragraph_pause_s: float = 0.5
     continuity: Continuity = "voice"
     options: SamplingOptions | None = None  # None is the model's own way

@@ -250,6 +250,11 @@ def test_two_to_one_file_is_found_before_any_work(texts: Path, out: Path) -> Non
     with pytest.raises(UsageError, match="would both be written"):
         assign(lines({"text": "a", "output": "x.wav"}, {"text": "b", "output": ".//x.wav"}), out, "wav")
     assert len(assign([*spoken("a", "b"), *spoken("a")], out, "wav")) == 2  # named twice, made once
+    (out / "own").mkdir(parents=True)
+    own = out / "own" / "a.srt"
+    own.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
+    with pytest.raises(UsageError, match=r"own.a\.srt is one of the texts; give -o another folder"):
+        assign(gather(Sources(paths=[str(own)])), own.parent, "flac", subtitles="srt")
     with pytest.raises(UsageError, match=r"would both be written to x\.srt"):
         assign(
             lines({"text": "a", "output": "x.wav"}, {"text": "b", "id": "x"}), out, "flac", subtitles="srt"

@@ -619,7 +619,8 @@ def test_like_brings_the_models_of_stages_and_asks_for_no_level(monkeypatch: pyt
 def test_the_best_of_several_takes_is_kept_and_told(
     say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*say, "hello bark", "-o", str(out), "--takes", "3", "--seed", "5", "--json"]) == 0
+    how = ["--takes", "3", "--retries", "0", "--seed", "5", "--json"]
+    assert main([*say, "hello bark", "-o", str(out), *how]) == 0
     captured = capsys.readouterr()
     [piece] = json.loads(captured.out)["pieces"]
     assert [take["seed"] for take in piece["takes"]] == [5, 6, 7]

@@ -172,9 +172,7 @@ def test_only_checked_voices_come_along(tiny_model: Path, tmp_path: Path) -> Non
     assert [*voices_of("mine")] == ["mine/ann"]
     skipped = [step.words for step in steps if step.kind == "skip"]
     assert ["more.npz" in skipped[0], "half" in skipped[1], len(skipped)] == [True, True, 2]
-    assert not install(make_plan("mine", source=folder))[
-        1
-    ]  # no reason to begin anew
+    assert not install(make_plan("mine", source=folder))[1]  # no reason to begin anew
 
 
 def test_voices_that_come_change_or_go_make_it_another_model(tiny_model: Path, tmp_path: Path) -> None:

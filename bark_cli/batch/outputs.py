@@ -42,8 +42,9 @@ def assign(
         subtitles: srt or vtt, for a file beside each.
 
     Raises:
-        UsageError: two would write one file, or one would leave the folder.
+        UsageError: two would write one file, one would leave the folder or write over one of the texts.
     """
+    texts = {item.file.resolve() for item in items if item.file is not None}
     taken: dict[str, str] = {} if joined is None else {_normal(joined): "--join"}
     tasks = []
     for item in items:
@@ -55,6 +56,8 @@ def assign(
             if (other := taken.setdefault(_normal(output), item.source)) != item.source:
                 both = f"{other} and {item.source}"
                 raise UsageError(f"{both} would both be written to {output}; rename one of them")
+            if (folder / output).resolve() in texts:
+                raise UsageError(f"{folder / output} is one of the texts; give -o another folder")
         tasks.append(task)
     return tasks
 

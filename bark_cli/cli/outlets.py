@@ -89,10 +89,9 @@ def open_outlets(delivery: Delivery, sample_rate: int, metadata: Provenance | No
         player = None
         if delivery.plays:
             player = held.enter_context(Player(sample_rate, device=delivery.audio_device))
-            if not delivery.quiet:
-                from bark_cli.cli.keys import player_keys
+            from bark_cli.cli.keys import player_keys
 
-                held.enter_context(player_keys(player, quiet=delivery.as_json))
+            held.enter_context(player_keys(player, quiet=delivery.quiet or delivery.as_json))
         yield Outlets(sinks, player)
         if player is not None:
             player.drain()  # in here, where keys are heard

@@ -62,7 +62,10 @@ def _work_s(composition: Composition, request: SayRequest) -> float | None:
     from bark_cli.speeds import recall_speed
 
     choice = request.choice
-    name = resolve_model(choice.models[0]).name
+    leading, *stages = choice.models
+    if stages:  # as fast as none of its models
+        return None
+    name = resolve_model(leading).name
     factor = recall_speed(name, choice.device, choice.precision)
     takes = request.settings.takes
     return None if factor is None else factor * takes * sum(composition.seconds)

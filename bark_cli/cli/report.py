@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.output import note
+from bark_cli.cli.play import underruns
 
 if TYPE_CHECKING:
     from bark_cli.cli.request import SayRequest
@@ -121,11 +122,8 @@ def report(result: Result, request: SayRequest, config: SemanticConfig) -> None:
     if request.is_seed_drawn:
         note(f"seed {request.seed}; --seed {request.seed} says it the same way again")
     what = {None: "played", "-": "standard output"}.get(delivery.output, delivery.output)
-    waits = f", waited for sound {result.underruns} time{'s' * (result.underruns != 1)}"
-    note(
-        f"{what}: {result.timeline.duration_s:.1f} s of speech, {result.real_time_factor:.2f}x real time"
-        f"{waits if result.underruns else ''}"
-    )
+    made = f"{result.timeline.duration_s:.1f} s of speech, {result.real_time_factor:.2f}x real time"
+    note(f"{what}: {made}{underruns(result.underruns)}")
     _warn_if_cut_off(result, config)
 
 
