@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,9 @@ def hide_broken_torchaudio() -> None:
 
 
 hide_broken_torchaudio()
+# A shell that starts the suite in the background has Ctrl-C ignored, and all that tests start inherits it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tiny networks gain nothing from a second thread, and lose much where another process has that core.
 torch.set_num_threads(1)
 
