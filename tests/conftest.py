@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# Two tests run at a time, and threads of one that wait for each other by spinning take the other's core; what
+# tests start inherits this. It counts only if it is there before torch is.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bark_cli.batch.run import Work
     from bark_cli.hub import ModelRef
     from bark_cli.narration import Narration
-    from bark_cli.pipeline import Bark
     from bark_cli.script import Script
 
 
@@ -152,7 +151,7 @@ def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) ->
     from bark_cli.batch.run import Work
     from bark_cli.compose import budget, compose, lines_of
 
-    bark = _load(request)
+    bark = request.say.choice.load(None if request.say.delivery.quiet else tell)
     limits = budget(bark.config, bark.count_tokens)
 
     def narration(item: Item, text: str, seed: int) -> Narration:
@@ -175,22 +174,6 @@ def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) ->
         level=request.say.delivery.normalize,
         overwrite=request.overwrite,
         batch_size=request.say.settings.batch_size,
-    )
-
-
-def _load(request: BatchRequest) -> Bark:
-    from bark_cli.pipeline import Bark
-
-    choice = request.say.choice
-    return Bark.load(
-        choice.model,
-        size=choice.size,
-        semantic=choice.semantic,
-        coarse=choice.coarse,
-        fine=choice.fine,
-        device=choice.device,
-        precision=choice.precision,
-        on_note=None if request.say.delivery.quiet else tell,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bark_cli.audio import Level, Provenance
     from bark_cli.compose import Manner
+    from bark_cli.pipeline import Bark
     from bark_cli.tokens import SamplingOptions
 
 # what changes the sound, beside model, voice and seed: it is noted in the file, for --like
@@ -58,6 +59,25 @@ class ModelChoice:
         # as in Bark.load: where every stage is chosen, and no model beside them, the fine one's leads
         leading = self.fine if self.model is None and None not in stages else self.model
         return [leading, *(stage for stage in stages if stage is not None)]
+
+    def load(self, on_note: Callable[[str], None] | None) -> Bark:
+        """The model, read; `on_note` is told of a conversion.
+
+        Raises:
+            BarkError: as `Bark.load`.
+        """
+        from bark_cli.pipeline import Bark
+
+        return Bark.load(
+            self.model,
+            size=self.size,
+            semantic=self.semantic,
+            coarse=self.coarse,
+            fine=self.fine,
+            device=self.device,
+            precision=self.precision,
+            on_note=on_note,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ def speak(lines: list[Line], request: SayRequest) -> None:
     check(lines, request)
     delivery = request.delivery
     with _loading_line(delivery):
-        bark = _load(request)
+        bark = request.choice.load(None if delivery.quiet else note)
     if not delivery.quiet:
         introduce(bark, request)
     composition = _compose(bark, lines, request)
@@ -106,22 +106,6 @@ def _check_stdout(delivery: Delivery) -> None:
         raise OptionError("--json and -o - cannot share standard output; give -o the name of a file")
     if sys.stdout.isatty():
         raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
-
-
-def _load(request: SayRequest) -> Bark:
-    from bark_cli.pipeline import Bark
-
-    choice = request.choice
-    return Bark.load(
-        choice.model,
-        size=choice.size,
-        semantic=choice.semantic,
-        coarse=choice.coarse,
-        fine=choice.fine,
-        device=choice.device,
-        precision=choice.precision,
-        on_note=None if request.delivery.quiet else note,
-    )
 
 
 def _compose(bark: Bark, lines: list[Line], request: SayRequest) -> Composition:
