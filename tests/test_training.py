@@ -16,6 +16,7 @@ if sys.version_info < (3, 11):
 from bark_cli import Bark
 from bark_cli.model import GPT
 from training import alignment, coarse, codec, codes, decoder, export, fine, semantic, units
+from training.excitation import Source, codes_of
 from training.run import Run
 from training.settings import settings
 from training.shards import shard_files, write_arrays
@@ -24,13 +25,6 @@ from training.teacher import VOICES
 from training.vocabulary import PITCHES, PLACES, layout
 
 WIDTHS = "n_layer = 2\nn_head = 4\nn_embd = 136\n"  # four heads, each just wide enough for a position code
-ADVERSARY = """windows = [256, 512]
-filters = 4
-lr = 3e-4
-every = 2
-features = 10.0
-weights = {{mel = 1.0, wave = 0.1, adversary = 0.5}}
-"""
 SETTINGS = f"""
 [common]
 data = "{{folder}}/data"
@@ -49,31 +43,31 @@ lr = 3e-3
 batch = 4
 
 [codec]
-quantize_from = 20
-crop_s = 0.1
-batch = 2
-wave_weight = 1.0
-commit_weight = 0.25
+shards = 1
 
 [codec.shape]
 n_filters = 4
-dimension = 16
+dimension = 40
+spectrum = 16
 ratios = [8, 5, 4, 3]
-n_codebooks = 4
-codebook_size = 16
+n_codebooks = 5
+codebook_size = 512
 lstm = 0
-
-[codec.adversary]
-{ADVERSARY}begin = 25
 
 [decoder]
 crop_s = 0.1
 batch = 2
-wave_weight = 1.0
 average = 0.5
+weights = {{{{mel = 1.0, lines = 0.5, phase = 0.5, wave = 1.0}}}}
 
 [decoder.adversary]
-{ADVERSARY}
+windows = [256, 512]
+filters = 4
+lr = 3e-4
+every = 2
+features = 10.0
+weights = {{{{adversary = 0.5}}}}
+begin = 15
 [semantic]
 batch_tokens = 500
 frames_per_character = 3.4
@@ -84,15 +78,15 @@ max_new = 240
 
 [coarse.shape]
 {WIDTHS}
-codebook_size = 16
+codebook_size = 512
 semantic = 24
 history = 24
 window = 12
 
 [fine.shape]
 {WIDTHS}
-codebook_size = 16
-n_codebooks = 4
+codebook_size = 512
+n_codebooks = 5
 window = 64
 
 [export]
@@ -116,10 +110,12 @@ def spoken(text: str) -> np.ndarray:
     return np.array(row + [units.pause("end")] * 3, np.int16)
 
 
-def tones(tokens: np.ndarray, voice: int) -> np.ndarray:
-    """A tone per token, higher from voice to voice."""
-    cycles = np.cumsum(np.repeat(100 + 2.0 * tokens + 40 * voice, units.TOKEN_SAMPLES)) / units.SAMPLE_RATE
-    return np.rint(8_000 * np.sin(2 * np.pi * cycles)).astype(np.int16)
+def tones(tokens: np.ndarray, voice: int) -> tuple[np.ndarray, np.ndarray]:
+    """A tone per token, higher from voice to voice, and its excitation."""
+    hz = np.repeat(80 + 0.5 * tokens + 30 * voice, units.TOKEN_SAMPLES).astype(np.float32)
+    phase = np.cumsum(hz, dtype=np.float64) / units.SAMPLE_RATE
+    source = Source(phase, hz, np.ones(len(hz), np.bool_))
+    return np.rint(8_000 * np.cos(2 * np.pi * phase)).astype(np.int16), codes_of(source, len(tokens))
 
 
 def write_shard(file: Path, texts: list[str], voices: list[int] | None) -> None:
@@ -131,7 +127,9 @@ def write_shard(file: Path, texts: list[str], voices: list[int] | None) -> None:
         "texts": np.frombuffer(json.dumps(texts).encode(), np.uint8),
     }
     if voices:
-        arrays["audio"] = np.concatenate([tones(row, v) for row, v in zip(rows, voices, strict=True)])
+        heard = [tones(row, v) for row, v in zip(rows, voices, strict=True)]
+        arrays["audio"] = np.concatenate([wave for wave, _ in heard])
+        arrays["excitation"] = np.concatenate([excitation for _, excitation in heard], axis=1)
     write_arrays(file, **arrays)
 
 
@@ -178,7 +176,6 @@ def configured(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("step", "loss"),
     [
-        ("codec", "mel"),
         ("decoder", "mel"),
         ("semantic", "unit"),
         ("semantic", "place"),
@@ -219,8 +216,8 @@ def test_codes_are_as_long_as_the_tokens_beside_them(work):
     utterances = codes.load_utterances(work / "data")
     assert [u.voice for u in utterances] == list(range(len(VOICES)))
     for u in utterances:
-        assert u.codes.shape == (4, len(u.factors))
-        assert 0 <= u.codes.min() <= u.codes.max() < 16
+        assert u.codes.shape == (5, len(u.factors))
+        assert 0 <= u.codes.min() <= u.codes.max() < 512
 
 
 def test_the_exported_folder_speaks(work):
@@ -234,10 +231,10 @@ def test_the_exported_folder_speaks(work):
 
 
 def test_the_exported_codec_sounds_as_the_trained_one(configured):
-    trained = export.trained_codec()
-    made = torch.randint(16, (4, 9))
+    trained = codec.load_codec()
+    made = torch.randint(512, (5, 9))
     with torch.inference_mode():
-        wanted = trained.decoder(trained.quantizer.vq.decode(made[:, None]))[0, 0]
+        [wanted] = trained(made[:, None])
     bark = Bark.load(configured / "nano")
     torch.testing.assert_close(bark._backend.decode_audio(made.numpy()), wanted, atol=2e-3, rtol=0)
 

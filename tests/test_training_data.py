@@ -122,7 +122,9 @@ def test_tokens_are_even_and_the_same_in_every_voice(teacher):
     # the sigh lies between the two sentences
     assert kinds.index("phone") < kinds.index("sound") < len(kinds) - kinds[::-1].index("phone")
     for voice in VOICES:
-        wave = render(pieces, voice, np.random.default_rng(0))
+        made = render(pieces, voice, np.random.default_rng(0))
+        wave = made.wave
+        assert made.excitation.shape == (2, len(tokens))
         assert wave.shape == (480 * len(tokens),)
         assert 0.03 < wave.std() < 0.3
         assert np.abs(wave).max() < 0.99
@@ -137,7 +139,7 @@ def test_pauses_are_quiet_and_vowels_are_loud(teacher):
         "He stopped, looked back and asked: what is the time?", teacher, np.random.default_rng(0)
     )
     tokens = tokens_of(pieces)
-    power = (render(pieces, VOICES[0], np.random.default_rng(0)).reshape(len(tokens), -1) ** 2).mean(1)
+    power = (render(pieces, VOICES[0], np.random.default_rng(0)).wave.reshape(len(tokens), -1) ** 2).mean(1)
     vowel = [units.UNITS[i].kind == "phone" and units.UNITS[i].name in units.VOWELS for i in tokens]
     still = tokens < len(units.PAUSES)
     assert still.sum() > 8
@@ -152,7 +154,7 @@ def test_a_sound_is_heard_and_has_its_own_tokens(teacher, tag):
     from training.teacher import VOICES, render
 
     piece = sound(tag, teacher, np.random.default_rng(0))
-    wave = render([piece], VOICES[1], np.random.default_rng(0))
+    wave = render([piece], VOICES[1], np.random.default_rng(0)).wave
     assert 0.3 < len(wave) / 24_000 < 4.0
     assert {units.UNITS[i].kind for i in piece.tokens} == {"music" if tag == "music" else "sound"}
     assert np.sqrt((wave**2).mean()) > 0.01

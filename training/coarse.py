@@ -17,7 +17,9 @@ from torch.nn import functional as F
 
 from bark_cli.model import GPT
 from bark_cli.tokens import CoarseConfig, GPTConfig
+from training.codec import END, Codes
 from training.codes import Utterance, by_voice, load_utterances
+from training.excitation import LEVELS, landmarks, turned
 from training.factored import Factored, spread, token_rows
 from training.run import Losses, Run
 from training.starts import (
@@ -77,6 +79,7 @@ class FactoredCoarse(Factored):
         for table in (*self.factors, self.codes):
             nn.init.normal_(table.weight, std=0.1)
             table.weight[:, : WIDTH + 1] = 0
+        self._know_excitation()
         at = torch.arange(self.wpe.num_embeddings)
         # the position after the prompt is the first to answer: it stands for the time of what it predicts
         moment = torch.where(at < semantic, at, (at - semantic) // 2)
@@ -84,6 +87,13 @@ class FactoredCoarse(Factored):
         self.wpe.weight[:, WIDTH] = torch.where(at < semantic, AMPLITUDE, -AMPLITUDE)
         aim_heads(self.h[0].attn, (0, 1, -1, 2), gain=1.8, segment=2.0)
         aim_heads(self.h[1].attn, (0, -1, -2, -3), gain=1.8, segment=-2.0)
+
+    def _know_excitation(self) -> None:
+        size, at = self.config.codebook_size, WIDTH + 1
+        marks = landmarks(size)
+        beside = slice(at, at + marks.shape[1])
+        self.codes.weight[END * size : (END + 1) * size, beside] = 0.15 * marks
+        self.heads[END].weight[:, beside] = 0.05 * marks
 
     def forward(self, factors: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Factors (B, S + 1, 3), BEGIN last, and codes (B, C) -> logits (B, C / 2, size) per codebook."""
@@ -118,10 +128,15 @@ class Windows:
         factors, codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
         return factors, codes, targets
 
+    def _begun_anywhere(self, codes: Codes) -> Ids:
+        """Two codebooks, the phases of all pulses later by the same part of a turn."""
+        turn = turned(codes[END], int(self.random.integers(LEVELS)))
+        return np.stack([codes[0], turn]).astype(np.int64)
+
     def _window(self, utterance: Utterance) -> tuple[Ids, Ids, Ids]:
         config, size = self.config, self.config.codebook_size
         reach, width = config.max_history_tokens // 2, config.sliding_window_tokens // 2
-        factors, codes = utterance.factors[:, :3], utterance.codes[:2]
+        factors, codes = utterance.factors[:, :3], self._begun_anywhere(utterance.codes[:2])
         before = 0
         if self.random.random() < 0.55:
             voice = self.by_voice[utterance.voice]

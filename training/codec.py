@@ -1,16 +1,18 @@
-"""Train nano's EnCodec on the teacher's audio: (samples,) at 24 kHz -> 8 codebooks at 50 Hz and back.
+"""nano's codec: sound at 24 kHz and its excitation -> 8 codebooks at 50 Hz, and EnCodec's decoder back.
 
-EnCodec's own classes (encodec.modules, encodec.quantization), smaller. Loss: multi-scale log-mel plus L1 of
-the waveform, and those of an adversary (training.adversary) where the settings have one. The autoencoder
-learns alone first, then the codebooks are filled by k-means on its output and switched on.
+EnCodec finds its codes by learning an encoder; that takes days on a GPU. Here it is known what made the
+sound, so the codes are measured. Codebook 0 and most of the others hold the spectrum (a residual quantizer
+by k-means on log-mel bands), two hold the excitation (training.excitation), and the last one is dice: noise
+for the decoder to shape. What each entry means to the decoder is learnt (training.decoder).
 
-    python -m training.codec            # resumes from training/runs/codec
+    python -m training.codec            # writes runs/codec/last.pt
 """
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,186 +21,157 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.codec import import_seanet
-from training.adversary import Contest
-from training.run import Losses, Run
+from training.excitation import FRAME, PULSED, snippets, with_dice
+from training.run import learnt
+from training.settings import settings
 from training.shards import shard_files
+from training.spectra import FLOOR, mel_filters
+
+Codes = npt.NDArray[np.int16]  # (codebooks, F)
+
+END, MIDDLE = 1, 2  # the codebooks of the excitation
+WINDOW = 640  # samples: 27 ms
+BANDS = 64
 
 
-class MelLoss(nn.Module):
-    """L1 between log-mel spectrograms at several window lengths (waveforms are (B, samples))."""
-
-    def __init__(
-        self, sample_rate: int, windows: tuple[int, ...] = (256, 1024, 2048), floor: float = 3e-4
-    ) -> None:
-        super().__init__()
-        self.windows, self.floor = windows, floor
-        for n in windows:
-            self.register_buffer(f"window{n}", torch.hann_window(n))
-            self.register_buffer(f"mel{n}", mel_filters(sample_rate, n, min(80, n // 8)))
-
-    def forward(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """The mean over the window lengths, of two waveforms (B, samples)."""
-        total = made.new_zeros(())
-        for n in self.windows:
-            total = total + F.l1_loss(self.log_mel(made, n), self.log_mel(wanted, n))
-        return total / len(self.windows)
-
-    def log_mel(self, wave: Tensor, n: int) -> Tensor:
-        """(B, samples) -> (B, mels, frames)."""
-        window: Tensor = getattr(self, f"window{n}")
-        spectrum = torch.stft(
-            wave, n, n // 4, window=window, return_complex=True, center=True, pad_mode="constant"
-        )
-        power = torch.view_as_real(spectrum).square().sum(-1)
-        magnitude = (power + 1e-8).sqrt() / window.sum()  # a full-scale sine is about 0.5 whatever the window
-        return torch.log(torch.matmul(getattr(self, f"mel{n}"), magnitude) + self.floor)
+def features(audio: npt.NDArray[np.int16]) -> Tensor:
+    """Samples (480 F,) -> log-mel bands of both halves of each frame (F, 128)."""
+    wave = torch.from_numpy(audio.astype(np.float32) / 32768)
+    window = torch.hann_window(WINDOW)
+    around = (WINDOW - FRAME // 2) // 2
+    halves = F.pad(wave, (around, around)).unfold(0, WINDOW, FRAME // 2) * window
+    magnitude = torch.fft.rfft(halves).abs() / window.sum()
+    return torch.log(magnitude @ mel_filters(24_000, WINDOW, BANDS).T + FLOOR).reshape(-1, 2 * BANDS)
 
 
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Tensor:
-    """Triangular mel filters (n_mels, n_fft // 2 + 1), each summing to at most one."""
-    top = 2595 * np.log10(1 + sample_rate / 2 / 700)
-    points = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
-    bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
-    rising = (bins - points[:-2, None]) / (points[1:-1, None] - points[:-2, None])
-    falling = (points[2:, None] - bins) / (points[2:, None] - points[1:-1, None])
-    filters = np.maximum(0, np.minimum(rising, falling))
-    return torch.tensor(filters / np.maximum(filters.sum(1, keepdims=True), 1e-3), dtype=torch.float32)
+def k_means(points: Tensor, k: int, rounds: int = 10) -> Tensor:
+    """Centres (k, D) of points (N, D); one that nothing is near to begins anew."""
+    centres = points[torch.randperm(len(points))[:k]].clone()
+    for _ in range(rounds):
+        near = nearest(points, centres)
+        counts = torch.bincount(near, minlength=k)
+        sums = torch.zeros_like(centres).index_add_(0, near, points)
+        anew = points[torch.randint(len(points), (k,))]
+        centres = torch.where((counts == 0)[:, None], anew, sums / counts.clamp(min=1)[:, None])
+    return centres
+
+
+def nearest(points: Tensor, centres: Tensor) -> Tensor:
+    """The index of the centre (k, D) nearest to each point (N, D)."""
+    return torch.cat([torch.cdist(part, centres).argmin(1) for part in points.split(20_000)])
 
 
 class TrainableCodec(nn.Module):
-    """Encoder, residual quantizer and decoder with the shapes of `training/settings.toml`."""
+    """What codes are measured with (buffers), and what they mean: tables (codebooks, K, D), a decoder."""
 
-    def __init__(self, shape: dict[str, object]) -> None:
+    mean: Tensor
+    basis: Tensor
+    books: Tensor
+
+    def __init__(self, shape: dict[str, Any]) -> None:
         super().__init__()
         import_seanet()
-        from encodec.modules import SEANetDecoder, SEANetEncoder
-        from encodec.quantization import ResidualVectorQuantizer
+        from encodec.modules import SEANetDecoder
 
-        common = {
-            "channels": 1, "dimension": shape["dimension"], "n_filters": shape["n_filters"],
-            "ratios": shape["ratios"], "norm": "weight_norm", "causal": True, "lstm": shape["lstm"],
-        }  # fmt: skip
+        self.shape, size, width = shape, shape["codebook_size"], shape["spectrum"]
+        # the codebooks of the spectrum, coarsest first
+        self.layers = [i for i in range(shape["n_codebooks"] - 1) if i not in (END, MIDDLE)]
+        self.register_buffer("mean", torch.zeros(2 * BANDS))
+        self.register_buffer("basis", torch.zeros(2 * BANDS, width))
+        self.register_buffer("books", torch.zeros(len(self.layers), size, width))
+        self.tables = nn.Parameter(torch.zeros(shape["n_codebooks"], size, shape["dimension"]))
         with warnings.catch_warnings():  # the old weight norm is the one whose names encodec's weights have
             warnings.filterwarnings("ignore", r".*weight_norm.* is deprecated", FutureWarning)
-            self.encoder = SEANetEncoder(**common)
-            self.decoder = SEANetDecoder(**common)
-        self.quantizer = ResidualVectorQuantizer(
-            dimension=shape["dimension"], n_q=shape["n_codebooks"], bins=shape["codebook_size"],
-            decay=0.98, kmeans_init=False, threshold_ema_dead_code=0,
-        )  # fmt: skip
-        for name, parameter in self.named_parameters():
+            self.decoder = SEANetDecoder(
+                channels=1, dimension=shape["dimension"], n_filters=shape["n_filters"],
+                ratios=shape["ratios"], norm="weight_norm", causal=True, lstm=shape["lstm"],
+            )  # fmt: skip
+        for name, parameter in self.decoder.named_parameters():
             if name.endswith("weight_g") or name.endswith("original0"):
                 parameter.data.mul_(1.5)  # torch's default start lets the signal die on its way through
 
-    def forward(self, wave: Tensor, quantize: bool) -> tuple[Tensor, Tensor]:
-        """(B, 1, samples) -> the same shape, and the commitment loss. Random depth: every prefix decodes."""
-        latent = self.encoder(wave)
-        penalty = wave.new_zeros(())
-        if quantize:
-            layers = self.quantizer.vq.layers
-            depth = len(layers) if torch.rand(()) < 0.7 else 2 << int(torch.randint(2, ()))
-            quantized, _, losses = self.quantizer.vq(latent, n_q=depth)
-            latent, penalty = quantized, losses.mean()
-        return self.decoder(latent), penalty
+    @torch.no_grad()
+    def fill(self, points: Tensor) -> None:
+        """Learn what to measure with from features (N, 128), and begin the tables with it.
+
+        The spectrum takes the first dimensions of the decoder's input; the pulses around a frame's end, those
+        around its middle, and noise a third of the others each, drawn as short waveforms.
+        """
+        self.mean.copy_(points.mean(0))
+        some = (points - self.mean)[torch.randperm(len(points))[:20_000]]
+        self.basis.copy_(torch.linalg.svd(some, full_matrices=False)[2][: self.basis.shape[1]].T)
+        rest = some @ self.basis
+        for book in self.books:
+            book.copy_(k_means(rest, len(book)))
+            rest = rest - book[nearest(rest, book)]
+        self._begin_tables()
+
+    def _begin_tables(self) -> None:
+        width, dimension = self.books.shape[-1], self.tables.shape[-1]
+        third = (dimension - width) // 3
+        ends, middles, noise = (slice(width + i * third, width + (i + 1) * third) for i in range(3))
+        self.tables[self.layers, :, :width] = self.books / self.books[0].std()
+        self.tables[END, :PULSED, ends] = self.tables[MIDDLE, :PULSED, middles] = snippets(third)
+        for codebook in (END, MIDDLE):
+            self.tables[codebook, PULSED:, width : width + 2 * third].normal_(std=0.5)
+        self.tables[-1, :, noise].normal_(std=0.7)
+
+    @torch.no_grad()
+    def codes(self, audio: npt.NDArray[np.int16], excitation: Codes, random: np.random.Generator) -> Codes:
+        """Samples (480 F,) and their excitation (2, F) -> codes (codebooks, F)."""
+        size = self.tables.shape[1]
+        codes = random.integers(size, size=(len(self.tables), excitation.shape[1]), dtype=np.int16)
+        codes[[END, MIDDLE]] = with_dice(excitation, size, random)
+        rest = (features(audio) - self.mean) @ self.basis
+        for layer, book in zip(self.layers, self.books, strict=True):
+            near = nearest(rest, book)
+            codes[layer] = near.numpy()
+            rest = rest - book[near]
+        return codes
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Codes (codebooks, B, F) -> samples (B, 480 F)."""
+        latents = [F.embedding(rows, table) for rows, table in zip(codes, self.tables, strict=True)]
+        wave: Tensor = self.decoder(torch.stack(latents).sum(0).transpose(1, 2))
+        return wave[:, 0]
+
+    def exported(self) -> dict[str, Tensor]:
+        """The decoder and the tables under encodec's names."""
+        tables = {f"quantizer.vq.layers.{i}._codebook.embed": t for i, t in enumerate(self.tables.detach())}
+        return {**{f"decoder.{name}": t for name, t in self.decoder.state_dict().items()}, **tables}
 
 
-@torch.no_grad()
-def fill_codebooks(codec: TrainableCodec, latents: Tensor, rounds: int = 12) -> None:
-    """k-means, layer by layer, on encoder outputs (N, dimension); writes encodec's codebook buffers."""
-    residual = latents
-    for layer in codec.quantizer.vq.layers:
-        book = layer._codebook
-        k = book.embed.shape[0]
-        centres = residual[torch.randperm(len(residual))[:k]].clone()
-        for _ in range(rounds):
-            nearest = torch.cdist(residual, centres).argmin(1)
-            counts = torch.bincount(nearest, minlength=k).float()
-            sums = torch.zeros_like(centres).index_add_(0, nearest, residual)
-            dead = counts == 0
-            centres = torch.where(
-                dead[:, None],
-                residual[torch.randint(len(residual), (k,))],
-                sums / counts.clamp(min=1)[:, None],
-            )
-        book.embed.copy_(centres)
-        book.embed_avg.copy_(centres * counts.clamp(min=1)[:, None])
-        book.cluster_size.copy_(counts.clamp(min=1))
-        book.inited.fill_(1)
-        residual = residual - centres[torch.cdist(residual, centres).argmin(1)]
+def load_codec() -> TrainableCodec:
+    """The codec, as training.decoder left it if that has run.
+
+    Raises:
+        FileNotFoundError: training.codec has not run.
+    """
+    options = settings("codec")
+    codec = TrainableCodec(options["shape"])
+    learnt_later = settings("decoder")["runs"] / "decoder" / "last.pt"
+    file = learnt_later if learnt_later.exists() else options["runs"] / "codec" / "last.pt"
+    codec.load_state_dict(learnt(file))
+    return codec.eval()
 
 
-class Crops:
-    """Random crops of the audio shards of a folder, kept as int16 -> float (B, 1, samples)."""
-
-    def __init__(self, folder: Path, seconds: float, batch: int, seed: int) -> None:
-        self.samples, self.batch = int(seconds * 24_000) // 480 * 480, batch
-        self.random = np.random.default_rng(seed)
-        self.shards: list[npt.NDArray[np.int16]] = []
-        for file in shard_files(folder, "audio", "prepare"):
-            with np.load(file) as shard:  # an .npz is read array by array: the rest stays on the disk
-                self.shards.append(shard["audio"])
-        sizes = np.array([len(audio) for audio in self.shards], float)
-        self.weights = sizes / sizes.sum()
-
-    def __call__(self) -> Tensor:
-        """The next batch, on the CPU."""
-        chosen = self.random.choice(len(self.shards), self.batch, p=self.weights)
-        crops = np.stack([self._crop(self.shards[i]) for i in chosen]).astype(np.float32) / 32768
-        return torch.from_numpy(crops)[:, None]
-
-    def _crop(self, audio: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        start = int(self.random.integers(0, len(audio) - self.samples))
-        return audio[start : start + self.samples]
-
-
-@torch.no_grad()
-def latents_of(codec: TrainableCodec, crops: Crops, batches: int = 60) -> Tensor:
-    """Encoder outputs (N, dimension) of some batches of crops."""
-    device = next(codec.parameters()).device
-    latents = (codec.encoder(crops().to(device)) for _ in range(batches))
-    return torch.cat([latent.transpose(1, 2).flatten(0, 1) for latent in latents])
-
-
-def contest_of(run: Run) -> Contest | None:
-    """The adversary that a table [<step>.adversary] asks for."""
-    table = run.options.get("adversary")
-    return None if table is None else Contest(table, run.device)
-
-
-def descent(
-    made: Tensor, wanted: Tensor, parts: dict[str, Tensor], contest: Contest | None, run: Run, step: int
-) -> Losses:
-    """What to descend: the parts "mel" and "wave" against the adversary, or without one their plain sum."""
-    if contest is not None and step >= run.options["adversary"].get("begin", 0):
-        return contest(made, wanted, parts, step)
-    return parts["mel"] + run.options["wave_weight"] * parts["wave"], {"mel": parts["mel"].item()}
+def some_features(folder: Path, shards: int) -> Tensor:
+    """Of the first shards of a folder: features (N, 128)."""
+    files = shard_files(folder, "audio", "prepare")[:shards]
+    return torch.cat([features(np.load(file)["audio"]) for file in files])
 
 
 def main() -> None:
-    """Train, resuming; writes runs/codec/last.pt and loss.png."""
-    run = Run("codec")
-    options = run.options
+    """Fill the codebooks; what is there already stays."""
+    options = settings("codec")
+    file: Path = options["runs"] / "codec" / "last.pt"
+    if file.exists():
+        return
+    torch.manual_seed(options["seed"])
     codec = TrainableCodec(options["shape"])
-    contest = contest_of(run)
-    run.take_up(codec, **({"contest": contest} if contest else {}))
-    crops = Crops(options["data"], options["crop_s"], options["batch"], run.seed)
-    mel = MelLoss(24_000).to(run.device)
-
-    def losses_of(step: int) -> Losses:
-        if step == options["quantize_from"]:
-            fill_codebooks(codec, latents_of(codec, crops))
-        [wave] = run.move(crops())
-        made, penalty = codec(wave, quantize=step >= options["quantize_from"])
-        made, wave = made[:, 0], wave[:, 0]
-        parts = {"mel": mel(made, wave), "wave": F.l1_loss(made, wave)}
-        loss, values = descent(made, wave, parts, contest, run, step)
-        return loss + options["commit_weight"] * penalty, {**values, "commit": penalty.item()}
-
-    run.train(losses_of)
-    if run.start < options["steps"]:
-        # The moving averages of small batches leave many entries unused: fill them once more, for good.
-        fill_codebooks(codec, latents_of(codec, crops))
-        run.save(options["steps"])
+    codec.fill(some_features(options["data"], options["shards"]))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"model": codec.state_dict()}, file)
 
 
 if __name__ == "__main__":

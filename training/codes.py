@@ -13,29 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.codec import TrainableCodec
-from training.run import learnt
+from training.codec import Codes, load_codec
 from training.settings import settings
 from training.shards import shard_files, write_arrays
-
-Codes = npt.NDArray[np.int16]
-
-
-@torch.inference_mode()
-def encode(codec: TrainableCodec, audio: npt.NDArray[np.int16]) -> Codes:
-    """Samples (480 F,) -> codes (codebooks, F)."""
-    wave = torch.from_numpy(audio.astype(np.float32) / 32768)[None, None]
-    latent = codec.encoder(wave.to(next(codec.parameters()).device))
-    codes: Codes = codec.quantizer.vq.encode(latent)[:, 0].cpu().numpy().astype(np.int16)
-    return codes
-
-
-def load_codec() -> TrainableCodec:
-    """The codec trained so far."""
-    options = settings("codec")
-    codec = TrainableCodec(options["shape"])
-    codec.load_state_dict(learnt(options["runs"] / "codec" / "last.pt"))
-    return codec.eval()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +54,15 @@ def main() -> None:
     """Encode every audio shard that is aligned and not encoded yet."""
     options = settings("codes")
     torch.set_num_threads(options["threads"])
-    codec = load_codec().to("cuda" if torch.cuda.is_available() else "cpu")
+    codec = load_codec()
     for file in shard_files(options["data"], "audio", "prepare"):
         target = file.with_name(file.name.replace("audio-", "codes-"))
         if target.exists() or not file.with_name(f"aligned-{file.name}").exists():
             continue
         shard = np.load(file)
-        ends = np.cumsum(shard["lengths"])
-        made = [encode(codec, wave) for wave in np.split(shard["audio"], 480 * ends[:-1])]
-        write_arrays(target, codes=np.concatenate(made, axis=1))
-        print(f"{target.name}: {ends[-1] / 50:.0f} s", flush=True)
+        random = np.random.default_rng(int(file.stem.rpartition("-")[2]))
+        write_arrays(target, codes=codec.codes(shard["audio"], shard["excitation"], random))
+        print(f"{target.name}: {shard['lengths'].sum() / 50:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

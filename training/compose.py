@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -73,4 +74,4 @@ def _finished(pieces: list[Piece]) -> list[Piece]:
         row = np.concatenate([row, pieces[-1].tokens])
     cuts = np.cumsum([len(piece.tokens) for piece in pieces])[:-1]
     parts = np.split(row, cuts)
-    return [Piece(tokens, piece.frames, piece.wave) for tokens, piece in zip(parts, pieces, strict=True)]
+    return [replace(piece, tokens=tokens) for tokens, piece in zip(parts, pieces, strict=True)]

@@ -1,8 +1,8 @@
-"""Train the codec's decoder on, alone: fixed codes (8, F) -> the teacher's samples (480 F,).
+"""Train what nano's codes sound like: codes (8, F) -> the teacher's samples (480 F,).
 
-Once audio is encoded, coarse and fine learn from those codes, so encoder and codebooks must stay as they are;
-the decoder may go on learning beside them, at half the cost of training the whole codec; with a table
-[decoder.adversary] in the settings, against an adversary (training.adversary).
+The codes are fixed (training.codes), so coarse and fine may learn them at the same time. The tables of the
+codes and the decoder learn together: spectra at four window lengths, the phase of the harmonics, and from a
+certain step on an adversary (training.adversary).
 
     python -m training.decoder          # resumes from training/runs/decoder
 """
@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.codec import MelLoss, contest_of, descent
-from training.codes import load_codec
+from training.adversary import Contest
+from training.codec import load_codec
+from training.excitation import FRAME
 from training.run import Losses, Run
 from training.shards import shard_files
-
-FRAME = 480  # samples
-WINDOWS = (256, 512, 1024, 2048)
+from training.spectra import SpectralDistance
 
 
 class CodeCrops:
@@ -52,19 +51,22 @@ def main() -> None:
     """Train, resuming; writes runs/decoder/last.pt and loss.png."""
     run = Run("decoder")
     options = run.options
-    codec, contest = load_codec().to(run.device), contest_of(run)
-    decoder = codec.decoder.train()
-    run.take_up(decoder, **({"contest": contest} if contest else {}))
+    codec = load_codec().train()
+    weights = options["weights"]
+    table = options.get("adversary")
+    contest = None if table is None else Contest({**table, "weights": weights | table["weights"]}, run.device)
+    run.take_up(codec, **({"contest": contest} if contest else {}))
     crops = CodeCrops(options["data"], options["crop_s"], options["batch"], run.seed)
-    mel = MelLoss(24_000, WINDOWS).to(run.device)
+    distance = SpectralDistance().to(run.device)
 
     def losses_of(step: int) -> Losses:
         codes, wave = run.move(*crops())
-        with torch.no_grad():
-            latents = codec.quantizer.vq.decode(codes)
-        made = decoder(latents)[:, 0]
-        parts = {"mel": mel(made, wave), "wave": F.l1_loss(made, wave)}
-        return descent(made, wave, parts, contest, run, step)
+        made = codec(codes)
+        parts = {**distance(made, wave), "wave": F.l1_loss(made, wave)}
+        if contest is not None and step >= contest.options["begin"]:
+            return contest(made, wave, parts, step)
+        loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+        return loss, {name: part.item() for name, part in parts.items()}
 
     run.train(losses_of)
 

@@ -27,8 +27,7 @@ from bark_cli.sampling import random_stream
 from bark_cli.steps import Growing, Job, Sound
 from bark_cli.tokens import Tokens
 from training.alignment import Symbols, plain_ids, viterbi
-from training.codec import TrainableCodec
-from training.codes import encode, load_codec
+from training.codec import Codes, TrainableCodec, load_codec
 from training.compose import compose, tokens_of
 from training.judge import Judge, edits, word_errors
 from training.prepare import load_pairs
@@ -46,6 +45,7 @@ class Case:
     text: str
     voice: str
     wave: Wave
+    excitation: Codes
     semantic: npt.NDArray[np.int64]
 
 
@@ -66,7 +66,8 @@ class Reference:
         observed = np.array([self.symbol(s.name) for s in segments(tokens)])
         places = viterbi(observed, plain_ids(self.tokenizer, text), self.emissions)
         semantic = layout().ids(factors_of(tokens, places))
-        return Case(text, voice.name, render(pieces, voice, random), semantic)
+        made = render(pieces, voice, random)
+        return Case(text, voice.name, made.wave, made.excitation, semantic)
 
 
 def held_out(folder: Path, count: int) -> list[str]:
@@ -78,7 +79,8 @@ def held_out(folder: Path, count: int) -> list[str]:
 
 def stage_alone(bark: Bark, codec: TrainableCodec, stage: str, case: Case, number: int) -> Wave:
     """What is heard when the teacher's tokens enter at `stage`: "coarse", "fine" or "codec"."""
-    codes = encode(codec, np.rint(case.wave * 32767).astype(np.int16)).astype(np.int64)
+    audio, random = np.rint(case.wave * 32767).astype(np.int16), np.random.default_rng(number)
+    codes = codec.codes(audio, case.excitation, random).astype(np.int64)
     [outcome] = Engine[Wave](bark._backend).run([_from_stage(bark, stage, case, codes, number)])
     if isinstance(outcome.result, BarkError):
         raise outcome.result
@@ -145,12 +147,12 @@ def picture(speech: Speech, case: Case, file: Path) -> None:
     import torch
     from matplotlib import pyplot
 
-    from training.codec import MelLoss
+    from training.spectra import Resolution
 
     figure, axes = pyplot.subplots(2, 1, figsize=(9, 5), sharex=True)
-    mel = MelLoss(24_000, (1024,))
+    mel = Resolution(1024)
     for axis, name, wave in ((axes[0], "teacher", case.wave), (axes[1], "nano", speech.audio.samples)):
-        image = mel.log_mel(torch.from_numpy(np.ascontiguousarray(wave))[None], 1024)[0].numpy()
+        image = mel.log_mel(torch.from_numpy(np.ascontiguousarray(wave))[None])[0].T.numpy()
         seconds = len(wave) / 24_000
         axis.imshow(
             image, origin="lower", aspect="auto", extent=(0, seconds, 0, 80), cmap="magma", vmin=-8, vmax=-2

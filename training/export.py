@@ -18,8 +18,8 @@ from bark_cli.checkpoint.foreign import codec_tensors
 from bark_cli.tokens import BarkConfig, BarkTokens, CodecConfig, SamplingOptions, StageSampling
 from bark_cli.voices import save_voice
 from training.coarse import FactoredCoarse
-from training.codec import TrainableCodec
-from training.codes import Utterance, load_codec, load_utterances
+from training.codec import load_codec
+from training.codes import Utterance, load_utterances
 from training.fine import fine_config, started
 from training.run import learnt
 from training.semantic import FactoredSemantic
@@ -57,14 +57,6 @@ def nano_config() -> BarkConfig:
     )  # fmt: skip
 
 
-def trained_codec() -> TrainableCodec:
-    """The codec, its decoder as training.decoder left it if that has run."""
-    codec, run = load_codec(), settings("decoder")["runs"] / "decoder"
-    if (run / "last.pt").exists():
-        codec.decoder.load_state_dict(trained("decoder"))
-    return codec
-
-
 def nano_tensors() -> dict[str, Tensor]:
     """Every tensor under bark_cli's names, the factored tables multiplied out."""
     semantic = FactoredSemantic(settings("semantic")["shape"], 1.0)
@@ -76,7 +68,7 @@ def nano_tensors() -> dict[str, Tensor]:
         "semantic": semantic.exported(),
         "coarse": coarse.exported(),
         "fine": {name: t for name, t in fine.state_dict().items() if not name.startswith("lm_heads.")},
-        "codec": codec_tensors(trained_codec().state_dict(), settings("codec")["shape"]["n_codebooks"]),
+        "codec": codec_tensors(load_codec().exported(), settings("codec")["shape"]["n_codebooks"]),
     }
     return {
         f"{part}.{name}": t.detach().float().contiguous()

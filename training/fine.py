@@ -13,11 +13,14 @@ from torch.nn import functional as F
 
 from bark_cli.model import FineGPT
 from bark_cli.tokens import FineConfig, GPTConfig
+from training.codec import END, MIDDLE, Codes
 from training.codes import Utterance, by_voice, load_utterances
+from training.excitation import LEVELS, turned
 from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 
 Ids = npt.NDArray[np.int64]
+DICE = 0.03  # of the steps
 
 
 def fine_config(shape: dict[str, int]) -> FineConfig:
@@ -56,6 +59,11 @@ class Windows:
         self.random = np.random.default_rng(seed)
         self.by_voice = by_voice(utterances)
 
+    def codebook(self) -> int:
+        """One of those to predict; seldom the last, which is dice: there is nothing to learn but that."""
+        last = self.config.n_codebooks - 1
+        return last if self.random.random() < DICE else int(self.random.integers(2, last))
+
     def batch(self, size: int, codebook: int) -> tuple[Tensor, Tensor]:
         """Input codes (B, window, codebooks) and targets (B, window), -1 where there is padding."""
         chosen = self.random.integers(len(self.utterances), size=size)
@@ -63,9 +71,16 @@ class Windows:
         codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
         return codes, targets
 
+    def _begun_anywhere(self, codes: Codes) -> Ids:
+        """The phases of all pulses later by the same part of a turn."""
+        changed, by = codes.astype(np.int64), int(self.random.integers(LEVELS))
+        for row in (END, MIDDLE):
+            changed[row] = turned(codes[row], by)
+        return changed
+
     def _window(self, utterance: Utterance, codebook: int) -> tuple[Ids, Ids]:
         window, history = self.config.window_frames, self.config.max_history_frames
-        codes, known = utterance.codes, 0
+        codes, known = self._begun_anywhere(utterance.codes), 0
         if self.random.random() < 0.6:
             voice = self.by_voice[utterance.voice]
             past = voice[self.random.integers(len(voice))].codes[:, -history:]
@@ -104,7 +119,7 @@ def main() -> None:
     windows = Windows(load_utterances(run.options["data"]), config, run.seed)
 
     def losses_of(step: int) -> Losses:
-        codebook = int(windows.random.integers(2, config.n_codebooks))
+        codebook = windows.codebook()
         codes, targets = run.move(*windows.batch(run.options["batch"], codebook))
         with run.autocast():
             logits = model(codebook, codes)

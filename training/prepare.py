@@ -96,17 +96,16 @@ def make_shard(job: tuple[int, list[str], int], *, out: Path, graph: Path, seed:
         rows.append(tokens)
         kept.append(text)
         for voice in rng.choice(len(VOICES), voices_each, replace=False).tolist():
-            wave = render(pieces, VOICES[voice], rng)
-            spoken.append((text, tokens, voice, np.rint(wave * 32767).astype(np.int16)))
-    _write(pairs_file, kept, rows, [-1] * len(kept), None)
+            spoken.append((text, tokens, voice, render(pieces, VOICES[voice], rng)))
+    _write(pairs_file, kept, rows, [-1] * len(kept))
     if spoken:
-        audio = np.concatenate([wave for *_, wave in spoken])
         _write(
             audio_file,
             [t for t, *_ in spoken],
             [r for _, r, *_ in spoken],
             [v for _, _, v, _ in spoken],
-            audio,
+            audio=np.concatenate([np.rint(made.wave * 32767).astype(np.int16) for *_, made in spoken]),
+            excitation=np.concatenate([made.excitation for *_, made in spoken], axis=1),
         )
     return sum(len(r) for _, r, *_ in spoken) / units.TOKEN_RATE / 3600, len(spoken)
 
@@ -116,7 +115,7 @@ def _write(
     texts: list[str],
     rows: list[npt.NDArray[np.int16]],
     voices: list[int],
-    audio: npt.NDArray[np.int16] | None,
+    **more: npt.NDArray[np.int16],
 ) -> None:
     arrays = {
         "semantic": np.concatenate(rows) if rows else np.zeros(0, np.int16),
@@ -124,9 +123,7 @@ def _write(
         "voices": np.asarray(voices, np.int8),
         "texts": np.frombuffer(json.dumps(texts).encode(), np.uint8),
     }
-    if audio is not None:
-        arrays["audio"] = audio
-    write_arrays(file, **arrays)
+    write_arrays(file, **arrays, **more)
 
 
 def hours_of(texts: list[str]) -> float:

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
+from training.excitation import Source, codes_of
 from training.teacher import BINS, HOP, MEDIAN_F0, Array, Frames, Piece, Teacher
 from training.units import SAMPLE_RATE, TOKEN_SAMPLES
 
 FREQUENCIES = np.arange(BINS, dtype=np.float32) * 20.0
 SILENT = np.float32(-9.0)
+LOWEST_NOTE = 110.0  # Hz
 FRAME_S = HOP / SAMPLE_RATE
 TAGS = ("laughs", "laughter", "sighs", "gasps", "clears throat", "music")
 
@@ -119,6 +121,7 @@ def music(rng: np.random.Generator) -> Piece:
     key = int(rng.integers(0, 7))
     step = int(rng.integers(0, len(scale)))
     tokens: list[int] = []
+    tune: list[float] = []
     tail = TOKEN_SAMPLES * 40
     wave = np.zeros(notes * beat * TOKEN_SAMPLES + tail + TOKEN_SAMPLES * 20, np.float32)
     for k in range(notes):
@@ -127,13 +130,25 @@ def music(rng: np.random.Generator) -> Piece:
         length = beat if k < notes - 1 else beat + 12
         start = len(tokens) * TOKEN_SAMPLES
         tokens += [units.IDS[units.Unit("music", "strike" if i < 2 else "ring", note)] for i in range(length)]
-        tone = _pluck(261.63 * 2 ** (note / 12), (length + 8) * TOKEN_SAMPLES)
+        hz = LOWEST_NOTE * 2 ** (note / 12)
+        tune += [hz] * length
+        tone = _pluck(hz, (length + 8) * TOKEN_SAMPLES)
         wave[start : start + len(tone)] += tone
     wave = wave[: len(tokens) * TOKEN_SAMPLES]
     wave[-4 * TOKEN_SAMPLES :] *= np.linspace(1.0, 0.0, 4 * TOKEN_SAMPLES, dtype=np.float32)
     return Piece(
-        np.asarray(tokens, np.int16), wave=wave * np.float32(0.3 / max(float(np.abs(wave).max()), 1e-6))
+        np.asarray(tokens, np.int16),
+        wave=wave * np.float32(0.3 / max(float(np.abs(wave).max()), 1e-6)),
+        excitation=codes_of(_strings(np.repeat(tune, TOKEN_SAMPLES)), len(tokens)),
     )
+
+
+def _strings(hz: npt.NDArray[np.float64]) -> Source:
+    """The source of plucked notes (samples,): each begins at phase 0."""
+    struck = np.flatnonzero(np.diff(hz, prepend=0.0))
+    begun = struck[np.searchsorted(struck, np.arange(len(hz)), side="right") - 1]
+    phase = (np.arange(len(hz)) - begun) * hz / SAMPLE_RATE - 0.25  # a sine's pulse is where it is highest
+    return Source(phase, hz.astype(np.float32), np.ones(len(hz), np.bool_))
 
 
 def _pluck(hz: float, samples: int) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
+from training.excitation import Codes, Source, codes_of, pulses, source_of, unpulsed
 from training.settings import settings
 from training.units import TOKEN_SAMPLES
 
@@ -84,11 +85,23 @@ class Frames:
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of an utterance: tokens (T,) and either frames to render in a voice or a wave (480 T,)."""
+    """A stretch of an utterance: tokens (T,) and either frames to render in a voice or a wave (480 T,).
+
+    A wave may have an excitation (2, T), as training.excitation.codes_of gives it.
+    """
 
     tokens: npt.NDArray[np.int16]
     frames: Frames | None = None
     wave: Array | None = None
+    excitation: Codes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """An utterance in a voice: float32 (480 T,) and its excitation's codes (2, T)."""
+
+    wave: Array
+    excitation: Codes
 
 
 def silence(tokens: int, name: str) -> Piece:
@@ -315,8 +328,8 @@ def _envelope(frames: Frames, source: Array) -> tuple[Array, Array]:
     return lh, np.take_along_axis(frames.th, np.where(part > 0.5, high, low), 0)
 
 
-def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> Array:
-    """Frames in a voice -> float32 (300 F,): hibari's own synthesis, with our spread of phase and breath.
+def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> tuple[Array, Source]:
+    """Frames in a voice -> float32 (300 F,): hibari's own synthesis with our pulses, phases and breath.
 
     Deep voices sound harsh with all harmonics in step; delaying the low ones by some milliseconds helps.
     hibari's noise branch is 40 dB below the rest and only computed where there is breath to add.
@@ -324,7 +337,8 @@ def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> Array:
     from hibari import dsp
 
     f = in_voice(frames, voice)
-    spectrum = dsp.stft(dsp.pulses(f.f0), f.lh.shape[1])
+    source = source_of(f.f0)
+    spectrum = dsp.stft(pulses(source), f.lh.shape[1])
     turn = np.tanh(f.th)
     turn -= np.float32(voice.spread) * np.sqrt(np.linspace(0.0, 1.0, BINS, dtype=np.float32))[:, None]
     spectrum *= _polar(f.lh, np.float32(np.pi) * turn)
@@ -333,8 +347,7 @@ def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> Array:
         z = rng.standard_normal((BINS, 2 * noise.shape[1]), dtype=np.float32).view(np.complex64)
         spectrum += z * dsp.ex(noise)
     spectrum += _polar(f.lr, f.phi)
-    wave: Array = dsp.ola(spectrum)
-    return wave
+    return dsp.ola(spectrum), source
 
 
 def _polar(log_magnitude: Array, angle: Array) -> npt.NDArray[np.complex64]:
@@ -345,20 +358,24 @@ def _polar(log_magnitude: Array, angle: Array) -> npt.NDArray[np.complex64]:
     return turned
 
 
-def render(pieces: list[Piece], voice: Voice, rng: np.random.Generator) -> Array:
-    """The pieces in a voice: float32 (480 T,), over a noise floor, never above 0.99."""
-    waves = []
-    for piece in pieces:
-        size = len(piece.tokens) * TOKEN_SAMPLES
-        if piece.wave is not None:
-            waves.append(piece.wave[:size])
-            continue
-        assert piece.frames is not None
-        wave = synthesise(piece.frames, voice, rng)[:size] * np.float32(voice.gain)
-        waves.append(_faded(np.pad(wave, (0, size - len(wave)))))
+def render(pieces: list[Piece], voice: Voice, rng: np.random.Generator) -> Rendered:
+    """The pieces in a voice, over a noise floor, never above 0.99."""
+    waves, excitations = zip(*(_rendered(piece, voice, rng) for piece in pieces), strict=True)
     audio = np.concatenate(waves) + rng.standard_normal(sum(map(len, waves)), np.float32) * np.float32(2e-4)
     peak = float(np.abs(audio).max())
-    return audio * np.float32(min(1.0, 0.97 / max(peak, 1e-6)))
+    return Rendered(audio * np.float32(min(1.0, 0.97 / max(peak, 1e-6))), np.concatenate(excitations, axis=1))
+
+
+def _rendered(piece: Piece, voice: Voice, rng: np.random.Generator) -> tuple[Array, Codes]:
+    frames = len(piece.tokens)
+    size = frames * TOKEN_SAMPLES
+    if piece.wave is not None:
+        excitation = unpulsed(frames) if piece.excitation is None else piece.excitation
+        return piece.wave[:size], excitation[:, :frames]
+    assert piece.frames is not None
+    wave, source = synthesise(piece.frames, voice, rng)
+    wave = wave[:size] * np.float32(voice.gain)
+    return _faded(np.pad(wave, (0, size - len(wave)))), codes_of(source, frames)
 
 
 def _faded(wave: Array, samples: int = 120) -> Array:

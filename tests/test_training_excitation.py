@@ -1,0 +1,98 @@
+"""What excites a voice, as codes: on the grid, read back, turned, and shaped like pulses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from training.excitation import (
+    BINS,
+    FRAME,
+    HALF,
+    LEVELS,
+    PULSED,
+    Source,
+    codes_of,
+    landmarks,
+    pulses,
+    snippets,
+    source_of,
+    turned,
+    unpulsed,
+    with_dice,
+)
+
+
+def glide(low: float, high: float, frames: int = 160) -> np.ndarray:
+    return np.geomspace(low, high, frames).astype(np.float32)
+
+
+@pytest.mark.parametrize(("low", "high"), [(70, 140), (300, 180), (110, 430)])
+def test_rendered_phases_lie_on_the_grid_and_f0_hardly_moves(low, high):
+    source = source_of(glide(low, high))
+    steps = source.phase[::HALF] * LEVELS
+    assert np.abs(steps - np.round(steps)).max() < 1e-6
+    f0 = np.diff(source.phase[::HALF]) * 100  # cycles in 10 ms
+    wanted = source.f0[: len(source.phase)].reshape(-1, HALF).mean(1)[: len(f0)]
+    assert np.abs(f0 - wanted).max() < 3.3  # a grid step, between two roundings
+    assert source.voiced.all()
+
+
+def test_the_codes_tell_phase_and_height_at_the_end_and_the_middle_of_a_frame():
+    source = source_of(glide(90, 210))
+    codes = codes_of(source, 90).astype(int)
+    for row, after in zip(codes, (FRAME, HALF), strict=True):
+        at = FRAME * np.arange(90) + after
+        assert (row % LEVELS == np.round(source.phase[at] * LEVELS).astype(int) % LEVELS).all()
+        assert (np.diff(row // LEVELS) >= 0).all()
+        assert row.max() < PULSED
+    assert (codes[0][:-1] // LEVELS <= codes[1][1:] // LEVELS).all()  # the middle comes after the end before
+
+
+def test_a_pulse_is_where_the_phase_is_whole():
+    source = source_of(glide(100, 100))
+    train = pulses(source)
+    tops = np.flatnonzero(train > 0.9 * train.max())
+    away = (source.phase[tops] + 0.5) % 1 - 0.5
+    assert len(tops) > 100
+    assert np.abs(away).max() < 0.01
+
+
+def test_silence_has_no_pulses_and_its_codes_are_dice():
+    curve = np.concatenate([np.zeros(80), np.full(80, 120.0)]).astype(np.float32)
+    source = source_of(curve)
+    assert not pulses(source)[: 60 * 300].any()
+    codes = codes_of(source, 100)
+    assert (codes[:, :40] == PULSED).all()
+    thrown = with_dice(codes, 512, np.random.default_rng(0))
+    assert set(thrown[:, :40].ravel().tolist()) <= set(range(PULSED, 512))
+    assert len(set(thrown[:, :40].ravel().tolist())) > 20
+    assert (thrown[:, 60:] == codes[:, 60:]).all()
+    assert (unpulsed(7) == PULSED).all()
+
+
+def test_turning_moves_every_phase_alike_and_leaves_dice_alone():
+    codes = np.array([0, 31, 32 + 5, PULSED - 1, PULSED, 511])
+    assert turned(codes, 3).tolist() == [3, 2, 32 + 8, PULSED - LEVELS + 2, PULSED, 511]
+    assert (turned(turned(codes, 9), LEVELS - 9) == codes).all()
+
+
+def test_a_codes_snippet_has_its_pulse_where_its_phase_says():
+    drawn = snippets(64)
+    assert drawn.shape == (PULSED, 64)
+    middle = 7 * LEVELS  # phase 0: a pulse right at the moment the code speaks of
+    assert drawn[middle, 31:33].min() > 0.7 * drawn[middle].max()
+    later = middle + LEVELS - 4  # an eighth of a turn to go
+    assert 33 <= 28 + int(drawn[later, 28:38].argmax()) <= 36
+    marks = landmarks(512)
+    assert torch.equal(marks[PULSED:], torch.zeros(512 - PULSED, 12))
+    assert torch.dist(marks[middle], marks[middle + 1]) < torch.dist(marks[middle], marks[middle + 16])
+    assert BINS * LEVELS == PULSED
+
+
+def test_plucked_strings_are_in_phase_with_their_codes():
+    hz = np.full(FRAME * 20, 150.0)
+    source = Source(np.arange(len(hz)) * 150 / 24_000, hz.astype(np.float32), np.ones(len(hz), np.bool_))
+    codes = codes_of(source, 20).astype(int)
+    assert len(set((codes[0] % LEVELS).tolist())) == 1  # 150 Hz: three turns a frame

@@ -1,0 +1,125 @@
+"""What excites a voice: an f0 curve (F,) -> the phase of its pulses (samples,) and codes of it (2, frames).
+
+A small decoder that is told the spectrum alone must invent where the pulses lie, and what it invents buzzes
+at the rate of the frames. So two codebooks of the codec say it outright: the phase of the pulses, on a grid
+of 32, and about how high f0 is, at the end of each frame and at its middle. The teacher's voices are
+rendered with phases that lie on that grid, which moves f0 by 1.6 Hz at most, so the codes lose nothing.
+Where there is no pulse the codes are dice: a decoder without a source of noise can only repeat itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.int16]
+
+RATE = 24_000
+HOP = 300  # samples between values of an f0 curve
+FRAME = 480  # samples of a frame of codes
+HALF = FRAME // 2
+LEVELS = 32  # of phase
+BINS = 15  # of f0, in equal ratios
+LOW, HIGH = 62.0, 440.0  # Hz
+PULSED = BINS * LEVELS  # codes from here on are dice
+VOICED_HZ = 40.0
+TOP_HZ = 11_000.0  # of the harmonics
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Per sample: the pulses' phase in cycles, f0 in Hz, and whether there are pulses at all."""
+
+    phase: npt.NDArray[np.float64]
+    f0: Array
+    voiced: npt.NDArray[np.bool_]
+
+
+def source_of(f0: Array) -> Source:
+    """An f0 curve (F,) at 80 Hz, 0 where unvoiced -> (300 F,) samples, on the grid at every half frame."""
+    curve = _by_sample(f0)
+    held = np.maximum(curve, np.float32(VOICED_HZ))
+    phase = np.cumsum(held, dtype=np.float64) / RATE
+    at = np.arange(0, len(phase), HALF)
+    away = np.round(phase[at] * LEVELS) / LEVELS - phase[at]
+    phase += np.interp(np.arange(len(phase)), at, away)
+    return Source(phase, held, curve > VOICED_HZ)
+
+
+def _by_sample(f0: Array) -> Array:
+    """Straight lines between the values, each of which stands at the middle of its hop."""
+    at = (np.arange(len(f0) * HOP, dtype=np.float32) + 0.5) / HOP - 0.5
+    return np.interp(at, np.arange(len(f0)), f0).astype(np.float32)
+
+
+def pulses(source: Source) -> Array:
+    """A pulse train (samples,): every harmonic below 11 kHz at amplitude 1, as hibari.dsp.pulses has it.
+
+    The sum of cos(h t) for h <= H is sin((H + 1/2) t) / (2 sin(t / 2)) - 1/2.
+    """
+    t = (2 * np.pi * (source.phase % 1.0)).astype(np.float32)
+    top = np.floor(TOP_HZ / source.f0) + np.float32(0.5)
+    below = 2 * np.sin(t * 0.5)
+    near = np.abs(below) <= 2e-3  # of a pulse's middle, where the quotient has its limit
+    train = np.where(near, top, np.sin(top * t) / np.where(near, 1, below)) - 0.5
+    return np.where(source.voiced, train, 0).astype(np.float32)
+
+
+def codes_of(source: Source, frames: int) -> Codes:
+    """(2, frames): at the end and at the middle of each frame; PULSED where there are no pulses."""
+    at = FRAME * np.arange(frames) + np.array([[FRAME], [HALF]])
+    at = np.minimum(at, len(source.phase) - 1)
+    place = np.log(source.f0[at] / LOW) / math.log(HIGH / LOW) * BINS
+    height = np.clip(np.floor(place), 0, BINS - 1).astype(np.int64)
+    phase = np.round(source.phase[at] * LEVELS).astype(np.int64) % LEVELS
+    return np.where(source.voiced[at], height * LEVELS + phase, PULSED).astype(np.int16)
+
+
+def unpulsed(frames: int) -> Codes:
+    """(2, frames) of a stretch without pulses."""
+    return np.full((2, frames), PULSED, np.int16)
+
+
+def with_dice(codes: Codes, size: int, random: np.random.Generator) -> Codes:
+    """Codes with each PULSED replaced by one of PULSED .. size - 1."""
+    thrown = random.integers(PULSED, size, codes.shape)
+    return np.where(codes == PULSED, thrown, codes).astype(np.int16)
+
+
+def snippets(samples: int) -> Tensor:
+    """(PULSED, samples): what each code's pulses look like for 20 ms around it, their low harmonics only."""
+    code = torch.arange(PULSED)
+    f0 = LOW * (HIGH / LOW) ** ((code // LEVELS + 0.5) / BINS)
+    seconds = (torch.arange(samples) - (samples - 1) / 2) / samples * FRAME / RATE
+    turn = (code % LEVELS / LEVELS)[:, None] + f0[:, None] * seconds
+    highest = 0.45 * samples * RATE / FRAME  # below half of this sampling rate
+    train = sum(
+        torch.where((h * f0 < highest)[:, None], torch.cos(2 * math.pi * h * turn), torch.zeros(()))
+        for h in range(1, int(highest / LOW) + 1)
+    )
+    assert isinstance(train, Tensor)
+    return train / train.std()
+
+
+def turned(codes: npt.NDArray[np.integer], by: int) -> npt.NDArray[np.int64]:
+    """Codes with all phases `by` steps of the grid later: another moment to begin, as good as the first."""
+    phase = (codes + by) % LEVELS
+    return np.where(codes < PULSED, codes // LEVELS * LEVELS + phase, codes).astype(np.int64)
+
+
+def landmarks(size: int) -> Tensor:
+    """(size, 12): where each code stands on the circle of phases, at 1 to 4 turns, and how high its f0 is.
+
+    Dice have none. A network whose tables begin with it need not find out which codes are neighbours.
+    """
+    code = torch.arange(size)
+    turn = 2 * math.pi * (code % LEVELS)[:, None] / LEVELS * torch.tensor([1.0, 2.0, 3.0, 4.0])
+    height = math.pi * (code // LEVELS)[:, None] / BINS * torch.tensor([1.0, 2.0])
+    marks = torch.cat([turn.cos(), turn.sin(), height.cos(), height.sin()], dim=1)
+    return torch.where((code < PULSED)[:, None], marks, torch.zeros(()))
