@@ -2,6 +2,7 @@
 
 Layouts: our own (native.py), Suno's .pt files (suno.py, after suno-ai/bark's generation.py), and folders of
 Transformers (transformers.py). Foreign names end here; a foreign model is converted once (converted.py).
+The way back: to_suno.py and to_transformers.py, for what those layouts can hold (fit.py).
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ from __future__ import annotations
 from bark_cli.checkpoint.build import Networks, build_causal, build_codec, build_fine, build_networks
 from bark_cli.checkpoint.check import expected_shapes
 from bark_cli.checkpoint.converted import open_checkpoint
+from bark_cli.checkpoint.fit import LAYOUTS, LayoutName, layouts_for, misfit
 from bark_cli.checkpoint.mix import STAGES, mix_stages
 from bark_cli.checkpoint.native import Storage, write_native
 from bark_cli.checkpoint.read import read_checkpoint
 from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.to_suno import write_suno
+from bark_cli.checkpoint.to_transformers import write_transformers
 
 __all__ = [
+    "LAYOUTS",
     "STAGES",
     "Checkpoint",
+    "LayoutName",
     "Networks",
     "Storage",
     "build_causal",
@@ -24,8 +30,12 @@ __all__ = [
     "build_fine",
     "build_networks",
     "expected_shapes",
+    "layouts_for",
+    "misfit",
     "mix_stages",
     "open_checkpoint",
     "read_checkpoint",
     "write_native",
+    "write_suno",
+    "write_transformers",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
+from bark_cli.checkpoint.encodec import without_lstm
 from bark_cli.checkpoint.files import AGAIN, plain_tensors, read_json, read_pickle, read_safetensors
 from bark_cli.checkpoint.foreign import (
     codec_tensors,
@@ -28,13 +29,13 @@ from bark_cli.tokens import BarkConfig, CodecConfig
 Reader = Callable[[Path], Mapping[str, Any]]
 
 _READERS: dict[str, Reader] = {".safetensors": read_safetensors, ".bin": read_pickle}
-_PARTS = {
+PARTS = {
     "semantic": "semantic",
     "coarse_acoustics": "coarse",
     "fine_acoustics": "fine",
     "codec_model": "codec",
 }
-_GPT_NAMES = {
+GPT_NAMES = {
     "input_embeds_layer": "wte",
     "input_embeds_layers": "wtes",
     "position_embeds_layer": "wpe",
@@ -46,6 +47,7 @@ _GPT_NAMES = {
     "out_proj": "c_proj",
     "in_proj": "c_fc",
 }
+_LSTM = "codec_model.decoder.layers.1.lstm."
 
 
 def has_transformers_weights(folder: Path) -> bool:
@@ -102,26 +104,32 @@ def _shards(index: Path, suffix: str) -> list[str]:
 
 
 def _rename(weights: Mapping[str, Any], config: BarkConfig, where: Path) -> dict[str, Tensor]:
-    parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS.values()}
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS.values()}
     tensors = plain_tensors(weights, where)
+    has_lstm = any(name.startswith(_LSTM) for name in tensors)
     for full_name in map(str, weights):
         prefix, _, name = full_name.partition(".")
-        if prefix not in _PARTS or full_name not in tensors:
+        if prefix not in PARTS or full_name not in tensors:
             raise ModelError(f"{where} holds {full_name}, which Bark does not have; is it another model?")
-        part = _PARTS[prefix]
-        ours = _codec_name(name, config.codec) if part == "codec" else _gpt_name(name)
+        part = PARTS[prefix]
+        ours = _codec_name(name, config.codec, has_lstm) if part == "codec" else _gpt_name(name)
         parts[part][ours] = tensors[full_name]
     parts["codec"] = codec_tensors(parts["codec"], config.codec.n_codebooks)
+    if has_lstm and not config.codec.lstm:  # written for Transformers, which cannot leave it out
+        try:
+            parts["codec"] = without_lstm(parts["codec"])
+        except ValueError as error:
+            raise ModelError(f"{where}: {error}; {AGAIN}") from error
     parts["fine"] = without_tied_heads(parts["fine"], config.fine.gpt.n_codes_given, where)
     named = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
     return without_masks(named)
 
 
 def _gpt_name(name: str) -> str:
-    return ".".join(_GPT_NAMES.get(piece, piece) for piece in name.split("."))
+    return ".".join(GPT_NAMES.get(piece, piece) for piece in name.split("."))
 
 
-def _codec_name(name: str, codec: CodecConfig) -> str:
+def _codec_name(name: str, codec: CodecConfig, has_lstm: bool) -> str:
     """encodec's name; it tells transposed convolutions by name where Transformers tells them by position."""
     pieces = name.split(".")
     if pieces[:2] == ["quantizer", "layers"]:
@@ -129,7 +137,7 @@ def _codec_name(name: str, codec: CodecConfig) -> str:
     if pieces[:2] != ["decoder", "layers"] or len(pieces) < 4:
         return name
     # Layers: convolution, LSTM, then for each ratio activation, transposed convolution, residual blocks.
-    period, first = 2 + codec.n_residual_layers, 3 if codec.lstm else 2
+    period, first = 2 + codec.n_residual_layers, 3 if has_lstm else 2
     upsampling = {str(first + period * i) for i in range(len(codec.ratios))}
     convolution = "convtr.convtr" if pieces[2] in upsampling else "conv.conv"
     renamed = [convolution if piece == "conv" else piece for piece in pieces[2:]]

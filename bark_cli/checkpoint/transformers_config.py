@@ -1,7 +1,7 @@
 """The numbers of a Transformers folder: config.json and generation_config.json -> BarkConfig.
 
 What generation_config.json does not give is Suno's. `do_sample` is not read: Bark always samples, and a
-temperature of 0 is how to ask for argmax.
+temperature of 0 is how to ask for argmax. What neither can say of a model, a section of our own does.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bark_cli.tokens import (
 )
 
 Values = Mapping[str, Any]
+OWN = "bark_cli"  # our section of config.json: nested values of BarkConfig that count instead of theirs
 
 # What encodec's SEANet is built with here; anything else would be another codec.
 _FIXED_CODEC = {
@@ -55,7 +56,7 @@ def bark_config(folder: Path, values: Values, generation: Values) -> BarkConfig:
         codebook_size = generation.get("codebook_size", codec.get("codebook_size", 1024))
         semantic_config = _semantic_config(_section(values, "semantic_config"), semantic)
         fine_config = _fine_config(_section(values, "fine_acoustics_config"), fine, codebook_size)
-        return BarkConfig(
+        config = BarkConfig(
             semantic=semantic_config,
             coarse=_coarse_config(
                 _section(values, "coarse_acoustics_config"), coarse, semantic_config.vocab_size, codebook_size
@@ -64,6 +65,8 @@ def bark_config(folder: Path, values: Values, generation: Values) -> BarkConfig:
             codec=_codec_config(codec, fine_config.n_codebooks),
             sampling=_sampling(semantic, coarse, fine),
         )
+        own = _section(values, OWN)
+        return BarkConfig.from_dict(_merged(config.to_dict(), own)) if own else config
     except (TypeError, ValueError, AttributeError, OptionError) as error:
         raise ModelError(f"{folder} has a configuration that is not Bark's: {error}") from error
 
@@ -73,6 +76,16 @@ def _section(values: Values, name: str) -> Values:
     if not isinstance(section, dict):
         raise ValueError(f"{name} is {section!r}")
     return section
+
+
+def _merged(base: Values, own: Values) -> dict[str, Any]:
+    """`base` with the values of `own`, however deep they lie, in place of its own."""
+    nested = {name: _merged(base[name], value) for name, value in own.items() if _are_dicts(base, own, name)}
+    return {**base, **own, **nested}
+
+
+def _are_dicts(base: Values, own: Values, name: str) -> bool:
+    return isinstance(base.get(name), dict) and isinstance(own[name], dict)
 
 
 def _given(values: Values, names: Mapping[str, str]) -> dict[str, Any]:
