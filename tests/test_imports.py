@@ -15,13 +15,13 @@ PACKAGE = Path(__file__).parent.parent / "bark_cli"
 # from the ground up; a module may import from its own floor and from those below
 FLOORS = [
     {"errors", "interrupts"},
-    {"tokens", "files", "progress", "units", "tags", "split"},
+    {"tokens", "files", "folders", "progress", "units", "tags", "split"},
     {"text", "tokenizer", "sampling", "steps", "audio", "semantic", "coarse", "fine", "voice_file", "memory"}
     | {"takes", "script", "documents", "pictures", "hearing"},
     {"utterance", "attempts", "published", "settings", "inspection"},
     {"checkpoint", "hub", "quantize", "model", "codec", "speeds"},
     {"voices", "backends", "own_voices", "cache"},
-    {"engine", "speech", "preview", "download"},
+    {"engine", "speech", "preview", "download", "convert"},
     {"pipeline"},
     {"narration", "compose", "timeline", "recital"},
     {"bench", "doctor", "batch"},

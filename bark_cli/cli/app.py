@@ -15,6 +15,10 @@ COMMANDS = {
     "say": ("bark_cli.cli.say:say", "Say TEXT: play it, or write it to a file."),
     "batch": ("bark_cli.cli.batch:batch", "Say many texts, each into a file of its own."),
     "download": ("bark_cli.cli.download:download", "Download a model, check it, and make it ready to speak."),
+    "convert": (
+        "bark_cli.cli.convert:convert",
+        "Write a model into a folder, in another program's layout.",
+    ),
     "voices": ("bark_cli.cli.voices:voices", "List, hear and keep voices."),
     "tags": ("bark_cli.cli.tags:tags", "List the tags to write into a text, such as [laughs]."),
     "play": ("bark_cli.cli.play:play", "Play FILE: wav, flac, mp3, opus, ogg and others."),

@@ -1,0 +1,93 @@
+"""`bark convert`: a model on this machine -> a folder that holds it in the layout of one's choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from bark_cli.cli import options
+from bark_cli.cli.completion import model_names
+from bark_cli.cli.offer import resolve_or_offer
+from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.units import human_bytes
+
+if TYPE_CHECKING:
+    from bark_cli.convert import Conversion
+
+
+def convert(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=model_names,
+            help="A model's name or folder, as -m takes it.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.", show_default=False)],
+    to: Annotated[
+        Literal["native", "transformers", "suno"],
+        typer.Option(
+            help="Whose layout: bark's own, Transformers' BarkModel, suno-ai/bark's.", show_default=False
+        ),
+    ],
+    storage: Annotated[
+        Literal["fp32", "fp16", "int8"] | None,
+        typer.Option(
+            "--storage",
+            "--dtype",
+            help="How weights are stored; as they are if not given. int8: native only.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an older conversion in OUT.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a model into a folder, in another program's layout.
+
+    \b
+    bark convert nano nano-for-transformers --to transformers
+    bark convert small small-by-suno --to suno
+    bark convert ./my-model my-model-int8 --to native --storage int8
+
+    Nothing is rounded unless --storage asks for it. What a layout cannot hold is told before it is written.
+    """
+    from bark_cli.convert import Order
+    from bark_cli.convert import convert as write
+
+    ref = resolve_or_offer([model], may_ask=not (quiet or as_json))[0]
+    order = Order(model=ref, out=out, layout=to, storage=storage, force=force)
+    done = write(order, _silent if quiet else note)
+    for missing in () if quiet else done.left_out:
+        note(missing)
+    if as_json:
+        print_json({"model": ref.name, **_record(done)})
+    elif not quiet:
+        print(f"{one_line(str(out))} holds {one_line(ref.name)} in {to} layout ({_facts(done)})")
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _facts(done: Conversion) -> str:
+    facts = [done.storage, human_bytes(done.size)]
+    if done.n_voices:
+        facts.append(f"{done.n_voices} voice{'s' * (done.n_voices != 1)}")
+    return ", ".join(facts)
+
+
+def _record(done: Conversion) -> dict[str, Any]:
+    """What was written, for JSON."""
+    return {
+        "path": str(done.folder),
+        "layout": done.layout,
+        "source_layout": done.source_layout,
+        "storage": done.storage,
+        "bytes": done.size,
+        "voices": done.n_voices,
+        "left_out": list(done.left_out),
+    }
