@@ -359,6 +359,18 @@ def test_a_full_disk_is_told_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_sunos_files_are_told_of_a_disk_that_refuses(sources: dict[str, Path], tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"^cannot write .*out: File too large; choose another place$"):
+            converted(sources["native"], tmp_path / "out", "suno")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
 def test_where_a_folder_cannot_be(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="is a file"):

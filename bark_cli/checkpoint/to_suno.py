@@ -29,7 +29,7 @@ def write_suno(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype = torch.
     """Write a model that `misfit` lets pass into `folder`, which must exist; weights are stored as `dtype`.
 
     Raises:
-        OSError, RuntimeError: the disk refuses.
+        OSError: the disk refuses.
     """
     for stage, name in zip(_STAGES, SUNO_FILES[_size(checkpoint.config)], strict=True):
         gpt: GPTConfig = getattr(checkpoint.config, stage).gpt
@@ -66,5 +66,8 @@ def _arguments(gpt: GPTConfig) -> dict[str, Any]:
 
 
 def _save(values: dict[str, Any], file: Path) -> None:
-    with file.open("wb") as stream:  # torch would say less of a full disk
-        torch.save(values, stream)
+    with file.open("wb") as stream:
+        try:
+            torch.save(values, stream)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
