@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bark_cli.cli.drawn import Drawn
 from bark_cli.cli.output import note, one_line
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class FileLines(AbstractContextManager["FileLines"]):
         return
 
 
-class BatchBar(FileLines):
+class BatchBar(Drawn, FileLines):
     """One line for all: files done, seconds of speech, real-time factor, time left."""
 
     def __init__(self, tally: Tally, console: Console | None = None) -> None:
@@ -145,7 +146,6 @@ class BatchBar(FileLines):
         self._expected_s = {p.task.output: p.estimate_s for p in tally.planned if p.is_due}
         self._begun_s: dict[str, float] = {}  # seconds of what is expected, of files that are not whole
         self._over_s = 0.0  # the same of those that are
-        self._held = ExitStack()
         self._bars = Progress(
             TextColumn("{task.fields[count]}"),
             BarColumn(bar_width=24),
@@ -180,13 +180,6 @@ class BatchBar(FileLines):
     def _audio(self) -> str:
         factor = self._tally.real_time_factor
         return "" if factor is None else f"{self._tally.audio_s:.0f} s of speech, {factor:.2f}x real time"
-
-    def __enter__(self) -> BatchBar:
-        self._held.enter_context(self._bars)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._held.close()
 
 
 def tell(message: str) -> None:

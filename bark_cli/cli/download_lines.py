@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from bark_cli.cli.drawn import Drawn
 from bark_cli.cli.output import note, one_line
 from bark_cli.units import human_bytes
 
@@ -44,7 +44,7 @@ class PlainLines:
             note(_words(step))
 
 
-class DrawnLines(AbstractContextManager["DrawnLines"]):
+class DrawnLines(Drawn):
     """Draws every file on its own line, and what is done with all of them on one more."""
 
     def __init__(self) -> None:
@@ -80,15 +80,6 @@ class DrawnLines(AbstractContextManager["DrawnLines"]):
             name = one_line(step.file) if step.kind == "fetch" else f"check {one_line(step.file)}"
             self._tasks[key] = self._bars.add_task(name, total=step.total, completed=step.done)
         self._bars.update(self._tasks[key], completed=min(step.done, step.total))
-
-    def __enter__(self) -> DrawnLines:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bars.stop()
 
 
 def _is_trifle(step: Step) -> bool:

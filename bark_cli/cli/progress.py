@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+
+from bark_cli.cli.drawn import Drawn
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _UNITS = {"fine": "passes", "codec": "passes"}  # a pass over a window makes many tokens
 
 
-class StageLines(AbstractContextManager["StageLines"]):
+class StageLines(Drawn):
     """Draws every stage on its own line; call it with each Progress."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -43,15 +43,6 @@ class StageLines(AbstractContextManager["StageLines"]):
             self._tasks[progress.stage], completed=progress.done, total=progress.total, **fields
         )
 
-    def __enter__(self) -> StageLines:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
 
 def _audio(progress: Progress) -> str:
     if not progress.audio_s:
@@ -60,7 +51,7 @@ def _audio(progress: Progress) -> str:
     return f"{progress.audio_s:5.1f} s of speech, {factor:.2f}x real time"
 
 
-class PieceLine(AbstractContextManager["PieceLine"]):
+class PieceLine(Drawn):
     """One line for a long text: pieces done, seconds of speech made, real-time factor, time left."""
 
     def __init__(self, expected_s: Sequence[float], console: Console | None = None) -> None:
@@ -99,12 +90,3 @@ class PieceLine(AbstractContextManager["PieceLine"]):
 
     def _count(self) -> str:
         return f"{len(self._done)} of {len(self._expected_s)} pieces"
-
-    def __enter__(self) -> PieceLine:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bars.stop()
