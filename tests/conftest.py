@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -262,4 +263,13 @@ def tiny_model(tiny_config: BarkConfig, tmp_path_factory: pytest.TempPathFactory
     )
     write_native(checkpoint, folder)
     write_voice(folder / "voices" / "ann.npz", tiny_voice(tiny_config))
+    return folder
+
+
+def in_int8(model: Path, folder: Path) -> Path:
+    """A native model with its voices again, in int8: nothing is left to be converted, and so to be told."""
+    from bark_cli.checkpoint import read_checkpoint, write_native
+
+    write_native(read_checkpoint(model), folder, storage="int8")
+    shutil.copytree(model / "voices", folder / "voices")
     return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from conftest import in_int8
 
 from bark_cli.audio import Audio
-from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli.outlets import Enough, Outlets
 from bark_cli.progress import Progress
 
@@ -27,11 +26,7 @@ SHORT = ("--max-duration", "0.2")  # of each piece: not up to the model's limit,
 
 @pytest.fixture(scope="module")
 def tiny_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model in int8: nothing is left to be converted, and so to be told."""
-    folder = tmp_path_factory.mktemp("int8") / "tiny"
-    write_native(read_checkpoint(tiny_model), folder, storage="int8")
-    shutil.copytree(tiny_model / "voices", folder / "voices")
-    return folder
+    return in_int8(tiny_model, tmp_path_factory.mktemp("int8") / "tiny")
 
 
 @pytest.fixture

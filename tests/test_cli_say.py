@@ -6,7 +6,6 @@ import inspect
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 import types
@@ -18,11 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import tiny_voice, write_voice
+from conftest import in_int8, tiny_voice, write_voice
 from rich.console import Console
 
 from bark_cli.audio import Provenance
-from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.cli.progress import StageLines
 from bark_cli.cli.request import SamplingFlags, say_request
@@ -44,11 +42,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(scope="module")
 def tiny_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model in int8: nothing is left to be converted, and so to be told."""
-    folder = tmp_path_factory.mktemp("int8") / "tiny"
-    write_native(read_checkpoint(tiny_model), folder, storage="int8")
-    shutil.copytree(tiny_model / "voices", folder / "voices")
-    return folder
+    return in_int8(tiny_model, tmp_path_factory.mktemp("int8") / "tiny")
 
 
 @pytest.fixture(autouse=True)

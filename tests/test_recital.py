@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from conftest import in_int8
 
 from bark_cli import Bark, open_sink, read_document, recite
-from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.errors import TextError
 
@@ -18,9 +18,7 @@ TEXT = "The bark. A name. I can.\n\n[pause 1.5s] My name is bark. " * 3
 
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("int8") / "tiny"
-    write_native(read_checkpoint(tiny_model), folder, storage="int8")
-    return folder
+    return in_int8(tiny_model, tmp_path_factory.mktemp("int8") / "tiny")
 
 
 def test_it_is_what_the_command_says(model: Path, tmp_path: Path) -> None:

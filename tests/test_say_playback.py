@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from conftest import in_int8
 from sound_server import RATE, SoundServer, as_samples, sound_server, where  # noqa: F401  (one is a fixture)
 
 from bark_cli.audio import Audio, save
-from bark_cli.checkpoint import read_checkpoint, write_native
 
 termios = pytest.importorskip("termios", reason="keys are heard only where there is termios")
 import fcntl  # noqa: E402  (where there is termios)
@@ -34,11 +33,7 @@ SILENT = RATE // 2  # samples without a sound: noise has no such gap of its own
 
 @pytest.fixture(scope="module")
 def tiny_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model in int8: nothing is left to be converted."""
-    folder = tmp_path_factory.mktemp("int8") / "tiny"
-    write_native(read_checkpoint(tiny_model), folder, storage="int8")
-    shutil.copytree(tiny_model / "voices", folder / "voices")
-    return folder
+    return in_int8(tiny_model, tmp_path_factory.mktemp("int8") / "tiny")
 
 
 @pytest.fixture
