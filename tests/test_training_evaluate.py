@@ -67,6 +67,16 @@ def test_what_was_trained_on_is_not_a_test() -> None:
     assert unseen(lines, ["Well, the DOG barked at the mailman"]) == lines[:1]
 
 
+def test_a_sentence_that_was_trained_on_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = parts.Measured(parts.Plan(model="nano", data=Path(), heldout=0, most=4))
+    monkeypatch.setattr(parts, "trained_texts", lambda _: {"Nothing of the kind."})
+    assert m.sentences("news") == own_sentences("news")[:4]
+    m = parts.Measured(m.plan)
+    monkeypatch.setattr(parts, "trained_texts", lambda _: {own_sentences("news")[40].lower()})
+    with pytest.raises(ValueError, match=own_sentences("news")[40]):
+        m.sentences("news")
+
+
 def test_bars_are_met_from_the_right_side() -> None:
     def score(**more: float) -> Score:
         return Score(name="a", text="a", value=5.0, count=3, **more)

@@ -55,6 +55,7 @@ class Measured:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._sentences: dict[str, list[str]] = {}
         self._cases: dict[str, list[Case]] = {}
         self._said: dict[str, list[Speech]] = {}
 
@@ -73,13 +74,25 @@ class Measured:
         """Whisper base."""
         return Judge()
 
+    @cached_property
+    def trained(self) -> set[str]:
+        """The texts that may have been trained on."""
+        return trained_texts(self.plan.data)
+
     def sentences(self, kind: str) -> list[str]:
         """The sentences of a kind; raises ValueError where one of the project's own was trained on."""
-        if kind == "heldout":
-            return held_out(self.plan.data, self.plan.few(self.plan.heldout))
+        if kind not in self._sentences:
+            self._sentences[kind] = self._held_out() if kind == "heldout" else self._own(kind)
+        return self._sentences[kind]
+
+    def _held_out(self) -> list[str]:
+        return held_out(self.plan.data, self.plan.few(self.plan.heldout))
+
+    def _own(self, kind: str) -> list[str]:
         lines = own_sentences(kind)
-        if len(unseen(lines, trained_texts(self.plan.data))) < len(lines):
-            raise ValueError(f"training/sentences/{kind}.txt has sentences that were trained on")
+        new = unseen(lines, self.trained)
+        if known := [line for line in lines if line not in new]:
+            raise ValueError(f"training/sentences/{kind}.txt has what was trained on: {known[0]}")
         return lines[: self.plan.few(len(lines))]
 
     def cases(self, kind: str) -> list[Case]:
