@@ -17,6 +17,8 @@ from bark_cli import Bark
 from bark_cli.model import GPT
 from training import alignment, coarse, codec, codes, decoder, export, fine, semantic, units
 from training.excitation import Source, codes_of
+from training.factored import token_rows
+from training.rows import END, row_of, stacked
 from training.run import Run
 from training.settings import settings
 from training.shards import shard_files, write_arrays
@@ -71,6 +73,10 @@ begin = 15
 [semantic]
 batch_tokens = 500
 frames_per_character = 3.4
+optimizer = "muon"
+[semantic.forms]
+whole = 1
+phones = 1
 [semantic.shape]
 {WIDTHS}
 max_text = 64
@@ -199,19 +205,6 @@ def test_letters_spoken_one_by_one_are_aligned_one_by_one(work):
     assert right.mean() > 0.9
 
 
-def test_batches_of_sentences_have_few_shapes_and_nothing_is_learnt_from_padding(configured):
-    config = semantic.semantic_config(settings("semantic")["shape"])
-    pairs = semantic.Pairs(configured / "data", config)
-    batches = pairs.batches(500, seed=0)
-    for text, factors, targets in (next(batches) for _ in range(12)):
-        assert text.shape == (len(factors), config.max_text_tokens + 1)
-        assert factors.shape[1] % 32 == 0 or factors.shape[1] == config.max_new_tokens
-        asked = targets[..., 0] >= 0
-        ends = targets[..., 0] == semantic.END[0]
-        assert (ends.sum(1) == 1).all()  # the end of speech once, and nothing after it
-        assert (asked.sum(1) == ends.int().argmax(1) + 1).all()
-
-
 def test_codes_are_as_long_as_the_tokens_beside_them(work):
     utterances = codes.load_utterances(work / "data")
     assert [u.voice for u in utterances] == list(range(len(VOICES)))
@@ -250,17 +243,21 @@ def shaken(network: torch.nn.Module) -> torch.nn.Module:
 def test_the_exported_semantic_tables_give_the_factored_logits(configured):
     torch.manual_seed(0)
     factored = shaken(semantic.FactoredSemantic(settings("semantic")["shape"], 3.4))
-    config, rows = factored.config, torch.from_numpy(layout().rows.astype(np.int64))
+    config, tokens, random = factored.config, torch.randint(layout().size, (2, 30)), np.random.default_rng(0)
     plain = GPT(config.gpt)
     plain.load_state_dict(factored.exported())
-    text = torch.randint(config.gpt.input_vocab_size - config.text_offset, (2, config.max_text_tokens + 1))
-    tokens = torch.randint(layout().size, (2, 30))
+    text = torch.full((2, config.max_text_tokens + 1), config.text_pad_token)
+    text[:, :20] = torch.randint(config.text_offset, config.gpt.input_vocab_size, (2, 20))
+    text[:, -1] = config.infer_token
+    said = [layout().rows[row].astype(np.int64) for row in tokens.numpy()]
+    read = (text[:, :20] - config.text_offset).numpy()
+    batch = stacked([row_of(*each, config, "whole", random) for each in zip(read, said, strict=True)])
     with torch.no_grad():
-        parts = factored(text, rows[tokens])
-        logits = plain.lm_head(plain.hidden(torch.cat([text + config.text_offset, tokens], dim=1)))
-    every = torch.cat([rows, semantic.END[None]])  # the end of speech comes after the tokens
+        parts = factored(batch)
+        logits = plain.lm_head(plain.hidden(torch.cat([text, tokens], dim=1)))[:, config.max_text_tokens :]
+    every = torch.cat([token_rows(), END[None]])  # the end of speech comes after the tokens
     joint = sum(part[..., every[:, i]] for i, part in enumerate(parts))
-    torch.testing.assert_close(logits[:, config.max_text_tokens :], joint, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits.flatten(0, 1), joint, atol=1e-4, rtol=1e-4)
 
 
 def test_the_exported_coarse_tables_give_the_factored_logits(configured):

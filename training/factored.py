@@ -37,11 +37,14 @@ class Factored(nn.Module):
 
     def hidden(self, x: Tensor, first: int) -> Tensor:
         """Embeddings (B, T, D) -> final hidden states of the positions from `first` on (B, T - first, D)."""
-        x = x + self.wpe.weight[: x.shape[1]]
+        y: Tensor = self.ln_f(self.through(x + self.wpe.weight[: x.shape[1]])[:, first:])
+        return y
+
+    def through(self, x: Tensor) -> Tensor:
+        """Embeddings with their positions (B, T, D) -> what the last block makes of them (B, T, D)."""
         for block in self.h:
             x = block(x)
-        y: Tensor = self.ln_f(x[:, first:])
-        return y
+        return x
 
     def body(self) -> dict[str, Tensor]:
         """The tensors that need no multiplying out, under bark_cli.model.GPT's names."""

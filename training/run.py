@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from bark_cli.model import Block
 from training.settings import HERE, settings
 
 Losses = tuple[Tensor, dict[str, float]]  # what to descend, and what to write down
@@ -76,11 +77,18 @@ class Average:
             value.copy_(state[name])
 
 
+def block_matrices(network: nn.Module) -> list[nn.Parameter]:
+    """The weight matrices inside a network's transformer blocks, which is what Muon is for."""
+    blocks = [module for module in network.modules() if isinstance(module, Block)]
+    return [p for block in blocks for p in block.parameters() if p.ndim == 2]
+
+
 class Run:
     """A training step and its folder runs/<name>: last.pt (weights and optimizer), log.jsonl, loss.png.
 
-    It runs on a GPU where there is one. Three options need not be there: `start`, a checkpoint whose weights
-    to begin with; `average`, how much a moving average of the weights keeps at a step; `settle`, see `rate`.
+    It runs on a GPU where there is one. Four options need not be there: `start`, a checkpoint whose weights
+    to begin with; `average`, how much a moving average of the weights keeps at a step; `settle`, see `rate`;
+    `optimizer = "muon"`, Muon for the matrices of transformer blocks and AdamW, as else, for the rest.
     """
 
     def __init__(self, name: str) -> None:
@@ -110,12 +118,16 @@ class Run:
             FileNotFoundError: there is no save yet, nor the checkpoint that the option `start` names.
         """
         self.network, self.beside, options = network.to(self.device), beside, self.options
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=options["lr"],
-            betas=tuple(options["betas"]),
-            weight_decay=options["weight_decay"],
-        )
+        matrices = block_matrices(network) if options.get("optimizer") == "muon" else []
+        others = [p for p in network.parameters() if all(p is not matrix for matrix in matrices)]
+        decay = options["weight_decay"]
+        self.optimizer = torch.optim.AdamW(others, betas=tuple(options["betas"]), weight_decay=decay)
+        self.optimizers: list[torch.optim.Optimizer] = [self.optimizer]
+        if matrices:
+            # scaled so that AdamW's learning rate is right for it too
+            muon = torch.optim.Muon(matrices, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+            self.optimizers.append(muon)
+            self.beside["muon"] = muon
         if not self.checkpoint.exists() and "start" in options:
             network.load_state_dict(learnt(HERE.parent / options["start"]))
         self.average = Average(network, options["average"]) if "average" in options else None
@@ -163,12 +175,13 @@ class Run:
         return rate(step, options["steps"], warmup=options["warmup"], settle=options.get("settle", 1.0))
 
     def _descend(self, loss: Tensor, factor: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options["lr"] * factor
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.options["clip"])
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.options["lr"] * factor
+            optimizer.step()
 
     def save(self, step: int) -> None:
         """Write the state to a temporary file and move it into place."""
