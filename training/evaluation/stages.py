@@ -22,7 +22,7 @@ from training.evaluation.cases import Case, Wave
 from training.evaluation.scores import UnmeasuredError
 from training.judge import edits
 
-STAGES = ("codec", "fine", "coarse")
+STAGES = ("coarse", "fine", "codec")  # the first asks for no codes
 
 
 def codec_of(bark: Bark, case: Case) -> TrainableCodec:
@@ -38,8 +38,7 @@ def codec_of(bark: Bark, case: Case) -> TrainableCodec:
         codes = codes_of(codec, case, 0)
         made = stage_alone(bark, "codec", case, codes, 0)
     except (FileNotFoundError, KeyError, RuntimeError, ValueError, IndexError, BarkError) as error:
-        why = str(error).splitlines()[0][:80]
-        raise UnmeasuredError(f"the codec that the model was trained with is not in runs/ ({why})") from error
+        raise UnmeasuredError("the codec that the model was trained with is not in runs/") from error
     with torch.inference_mode():
         wanted = codec(torch.from_numpy(codes)[:, None])[0].numpy()
     if np.corrcoef(made, wanted[: len(made)])[0, 1] < 0.9:
