@@ -49,7 +49,7 @@ def tagged(sentences: list[str], count: int) -> list[tuple[str, str, str, int]]:
         rest, tag = divmod(number, len(TAGS))
         rest, place = divmod(rest, len(PLACES))
         text = with_tag(sentences[number % len(sentences)], TAGS[tag], PLACES[place])
-        found.append((text, TAGS[tag], PLACES[place], rest % len(VOICES)))
+        found.append((text, TAGS[tag], PLACES[place], (rest + place + tag) % len(VOICES)))
     return found
 
 
