@@ -37,12 +37,20 @@ class Scale(nn.Module):
     def forward(self, wave: Tensor) -> list[Tensor]:
         """(B, samples) -> the features of every layer (B, filters, frames, bins), then the verdict."""
         spectrum = torch.stft(wave, self.window, self.window // 4, window=self.hann, return_complex=True)
-        parts = torch.view_as_real(spectrum / self.hann.norm()).permute(0, 3, 2, 1)
+        parts = softened(torch.view_as_real(spectrum / self.hann.norm())).permute(0, 3, 2, 1)
         x, features = parts.contiguous(memory_format=torch.channels_last), []
         for conv in self.convs:
             x = F.leaky_relu(conv(x), 0.2)
             features.append(x)
         return [*features, self.verdict(x)]
+
+
+def softened(parts: Tensor, power: float = 0.3) -> Tensor:
+    """Complex numbers (..., 2) with magnitudes raised to a power: faint parts count, as they are heard.
+
+    EnCodec's discriminator gets them as they are; with a few thousand steps it learns little from those.
+    """
+    return parts * (parts.square().sum(-1, keepdim=True) + 1e-6) ** ((power - 1) / 2)
 
 
 def _conv(

@@ -39,7 +39,7 @@ class Voice:
     """How a voice differs from the teacher's: factors of f0, formants and pitch span, and what is added.
 
     `breath` is the log level of noise against the harmonics, `tilt` a log gain growing over the band,
-    `spread` how far the harmonics' phases are delayed, `gain` the factor of the waveform.
+    `gain` the factor of the waveform. All voices' pulses have the same phases, so that one decoder knows them.
     """
 
     name: str
@@ -48,16 +48,15 @@ class Voice:
     span: float = 1.0
     breath: float = -30.0
     tilt: float = 0.0
-    spread: float = 0.0
     gain: float = 4.0
 
 
 VOICES = (
     Voice("nano/anna", gain=2.6),
-    Voice("nano/ben", f0=0.57, formant=0.875, span=1.25, spread=40.0, gain=2.5),
-    Voice("nano/carl", f0=0.49, formant=0.83, span=1.0, spread=40.0, gain=2.4),
+    Voice("nano/ben", f0=0.57, formant=0.875, span=1.25, gain=2.5),
+    Voice("nano/carl", f0=0.49, formant=0.83, span=1.0, gain=2.4),
     Voice("nano/dora", f0=0.82, formant=0.945, span=1.2, breath=-4.5, gain=2.6),
-    Voice("nano/emil", f0=0.68, formant=0.92, span=1.3, spread=30.0, gain=2.6),
+    Voice("nano/emil", f0=0.68, formant=0.92, span=1.3, gain=2.6),
     Voice("nano/finn", f0=1.28, formant=1.1, span=1.15, gain=2.8),
 )
 
@@ -329,9 +328,8 @@ def _envelope(frames: Frames, source: Array) -> tuple[Array, Array]:
 
 
 def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> tuple[Array, Source]:
-    """Frames in a voice -> float32 (300 F,): hibari's own synthesis with our pulses, phases and breath.
+    """Frames in a voice -> float32 (300 F,): hibari's own synthesis with our pulses and breath.
 
-    Deep voices sound harsh with all harmonics in step; delaying the low ones by some milliseconds helps.
     hibari's noise branch is 40 dB below the rest and only computed where there is breath to add.
     """
     from hibari import dsp
@@ -339,9 +337,7 @@ def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> tuple[
     f = in_voice(frames, voice)
     source = source_of(f.f0)
     spectrum = dsp.stft(pulses(source), f.lh.shape[1])
-    turn = np.tanh(f.th)
-    turn -= np.float32(voice.spread) * np.sqrt(np.linspace(0.0, 1.0, BINS, dtype=np.float32))[:, None]
-    spectrum *= _polar(f.lh, np.float32(np.pi) * turn)
+    spectrum *= _polar(f.lh, np.float32(np.pi) * np.tanh(f.th))
     if voice.breath > -20.0 or float(f.ln.max()) > -2.0:
         noise = np.logaddexp(f.ln, f.lh + np.float32(voice.breath))
         z = rng.standard_normal((BINS, 2 * noise.shape[1]), dtype=np.float32).view(np.complex64)
