@@ -95,9 +95,14 @@ def begins(factors: Ints) -> npt.NDArray[np.bool_]:
     return np.concatenate([[True], new])
 
 
+def rounded(lengths: Ints) -> Ints:
+    """The next multiples of STEP."""
+    return -(-lengths // STEP) * STEP
+
+
 def stacked(rows: list[Row]) -> Rows:
     """Rows as a batch, filled up on the right, where causal attention does not see it."""
-    length = -(-max(len(row.text) for row in rows) // STEP) * STEP
+    length = int(rounded(np.array([len(row.text) for row in rows])).max())
     text = torch.zeros(len(rows), length, dtype=torch.long)
     positions = torch.zeros_like(text)
     factors = torch.zeros(len(rows), length, 4, dtype=torch.long)
@@ -137,14 +142,14 @@ class Pairs:
                     self.factors.append(rows)
 
     def lengths(self, form: str) -> Ints:
-        """About how many positions each sentence takes."""
+        """How many positions each sentence takes in a form, rounded up."""
         if form == "phones":
             tokens = [1 + int(begins(rows).sum()) for rows in self.factors]
         else:
             tokens = [1 + len(rows) for rows in self.factors]
         whole = self.config.max_text_tokens
         prompts = [whole if form == "whole" else min(whole, len(text) + FEW) for text in self.texts]
-        return np.array(tokens) + np.array(prompts)
+        return rounded(np.array(tokens) + np.array(prompts))
 
     def batches(self, positions: int, form: str, seed: int) -> Iterator[Rows]:
         """Endless batches of sentences of like length in one form, at most `positions` each."""
