@@ -39,7 +39,7 @@ class Voice:
     """How a voice differs from the teacher's: factors of f0, formants and pitch span, and what is added.
 
     `breath` is the log level of noise against the harmonics, `tilt` a log gain growing over the band,
-    `gain` the factor of the waveform. All voices' pulses have the same phases, so that one decoder knows them.
+    `gain` the factor of the waveform. The pulses of all voices have the same phases: one decoder knows them.
     """
 
     name: str
