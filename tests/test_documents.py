@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,8 @@ def test_quotes_within_quotes_lose_nothing() -> None:
 def test_any_markdown_can_be_read(text: str) -> None:
     for line in read_document(text, "markdown").lines:
         assert line.text == " ".join(line.text.split())
-        assert "](" not in line.text or "](" in text
+        # marks between the two may have been taken away, as in "_1]_("
+        assert "](" not in line.text or re.search(r"\][^\[\]()!. \n1]*\(", text)
 
 
 SUBRIP = """1
