@@ -86,9 +86,6 @@ class TrainableCodec(nn.Module):
                 channels=1, dimension=shape["dimension"], n_filters=shape["n_filters"],
                 ratios=shape["ratios"], norm="weight_norm", causal=True, lstm=shape["lstm"],
             )  # fmt: skip
-        for name, parameter in self.decoder.named_parameters():
-            if name.endswith("weight_g") or name.endswith("original0"):
-                parameter.data.mul_(1.5)  # torch's default start lets the signal die on its way through
 
     @torch.no_grad()
     def fill(self, points: Tensor) -> None:
@@ -105,6 +102,7 @@ class TrainableCodec(nn.Module):
             book.copy_(k_means(rest, len(book)))
             rest = rest - book[nearest(rest, book)]
         self._begin_tables()
+        self._even_out()
 
     def _begin_tables(self) -> None:
         width, dimension = self.books.shape[-1], self.tables.shape[-1]
@@ -115,6 +113,27 @@ class TrainableCodec(nn.Module):
         for codebook in (END, MIDDLE):
             self.tables[codebook, PULSED:, width : width + 2 * third].normal_(std=0.5)
         self.tables[-1, :, noise].normal_(std=0.7)
+
+    def _even_out(self, loudness: float = 0.05) -> None:
+        """Begin with signals of one strength throughout (Mishkin and Matas, "All you need is a good init").
+
+        With torch's own start the codes are lost on the way to the samples, under the layers' constants.
+        """
+
+        convs = [each for each in self.decoder.modules() if isinstance(each, nn.Conv1d | nn.ConvTranspose1d)]
+        for each in convs:
+            assert each.bias is not None
+            each.bias.zero_()
+
+        def scaled(layer: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> Tensor:
+            strength = out.std() / (loudness if layer is convs[-1] else 1.0)
+            dict(layer.named_parameters())["weight_g"].div_(strength)
+            return out / strength
+
+        hooks = [each.register_forward_hook(scaled) for each in convs]
+        self(torch.randint(self.tables.shape[1], (len(self.tables), 1, 200)))
+        for hook in hooks:
+            hook.remove()
 
     @torch.no_grad()
     def codes(self, audio: npt.NDArray[np.int16], excitation: Codes, random: np.random.Generator) -> Codes:
