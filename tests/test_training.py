@@ -57,6 +57,7 @@ codebook_size = 512
 lstm = 0
 
 [decoder]
+pulses = 0
 crop_s = 0.1
 batch = 2
 average = 0.5

@@ -12,6 +12,7 @@ from training.excitation import (
     HALF,
     LEVELS,
     PULSED,
+    PulseTrain,
     Source,
     codes_of,
     landmarks,
@@ -89,6 +90,17 @@ def test_a_codes_snippet_has_its_pulse_where_its_phase_says():
     assert torch.equal(marks[PULSED:], torch.zeros(512 - PULSED, 12))
     assert torch.dist(marks[middle], marks[middle + 1]) < torch.dist(marks[middle], marks[middle + 16])
     assert BINS * LEVELS == PULSED
+
+
+def test_the_pulses_are_drawn_again_from_the_codes():
+    source = source_of(glide(120, 180))
+    codes = torch.from_numpy(codes_of(source, 90).astype(np.int64))[:, None]
+    [drawn] = PulseTrain(torch.device("cpu"))(codes).numpy()
+    t = 2 * np.pi * source.phase[FRAME : 80 * FRAME]
+    wanted = sum(np.cos(h * t) for h in range(1, 9))
+    alike = np.corrcoef(drawn[FRAME : 80 * FRAME], wanted)[0, 1]
+    assert alike > 0.85
+    assert not PulseTrain(torch.device("cpu"))(torch.full((2, 1, 5), PULSED + 3)).any()
 
 
 def test_plucked_strings_are_in_phase_with_their_codes():

@@ -30,6 +30,7 @@ LOW, HIGH = 62.0, 440.0  # Hz
 PULSED = BINS * LEVELS  # codes from here on are dice
 VOICED_HZ = 40.0
 TOP_HZ = 11_000.0  # of the harmonics
+DRAWN_HZ = 1_440.0  # of those that are drawn for a network; above, the teacher's voice is mostly noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +99,28 @@ def snippets(samples: int) -> Tensor:
     f0 = LOW * (HIGH / LOW) ** ((code // LEVELS + 0.5) / BINS)
     seconds = (torch.arange(samples) - (samples - 1) / 2) / samples * FRAME / RATE
     turn = (code % LEVELS / LEVELS)[:, None] + f0[:, None] * seconds
-    highest = 0.45 * samples * RATE / FRAME  # below half of this sampling rate
+    highest = min(DRAWN_HZ, 0.45 * samples * RATE / FRAME)  # below half of this sampling rate
     train = sum(
         torch.where((h * f0 < highest)[:, None], torch.cos(2 * math.pi * h * turn), torch.zeros(()))
         for h in range(1, int(highest / LOW) + 1)
     )
     assert isinstance(train, Tensor)
     return train / train.std()
+
+
+class PulseTrain:
+    """Codes of the excitation (2, B, F) -> the low harmonics of their pulses (B, 480 F), 1 loud."""
+
+    def __init__(self, device: torch.device) -> None:
+        triangle = torch.bartlett_window(FRAME)  # half a frame apart they add up to one
+        self.drawn = torch.zeros(PULSED + 1, FRAME, device=device)
+        self.drawn[:PULSED] = (snippets(FRAME) * triangle).to(device)
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        """Nothing where the codes are dice."""
+        ends, middles = self.drawn[codes.clamp(max=PULSED)].flatten(2)
+        late = torch.nn.functional.pad(ends, (HALF, 0))[:, : ends.shape[1]]
+        return middles + late
 
 
 def turned(codes: npt.NDArray[np.integer], by: int) -> npt.NDArray[np.int64]:
