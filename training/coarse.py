@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from bark_cli.model import GPT
 from bark_cli.tokens import CoarseConfig, GPTConfig
-from training.codec import END, Codes
+from training.codec import END, begun_anywhere
 from training.codes import Utterance, by_voice, load_utterances
-from training.excitation import LEVELS, landmarks, turned
+from training.excitation import landmarks
 from training.factored import Factored, spread, token_rows
 from training.run import Losses, Run
 from training.starts import (
@@ -128,15 +128,10 @@ class Windows:
         factors, codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
         return factors, codes, targets
 
-    def _begun_anywhere(self, codes: Codes) -> Ids:
-        """Two codebooks, the phases of all pulses later by the same part of a turn."""
-        turn = turned(codes[END], int(self.random.integers(LEVELS)))
-        return np.stack([codes[0], turn]).astype(np.int64)
-
     def _window(self, utterance: Utterance) -> tuple[Ids, Ids, Ids]:
         config, size = self.config, self.config.codebook_size
         reach, width = config.max_history_tokens // 2, config.sliding_window_tokens // 2
-        factors, codes = utterance.factors[:, :3], self._begun_anywhere(utterance.codes[:2])
+        factors, codes = utterance.factors[:, :3], begun_anywhere(utterance.codes[:2], self.random)
         before = 0
         if self.random.random() < 0.55:
             voice = self.by_voice[utterance.voice]

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bark_cli.codec import import_seanet
-from training.excitation import FRAME, PULSED, snippets, with_dice
-from training.run import learnt
+from bark_cli.codec import CODEBOOK_NAME, import_seanet
+from training.excitation import FRAME, LEVELS, PULSED, snippets, turned, with_dice
+from training.run import learnt, save_whole
 from training.settings import settings
 from training.shards import shard_files
 from training.spectra import FLOOR, mel_filters
@@ -73,7 +73,7 @@ class TrainableCodec(nn.Module):
         import_seanet()
         from encodec.modules import SEANetDecoder
 
-        self.shape, size, width = shape, shape["codebook_size"], shape["spectrum"]
+        size, width = shape["codebook_size"], shape["spectrum"]
         # the codebooks of the spectrum, coarsest first
         self.layers = [i for i in range(shape["n_codebooks"] - 1) if i not in (END, MIDDLE)]
         self.register_buffer("mean", torch.zeros(2 * BANDS))
@@ -119,7 +119,6 @@ class TrainableCodec(nn.Module):
 
         With torch's own start the codes are lost on the way to the samples, under the layers' constants.
         """
-
         convs = [each for each in self.decoder.modules() if isinstance(each, nn.Conv1d | nn.ConvTranspose1d)]
         for each in convs:
             assert each.bias is not None
@@ -156,8 +155,16 @@ class TrainableCodec(nn.Module):
 
     def exported(self) -> dict[str, Tensor]:
         """The decoder and the tables under encodec's names."""
-        tables = {f"quantizer.vq.layers.{i}._codebook.embed": t for i, t in enumerate(self.tables.detach())}
+        tables = {CODEBOOK_NAME.format(i): table for i, table in enumerate(self.tables.detach())}
         return {**{f"decoder.{name}": t for name, t in self.decoder.state_dict().items()}, **tables}
+
+
+def begun_anywhere(codes: Codes, random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Codes (codebooks, F), at least two, with the phases of all pulses later by the same part of a turn."""
+    changed, by = codes.astype(np.int64), int(random.integers(LEVELS))
+    for row in (END, MIDDLE)[: len(codes) - 1]:
+        changed[row] = turned(codes[row], by)
+    return changed
 
 
 def load_codec() -> TrainableCodec:
@@ -190,7 +197,7 @@ def main() -> None:
     codec = TrainableCodec(options["shape"])
     codec.fill(some_features(options["data"], options["shards"]))
     file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"model": codec.state_dict()}, file)
+    save_whole({"model": codec.state_dict()}, file)
 
 
 if __name__ == "__main__":

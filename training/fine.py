@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from bark_cli.model import FineGPT
 from bark_cli.tokens import FineConfig, GPTConfig
-from training.codec import END, MIDDLE, Codes
+from training.codec import begun_anywhere
 from training.codes import Utterance, by_voice, load_utterances
-from training.excitation import LEVELS, turned
 from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 
@@ -71,16 +70,9 @@ class Windows:
         codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
         return codes, targets
 
-    def _begun_anywhere(self, codes: Codes) -> Ids:
-        """The phases of all pulses later by the same part of a turn."""
-        changed, by = codes.astype(np.int64), int(self.random.integers(LEVELS))
-        for row in (END, MIDDLE):
-            changed[row] = turned(codes[row], by)
-        return changed
-
     def _window(self, utterance: Utterance, codebook: int) -> tuple[Ids, Ids]:
         window, history = self.config.window_frames, self.config.max_history_frames
-        codes, known = self._begun_anywhere(utterance.codes), 0
+        codes, known = begun_anywhere(utterance.codes, self.random), 0
         if self.random.random() < 0.6:
             voice = self.by_voice[utterance.voice]
             past = voice[self.random.integers(len(voice))].codes[:, -history:]

@@ -50,6 +50,13 @@ def learnt(file: Path) -> dict[str, Tensor]:
     return weights
 
 
+def save_whole(state: dict[str, Any], file: Path) -> None:
+    """Write a state to a temporary file and move it into place."""
+    part = file.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(file)
+
+
 class Average:
     """A moving average of a network's weights and buffers, which is steadier than the last of them."""
 
@@ -184,12 +191,10 @@ class Run:
             optimizer.step()
 
     def save(self, step: int) -> None:
-        """Write the state to a temporary file and move it into place."""
-        part = self.checkpoint.with_suffix(".part")
+        """Write the state, whole or not at all."""
         state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
         state |= {name: each.state_dict() for name, each in self.beside.items()}
-        torch.save({"step": step, **state}, part)
-        part.replace(self.checkpoint)
+        save_whole({"step": step, **state}, self.checkpoint)
 
     def is_report(self, step: int) -> bool:
         """Whether the log speaks after this step."""

@@ -155,17 +155,26 @@ def by_voice(voices: Sequence[str], values: Sequence[float]) -> dict[str, float]
     }
 
 
+def natural_score(
+    cases: Sequence[Case], made: Sequence[Wave], *, name: str, text: str, least: float
+) -> Score:
+    """DistillMOS of what was made of the cases, beside the teacher's; each voice counts the same."""
+    voices = [case.voice for case in cases]
+    ours, theirs = (
+        by_voice(voices, [naturalness(wave) for wave in waves])
+        for waves in (made, [case.wave for case in cases])
+    )
+    return Score(
+        name=name, text=text, unit="", least=least, count=len(cases), parts=ours,
+        value=float(np.mean(list(ours.values()))), teacher=float(np.mean(list(theirs.values()))),
+    )  # fmt: skip
+
+
 def natural(m: Measured) -> Iterator[Score]:
     """DistillMOS of everyday sentences, each voice counting the same."""
-    cases = m.cases("everyday")
-    voices = [case.voice for case in cases]
-    ours = by_voice(voices, [naturalness(wave) for wave in samples(m.said("everyday"))])
-    theirs = by_voice(voices, [naturalness(case.wave) for case in cases])
-    yield Score(
-        name="distillmos", text="naturalness (DistillMOS), mean over voices", unit="", least=3.2,
-        value=float(np.mean(list(ours.values()))), teacher=float(np.mean(list(theirs.values()))),
-        count=len(cases), parts=ours,
-    )  # fmt: skip
+    cases, made = m.cases("everyday"), samples(m.said("everyday"))
+    text = "naturalness (DistillMOS), mean over voices"
+    yield natural_score(cases, made, name="distillmos", text=text, least=3.2)
 
 
 def codec(m: Measured) -> Iterator[Score]:
@@ -179,14 +188,8 @@ def codec(m: Measured) -> Iterator[Score]:
         name="codec_wer_added", text="codec alone: word errors added", unit="points", most=1.0,
         value=m.wer(cases, made) - m.wer(cases, waves), count=len(cases),
     )  # fmt: skip
-    voices = [case.voice for case in cases]
-    ours = by_voice(voices, [naturalness(wave) for wave in made])
-    theirs = by_voice(voices, [naturalness(wave) for wave in waves])
-    yield Score(
-        name="codec_distillmos", text="codec alone: naturalness (DistillMOS)", unit="", least=3.6,
-        value=float(np.mean(list(ours.values()))), teacher=float(np.mean(list(theirs.values()))),
-        count=len(cases), parts=ours,
-    )  # fmt: skip
+    text = "codec alone: naturalness (DistillMOS)"
+    yield natural_score(cases, made, name="codec_distillmos", text=text, least=3.6)
 
 
 def tags(m: Measured) -> Iterator[Score]:
