@@ -88,22 +88,22 @@ def test_every_format_is_as_long_as_what_was_put(tmp_path: Path, name: str, way:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["wav", "opus"])
-def test_an_hour_is_as_long_as_what_was_put_and_takes_no_memory(tmp_path: Path, name: str) -> None:
+def test_a_long_sound_is_as_long_as_what_was_put_and_takes_no_memory(tmp_path: Path, name: str) -> None:
     code = (
         "import resource, sys; import numpy as np, soundfile; from bark_cli.audio import Audio, open_sink;"
         "second = Audio(np.zeros(24_000, np.float32), 24_000); peak = lambda: "
         "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
         " // (1024 if sys.platform == 'linux' else 1024**2)\n"
         "with open_sink(sys.argv[1], sample_rate=24_000) as sink:\n"
-        "    for i in range(3600):\n"
+        "    for i in range(900):\n"
         "        sink.put(second)\n"
         "        if i == 10: before = peak()\n"
         "print(peak() - before, soundfile.info(sys.argv[1]).frames)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / f"a.{name}")]
     megabytes, frames = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
-    assert int(frames) == 3600 * RATE
-    assert int(megabytes) < 16  # the samples alone would be 345
+    assert int(frames) == 900 * RATE
+    assert int(megabytes) < 16  # the samples alone would be 86
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,15 +16,16 @@ if sys.version_info < (3, 11):
 from bark_cli import Bark
 from bark_cli.model import GPT
 from training import alignment, coarse, codec, codes, decoder, export, fine, semantic, units
-from training.excitation import Source, codes_of
+from training.excitation import Source, codes_of, thrown
 from training.factored import token_rows
 from training.rows import END, row_of, stacked
 from training.run import Run
 from training.settings import settings
 from training.shards import shard_files, write_arrays
 from training.starts import plain_attention
-from training.teacher import VOICES
 from training.vocabulary import PITCHES, PLACES, layout
+from training.vocoder import BANDS, WIDTH
+from training.voices import VOICES
 
 WIDTHS = "n_layer = 2\nn_head = 4\nn_embd = 136\n"  # four heads, each just wide enough for a position code
 SETTINGS = f"""
@@ -57,7 +58,7 @@ codebook_size = 512
 lstm = 0
 
 [decoder]
-pulses = 0
+sketch = 0
 crop_s = 0.1
 batch = 2
 average = 0.5
@@ -117,12 +118,15 @@ def spoken(text: str) -> np.ndarray:
     return np.array(row + [units.pause("end")] * 3, np.int16)
 
 
-def tones(tokens: np.ndarray, voice: int) -> tuple[np.ndarray, np.ndarray]:
-    """A tone per token, higher from voice to voice, and its excitation."""
+def tones(tokens: np.ndarray, voice: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A tone per token, higher from voice to voice, its excitation and its envelopes."""
     hz = np.repeat(80 + 0.5 * tokens + 30 * voice, units.TOKEN_SAMPLES).astype(np.float32)
     phase = np.cumsum(hz, dtype=np.float64) / units.SAMPLE_RATE
     source = Source(phase, hz, np.ones(len(hz), np.bool_))
-    return np.rint(8_000 * np.cos(2 * np.pi * phase)).astype(np.int16), codes_of(source, len(tokens))
+    dice = thrown(len(tokens), np.random.default_rng(voice))
+    rows = np.tile(-np.abs(np.arange(BANDS) - (hz[:: units.TOKEN_SAMPLES, None] / 20)), WIDTH // BANDS)
+    wave = np.rint(8_000 * np.cos(2 * np.pi * phase)).astype(np.int16)
+    return wave, codes_of(source, dice), rows.astype(np.float16)
 
 
 def write_shard(file: Path, texts: list[str], voices: list[int] | None) -> None:
@@ -135,8 +139,9 @@ def write_shard(file: Path, texts: list[str], voices: list[int] | None) -> None:
     }
     if voices:
         heard = [tones(row, v) for row, v in zip(rows, voices, strict=True)]
-        arrays["audio"] = np.concatenate([wave for wave, _ in heard])
-        arrays["excitation"] = np.concatenate([excitation for _, excitation in heard], axis=1)
+        arrays["audio"] = np.concatenate([wave for wave, _, _ in heard])
+        arrays["excitation"] = np.concatenate([excitation for _, excitation, _ in heard], axis=1)
+        arrays["envelopes"] = np.concatenate([envelopes for _, _, envelopes in heard])
     write_arrays(file, **arrays)
 
 

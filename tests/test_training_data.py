@@ -112,7 +112,8 @@ def test_word_errors_count_edits():
 @needs_teacher
 def test_tokens_are_even_and_the_same_in_every_voice(teacher):
     from training.compose import compose, tokens_of
-    from training.teacher import VOICES, render
+    from training.vocoder import WIDTH, render
+    from training.voices import VOICES
 
     pieces = compose("Well. [sighs] I do not know.", teacher, np.random.default_rng(0))
     tokens = tokens_of(pieces)
@@ -124,7 +125,8 @@ def test_tokens_are_even_and_the_same_in_every_voice(teacher):
     for voice in VOICES:
         made = render(pieces, voice, np.random.default_rng(0))
         wave = made.wave
-        assert made.excitation.shape == (2, len(tokens))
+        assert made.excitation.shape == (3, len(tokens))
+        assert made.envelopes.shape == (len(tokens), WIDTH)
         assert wave.shape == (480 * len(tokens),)
         assert 0.03 < wave.std() < 0.3
         assert np.abs(wave).max() < 0.99
@@ -133,7 +135,8 @@ def test_tokens_are_even_and_the_same_in_every_voice(teacher):
 @needs_teacher
 def test_pauses_are_quiet_and_vowels_are_loud(teacher):
     from training.compose import compose, tokens_of
-    from training.teacher import VOICES, render
+    from training.vocoder import render
+    from training.voices import VOICES
 
     pieces = compose(
         "He stopped, looked back and asked: what is the time?", teacher, np.random.default_rng(0)
@@ -151,7 +154,8 @@ def test_pauses_are_quiet_and_vowels_are_loud(teacher):
 @pytest.mark.parametrize("tag", ["laughs", "sighs", "gasps", "clears throat", "music"])
 def test_a_sound_is_heard_and_has_its_own_tokens(teacher, tag):
     from training.sounds import sound
-    from training.teacher import VOICES, render
+    from training.vocoder import render
+    from training.voices import VOICES
 
     piece = sound(tag, teacher, np.random.default_rng(0))
     wave = render([piece], VOICES[1], np.random.default_rng(0)).wave

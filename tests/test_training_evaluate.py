@@ -22,7 +22,7 @@ from training.evaluation.listening import f0, levelled, log_mel, worn
 from training.evaluation.scores import Score, UnmeasuredError, as_json, from_json, line, rows
 from training.evaluation.stages import phone_errors
 from training.judge import word_errors
-from training.teacher import VOICES
+from training.voices import VOICES
 
 needs_teacher = pytest.mark.skipif(
     importlib.util.find_spec("hibari") is None, reason="the extra `train` is not installed: no hibari"
@@ -240,7 +240,8 @@ def test_labels_come_from_the_teachers_tokens() -> None:
 @needs_teacher
 def test_a_finder_hears_laughs_of_the_teacher_that_it_never_heard() -> None:
     from training.compose import compose
-    from training.teacher import Teacher, render
+    from training.teacher import Teacher
+    from training.vocoder import render
 
     teacher = Teacher(Path("training/data/teacher.onnx"))
     random = np.random.default_rng(3)

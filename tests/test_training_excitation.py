@@ -1,4 +1,4 @@
-"""What excites a voice, as codes: on the grid, read back, turned, and shaped like pulses."""
+"""What excites a voice, as codes: on the grid, read back, turned, and shaped like pulses and ticks."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import torch
 
 from training.excitation import (
     BINS,
+    DICE,
     FRAME,
     HALF,
     LEVELS,
     PULSED,
-    PulseTrain,
-    Source,
+    Sketch,
     codes_of,
     landmarks,
     pulses,
     snippets,
     source_of,
+    thrown,
+    ticks,
     turned,
-    unpulsed,
-    with_dice,
 )
+
+NO_DICE = np.zeros(90, np.int16)
 
 
 def glide(low: float, high: float, frames: int = 160) -> np.ndarray:
@@ -42,7 +44,7 @@ def test_rendered_phases_lie_on_the_grid_and_f0_hardly_moves(low, high):
 
 def test_the_codes_tell_phase_and_height_at_the_end_and_the_middle_of_a_frame():
     source = source_of(glide(90, 210))
-    codes = codes_of(source, 90).astype(int)
+    codes = codes_of(source, NO_DICE)[:2].astype(int)
     for row, after in zip(codes, (FRAME, HALF), strict=True):
         at = FRAME * np.arange(90) + after
         assert (row % LEVELS == np.round(source.phase[at] * LEVELS).astype(int) % LEVELS).all()
@@ -60,17 +62,30 @@ def test_a_pulse_is_where_the_phase_is_whole():
     assert np.abs(away).max() < 0.01
 
 
-def test_silence_has_no_pulses_and_its_codes_are_dice():
+def test_silence_has_no_pulses_but_dice():
     curve = np.concatenate([np.zeros(80), np.full(80, 120.0)]).astype(np.float32)
     source = source_of(curve)
     assert not pulses(source)[: 60 * 300].any()
-    codes = codes_of(source, 100)
-    assert (codes[:, :40] == PULSED).all()
-    thrown = with_dice(codes, 512, np.random.default_rng(0))
-    assert set(thrown[:, :40].ravel().tolist()) <= set(range(PULSED, 512))
-    assert len(set(thrown[:, :40].ravel().tolist())) > 20
-    assert (thrown[:, 60:] == codes[:, 60:]).all()
-    assert (unpulsed(7) == PULSED).all()
+    dice = thrown(100, np.random.default_rng(0))
+    codes = codes_of(source, dice)
+    assert (codes[:2, :40] == PULSED).all()
+    assert (codes[:2, 60:] < PULSED).all()
+    assert (codes[2] == dice).all()
+    assert (codes_of(None, dice) == [[PULSED] * 100, [PULSED] * 100, dice]).all()
+
+
+def test_ticks_are_white_noise_that_follows_the_dice():
+    dice = thrown(400, np.random.default_rng(0))
+    assert len(set(dice.tolist())) > 200
+    assert 0 <= dice.min() <= dice.max() < DICE
+    noise = ticks(dice)
+    assert noise.std() == pytest.approx(1.0, abs=0.01)
+    assert np.count_nonzero(noise) == 40 * 400
+    power = np.square(np.abs(np.fft.rfft(noise.reshape(-1, 2400) * np.hanning(2400)))).mean(0)
+    bands = power[: 24 * 50].reshape(24, 50).mean(1)  # every 500 Hz
+    assert bands.max() < 1.5 * bands.min()
+    assert (ticks(dice) == noise).all()
+    assert (ticks(dice[::-1].copy()) != noise).any()
 
 
 def test_turning_moves_every_phase_alike_and_leaves_dice_alone():
@@ -92,19 +107,14 @@ def test_a_codes_snippet_has_its_pulse_where_its_phase_says():
     assert BINS * LEVELS == PULSED
 
 
-def test_the_pulses_are_drawn_again_from_the_codes():
+def test_pulses_and_ticks_are_drawn_again_from_the_codes():
+    sketch, dice = Sketch(torch.device("cpu")), thrown(90, np.random.default_rng(0))
     source = source_of(glide(120, 180))
-    codes = torch.from_numpy(codes_of(source, 90).astype(np.int64))[:, None]
-    [drawn] = PulseTrain(torch.device("cpu"))(codes).numpy()
+    codes = torch.from_numpy(codes_of(source, dice).astype(np.int64))[:, None]
+    [drawn] = sketch(codes).numpy() - ticks(dice)
     t = 2 * np.pi * source.phase[FRAME : 80 * FRAME]
     wanted = sum(np.cos(h * t) for h in range(1, 9))
     alike = np.corrcoef(drawn[FRAME : 80 * FRAME], wanted)[0, 1]
     assert alike > 0.85
-    assert not PulseTrain(torch.device("cpu"))(torch.full((2, 1, 5), PULSED + 3)).any()
-
-
-def test_plucked_strings_are_in_phase_with_their_codes():
-    hz = np.full(FRAME * 20, 150.0)
-    source = Source(np.arange(len(hz)) * 150 / 24_000, hz.astype(np.float32), np.ones(len(hz), np.bool_))
-    codes = codes_of(source, 20).astype(int)
-    assert len(set((codes[0] % LEVELS).tolist())) == 1  # 150 Hz: three turns a frame
+    [alone] = sketch(torch.from_numpy(codes_of(None, dice).astype(np.int64))[:, None]).numpy()
+    assert np.allclose(alone, ticks(dice))

@@ -1,9 +1,9 @@
-"""nano's codec: sound at 24 kHz and its excitation -> 8 codebooks at 50 Hz, and EnCodec's decoder back.
+"""nano's codec: envelopes and excitation of a voice -> 8 codebooks at 50 Hz, and from them sound at 24 kHz.
 
 EnCodec finds its codes by learning an encoder; that takes days on a GPU. Here it is known what made the
-sound, so the codes are measured. Codebook 0 and most of the others hold the spectrum (a residual quantizer
-by k-means on log-mel bands), two hold the excitation (training.excitation), and the last one is dice: noise
-for the decoder to shape. What each entry means to the decoder is learnt (training.decoder).
+sound, so the codes are measured. Codebook 0 and most of the others hold the envelopes (a residual quantizer
+by k-means on log-mel bands), two the pulses and the last the dice that threw the noise (training.excitation).
+What each entry means to EnCodec's decoder is learnt (training.decoder).
 
     python -m training.codec            # writes runs/codec/last.pt
 """
@@ -21,27 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.codec import CODEBOOK_NAME, import_seanet
-from training.excitation import FRAME, LEVELS, PULSED, snippets, turned, with_dice
+from training.excitation import LEVELS, PULSED, signs, snippets, turned
 from training.run import learnt, save_whole
 from training.settings import settings
 from training.shards import shard_files
-from training.spectra import FLOOR, mel_filters
+from training.vocoder import WIDTH
 
 Codes = npt.NDArray[np.int16]  # (codebooks, F)
 
-END, MIDDLE = 1, 2  # the codebooks of the excitation
-WINDOW = 640  # samples: 27 ms
-BANDS = 64
-
-
-def features(audio: npt.NDArray[np.int16]) -> Tensor:
-    """Samples (480 F,) -> log-mel bands of both halves of each frame (F, 128)."""
-    wave = torch.from_numpy(audio.astype(np.float32) / 32768)
-    window = torch.hann_window(WINDOW)
-    around = (WINDOW - FRAME // 2) // 2
-    halves = F.pad(wave, (around, around)).unfold(0, WINDOW, FRAME // 2) * window
-    magnitude = torch.fft.rfft(halves).abs() / window.sum()
-    return torch.log(magnitude @ mel_filters(24_000, WINDOW, BANDS).T + FLOOR).reshape(-1, 2 * BANDS)
+END, MIDDLE, DICE = 1, 2, -1  # the codebooks of the excitation
+Envelopes = npt.NDArray[np.floating]  # log magnitudes (F, WIDTH)
 
 
 def k_means(points: Tensor, k: int, rounds: int = 10) -> Tensor:
@@ -76,8 +65,8 @@ class TrainableCodec(nn.Module):
         size, width = shape["codebook_size"], shape["spectrum"]
         # the codebooks of the spectrum, coarsest first
         self.layers = [i for i in range(shape["n_codebooks"] - 1) if i not in (END, MIDDLE)]
-        self.register_buffer("mean", torch.zeros(2 * BANDS))
-        self.register_buffer("basis", torch.zeros(2 * BANDS, width))
+        self.register_buffer("mean", torch.zeros(WIDTH))
+        self.register_buffer("basis", torch.zeros(WIDTH, width))
         self.register_buffer("books", torch.zeros(len(self.layers), size, width))
         self.tables = nn.Parameter(torch.zeros(shape["n_codebooks"], size, shape["dimension"]))
         with warnings.catch_warnings():  # the old weight norm is the one whose names encodec's weights have
@@ -89,10 +78,10 @@ class TrainableCodec(nn.Module):
 
     @torch.no_grad()
     def fill(self, points: Tensor) -> None:
-        """Learn what to measure with from features (N, 128), and begin the tables with it.
+        """Learn what to measure with from envelopes (N, WIDTH), and begin the tables with it.
 
         The spectrum takes the first dimensions of the decoder's input; the pulses around a frame's end, those
-        around its middle, and noise a third of the others each, drawn as short waveforms.
+        around its middle, and the ticks a third of the others each, drawn as short waveforms.
         """
         self.mean.copy_(points.mean(0))
         some = (points - self.mean)[torch.randperm(len(points))[:20_000]]
@@ -110,9 +99,8 @@ class TrainableCodec(nn.Module):
         ends, middles, noise = (slice(width + i * third, width + (i + 1) * third) for i in range(3))
         self.tables[self.layers, :, :width] = self.books / self.books[0].std()
         self.tables[END, :PULSED, ends] = self.tables[MIDDLE, :PULSED, middles] = snippets(third)
-        for codebook in (END, MIDDLE):
-            self.tables[codebook, PULSED:, width : width + 2 * third].normal_(std=0.5)
-        self.tables[-1, :, noise].normal_(std=0.7)
+        up_or_down = torch.from_numpy(signs())[: self.tables.shape[1], :third]
+        self.tables[DICE, :, noise] = F.pad(up_or_down, (0, third - up_or_down.shape[1]))
 
     def _even_out(self, loudness: float = 0.05) -> None:
         """Begin with signals of one strength throughout (Mishkin and Matas, "All you need is a good init").
@@ -135,12 +123,11 @@ class TrainableCodec(nn.Module):
             hook.remove()
 
     @torch.no_grad()
-    def codes(self, audio: npt.NDArray[np.int16], excitation: Codes, random: np.random.Generator) -> Codes:
-        """Samples (480 F,) and their excitation (2, F) -> codes (codebooks, F)."""
-        size = self.tables.shape[1]
-        codes = random.integers(size, size=(len(self.tables), excitation.shape[1]), dtype=np.int16)
-        codes[[END, MIDDLE]] = with_dice(excitation, size, random)
-        rest = (features(audio) - self.mean) @ self.basis
+    def codes(self, envelopes: Envelopes, excitation: Codes) -> Codes:
+        """Log envelopes (F, WIDTH) and an excitation (3, F) -> codes (codebooks, F)."""
+        codes = np.empty((len(self.tables), len(envelopes)), np.int16)
+        codes[[END, MIDDLE, DICE]] = excitation
+        rest = (torch.from_numpy(envelopes.astype(np.float32)) - self.mean) @ self.basis
         for layer, book in zip(self.layers, self.books, strict=True):
             near = nearest(rest, book)
             codes[layer] = near.numpy()
@@ -181,10 +168,10 @@ def load_codec() -> TrainableCodec:
     return codec.eval()
 
 
-def some_features(folder: Path, shards: int) -> Tensor:
-    """Of the first shards of a folder: features (N, 128)."""
+def some_envelopes(folder: Path, shards: int) -> Tensor:
+    """Of the first shards of a folder: log envelopes (N, WIDTH)."""
     files = shard_files(folder, "audio", "prepare")[:shards]
-    return torch.cat([features(np.load(file)["audio"]) for file in files])
+    return torch.from_numpy(np.concatenate([np.load(file)["envelopes"] for file in files])).float()
 
 
 def main() -> None:
@@ -195,7 +182,7 @@ def main() -> None:
         return
     torch.manual_seed(options["seed"])
     codec = TrainableCodec(options["shape"])
-    codec.fill(some_features(options["data"], options["shards"]))
+    codec.fill(some_envelopes(options["data"], options["shards"]))
     file.parent.mkdir(parents=True, exist_ok=True)
     save_whole({"model": codec.state_dict()}, file)
 

@@ -60,8 +60,7 @@ def main() -> None:
         if target.exists() or not file.with_name(f"aligned-{file.name}").exists():
             continue
         shard = np.load(file)
-        random = np.random.default_rng(int(file.stem.rpartition("-")[2]))
-        write_arrays(target, codes=codec.codes(shard["audio"], shard["excitation"], random))
+        write_arrays(target, codes=codec.codes(shard["envelopes"], shard["excitation"]))
         print(f"{target.name}: {shard['lengths'].sum() / 50:.0f} s", flush=True)
 
 

@@ -1,9 +1,9 @@
 """Train what nano's codes sound like: codes (8, F) -> the teacher's samples (480 F,).
 
 The codes are fixed (training.codes), so coarse and fine may learn them at the same time. The first steps
-only teach the pulses that the excitation's codes speak of: told at once to match spectra, the decoder finds
-a waveform that repeats with the frames, and never gets away from it. After that the tables of the codes and
-the decoder learn together: spectra at four window lengths, the phase of the harmonics, and from a certain
+only teach the pulses and ticks that the excitation's codes speak of: told at once to match spectra, the
+decoder finds a waveform that repeats with the frames, and never gets away from it. After that the tables of
+the codes and the decoder learn together: the waveform, spectra at four window lengths, and from a certain
 step on an adversary (training.adversary).
 
     python -m training.decoder          # resumes from training/runs/decoder
@@ -19,13 +19,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.adversary import Contest
-from training.codec import END, MIDDLE, load_codec
-from training.excitation import FRAME, PulseTrain
+from training.codec import DICE, END, MIDDLE, load_codec
+from training.excitation import FRAME, Sketch
 from training.run import Losses, Run
 from training.shards import shard_files
 from training.spectra import SpectralDistance
 
-LOUDNESS = 0.1  # of the first pulses
+LOUDNESS = 0.05  # of the sketch
 
 
 class CodeCrops:
@@ -51,7 +51,7 @@ class CodeCrops:
         return torch.from_numpy(stacked), torch.from_numpy(np.stack(waves).astype(np.float32) / 32768)
 
 
-def pulses_missed(made: Tensor, wanted: Tensor) -> Tensor:
+def missed(made: Tensor, wanted: Tensor) -> Tensor:
     """The power of the difference of two waveforms (B, samples) in that of the second, past two frames."""
     made, wanted = made[:, 2 * FRAME :], wanted[:, 2 * FRAME :]
     return F.mse_loss(made, wanted) / wanted.square().mean().clamp(min=1e-6)
@@ -67,15 +67,15 @@ def main() -> None:
     contest = None if table is None else Contest({**table, "weights": weights | table["weights"]}, run.device)
     run.take_up(codec, **({"contest": contest} if contest else {}))
     crops = CodeCrops(options["data"], options["crop_s"], options["batch"], run.seed)
-    distance, train = SpectralDistance().to(run.device), PulseTrain(run.device)
+    distance, sketch = SpectralDistance().to(run.device), Sketch(run.device)
 
     def losses_of(step: int) -> Losses:
         codes, wave = run.move(*crops())
         made = codec(codes)
-        if step < options["pulses"]:
-            missed = pulses_missed(made, LOUDNESS * train(codes[[END, MIDDLE]]))
-            return missed, {"pulses": missed.item()}
-        parts = {**distance(made, wave), "wave": F.l1_loss(made, wave)}
+        if step < options["sketch"]:
+            loss = missed(made, LOUDNESS * sketch(codes[[END, MIDDLE, DICE]]))
+            return loss, {"sketch": loss.item()}
+        parts = {**distance(made, wave), "wave": F.l1_loss(made, wave) / wave.abs().mean()}
         if contest is not None and step >= contest.options["begin"]:
             return contest(made, wave, parts, step)
         loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()

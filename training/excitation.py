@@ -1,16 +1,20 @@
-"""What excites a voice: an f0 curve (F,) -> the phase of its pulses (samples,) and codes of it (2, frames).
+"""What excites a voice: an f0 curve (F,), dice -> pulses and ticks (samples,); codes (3, frames).
 
 A small decoder that is told the spectrum alone must invent where the pulses lie, and what it invents buzzes
 at the rate of the frames. So two codebooks of the codec say it outright: the phase of the pulses, on a grid
 of 32, and about how high f0 is, at the end of each frame and at its middle. The teacher's voices are
 rendered with phases that lie on that grid, which moves f0 by 1.6 Hz at most, so the codes lose nothing.
-Where there is no pulse the codes are dice: a decoder without a source of noise can only repeat itself.
+The noise of a voice is made of ticks, 40 a frame, up or down by a throw of dice that is a third code: without
+a source of noise a decoder can only repeat itself, and if it cannot know the noise it cannot learn it either.
+(At 2,000 ticks a second noise sounds smooth: Järveläinen and Karjalainen, "Reverberation modeling using
+velvet noise".)
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +31,10 @@ HALF = FRAME // 2
 LEVELS = 32  # of phase
 BINS = 15  # of f0, in equal ratios
 LOW, HIGH = 62.0, 440.0  # Hz
-PULSED = BINS * LEVELS  # codes from here on are dice
+PULSED = BINS * LEVELS  # the code of no pulses
+DICE = 512  # throws
+TICKS = 40  # a frame
+FLOOR = 2e-4  # how loud noise is where there is nothing else
 VOICED_HZ = 40.0
 TOP_HZ = 11_000.0  # of the harmonics
 DRAWN_HZ = 1_440.0  # of those that are drawn for a network; above, the teacher's voice is mostly noise
@@ -72,25 +79,35 @@ def pulses(source: Source) -> Array:
     return np.where(source.voiced, train, 0).astype(np.float32)
 
 
-def codes_of(source: Source, frames: int) -> Codes:
-    """(2, frames): at the end and at the middle of each frame; PULSED where there are no pulses."""
-    at = FRAME * np.arange(frames) + np.array([[FRAME], [HALF]])
+def thrown(frames: int, random: np.random.Generator) -> npt.NDArray[np.int16]:
+    """Dice (frames,)."""
+    return random.integers(DICE, size=frames, dtype=np.int16)
+
+
+@lru_cache(maxsize=1)
+def signs() -> Array:
+    """(DICE, TICKS): which ticks of a frame are up, 1, and which down, -1."""
+    return np.random.default_rng(DICE).choice(np.array([-1, 1], np.float32), (DICE, TICKS))
+
+
+def ticks(dice: npt.NDArray[np.int16]) -> Array:
+    """Dice (frames,) -> white noise (480 frames,) of variance 1, all of it in 40 samples a frame."""
+    noise = np.zeros((len(dice), TICKS, FRAME // TICKS), np.float32)
+    noise[:, :, 0] = signs()[dice] * np.sqrt(np.float32(FRAME // TICKS))
+    return noise.reshape(-1)
+
+
+def codes_of(source: Source | None, dice: npt.NDArray[np.int16]) -> Codes:
+    """(3, frames): the pulses at the end and at the middle of each frame, PULSED if there are none; dice."""
+    if source is None:
+        return np.stack([np.full_like(dice, PULSED), np.full_like(dice, PULSED), dice])
+    at = FRAME * np.arange(len(dice)) + np.array([[FRAME], [HALF]])
     at = np.minimum(at, len(source.phase) - 1)
     place = np.log(source.f0[at] / LOW) / math.log(HIGH / LOW) * BINS
     height = np.clip(np.floor(place), 0, BINS - 1).astype(np.int64)
     phase = np.round(source.phase[at] * LEVELS).astype(np.int64) % LEVELS
-    return np.where(source.voiced[at], height * LEVELS + phase, PULSED).astype(np.int16)
-
-
-def unpulsed(frames: int) -> Codes:
-    """(2, frames) of a stretch without pulses."""
-    return np.full((2, frames), PULSED, np.int16)
-
-
-def with_dice(codes: Codes, size: int, random: np.random.Generator) -> Codes:
-    """Codes with each PULSED replaced by one of PULSED .. size - 1."""
-    thrown = random.integers(PULSED, size, codes.shape)
-    return np.where(codes == PULSED, thrown, codes).astype(np.int16)
+    pulsed = np.where(source.voiced[at], height * LEVELS + phase, PULSED).astype(np.int16)
+    return np.concatenate([pulsed, dice[None]])
 
 
 def snippets(samples: int) -> Tensor:
@@ -108,19 +125,20 @@ def snippets(samples: int) -> Tensor:
     return train / train.std()
 
 
-class PulseTrain:
-    """Codes of the excitation (2, B, F) -> the low harmonics of their pulses (B, 480 F), 1 loud."""
+class Sketch:
+    """Codes of the excitation (3, B, F) -> low harmonics of the pulses, and ticks (B, 480 F), each 1 loud."""
 
     def __init__(self, device: torch.device) -> None:
         triangle = torch.bartlett_window(FRAME)  # half a frame apart they add up to one
-        self.drawn = torch.zeros(PULSED + 1, FRAME, device=device)
-        self.drawn[:PULSED] = (snippets(FRAME) * triangle).to(device)
+        self.pulses = torch.zeros(PULSED + 1, FRAME, device=device)
+        self.pulses[:PULSED] = (snippets(FRAME) * triangle).to(device)
+        self.ticks = torch.from_numpy(ticks(np.arange(DICE, dtype=np.int16))).view(DICE, FRAME).to(device)
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """Nothing where the codes are dice."""
-        ends, middles = self.drawn[codes.clamp(max=PULSED)].flatten(2)
+        """No pulses where the codes say so."""
+        ends, middles = self.pulses[codes[:2].clamp(max=PULSED)].flatten(2)
         late = torch.nn.functional.pad(ends, (HALF, 0))[:, : ends.shape[1]]
-        return middles + late
+        return middles + late + self.ticks[codes[2]].flatten(1)
 
 
 def turned(codes: npt.NDArray[np.integer], by: int) -> npt.NDArray[np.int64]:
@@ -132,7 +150,7 @@ def turned(codes: npt.NDArray[np.integer], by: int) -> npt.NDArray[np.int64]:
 def landmarks(size: int) -> Tensor:
     """(size, 12): where each code stands on the circle of phases, at 1 to 4 turns, and how high its f0 is.
 
-    Dice have none. A network whose tables begin with it need not find out which codes are neighbours.
+    The others have none. A network whose tables begin with it need not find out which codes are neighbours.
     """
     code = torch.arange(size)
     turn = 2 * math.pi * (code % LEVELS)[:, None] / LEVELS * torch.tensor([1.0, 2.0, 3.0, 4.0])

@@ -24,8 +24,8 @@ from training.fine import fine_config, started
 from training.run import learnt
 from training.semantic import FactoredSemantic
 from training.settings import HERE, settings
-from training.teacher import VOICES
 from training.vocabulary import NO_PLACE, build_tokenizer, layout
+from training.voices import VOICES
 
 
 def trained(step: str) -> dict[str, Tensor]:

@@ -18,7 +18,9 @@ from training import units
 from training.compose import compose, tokens_of
 from training.settings import settings
 from training.shards import shard_files, write_arrays
-from training.teacher import VOICES, Teacher, render
+from training.teacher import Teacher
+from training.vocoder import render
+from training.voices import VOICES
 
 SHARD_TEXTS = 100
 MAX_TOKENS = 768
@@ -106,6 +108,7 @@ def make_shard(job: tuple[int, list[str], int], *, out: Path, graph: Path, seed:
             [v for _, _, v, _ in spoken],
             audio=np.concatenate([np.rint(made.wave * 32767).astype(np.int16) for *_, made in spoken]),
             excitation=np.concatenate([made.excitation for *_, made in spoken], axis=1),
+            envelopes=np.concatenate([made.envelopes for *_, made in spoken]),
         )
     return sum(len(r) for _, r, *_ in spoken) / units.TOKEN_RATE / 3600, len(spoken)
 
@@ -115,7 +118,7 @@ def _write(
     texts: list[str],
     rows: list[npt.NDArray[np.int16]],
     voices: list[int],
-    **more: npt.NDArray[np.int16],
+    **more: npt.NDArray[np.generic],
 ) -> None:
     arrays = {
         "semantic": np.concatenate(rows) if rows else np.zeros(0, np.int16),

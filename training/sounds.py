@@ -1,16 +1,14 @@
-"""Sounds made by code: a tag like [laughs] -> a piece with tokens of its own, frames (601, F) or wave."""
+"""Sounds made by code: a tag like [laughs] -> a piece with tokens and frames (601, F) of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from training import units
-from training.excitation import Source, codes_of
-from training.teacher import BINS, HOP, MEDIAN_F0, Array, Frames, Piece, Teacher
+from training.teacher import BINS, HOP, MEDIAN_F0, Array, Frames, Piece, Teacher, both
 from training.units import SAMPLE_RATE, TOKEN_SAMPLES
 
 FREQUENCIES = np.arange(BINS, dtype=np.float32) * 20.0
@@ -55,13 +53,10 @@ def laugh(teacher: Teacher, rng: np.random.Generator) -> Piece:
     index = np.rint(np.concatenate(at)).astype(int)
     gain = np.concatenate(level).astype(np.float32)
     breath = np.asarray(breathy)
-    lh, th, ln, lr, phi = (p[:, index] for p in (frames.lh, frames.th, frames.ln, frames.lr, frames.phi))
-    chosen = Frames(lh, th, ln, lr, phi, frames.f0[index])
-    made = replace(
-        chosen,
-        lh=np.where(breath, SILENT, chosen.lh + gain).astype(np.float32),
-        ln=(np.where(breath, chosen.lr + 0.3, chosen.lh - 2.2) + gain).astype(np.float32),
-        lr=np.where(breath, SILENT, chosen.lr + gain).astype(np.float32),
+    harmonics, noise = (part[:, index] + gain for part in (frames.harmonics, frames.noise))
+    made = Frames(
+        harmonics=np.where(breath, SILENT, harmonics),
+        noise=np.where(breath, noise + np.float32(0.6), both(noise, harmonics - np.float32(1.9))),
         f0=np.concatenate(f0).astype(np.float32),
     )
     return _as_piece(made, lambda u, t: ("laugh-breath" if breath[t] else "laugh-voice", u))
@@ -78,7 +73,7 @@ def sigh(rng: np.random.Generator) -> Piece:
     voice = np.clip(1.0 - u / rng.uniform(0.35, 0.6), 0.0, 1.0)
     lh = _noise(formants, envelope * voice, rng.uniform(-0.2, 0.6), tilt=-2.5)
     f0 = np.where(voice > 0.02, MEDIAN_F0 * rng.uniform(0.95, 1.2) * (1.0 - 0.35 * u), 0.0)
-    return _as_piece(_frames(lh, ln, f0), lambda v, t: ("sigh", v))
+    return _as_piece(Frames(lh, ln, f0.astype(np.float32)), lambda v, t: ("sigh", v))
 
 
 def gasp(rng: np.random.Generator) -> Piece:
@@ -88,7 +83,9 @@ def gasp(rng: np.random.Generator) -> Piece:
     envelope = u**0.7 * np.minimum((1.0 - u) / 0.12, 1.0)
     formants = [(500 + 250 * u, 250.0), (rng.uniform(1500, 1800) + 500 * u, 250.0), (3000 + 300 * u, 400.0)]
     ln = _noise(formants, envelope, rng.uniform(0.6, 1.0), tilt=-1.0)
-    return _as_piece(_frames(np.full_like(ln, SILENT), ln, np.zeros(frames)), lambda v, t: ("gasp", v))
+    return _as_piece(
+        Frames(np.full_like(ln, SILENT), ln, np.zeros(frames, np.float32)), lambda v, t: ("gasp", v)
+    )
 
 
 def clear_throat(rng: np.random.Generator) -> Piece:
@@ -108,56 +105,40 @@ def clear_throat(rng: np.random.Generator) -> Piece:
     lh = _noise(formants, rough, 2.0, tilt=-2.2)
     creak = MEDIAN_F0 * rng.uniform(0.42, 0.55) * rng.uniform(0.75, 1.25, frames)
     return _as_piece(
-        _frames(lh, ln, np.where(burst, creak, 0.0)),
+        Frames(lh, ln, np.where(burst, creak, 0.0).astype(np.float32)),
         lambda v, t: ("throat-burst" if burst[t] else "throat-gap", v),
     )
 
 
 def music(rng: np.random.Generator) -> Piece:
-    """1.5 to 3 s of a plucked tune in a major or minor key: one token of a note's strike, then its ring."""
+    """1.5 to 3 s of a plucked tune in a major or minor key: two tokens of a note's strike, then its ring."""
     beat = int(rng.integers(7, 13))
     notes = int(np.clip(round(rng.uniform(1.5, 3.0) * units.TOKEN_RATE / beat), 5, 14))
     scale = [0, 2, 4, 7, 9, 12, 14, 16] if rng.random() < 0.6 else [0, 3, 5, 7, 10, 12, 15, 17]
     key = int(rng.integers(0, 7))
     step = int(rng.integers(0, len(scale)))
     tokens: list[int] = []
-    tune: list[float] = []
-    tail = TOKEN_SAMPLES * 40
-    wave = np.zeros(notes * beat * TOKEN_SAMPLES + tail + TOKEN_SAMPLES * 20, np.float32)
+    tune: list[tuple[float, int]] = []
     for k in range(notes):
         step = int(np.clip(step + rng.choice([-2, -1, 1, 2]), 0, len(scale) - 1))
         note = min(units.NOTES - 1, key + (scale[step] if k < notes - 1 else 12))
         length = beat if k < notes - 1 else beat + 12
-        start = len(tokens) * TOKEN_SAMPLES
         tokens += [units.IDS[units.Unit("music", "strike" if i < 2 else "ring", note)] for i in range(length)]
-        hz = LOWEST_NOTE * 2 ** (note / 12)
-        tune += [hz] * length
-        tone = _pluck(hz, (length + 8) * TOKEN_SAMPLES)
-        wave[start : start + len(tone)] += tone
-    wave = wave[: len(tokens) * TOKEN_SAMPLES]
-    wave[-4 * TOKEN_SAMPLES :] *= np.linspace(1.0, 0.0, 4 * TOKEN_SAMPLES, dtype=np.float32)
-    return Piece(
-        np.asarray(tokens, np.int16),
-        wave=wave * np.float32(0.3 / max(float(np.abs(wave).max()), 1e-6)),
-        excitation=codes_of(_strings(np.repeat(tune, TOKEN_SAMPLES)), len(tokens)),
-    )
+        tune.append((LOWEST_NOTE * 2 ** (note / 12), length * TOKEN_SAMPLES))
+    return Piece(np.asarray(tokens, np.int16), frames=_plucked(tune))
 
 
-def _strings(hz: npt.NDArray[np.float64]) -> Source:
-    """The source of plucked notes (samples,): each begins at phase 0."""
-    struck = np.flatnonzero(np.diff(hz, prepend=0.0))
-    begun = struck[np.searchsorted(struck, np.arange(len(hz)), side="right") - 1]
-    phase = (np.arange(len(hz)) - begun) * hz / SAMPLE_RATE - 0.25  # a sine's pulse is where it is highest
-    return Source(phase, hz.astype(np.float32), np.ones(len(hz), np.bool_))
-
-
-def _pluck(hz: float, samples: int) -> Array:
-    t = np.arange(samples) / SAMPLE_RATE
-    partials = np.zeros(samples)
-    for h in range(1, 7):
-        partials += np.sin(2 * np.pi * hz * h * t) * np.exp(-t * (2.2 + 1.6 * h)) / h**1.3
-    tone: Array = (partials * np.minimum(t / 0.004, 1.0)).astype(np.float32)
-    return tone
+def _plucked(tune: list[tuple[float, int]]) -> Frames:
+    """Notes, each (Hz, samples), struck and left to ring: six partials, the higher the sooner gone."""
+    begun = np.cumsum([0, *(samples for _, samples in tune)])
+    at = HOP * np.arange(-(-int(begun[-1]) // HOP) + 1)
+    which = np.minimum(np.searchsorted(begun, at, side="right") - 1, len(tune) - 1)
+    f0 = np.array([hz for hz, _ in tune])[which]
+    seconds = (at - begun[which]) / SAMPLE_RATE
+    partial = np.maximum(FREQUENCIES[:, None] / f0, 1.0)
+    log = 4.5 - 1.3 * np.log(partial) - seconds * (2.2 + 1.6 * partial) - 3.0 * np.maximum(partial - 6.5, 0.0)
+    harmonics = np.maximum(log, SILENT).astype(np.float32)
+    return Frames(harmonics, np.full_like(harmonics, SILENT), f0.astype(np.float32))
 
 
 def _hump(frames: int) -> npt.NDArray[np.float64]:
@@ -181,11 +162,6 @@ def _noise(
     log = np.log(shape) + slope + np.log(np.maximum(envelope, 1e-3))[None, :] + level
     floored: Array = np.maximum(log, SILENT).astype(np.float32)
     return floored
-
-
-def _frames(lh: Array, ln: Array, f0: npt.NDArray[np.float64]) -> Frames:
-    zero = np.zeros_like(lh)
-    return Frames(lh, zero, ln, np.full_like(lh, SILENT), zero, f0.astype(np.float32))
 
 
 def _as_piece(frames: Frames, name_at: Callable[[float, int], tuple[str, float]]) -> Piece:

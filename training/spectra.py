@@ -60,11 +60,11 @@ class SpectralDistance(nn.Module):
 
     "mel" is what the ear resolves, "lines" sees single harmonics, and "phase" is the difference of the
     complex numbers in units of the spectrum's own envelope, so that faint harmonics count as much as loud
-    ones.
+    ones, and in mel bands, or a voice's few low harmonics would count for nothing beside the noise above.
     """
 
     def __init__(
-        self, windows: tuple[int, ...] = (256, 512, 1024, 2048), exact: tuple[int, ...] = (512, 1024)
+        self, windows: tuple[int, ...] = (256, 512, 1024, 2048), exact: tuple[int, ...] = (512, 1024, 2048)
     ):
         super().__init__()
         self.resolutions = nn.ModuleList(Resolution(size) for size in windows)
@@ -81,5 +81,5 @@ class SpectralDistance(nn.Module):
             apart["mel"].append(F.l1_loss(*mels))
             apart["lines"].append(F.l1_loss(torch.log(loud_a + 1e-4), torch.log(loud_b + 1e-4)))
             if each.size in self.exact:
-                apart["phase"].append((length(a - b) / each.envelope(loud_b)).mean())
+                apart["phase"].append((length(a - b) / each.envelope(loud_b) @ each.filters).mean())
         return {name: torch.stack(values).mean() for name, values in apart.items()}

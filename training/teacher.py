@@ -1,7 +1,7 @@
-"""The teacher: text -> semantic tokens (T,) and, per voice, float32 (480 T,) at 24 kHz, from hibari's layers.
+"""The teacher: text -> semantic tokens (T,) and the frames (601, F) that they sound like, by hibari.
 
-hibari (Apache-2.0) predicts durations and a spectrum per 12.5 ms frame before it makes a waveform. Durations
-and f0 give the semantic tokens; f0 scaled and the spectrum warped give further voices of the same tokens.
+hibari (Apache-2.0) predicts durations and spectra per 12.5 ms frame before it makes a waveform. Durations and
+f0 give the semantic tokens; training.voices and training.vocoder make the frames heard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
-from training.excitation import Codes, Source, codes_of, pulses, source_of, unpulsed
 from training.settings import settings
 from training.units import TOKEN_SAMPLES
 
@@ -35,79 +34,37 @@ PLOSIVES = "bdɡkptʤʧ"
 
 
 @dataclass(frozen=True)
-class Voice:
-    """How a voice differs from the teacher's: factors of f0, formants and pitch span, and what is added.
-
-    `breath` is the log level of noise against the harmonics, `tilt` a log gain growing over the band,
-    `gain` the factor of the waveform. The pulses of all voices have the same phases: one decoder knows them.
-    """
-
-    name: str
-    f0: float = 1.0
-    formant: float = 1.0
-    span: float = 1.0
-    breath: float = -30.0
-    tilt: float = 0.0
-    gain: float = 4.0
-
-
-VOICES = (
-    Voice("nano/anna", gain=2.6),
-    Voice("nano/ben", f0=0.57, formant=0.875, span=1.25, gain=2.5),
-    Voice("nano/carl", f0=0.49, formant=0.83, span=1.0, gain=2.4),
-    Voice("nano/dora", f0=0.82, formant=0.945, span=1.2, breath=-4.5, gain=2.6),
-    Voice("nano/emil", f0=0.68, formant=0.92, span=1.3, gain=2.6),
-    Voice("nano/finn", f0=1.28, formant=1.1, span=1.15, gain=2.8),
-)
-
-
-@dataclass(frozen=True)
 class Frames:
-    """Acoustic frames at 12.5 ms: log magnitudes and phases (601, F); f0 (F,) in Hz, near 0 if unvoiced."""
+    """What a voice is made of, every 12.5 ms: log magnitudes (601, F) of its harmonics and of its noise; f0
+    (F,) in Hz, near 0 if unvoiced."""
 
-    lh: Array
-    th: Array
-    ln: Array
-    lr: Array
-    phi: Array
+    harmonics: Array
+    noise: Array
     f0: Array
 
     def cut(self, start: int, stop: int) -> Frames:
         """Frames start..stop, the last one repeated where they run out."""
-        parts = (self.lh, self.th, self.ln, self.lr, self.phi, self.f0)
-        have = self.f0.shape[0]
-        if start >= 0 and stop <= have:
-            return Frames(*(part[..., start:stop] for part in parts))
-        at = np.clip(np.arange(start, stop), 0, have - 1)
-        return Frames(*(part[..., at] for part in parts))
+        at = np.clip(np.arange(start, stop), 0, len(self.f0) - 1)
+        return Frames(self.harmonics[:, at], self.noise[:, at], self.f0[at])
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of an utterance: tokens (T,) and either frames to render in a voice or a wave (480 T,).
-
-    A wave may have an excitation (2, T), as training.excitation.codes_of gives it.
-    """
+    """A stretch of an utterance: tokens (T,), and frames to render in a voice or None for silence."""
 
     tokens: npt.NDArray[np.int16]
     frames: Frames | None = None
-    wave: Array | None = None
-    excitation: Codes | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Rendered:
-    """An utterance in a voice: float32 (480 T,) and its excitation's codes (2, T)."""
-
-    wave: Array
-    excitation: Codes
 
 
 def silence(tokens: int, name: str) -> Piece:
     """A pause of so many tokens."""
-    return Piece(
-        np.full(tokens, units.pause(name), np.int16), wave=np.zeros(tokens * TOKEN_SAMPLES, np.float32)
-    )
+    return Piece(np.full(tokens, units.pause(name), np.int16))
+
+
+def both(a: Array, b: Array) -> Array:
+    """The log magnitude of two independent noises together."""
+    together: Array = np.logaddexp(2 * a, 2 * b) / 2
+    return together
 
 
 class Teacher:
@@ -139,7 +96,8 @@ class Teacher:
         known = [i for i, c in enumerate(phonemes) if c in self._hibari.vocab]
         durations = np.zeros(len(phonemes) + 2, np.int64)
         durations[[0, *(i + 1 for i in known), -1]] = 2 * np.rint(outputs[-1].ravel()).astype(np.int64)
-        return Frames(*(part[0] for part in outputs[:6])), durations
+        lh, _, ln, lr, _, f0 = (part[0] for part in outputs[:6])
+        return Frames(lh, both(ln + np.float32(np.log(2) / 2), lr), f0), durations
 
     def speak(self, phonemes: str) -> Piece:
         """A sentence as a piece, trimmed to 75 ms of silence before and about 140 ms after."""
@@ -162,7 +120,7 @@ def piece_of(phonemes: str, frames: Frames, durations: npt.NDArray[np.int64]) ->
 def level_db(frames: Frames) -> Array:
     """Power per frame (F,) in dB below the utterance's loud parts."""
     # every fourth bin tells enough
-    power = (np.exp(2 * frames.lh[::4]) + np.exp(2 * frames.ln[::4]) + np.exp(2 * frames.lr[::4])).sum(0)
+    power = (np.exp(2 * frames.harmonics[::4]) + np.exp(2 * frames.noise[::4])).sum(0)
     level = 10 * np.log10(power + 1e-12)
     relative: Array = (level - np.percentile(level, 95)).astype(np.float32)
     return relative
@@ -292,93 +250,6 @@ def tokens_of(labels: list[Label], pitch: Array, start: int, count: int) -> npt.
             tokens[k] = units.IDS[units.Unit("phone", row[k].name, half, level)]
         i = j
     return tokens
-
-
-def in_voice(frames: Frames, voice: Voice) -> Frames:
-    """The frames as another voice would say them: same times, f0 and formants moved."""
-    if voice == VOICES[0]:
-        return frames
-    moved = MEDIAN_F0 * voice.f0 * np.exp(voice.span * np.log(np.maximum(frames.f0, 40.0) / MEDIAN_F0))
-    f0 = np.where(frames.f0 > 40.0, np.maximum(moved, 45.0), 0.0).astype(np.float32)
-    source = np.minimum(np.arange(BINS, dtype=np.float32) / np.float32(voice.formant), BINS - 1)
-    lh, th = _envelope(frames, source)
-    slope = (voice.tilt * np.linspace(0.0, 1.0, BINS, dtype=np.float32))[:, None]
-    nearest = np.rint(source).astype(np.int64)
-    # a bin that moves by one turns a quarter circle more per hop (n_fft / 4), or frames clash
-    shift = (np.arange(BINS) - nearest)[:, None] * np.arange(len(f0))[None, :] % 4
-    phi = frames.phi[nearest] + (np.float32(np.pi / 2) * shift).astype(np.float32)
-    return Frames(lh + slope, th, frames.ln[nearest] + slope, frames.lr[nearest] + slope, phi, f0)
-
-
-def _envelope(frames: Frames, source: Array) -> tuple[Array, Array]:
-    """lh (601, F) between the teacher's own harmonics, and th of the nearest, at the bins `source` (601,).
-
-    The network was only ever heard at multiples of its own f0: what lh says between them means nothing, and
-    another f0 would sound it.
-    """
-    bins = np.where(frames.f0 > 60.0, frames.f0 / 20.0, 1.0).astype(np.float32)[None, :]
-    harmonic = source[:, None] / bins
-    below = np.floor(harmonic)
-    part = harmonic - below
-    low = np.clip(np.rint(np.maximum(below, 1.0) * bins), 0, BINS - 1).astype(np.int32)
-    high = np.clip(np.rint((below + 1.0) * bins), 0, BINS - 1).astype(np.int32)
-    lh = np.take_along_axis(frames.lh, low, 0)
-    lh += part * (np.take_along_axis(frames.lh, high, 0) - lh)
-    return lh, np.take_along_axis(frames.th, np.where(part > 0.5, high, low), 0)
-
-
-def synthesise(frames: Frames, voice: Voice, rng: np.random.Generator) -> tuple[Array, Source]:
-    """Frames in a voice -> float32 (300 F,): hibari's own synthesis with our pulses and breath.
-
-    hibari's noise branch is 40 dB below the rest and only computed where there is breath to add.
-    """
-    from hibari import dsp
-
-    f = in_voice(frames, voice)
-    source = source_of(f.f0)
-    spectrum = dsp.stft(pulses(source), f.lh.shape[1])
-    spectrum *= _polar(f.lh, np.float32(np.pi) * np.tanh(f.th))
-    if voice.breath > -20.0 or float(f.ln.max()) > -2.0:
-        noise = np.logaddexp(f.ln, f.lh + np.float32(voice.breath))
-        z = rng.standard_normal((BINS, 2 * noise.shape[1]), dtype=np.float32).view(np.complex64)
-        spectrum += z * dsp.ex(noise)
-    spectrum += _polar(f.lr, f.phi)
-    return dsp.ola(spectrum), source
-
-
-def _polar(log_magnitude: Array, angle: Array) -> npt.NDArray[np.complex64]:
-    turned = np.empty(angle.shape, np.complex64)
-    np.cos(angle, out=turned.real)
-    np.sin(angle, out=turned.imag)
-    turned *= np.exp(np.minimum(log_magnitude, np.float32(7.0)))
-    return turned
-
-
-def render(pieces: list[Piece], voice: Voice, rng: np.random.Generator) -> Rendered:
-    """The pieces in a voice, over a noise floor, never above 0.99."""
-    waves, excitations = zip(*(_rendered(piece, voice, rng) for piece in pieces), strict=True)
-    audio = np.concatenate(waves) + rng.standard_normal(sum(map(len, waves)), np.float32) * np.float32(2e-4)
-    peak = float(np.abs(audio).max())
-    return Rendered(audio * np.float32(min(1.0, 0.97 / max(peak, 1e-6))), np.concatenate(excitations, axis=1))
-
-
-def _rendered(piece: Piece, voice: Voice, rng: np.random.Generator) -> tuple[Array, Codes]:
-    frames = len(piece.tokens)
-    size = frames * TOKEN_SAMPLES
-    if piece.wave is not None:
-        excitation = unpulsed(frames) if piece.excitation is None else piece.excitation
-        return piece.wave[:size], excitation[:, :frames]
-    assert piece.frames is not None
-    wave, source = synthesise(piece.frames, voice, rng)
-    wave = wave[:size] * np.float32(voice.gain)
-    return _faded(np.pad(wave, (0, size - len(wave)))), codes_of(source, frames)
-
-
-def _faded(wave: Array, samples: int = 120) -> Array:
-    ramp = np.linspace(0.0, 1.0, samples, dtype=np.float32)
-    wave[:samples] *= ramp
-    wave[-samples:] *= ramp[::-1]
-    return wave
 
 
 def _graph_with_durations(path: str) -> bytes:

@@ -14,9 +14,11 @@ from training.alignment import Symbols, plain_ids, viterbi
 from training.compose import compose, tokens_of
 from training.excitation import Codes
 from training.settings import HERE
-from training.teacher import VOICES, Teacher, render
+from training.teacher import Teacher
 from training.texts import Near, key
 from training.vocabulary import build_tokenizer, factors_of, layout, segments
+from training.vocoder import render
+from training.voices import VOICES
 
 Wave = npt.NDArray[np.float32]
 KINDS = ("everyday", "news", "heldout")
@@ -30,6 +32,7 @@ class Case:
     voice: str
     wave: Wave
     excitation: Codes
+    envelopes: npt.NDArray[np.float16]
     semantic: npt.NDArray[np.int64]
 
 
@@ -52,7 +55,7 @@ class Reference:
         places = viterbi(observed, plain_ids(self.tokenizer, text), self.emissions)
         semantic = layout().ids(factors_of(tokens, places))
         made = render(pieces, speaker, random)
-        return Case(text, speaker.name, made.wave, made.excitation, semantic)
+        return Case(text, speaker.name, made.wave, made.excitation, made.envelopes, semantic)
 
 
 def trained_texts(folder: Path) -> set[str]:

@@ -27,8 +27,8 @@ from training.evaluation.scores import Score, UnmeasuredError, percent
 from training.evaluation.speakers import train_speakers
 from training.evaluation.tags import asked, in_place, tagged, train_finder
 from training.judge import Judge, word_errors
-from training.teacher import VOICES
 from training.vocabulary import layout, spelled
+from training.voices import VOICES
 
 SHORTEST, LONGEST = 0.6, 1.6  # of the teacher's length: outside is a run-on or an early stop
 
@@ -181,7 +181,7 @@ def codec(m: Measured) -> Iterator[Score]:
     """The teacher's speech through the codec and back."""
     cases = [*m.cases("everyday"), *m.cases("news")][:: 1 if m.plan.quick else 3]
     trained = stages.codec_of(m.bark, cases[0])
-    codes = [stages.codes_of(trained, case, n) for n, case in enumerate(cases)]
+    codes = [stages.codes_of(trained, case) for case in cases]
     made = [stages.stage_alone(m.bark, "codec", case, codes[n], n) for n, case in enumerate(cases)]
     waves = [case.wave for case in cases]
     yield Score(
@@ -275,7 +275,7 @@ def alone(m: Measured) -> Iterator[Score]:
         trained = None if stage == "coarse" else stages.codec_of(m.bark, cases[0])
         made = []
         for n, case in enumerate(cases):
-            codes = np.zeros((2, 0), np.int64) if trained is None else stages.codes_of(trained, case, n)
+            codes = np.zeros((2, 0), np.int64) if trained is None else stages.codes_of(trained, case)
             made.append(stages.stage_alone(m.bark, stage, case, codes, n))
         yield Score(
             name=f"{stage}_alone_wer", text=f"{stage} alone: word errors", value=m.wer(cases, made),

@@ -14,7 +14,9 @@ from torch.nn import functional as F
 from training.compose import compose
 from training.evaluation.listening import Wave, f0, log_mel, worn
 from training.phrases import everyday
-from training.teacher import VOICES, Teacher, render
+from training.teacher import Teacher
+from training.vocoder import render
+from training.voices import VOICES
 
 
 def likeness(wave: Wave) -> Wave:

@@ -35,7 +35,7 @@ def codec_of(bark: Bark, case: Case) -> TrainableCodec:
 
     try:
         codec = load_codec()
-        codes = codes_of(codec, case, 0)
+        codes = codes_of(codec, case)
         made = stage_alone(bark, "codec", case, codes, 0)
     except (FileNotFoundError, KeyError, RuntimeError, ValueError, IndexError, BarkError) as error:
         raise UnmeasuredError("the codec that the model was trained with is not in runs/") from error
@@ -46,10 +46,9 @@ def codec_of(bark: Bark, case: Case) -> TrainableCodec:
     return codec
 
 
-def codes_of(codec: TrainableCodec, case: Case, number: int) -> Tokens:
+def codes_of(codec: TrainableCodec, case: Case) -> Tokens:
     """The codes (codebooks, F) of what the teacher says."""
-    audio = np.rint(case.wave * 32767).astype(np.int16)
-    return codec.codes(audio, case.excitation, np.random.default_rng(number)).astype(np.int64)
+    return codec.codes(case.envelopes, case.excitation).astype(np.int64)
 
 
 def stage_alone(bark: Bark, stage: str, case: Case, codes: Tokens, number: int) -> Wave:

@@ -19,7 +19,9 @@ from training.compose import compose, tokens_of
 from training.evaluation.listening import BANDS, Wave, log_mel, worn
 from training.phrases import everyday
 from training.sounds import TAGS
-from training.teacher import VOICES, Teacher, render
+from training.teacher import Teacher
+from training.vocoder import render
+from training.voices import VOICES
 
 PLACES = ("start", "middle", "end")
 # how long a sound has to be heard to count: seconds

@@ -1,0 +1,112 @@
+"""Frames of a voice -> float32 (480 T,) at 24 kHz, and all that it takes to make the same sound again.
+
+A waveform that a small network shall learn must follow from the codes. hibari adds to its harmonics a branch
+whose phases only its own network knows, so here everything is drawn from what a codec can say: pulses whose
+phases lie on a grid and ticks thrown by dice (training.excitation), each filtered by an envelope at minimum
+phase. That costs some of the naturalness of hibari's own synthesis; what follows the codes can be learnt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.excitation import FLOOR, FRAME, HALF, HOP, Codes, codes_of, pulses, source_of, thrown, ticks
+from training.spectra import mel_filters
+from training.teacher import BINS, Array, Frames, Piece
+from training.voices import Voice, in_voice
+
+BANDS = 64
+WIDTH = 4 * BANDS  # harmonics and noise, at two moments of a frame
+# a frame's codes speak of its second half and of the half after, so that a decoder without foresight knows
+# the envelope on both sides of what it makes
+AHEAD = FRAME - HALF // 2
+QUIET = np.float32(-5.5)  # log magnitude: below it lies the floor
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """An utterance in a voice: float32 (480 T,), its excitation's codes (3, T), log envelopes (T, WIDTH)."""
+
+    wave: Array
+    excitation: Codes
+    envelopes: npt.NDArray[np.float16]
+
+
+def render(pieces: list[Piece], voice: Voice, random: np.random.Generator) -> Rendered:
+    """The pieces in a voice, over a floor of faint noise, never above 0.97."""
+    dice = thrown(sum(len(piece.tokens) for piece in pieces), random)
+    parts, at = [], 0
+    for piece in pieces:
+        parts.append(_rendered(piece, voice, dice[at : at + len(piece.tokens)]))
+        at += len(piece.tokens)
+    wave = np.concatenate([part.wave for part in parts]) + np.float32(FLOOR) * ticks(dice)
+    loud = np.float32(min(1.0, 0.97 / max(float(np.abs(wave).max()), 1e-6)))
+    envelopes = np.maximum(np.concatenate([part.envelopes for part in parts]) + np.log(loud), QUIET)
+    excitation = np.concatenate([part.excitation for part in parts], axis=1)
+    return Rendered(wave * loud, excitation, envelopes.astype(np.float16))
+
+
+def _rendered(piece: Piece, voice: Voice, dice: npt.NDArray[np.int16]) -> Rendered:
+    count = len(dice)
+    if piece.frames is None:
+        silent = np.full((count, WIDTH), QUIET, np.float16)
+        return Rendered(np.zeros(FRAME * count, np.float32), codes_of(None, dice), silent)
+    frames = in_voice(piece.frames, voice)
+    source = source_of(frames.f0)
+    wave = drawn(frames, pulses(source), ticks(dice))[: FRAME * count]
+    wave = np.pad(wave, (0, FRAME * count - len(wave)))
+    return Rendered(_faded(wave), codes_of(source, dice), envelopes_of(frames, count))
+
+
+def drawn(frames: Frames, train: Array, noise: Array) -> Array:
+    """Pulses and ticks (300 F,), each through its envelope -> float32 (300 F,)."""
+    from hibari import dsp
+
+    count = len(frames.f0)
+    noise = np.pad(noise, (0, max(0, HOP * count - len(noise))))
+    filtered = np.exp(np.minimum(frames.harmonics, 7.0) + 1j * minimum_phase(frames.harmonics))
+    spectrum = filtered * dsp.stft(train, count)
+    strength = np.sqrt((dsp.WIN_SRC**2).sum())  # of a bin of white noise
+    spectrum += np.exp(np.minimum(frames.noise, 7.0)) * dsp.stft(noise, count) / strength
+    wave: Array = dsp.ola(spectrum.astype(np.complex64))
+    return wave
+
+
+def minimum_phase(log_magnitude: Array) -> Array:
+    """Log magnitudes (601, F) -> the phases (601, F) of the causal filter that rings least.
+
+    By the cepstrum: Oppenheim and Schafer, "Discrete-Time Signal Processing", homomorphic systems.
+    """
+    cepstrum = np.fft.irfft(log_magnitude, axis=0)
+    cepstrum[1 : BINS - 1] *= 2
+    cepstrum[BINS:] = 0
+    phase: Array = np.fft.rfft(cepstrum, axis=0).imag.astype(np.float32)
+    return phase
+
+
+def envelopes_of(frames: Frames, count: int) -> npt.NDArray[np.float16]:
+    """Log magnitudes in mel bands, (count, WIDTH); without pulses, the harmonics' are the noise's."""
+    noise = _bands(frames.noise)
+    harmonics = np.where(frames.f0 > 40.0, _bands(frames.harmonics), noise)
+    at = (np.arange(2 * count) * HALF + AHEAD) / HOP
+    low = np.clip(np.floor(at).astype(np.int64), 0, len(frames.f0) - 1)
+    high, part = np.minimum(low + 1, len(frames.f0) - 1), np.clip(at - low, 0, 1)[:, None]
+    rows = np.concatenate([harmonics, noise]).T
+    return (rows[low] + part * (rows[high] - rows[low])).reshape(count, WIDTH).astype(np.float16)
+
+
+def _bands(log_magnitude: Array) -> Array:
+    filters = mel_filters(24_000, 2 * (BINS - 1), BANDS).numpy()
+    filters /= filters.sum(1, keepdims=True)
+    found: Array = np.log(filters @ np.exp(2 * log_magnitude) + np.exp(2 * QUIET)) / 2
+    return found
+
+
+def _faded(wave: Array, samples: int = 120) -> Array:
+    ramp = np.linspace(0.0, 1.0, samples, dtype=np.float32)
+    wave[:samples] *= ramp
+    wave[-samples:] *= ramp[::-1]
+    return wave
