@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from bark_cli.model import FineGPT
 from bark_cli.tokens import FineConfig, GPTConfig
-from training.codec import begun_anywhere
+from training.codec import END, MIDDLE, begun_anywhere
 from training.codes import Utterance, by_voice, load_utterances
+from training.excitation import landmarks
 from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 
@@ -44,6 +45,10 @@ def started(config: FineConfig) -> FineGPT:
     for table in model.wtes:
         nn.init.normal_(table.weight, std=0.05)
         table.weight[:, :WIDTH] = 0
+    marks = landmarks(config.codebook_size)
+    for codebook in (END, MIDDLE)[: config.n_codebooks - 1]:
+        at = WIDTH + codebook * marks.shape[1]
+        model.wtes[codebook].weight[: config.codebook_size, at : at + marks.shape[1]] = 0.15 * marks
     at = torch.arange(config.window_frames)
     model.wpe.weight[:, :CYCLE], model.wpe.weight[:, CYCLE:WIDTH] = cyclic_code(at), slow_code(at)
     aim_heads(model.h[0].attn, (0, 1, -1, 2), gain=1.5)
