@@ -9,7 +9,7 @@ import pytest
 
 from training.excitation import DICE, FRAME, PULSED
 from training.teacher import BINS, Frames, Piece, both, silence
-from training.vocoder import BANDS, QUIET, WIDTH, envelopes_of, minimum_phase, render
+from training.vocoder import BANDS, CROSSING, QUIET, WIDTH, crossed, envelopes_of, minimum_phase, render
 from training.voices import VOICES, Voice, in_voice
 
 needs_hibari = pytest.mark.skipif(
@@ -90,6 +90,32 @@ def test_each_harmonic_is_as_loud_as_its_envelope():
     wave = render([Piece(np.zeros(50, np.int16), frames)], AS_IT_IS, np.random.default_rng(0)).wave
     middle = wave[9_600:14_400] * np.hanning(4800)
     spectrum = np.abs(np.fft.rfft(middle)) / 4800
-    lines = spectrum[40 * np.arange(1, 10)]  # 5 Hz a bin
-    wanted = np.exp(in_voice(frames, AS_IT_IS).harmonics[10 * np.arange(1, 10), 40])
+    lines = spectrum[40 * np.arange(1, 6)]  # 5 Hz a bin
+    wanted = np.exp(in_voice(frames, AS_IT_IS).harmonics[10 * np.arange(1, 6), 40])
     assert np.std(np.log(lines / wanted)) < 0.15
+
+
+def test_above_the_crossing_the_harmonics_are_noise_of_the_same_power():
+    frames = vowel(f0=150.0)
+    frames = Frames(np.zeros_like(frames.harmonics), np.full_like(frames.noise, -8.0), frames.f0)
+    apart = crossed(frames)
+    low, high = int(CROSSING / 2 / 20), int(3 * CROSSING / 20)
+    assert apart.harmonics[low, 3] == pytest.approx(0.0, abs=0.05)
+    assert apart.harmonics[high, 3] < -6
+    assert apart.noise[low, 3] < -2
+    assert apart.noise[high, 3] == pytest.approx(-np.log(5) / 2, abs=0.05)
+    unvoiced = Frames(frames.harmonics, frames.noise, 0 * frames.f0)
+    assert (crossed(unvoiced).noise == frames.noise).all()
+
+
+@needs_hibari
+def test_a_voice_is_as_loud_with_the_crossing_as_without(monkeypatch):
+    from training import vocoder
+
+    pieces = [Piece(np.zeros(50, np.int16), vowel())]
+    waves = []
+    for crossing in (CROSSING, 20_000.0):
+        monkeypatch.setattr(vocoder, "CROSSING", crossing)
+        waves.append(render(pieces, AS_IT_IS, np.random.default_rng(0)).wave)
+    bands = [np.square(np.abs(np.fft.rfft(wave)))[2_500:6_000].sum() for wave in waves]  # from 2.5 kHz
+    assert bands[0] == pytest.approx(bands[1], rel=0.35)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from training.excitation import FLOOR, FRAME, HALF, HOP, Codes, codes_of, pulses, source_of, thrown, ticks
 from training.spectra import mel_filters
-from training.teacher import BINS, Array, Frames, Piece
+from training.teacher import BINS, Array, Frames, Piece, both
 from training.voices import Voice, in_voice
 
 BANDS = 64
@@ -23,6 +23,8 @@ WIDTH = 4 * BANDS  # harmonics and noise, at two moments of a frame
 # a frame's codes speak of its second half and of the half after, so that a decoder without foresight knows
 # the envelope on both sides of what it makes
 AHEAD = FRAME - HALF // 2
+CROSSING = 1_500.0  # Hz
+HZ_A_BIN = 20
 QUIET = np.float32(-5.5)  # log magnitude: below it lies the floor
 
 
@@ -65,7 +67,7 @@ def drawn(frames: Frames, train: Array, noise: Array) -> Array:
     """Pulses and ticks (300 F,), each through its envelope -> float32 (300 F,)."""
     from hibari import dsp
 
-    count = len(frames.f0)
+    count, frames = len(frames.f0), crossed(frames)
     noise = np.pad(noise, (0, max(0, HOP * count - len(noise))))
     filtered = np.exp(np.minimum(frames.harmonics, 7.0) + 1j * minimum_phase(frames.harmonics))
     spectrum = filtered * dsp.stft(train, count)
@@ -73,6 +75,24 @@ def drawn(frames: Frames, train: Array, noise: Array) -> Array:
     spectrum += np.exp(np.minimum(frames.noise, 7.0)) * dsp.stft(noise, count) / strength
     wave: Array = dsp.ola(spectrum.astype(np.complex64))
     return wave
+
+
+def crossed(frames: Frames) -> Frames:
+    """The harmonics above CROSSING as noise of the same power.
+
+    There a decoder would have to place a pulse to a twentieth of a millisecond. A judge of naturalness does
+    not mind: DistillMOS 3.84 without the crossing, 3.81 with one at 1,500 Hz, 3.89 at 2,000.
+    """
+    hertz = (HZ_A_BIN * np.arange(BINS, dtype=np.float32))[:, None]
+    below = 1 / (1 + np.exp((hertz - CROSSING) / 200.0))
+    # a harmonic's amplitude is exp(log) / 300, and noise of exp(log) a bin has a deviation of exp(log) / 21.2
+    as_noise = frames.harmonics - np.log(np.maximum(frames.f0, 60.0) / 30.0) / 2
+    noise = np.where(frames.f0 > 40.0, both(frames.noise, as_noise + _log(1 - below)), frames.noise)
+    return Frames(frames.harmonics + _log(below), noise, frames.f0)
+
+
+def _log(share: Array) -> Array:
+    return np.log(share + 1e-6) / 2
 
 
 def minimum_phase(log_magnitude: Array) -> Array:
