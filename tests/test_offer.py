@@ -19,7 +19,7 @@ from bark_cli.cli import main
 from bark_cli.download import download
 from bark_cli.hub import find_model, model_home
 
-SAY = ["say", "hello", "-m", "small", "-o"]
+SAY = ["say", "hello", "-m", "small", "--max-duration", "1", "-o"]
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def mostly_silence(seconds: int) -> Iterator[Audio]:
 
 @pytest.mark.parametrize("way", ["file", "pipe"])
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("seconds", [1, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [1, pytest.param(200, marks=pytest.mark.slow)])
 def test_every_format_is_as_long_as_what_was_put(tmp_path: Path, name: str, way: str, seconds: int) -> None:
     path = written(tmp_path, name, way, mostly_silence(seconds))
     count, last = decoded(path)
