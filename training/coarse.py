@@ -17,9 +17,8 @@ from torch.nn import functional as F
 
 from bark_cli.model import GPT
 from bark_cli.tokens import CoarseConfig, GPTConfig
-from training.codec import END, begun_anywhere
+from training.codec import begun_anywhere, load_codec
 from training.codes import Utterance, by_voice, load_utterances
-from training.excitation import landmarks
 from training.factored import Factored, spread, token_rows
 from training.run import Losses, Run
 from training.starts import (
@@ -79,7 +78,6 @@ class FactoredCoarse(Factored):
         for table in (*self.factors, self.codes):
             nn.init.normal_(table.weight, std=0.1)
             table.weight[:, : WIDTH + 1] = 0
-        self._know_excitation()
         at = torch.arange(self.wpe.num_embeddings)
         # the position after the prompt is the first to answer: it stands for the time of what it predicts
         moment = torch.where(at < semantic, at, (at - semantic) // 2)
@@ -88,12 +86,14 @@ class FactoredCoarse(Factored):
         aim_heads(self.h[0].attn, (0, 1, -1, 2), gain=1.8, segment=2.0)
         aim_heads(self.h[1].attn, (0, -1, -2, -3), gain=1.8, segment=-2.0)
 
-    def _know_excitation(self) -> None:
-        size, at = self.config.codebook_size, WIDTH + 1
-        marks = landmarks(size)
-        beside = slice(at, at + marks.shape[1])
-        self.codes.weight[END * size : (END + 1) * size, beside] = 0.15 * marks
-        self.heads[END].weight[:, beside] = 0.05 * marks
+    @torch.no_grad()
+    def know(self, meanings: Tensor) -> None:
+        """Let tables and heads begin with what the codes mean (codebooks, K, D)."""
+        meanings = meanings[: len(self.heads)]
+        beside = slice(WIDTH + 1, WIDTH + 1 + meanings.shape[-1])
+        self.codes.weight[:, beside] = 0.1 * meanings.flatten(0, 1)
+        for head, meaning in zip(self.heads, meanings, strict=True):
+            head.weight[:, beside] = 0.05 * meaning
 
     def forward(self, factors: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Factors (B, S + 1, 3), BEGIN last, and codes (B, C) -> logits (B, C / 2, size) per codebook."""
@@ -172,6 +172,7 @@ def main() -> None:
     """Train, resuming; writes runs/coarse/last.pt and loss.png. `listening` is what the tokens are worth."""
     run = Run("coarse")
     model = FactoredCoarse(run.options["shape"])
+    model.know(load_codec().meanings())
     run.take_up(model)
     utterances = load_utterances(run.options["data"])
     windows = Windows(utterances, model.config, run.seed)

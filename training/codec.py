@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.codec import CODEBOOK_NAME, import_seanet
-from training.excitation import LEVELS, PULSED, signs, snippets, turned
+from training.excitation import LEVELS, PULSED, landmarks, signs, snippets, turned
 from training.run import learnt, save_whole
 from training.settings import settings
 from training.shards import shard_files
@@ -133,6 +133,19 @@ class TrainableCodec(nn.Module):
             codes[layer] = near.numpy()
             rest = rest - book[near]
         return codes
+
+    def meanings(self) -> Tensor:
+        """(codebooks, K, D): codes that mean something alike lie near each other, each codebook 1 strong.
+
+        For networks whose tables begin with it: they need not find out which of the codes are neighbours.
+        """
+        width, size = self.books.shape[-1], self.tables.shape[1]
+        marks = landmarks(size)
+        turns = marks.shape[1]
+        found = torch.zeros(len(self.tables), size, width + 2 * turns)
+        found[self.layers, :, :width] = self.books / self.books.std(dim=(1, 2), keepdim=True).clamp(min=1e-6)
+        found[END, :, width : width + turns] = found[MIDDLE, :, width + turns :] = marks
+        return found
 
     def forward(self, codes: Tensor) -> Tensor:
         """Codes (codebooks, B, F) -> samples (B, 480 F)."""

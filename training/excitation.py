@@ -150,7 +150,7 @@ def turned(codes: npt.NDArray[np.integer], by: int) -> npt.NDArray[np.int64]:
 def landmarks(size: int) -> Tensor:
     """(size, 12): where each code stands on the circle of phases, at 1 to 4 turns, and how high its f0 is.
 
-    The others have none. A network whose tables begin with it need not find out which codes are neighbours.
+    The others have none.
     """
     code = torch.arange(size)
     turn = 2 * math.pi * (code % LEVELS)[:, None] / LEVELS * torch.tensor([1.0, 2.0, 3.0, 4.0])

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from bark_cli.model import FineGPT
 from bark_cli.tokens import FineConfig, GPTConfig
-from training.codec import END, MIDDLE, begun_anywhere
+from training.codec import begun_anywhere, load_codec
 from training.codes import Utterance, by_voice, load_utterances
-from training.excitation import landmarks
 from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 
@@ -45,14 +44,18 @@ def started(config: FineConfig) -> FineGPT:
     for table in model.wtes:
         nn.init.normal_(table.weight, std=0.05)
         table.weight[:, :WIDTH] = 0
-    marks = landmarks(config.codebook_size)
-    for codebook in (END, MIDDLE)[: config.n_codebooks - 1]:
-        at = WIDTH + codebook * marks.shape[1]
-        model.wtes[codebook].weight[: config.codebook_size, at : at + marks.shape[1]] = 0.15 * marks
     at = torch.arange(config.window_frames)
     model.wpe.weight[:, :CYCLE], model.wpe.weight[:, CYCLE:WIDTH] = cyclic_code(at), slow_code(at)
     aim_heads(model.h[0].attn, (0, 1, -1, 2), gain=1.5)
     return model
+
+
+@torch.no_grad()
+def know(model: FineGPT, meanings: Tensor) -> None:
+    """Let the tables begin with what the codes mean (codebooks, K, D); their sum is the sound so far."""
+    _, size, width = meanings.shape
+    for table, meaning in zip(model.wtes, meanings, strict=True):
+        table.weight[:size, WIDTH : WIDTH + width] = 0.1 * meaning
 
 
 class Windows:
@@ -112,6 +115,7 @@ def main() -> None:
     run = Run("fine")
     config = fine_config(run.options["shape"])
     model = started(config)
+    know(model, load_codec().meanings())
     run.take_up(model)
     windows = Windows(load_utterances(run.options["data"]), config, run.seed)
 
