@@ -226,6 +226,8 @@ def test_the_exported_folder_speaks(work):
     assert len(said.audio.samples) == 480 * said.tokens.fine.shape[1] > 0
     assert np.isfinite(said.audio.samples).all()
     assert said.tokens.semantic.max() < layout().size
+    dice = said.tokens.fine[-1].tolist()
+    assert len(set(dice)) > 0.8 * len(dice)  # of 512
     assert len(list((work / "nano" / "voices").glob("*.npz"))) == len(VOICES)
 
 

@@ -19,7 +19,6 @@ from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 
 Ids = npt.NDArray[np.int64]
-DICE = 0.03  # of the steps
 
 
 def fine_config(shape: dict[str, int]) -> FineConfig:
@@ -58,6 +57,12 @@ def know(model: FineGPT, meanings: Tensor) -> None:
         table.weight[:size, WIDTH : WIDTH + width] = 0.1 * meaning
 
 
+@torch.no_grad()
+def leave_dice_alone(model: FineGPT) -> None:
+    """Make every code of the last codebook as likely as the others, at any temperature: its head is zero."""
+    model.wtes[-1].weight.zero_()
+
+
 class Windows:
     """Random windows as inference fills them: a known beginning, then codes to predict, then padding."""
 
@@ -67,9 +72,8 @@ class Windows:
         self.by_voice = by_voice(utterances)
 
     def codebook(self) -> int:
-        """One of those to predict; seldom the last, which is dice: there is nothing to learn but that."""
-        last = self.config.n_codebooks - 1
-        return last if self.random.random() < DICE else int(self.random.integers(2, last))
+        """One of those to predict; never the last, which is dice."""
+        return int(self.random.integers(2, self.config.n_codebooks - 1))
 
     def batch(self, size: int, codebook: int) -> tuple[Tensor, Tensor]:
         """Input codes (B, window, codebooks) and targets (B, window), -1 where there is padding."""
