@@ -16,7 +16,7 @@ if sys.version_info < (3, 11):
 from bark_cli import Bark
 from bark_cli.model import GPT
 from training import alignment, coarse, codec, codes, decoder, export, fine, semantic, units
-from training.excitation import Source, codes_of, thrown
+from training.excitation import PULSED, Source, codes_of, thrown
 from training.factored import token_rows
 from training.rows import END, row_of, stacked
 from training.run import Run
@@ -24,7 +24,7 @@ from training.settings import settings
 from training.shards import shard_files, write_arrays
 from training.starts import plain_attention
 from training.vocabulary import PITCHES, PLACES, layout
-from training.vocoder import BANDS, WIDTH
+from training.vocoder import WIDTH
 from training.voices import VOICES
 
 WIDTHS = "n_layer = 2\nn_head = 4\nn_embd = 136\n"  # four heads, each just wide enough for a position code
@@ -50,11 +50,11 @@ shards = 1
 
 [codec.shape]
 n_filters = 4
-dimension = 40
+dimension = 80
 spectrum = 16
 ratios = [8, 5, 4, 3]
 n_codebooks = 5
-codebook_size = 512
+codebook_size = 640
 lstm = 0
 
 [decoder]
@@ -86,14 +86,14 @@ max_new = 240
 
 [coarse.shape]
 {WIDTHS}
-codebook_size = 512
+codebook_size = 640
 semantic = 24
 history = 24
 window = 12
 
 [fine.shape]
 {WIDTHS}
-codebook_size = 512
+codebook_size = 640
 n_codebooks = 5
 window = 64
 
@@ -122,9 +122,9 @@ def tones(tokens: np.ndarray, voice: int) -> tuple[np.ndarray, np.ndarray, np.nd
     """A tone per token, higher from voice to voice, its excitation and its envelopes."""
     hz = np.repeat(80 + 0.5 * tokens + 30 * voice, units.TOKEN_SAMPLES).astype(np.float32)
     phase = np.cumsum(hz, dtype=np.float64) / units.SAMPLE_RATE
-    source = Source(phase, hz, np.ones(len(hz), np.bool_))
+    source = Source(phase, hz, np.repeat(tokens % 3 > 0, units.TOKEN_SAMPLES))
     dice = thrown(len(tokens), np.random.default_rng(voice))
-    rows = np.tile(-np.abs(np.arange(BANDS) - (hz[:: units.TOKEN_SAMPLES, None] / 20)), WIDTH // BANDS)
+    rows = -np.abs(np.arange(WIDTH) - (hz[:: units.TOKEN_SAMPLES, None] / 4)) / 4
     wave = np.rint(8_000 * np.cos(2 * np.pi * phase)).astype(np.int16)
     return wave, codes_of(source, dice), rows.astype(np.float16)
 
@@ -216,7 +216,24 @@ def test_codes_are_as_long_as_the_tokens_beside_them(work):
     assert [u.voice for u in utterances] == list(range(len(VOICES)))
     for u in utterances:
         assert u.codes.shape == (5, len(u.factors))
-        assert 0 <= u.codes.min() <= u.codes.max() < 512
+        assert 0 <= u.codes.min() <= u.codes.max() < 640
+
+
+def test_codes_hold_excitation_and_envelopes(configured):
+    shard, trained = np.load(configured / "data" / "audio-00000.npz"), codec.load_codec()
+    made = trained.codes(shard["envelopes"], shard["excitation"]).astype(int)
+    told, pulses = shard["excitation"], shard["excitation"][:2] < PULSED
+    assert (made[1:3][pulses] == told[:2][pulses]).all()
+    assert len(set(made[1:3][~pulses].tolist())) > 50  # where there are none, more of the envelopes
+    assert made[1:3][~pulses].min() >= PULSED
+    assert (made[-1] == told[2]).all()
+    wanted = (torch.from_numpy(shard["envelopes"]).float() - trained.mean) @ trained.basis
+    apart, left = [], wanted
+    for book, row in zip(trained.books, torch.from_numpy(made), strict=False):
+        left = left - book[row]
+        apart.append((left.square().mean() / wanted.square().mean()).item())
+    assert apart == sorted(apart, reverse=True)
+    assert apart[-1] < 0.2
 
 
 def test_the_exported_folder_speaks(work):
@@ -227,13 +244,13 @@ def test_the_exported_folder_speaks(work):
     assert np.isfinite(said.audio.samples).all()
     assert said.tokens.semantic.max() < layout().size
     dice = said.tokens.fine[-1].tolist()
-    assert len(set(dice)) > 0.8 * len(dice)  # of 512
+    assert len(set(dice)) > 0.8 * len(dice)  # of 640
     assert len(list((work / "nano" / "voices").glob("*.npz"))) == len(VOICES)
 
 
 def test_the_exported_codec_sounds_as_the_trained_one(configured):
     trained = codec.load_codec()
-    made = torch.randint(512, (5, 9))
+    made = torch.randint(640, (5, 9))
     with torch.inference_mode():
         [wanted] = trained(made[:, None])
     bark = Bark.load(configured / "nano")

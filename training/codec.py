@@ -3,6 +3,7 @@
 EnCodec finds its codes by learning an encoder; that takes days on a GPU. Here it is known what made the
 sound, so the codes are measured. Codebook 0 and most of the others hold the envelopes (a residual quantizer
 by k-means on log-mel bands), two the pulses and the last the dice that threw the noise (training.excitation).
+Where there are no pulses, the codebooks of the pulses hold more of the envelopes: in a consonant they count.
 What each entry means to EnCodec's decoder is learnt (training.decoder).
 
     python -m training.codec            # writes runs/codec/last.pt
@@ -11,6 +12,7 @@ What each entry means to EnCodec's decoder is learnt (training.decoder).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.codec import CODEBOOK_NAME, import_seanet
-from training.excitation import LEVELS, PULSED, landmarks, signs, snippets, turned
+from training.excitation import LEVELS, PULSED, TICKS, landmarks, signs, snippets, turned
 from training.run import learnt, save_whole
 from training.settings import settings
 from training.shards import shard_files
@@ -63,11 +65,10 @@ class TrainableCodec(nn.Module):
         from encodec.modules import SEANetDecoder
 
         size, width = shape["codebook_size"], shape["spectrum"]
-        # the codebooks of the spectrum, coarsest first
-        self.layers = [i for i in range(shape["n_codebooks"] - 1) if i not in (END, MIDDLE)]
         self.register_buffer("mean", torch.zeros(WIDTH))
         self.register_buffer("basis", torch.zeros(WIDTH, width))
-        self.register_buffer("books", torch.zeros(len(self.layers), size, width))
+        # of every codebook but the last, coarsest first; zero where a code tells of pulses
+        self.register_buffer("books", torch.zeros(shape["n_codebooks"] - 1, size, width))
         self.tables = nn.Parameter(torch.zeros(shape["n_codebooks"], size, shape["dimension"]))
         with warnings.catch_warnings():  # the old weight norm is the one whose names encodec's weights have
             warnings.filterwarnings("ignore", r".*weight_norm.* is deprecated", FutureWarning)
@@ -77,30 +78,39 @@ class TrainableCodec(nn.Module):
             )  # fmt: skip
 
     @torch.no_grad()
-    def fill(self, points: Tensor) -> None:
-        """Learn what to measure with from envelopes (N, WIDTH), and begin the tables with it.
+    def fill(self, points: Tensor, excitation: Tensor) -> None:
+        """Learn what to measure with from envelopes (N, WIDTH) and codes (3, N); begin the tables with it.
 
-        The spectrum takes the first dimensions of the decoder's input; the pulses around a frame's end, those
-        around its middle, and the ticks a third of the others each, drawn as short waveforms.
+        The spectrum takes the first dimensions of the decoder's input, the ticks the last; the pulses around
+        a frame's end and those around its middle half of the others each, drawn as short waveforms.
         """
+        some = torch.randperm(len(points))[:40_000]
+        points, excitation = points[some], excitation[:, some]
         self.mean.copy_(points.mean(0))
-        some = (points - self.mean)[torch.randperm(len(points))[:20_000]]
-        self.basis.copy_(torch.linalg.svd(some, full_matrices=False)[2][: self.basis.shape[1]].T)
-        rest = some @ self.basis
-        for book in self.books:
-            book.copy_(k_means(rest, len(book)))
-            rest = rest - book[nearest(rest, book)]
+        points = points - self.mean
+        self.basis.copy_(torch.linalg.svd(points, full_matrices=False)[2][: self.basis.shape[1]].T)
+        rest = points @ self.basis
+        for layer, (book, begin, free) in enumerate(self._layers(excitation)):
+            self.books[layer, begin:] = k_means(rest[free], len(book))
+            rest[free] -= book[nearest(rest[free], book)]
         self._begin_tables()
         self._even_out()
 
+    def _layers(self, excitation: Tensor) -> Iterator[tuple[Tensor, int, Tensor]]:
+        """Of each codebook: the entries that hold envelopes, where they begin, and whose frames they are."""
+        pulses = {END: excitation[0], MIDDLE: excitation[1]}
+        for layer, book in enumerate(self.books):
+            begin = PULSED if layer in pulses else 0
+            free = pulses[layer] == PULSED if layer in pulses else excitation[0] >= 0
+            yield book[begin:], begin, free
+
     def _begin_tables(self) -> None:
         width, dimension = self.books.shape[-1], self.tables.shape[-1]
-        third = (dimension - width) // 3
-        ends, middles, noise = (slice(width + i * third, width + (i + 1) * third) for i in range(3))
-        self.tables[self.layers, :, :width] = self.books / self.books[0].std()
-        self.tables[END, :PULSED, ends] = self.tables[MIDDLE, :PULSED, middles] = snippets(third)
-        up_or_down = torch.from_numpy(signs())[: self.tables.shape[1], :third]
-        self.tables[DICE, :, noise] = F.pad(up_or_down, (0, third - up_or_down.shape[1]))
+        half = (dimension - width - TICKS) // 2
+        self.tables[:-1, :, :width] = self.books / self.books[0].std()
+        for i, codebook in enumerate((END, MIDDLE)):
+            self.tables[codebook, :PULSED, width + i * half : width + (i + 1) * half] = snippets(half)
+        self.tables[DICE, :, -TICKS:] = torch.from_numpy(signs())
 
     def _even_out(self, loudness: float = 0.05) -> None:
         """Begin with signals of one strength throughout (Mishkin and Matas, "All you need is a good init").
@@ -128,10 +138,10 @@ class TrainableCodec(nn.Module):
         codes = np.empty((len(self.tables), len(envelopes)), np.int16)
         codes[[END, MIDDLE, DICE]] = excitation
         rest = (torch.from_numpy(envelopes.astype(np.float32)) - self.mean) @ self.basis
-        for layer, book in zip(self.layers, self.books, strict=True):
-            near = nearest(rest, book)
-            codes[layer] = near.numpy()
-            rest = rest - book[near]
+        for layer, (book, begin, free) in enumerate(self._layers(torch.from_numpy(excitation))):
+            near = nearest(rest[free], book)
+            codes[layer, free.numpy()] = begin + near.numpy()
+            rest[free] -= book[near]
         return codes
 
     def meanings(self) -> Tensor:
@@ -143,7 +153,7 @@ class TrainableCodec(nn.Module):
         marks = landmarks(size)
         turns = marks.shape[1]
         found = torch.zeros(len(self.tables), size, width + 2 * turns)
-        found[self.layers, :, :width] = self.books / self.books.std(dim=(1, 2), keepdim=True).clamp(min=1e-6)
+        found[:-1, :, :width] = self.books / self.books.std(dim=(1, 2), keepdim=True).clamp(min=1e-6)
         found[END, :, width : width + turns] = found[MIDDLE, :, width + turns :] = marks
         return found
 
@@ -181,10 +191,12 @@ def load_codec() -> TrainableCodec:
     return codec.eval()
 
 
-def some_envelopes(folder: Path, shards: int) -> Tensor:
-    """Of the first shards of a folder: log envelopes (N, WIDTH)."""
-    files = shard_files(folder, "audio", "prepare")[:shards]
-    return torch.from_numpy(np.concatenate([np.load(file)["envelopes"] for file in files])).float()
+def measured(folder: Path, shards: int) -> tuple[Tensor, Tensor]:
+    """Of the first shards of a folder: log envelopes (N, WIDTH) and codes of the excitation (3, N)."""
+    loaded = [np.load(file) for file in shard_files(folder, "audio", "prepare")[:shards]]
+    envelopes = np.concatenate([shard["envelopes"] for shard in loaded])
+    excitation = np.concatenate([shard["excitation"] for shard in loaded], axis=1)
+    return torch.from_numpy(envelopes).float(), torch.from_numpy(excitation)
 
 
 def main() -> None:
@@ -195,7 +207,7 @@ def main() -> None:
         return
     torch.manual_seed(options["seed"])
     codec = TrainableCodec(options["shape"])
-    codec.fill(some_envelopes(options["data"], options["shards"]))
+    codec.fill(*measured(options["data"], options["shards"]))
     file.parent.mkdir(parents=True, exist_ok=True)
     save_whole({"model": codec.state_dict()}, file)
 

@@ -19,7 +19,8 @@ from training.teacher import BINS, Array, Frames, Piece, both
 from training.voices import Voice, in_voice
 
 BANDS = 64
-WIDTH = 4 * BANDS  # harmonics and noise, at two moments of a frame
+LOW_BANDS = 30  # to 2 kHz, where the harmonics end
+WIDTH = 2 * (LOW_BANDS + BANDS)  # harmonics and noise, at two moments of a frame
 # a frame's codes speak of its second half and of the half after, so that a decoder without foresight knows
 # the envelope on both sides of what it makes
 AHEAD = FRAME - HALF // 2
@@ -56,7 +57,7 @@ def _rendered(piece: Piece, voice: Voice, dice: npt.NDArray[np.int16]) -> Render
     if piece.frames is None:
         silent = np.full((count, WIDTH), QUIET, np.float16)
         return Rendered(np.zeros(FRAME * count, np.float32), codes_of(None, dice), silent)
-    frames = in_voice(piece.frames, voice)
+    frames = crossed(in_voice(piece.frames, voice))
     source = source_of(frames.f0)
     wave = drawn(frames, pulses(source), ticks(dice))[: FRAME * count]
     wave = np.pad(wave, (0, FRAME * count - len(wave)))
@@ -67,7 +68,7 @@ def drawn(frames: Frames, train: Array, noise: Array) -> Array:
     """Pulses and ticks (300 F,), each through its envelope -> float32 (300 F,)."""
     from hibari import dsp
 
-    count, frames = len(frames.f0), crossed(frames)
+    count = len(frames.f0)
     noise = np.pad(noise, (0, max(0, HOP * count - len(noise))))
     filtered = np.exp(np.minimum(frames.harmonics, 7.0) + 1j * minimum_phase(frames.harmonics))
     spectrum = filtered * dsp.stft(train, count)
@@ -110,7 +111,7 @@ def minimum_phase(log_magnitude: Array) -> Array:
 def envelopes_of(frames: Frames, count: int) -> npt.NDArray[np.float16]:
     """Log magnitudes in mel bands, (count, WIDTH); without pulses, the harmonics' are the noise's."""
     noise = _bands(frames.noise)
-    harmonics = np.where(frames.f0 > 40.0, _bands(frames.harmonics), noise)
+    harmonics = np.where(frames.f0 > 40.0, _bands(frames.harmonics), noise)[:LOW_BANDS]
     at = (np.arange(2 * count) * HALF + AHEAD) / HOP
     low = np.clip(np.floor(at).astype(np.int64), 0, len(frames.f0) - 1)
     high, part = np.minimum(low + 1, len(frames.f0) - 1), np.clip(at - low, 0, 1)[:, None]
