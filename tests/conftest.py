@@ -15,6 +15,7 @@ from pathlib import Path
 # tests start inherits this. It counts only if it is there before torch is.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -48,6 +49,9 @@ def hide_broken_torchaudio() -> None:
 
 
 hide_broken_torchaudio()
+# The same examples in every run; to look for new ones: HYPOTHESIS_PROFILE=default pytest
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # A shell that starts the suite in the background has Ctrl-C ignored, and all that tests start inherits it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

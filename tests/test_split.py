@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from paragraphs import PARAGRAPHS, joint
 
@@ -123,6 +123,7 @@ def test_ten_thousand_random_texts_lose_nothing() -> None:
         is_sound(text, split_text(text, budget=budget, language=draw.choice([None, *LANGUAGES])), budget)
 
 
+@example("000000 \u03000")
 @given(st.text())
 def test_any_text_loses_nothing(text: str) -> None:
     is_sound(text, split_text(text, budget=NARROW), NARROW)

@@ -52,7 +52,12 @@ _NO_END = re.compile(r"(?:^|[^\w])[\w]{1,3}\.$|\.\w+\.$")  # "Dr.", "z. B.", "p.
 def atoms(paragraph: str) -> list[str]:
     """The atoms in order; joined they are the paragraph."""
     lead = len(paragraph) - len(paragraph.lstrip())
-    found = [match.group() for match in _ATOM.finditer(paragraph, lead)]
+    found: list[str] = []
+    for match in _ATOM.finditer(paragraph, lead):
+        if found and not is_tag(found[-1]) and joins(found[-1][-1], match.group()[0]):
+            found[-1] += match.group()  # an accent after a space, say
+        else:
+            found.append(match.group())
     if lead and found:
         found[0] = paragraph[:lead] + found[0]
     return found or [paragraph]
