@@ -162,6 +162,8 @@ def test_a_sound_is_heard_and_has_its_own_tokens(teacher, tag):
     assert 0.3 < len(wave) / 24_000 < 4.0
     assert {units.UNITS[i].kind for i in piece.tokens} == {"music" if tag == "music" else "sound"}
     assert np.sqrt((wave**2).mean()) > 0.01
+    in_another = render([piece], VOICES[2], np.random.default_rng(0)).wave
+    assert (tag == "music") == np.array_equal(wave, in_another)  # a tune is in tune with every voice
 
 
 @needs_teacher

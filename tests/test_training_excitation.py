@@ -8,11 +8,11 @@ import torch
 
 from training.excitation import (
     BINS,
-    DICE,
     FRAME,
     HALF,
     LEVELS,
     PULSED,
+    THROWS,
     Sketch,
     codes_of,
     landmarks,
@@ -77,7 +77,7 @@ def test_silence_has_no_pulses_but_dice():
 def test_ticks_are_white_noise_that_follows_the_dice():
     dice = thrown(400, np.random.default_rng(0))
     assert len(set(dice.tolist())) > 200
-    assert 0 <= dice.min() <= dice.max() < DICE
+    assert 0 <= dice.min() <= dice.max() < THROWS
     noise = ticks(dice)
     assert noise.std() == pytest.approx(1.0, abs=0.01)
     assert np.count_nonzero(noise) == 40 * 400

@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from training.excitation import DICE, FRAME, PULSED
+from training.excitation import FRAME, PULSED, THROWS
 from training.teacher import BINS, Frames, Piece, both, silence
 from training.vocoder import (
     BANDS,
@@ -84,7 +84,7 @@ def test_the_same_dice_make_the_same_sound_and_other_dice_only_other_noise():
     assert (first.excitation == again.excitation).all()
     assert (first.excitation[:2] == other.excitation[:2]).all()
     assert (first.excitation[2] != other.excitation[2]).any()
-    assert 0 <= first.excitation[2].min() <= first.excitation[2].max() < DICE
+    assert 0 <= first.excitation[2].min() <= first.excitation[2].max() < THROWS
     # the harmonics are the same, and most of the power
     assert np.corrcoef(first.wave, other.wave)[0, 1] > 0.9
     assert (first.excitation[:2, :5] == PULSED).all()

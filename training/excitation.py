@@ -32,7 +32,7 @@ LEVELS = 32  # of phase
 BINS = 15  # of f0, in equal ratios
 LOW, HIGH = 62.0, 440.0  # Hz
 PULSED = BINS * LEVELS  # the code of no pulses
-DICE = 640  # throws, as many as a codebook has entries
+THROWS = 640  # of the dice: as many as a codebook has entries
 TICKS = 40  # a frame
 FLOOR = 2e-4  # how loud noise is where there is nothing else
 VOICED_HZ = 40.0
@@ -81,13 +81,13 @@ def pulses(source: Source) -> Array:
 
 def thrown(frames: int, random: np.random.Generator) -> npt.NDArray[np.int16]:
     """Dice (frames,)."""
-    return random.integers(DICE, size=frames, dtype=np.int16)
+    return random.integers(THROWS, size=frames, dtype=np.int16)
 
 
 @lru_cache(maxsize=1)
 def signs() -> Array:
-    """(DICE, TICKS): which ticks of a frame are up, 1, and which down, -1."""
-    return np.random.default_rng(DICE).choice(np.array([-1, 1], np.float32), (DICE, TICKS))
+    """(THROWS, TICKS): which ticks of a frame are up, 1, and which down, -1."""
+    return np.random.default_rng(THROWS).choice(np.array([-1, 1], np.float32), (THROWS, TICKS))
 
 
 def ticks(dice: npt.NDArray[np.int16]) -> Array:
@@ -132,7 +132,7 @@ class Sketch:
         triangle = torch.bartlett_window(FRAME)  # half a frame apart they add up to one
         self.pulses = torch.zeros(PULSED + 1, FRAME, device=device)
         self.pulses[:PULSED] = (snippets(FRAME) * triangle).to(device)
-        self.ticks = torch.from_numpy(ticks(np.arange(DICE, dtype=np.int16))).view(DICE, FRAME).to(device)
+        self.ticks = torch.from_numpy(ticks(np.arange(THROWS, dtype=np.int16))).view(THROWS, FRAME).to(device)
 
     def __call__(self, codes: Tensor) -> Tensor:
         """No pulses where the codes say so."""

@@ -20,7 +20,7 @@ from bark_cli.voices import save_voice
 from training.coarse import FactoredCoarse
 from training.codec import load_codec
 from training.codes import Utterance, load_utterances
-from training.fine import fine_config, leave_dice_alone, started
+from training.fine import fine_config, started
 from training.run import learnt
 from training.semantic import FactoredSemantic
 from training.settings import HERE, settings
@@ -64,7 +64,6 @@ def nano_tensors() -> dict[str, Tensor]:
     fine = started(fine_config(settings("fine")["shape"]))
     for step, network in (("semantic", semantic), ("coarse", coarse), ("fine", fine)):
         network.load_state_dict(trained(step))
-    leave_dice_alone(fine)
     parts = {
         "semantic": semantic.exported(),
         "coarse": coarse.exported(),

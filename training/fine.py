@@ -43,6 +43,8 @@ def started(config: FineConfig) -> FineGPT:
     for table in model.wtes:
         nn.init.normal_(table.weight, std=0.05)
         table.weight[:, :WIDTH] = 0
+    # dice, never trained: their head is the table, so at any temperature one is as likely as another
+    model.wtes[-1].weight.zero_()
     at = torch.arange(config.window_frames)
     model.wpe.weight[:, :CYCLE], model.wpe.weight[:, CYCLE:WIDTH] = cyclic_code(at), slow_code(at)
     aim_heads(model.h[0].attn, (0, 1, -1, 2), gain=1.5)
@@ -55,12 +57,6 @@ def know(model: FineGPT, meanings: Tensor) -> None:
     _, size, width = meanings.shape
     for table, meaning in zip(model.wtes, meanings, strict=True):
         table.weight[:size, WIDTH : WIDTH + width] = 0.1 * meaning
-
-
-@torch.no_grad()
-def leave_dice_alone(model: FineGPT) -> None:
-    """Make every code of the last codebook as likely as the others, at any temperature: its head is zero."""
-    model.wtes[-1].weight.zero_()
 
 
 class Windows:

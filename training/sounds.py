@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
-from training.teacher import BINS, HOP, MEDIAN_F0, Array, Frames, Piece, Teacher, both
+from training.teacher import BINS, HERTZ, HOP, MEDIAN_F0, Array, Frames, Piece, Teacher, both
 from training.units import SAMPLE_RATE, TOKEN_SAMPLES
 
-FREQUENCIES = np.arange(BINS, dtype=np.float32) * 20.0
 SILENT = np.float32(-9.0)
 LOWEST_NOTE = 110.0  # Hz
 FRAME_S = HOP / SAMPLE_RATE
@@ -125,7 +124,7 @@ def music(rng: np.random.Generator) -> Piece:
         length = beat if k < notes - 1 else beat + 12
         tokens += [units.IDS[units.Unit("music", "strike" if i < 2 else "ring", note)] for i in range(length)]
         tune.append((LOWEST_NOTE * 2 ** (note / 12), length * TOKEN_SAMPLES))
-    return Piece(np.asarray(tokens, np.int16), frames=_plucked(tune))
+    return Piece(np.asarray(tokens, np.int16), frames=_plucked(tune), is_music=True)
 
 
 def _plucked(tune: list[tuple[float, int]]) -> Frames:
@@ -135,8 +134,8 @@ def _plucked(tune: list[tuple[float, int]]) -> Frames:
     which = np.minimum(np.searchsorted(begun, at, side="right") - 1, len(tune) - 1)
     f0 = np.array([hz for hz, _ in tune])[which]
     seconds = (at - begun[which]) / SAMPLE_RATE
-    partial = np.maximum(FREQUENCIES[:, None] / f0, 1.0)
-    log = 4.5 - 1.3 * np.log(partial) - seconds * (2.2 + 1.6 * partial) - 3.0 * np.maximum(partial - 6.5, 0.0)
+    partial = np.maximum(HERTZ[:, None] / f0, 1.0)
+    log = 4.2 - 1.3 * np.log(partial) - seconds * (2.2 + 1.6 * partial) - 3.0 * np.maximum(partial - 6.5, 0.0)
     harmonics = np.maximum(log, SILENT).astype(np.float32)
     return Frames(harmonics, np.full_like(harmonics, SILENT), f0.astype(np.float32))
 
@@ -156,7 +155,7 @@ def _noise(
     """Log magnitudes (601, F) of resonances under an envelope; tilt in nepers over the whole band."""
     shape = np.full((BINS, len(envelope)), 0.02)
     for i, (centre, width) in enumerate(formants):
-        distance = (FREQUENCIES[:, None] - centre[None, :]) / width
+        distance = (HERTZ[:, None] - centre[None, :]) / width
         shape += 0.7**i / (1.0 + distance**2)
     slope = tilt * np.linspace(0.0, 1.0, BINS)[:, None]
     log = np.log(shape) + slope + np.log(np.maximum(envelope, 1e-3))[None, :] + level

@@ -23,6 +23,7 @@ Array = npt.NDArray[np.float32]
 
 HOP = 300
 BINS = 601
+HERTZ = 20 * np.arange(BINS, dtype=np.float32)  # of each bin
 MEDIAN_F0 = 195.0
 DURATIONS = "/Clip_output_0"
 # the audio runs this many 12.5 ms frames ahead of the durations (the lag that separates the phonemes best)
@@ -50,10 +51,11 @@ class Frames:
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of an utterance: tokens (T,), and frames to render in a voice or None for silence."""
+    """Part of an utterance: tokens (T,), and frames or None for silence. No voice moves music."""
 
     tokens: npt.NDArray[np.int16]
     frames: Frames | None = None
+    is_music: bool = False
 
 
 def silence(tokens: int, name: str) -> Piece:

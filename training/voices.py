@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.excitation import VOICED_HZ
 from training.teacher import BINS, MEDIAN_F0, Array, Frames, both
 
 
@@ -37,8 +38,8 @@ VOICES = (
 
 def in_voice(frames: Frames, voice: Voice) -> Frames:
     """The frames as a voice would say them, as loud as it: same times, f0 and formants moved."""
-    moved = MEDIAN_F0 * voice.f0 * np.exp(voice.span * np.log(np.maximum(frames.f0, 40.0) / MEDIAN_F0))
-    f0 = np.where(frames.f0 > 40.0, np.maximum(moved, 45.0), 0.0).astype(np.float32)
+    moved = MEDIAN_F0 * voice.f0 * np.exp(voice.span * np.log(np.maximum(frames.f0, VOICED_HZ) / MEDIAN_F0))
+    f0 = np.where(frames.f0 > VOICED_HZ, np.maximum(moved, 45.0), 0.0).astype(np.float32)
     source = np.minimum(np.arange(BINS, dtype=np.float32) / np.float32(voice.formant), BINS - 1)
     gain = np.log(np.float32(voice.gain))
     harmonics = _between(frames, source) + gain
