@@ -28,9 +28,8 @@ Ints = npt.NDArray[np.int64]
 END = torch.tensor([END_CLASS, NO_PITCH, 1, NO_PLACE])
 FORMS = ("whole", "bare", "phones")
 FEW = 4  # places of padding that a bare prompt keeps, so that it is never unheard of
-STEP = (
-    16  # rows are as long as a multiple of this: batches of few shapes, each of which a CPU prepares for once
-)
+# rows are as long as a multiple of this: batches of few shapes, each of which a CPU prepares for once
+STEP = 16
 
 
 @dataclass(frozen=True)
@@ -108,9 +107,8 @@ def stacked(rows: list[Row]) -> Rows:
     factors = torch.zeros(len(rows), length, 4, dtype=torch.long)
     targets = torch.full_like(factors, -1)
     for i, row in enumerate(rows):
-        for whole, part in ((text, row.text), (positions, row.positions)):
-            whole[i, : len(part)] = torch.from_numpy(part)
-        for whole, part in ((factors, row.factors), (targets, row.targets)):
+        parts = (row.text, row.factors, row.positions, row.targets)
+        for whole, part in zip((text, factors, positions, targets), parts, strict=True):
             whole[i, : len(part)] = torch.from_numpy(part)
     return Rows(text, factors, positions, targets)
 
