@@ -162,6 +162,10 @@ def test_what_ours_says_in_config_json_is_checked(tmp_path: Path, refused: Calla
     values = json.loads((there / "config.json").read_text())
     for own, reason in (
         ({"codec": {"lstm": 0}}, "LSTM is to be left out, and is not all zeros"),
+        (
+            {part: {"codebook_size": 24} for part in ("coarse", "fine", "codec")},
+            "codebooks are to have 24 entries, and go on after them",
+        ),
         ({"semantic": {"vocab_size": 10**9}}, "vocab_size"),
         ({"semantic": 3}, "not a bark_cli model"),
         ({"nobody": 3}, "nobody"),

@@ -5,6 +5,7 @@ Bark only decodes. The encoder, and codebooks past Bark's, are written as zeros:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -15,11 +16,12 @@ from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.codec import CODEBOOK_NAME, import_seanet
 from bark_cli.tokens import CodecConfig
 
+_BOOK = re.compile(re.escape(CODEBOOK_NAME).replace(r"\{\}", r"\d+"))
 _MODEL, _LSTM = "decoder.model.", "decoder.model.1.lstm."
 
 
-def encodec_state(checkpoint: Checkpoint, n_codebooks: int) -> dict[str, Tensor]:
-    """All that encodec's model holds, with `n_codebooks` of them, in float32.
+def encodec_state(checkpoint: Checkpoint, n_codebooks: int, entries: int) -> dict[str, Tensor]:
+    """All that encodec's model holds, with `n_codebooks` of `entries` each, in float32.
 
     A codec without an LSTM gets one of zeros, which adds nothing: Transformers cannot leave it out.
     """
@@ -34,8 +36,23 @@ def encodec_state(checkpoint: Checkpoint, n_codebooks: int) -> dict[str, Tensor]
         state |= _weight_norm(name, weight) if weight.ndim == 3 else {name: weight}
     for i in range(n_codebooks):
         name = CODEBOOK_NAME.format(i)
-        state |= _codebook(name, part.get(name, torch.zeros(config.codebook_size, config.dimension)))
+        book = torch.zeros(entries, config.dimension)
+        if name in part:
+            book[: config.codebook_size] = part[name]
+        state |= _codebook(name, book)
     return state
+
+
+def without_empty_entries(codec: Mapping[str, Tensor], size: int) -> dict[str, Tensor]:
+    """The tensors of a codec whose codebooks end with zeros after `size` entries, as if they ended there.
+
+    Raises:
+        ValueError: a codebook goes on.
+    """
+    books = {name: value for name, value in codec.items() if _BOOK.fullmatch(name)}
+    if any(book[size:].any() for book in books.values()):
+        raise ValueError(f"the codec's codebooks are to have {size} entries, and go on after them")
+    return {**codec, **{name: book[:size] for name, book in books.items()}}
 
 
 def without_lstm(codec: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ def write_suno(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype = torch.
         held = {"model": _state(checkpoint, stage, dtype), "model_args": _arguments(gpt)}
         # suno-ai/bark asks for the loss; nobody measured it here
         _save(held | {"best_val_loss": torch.tensor(math.nan)}, folder / name)
-    codec = encodec_state(checkpoint, _N_CODEBOOKS)
+    codec = encodec_state(checkpoint, _N_CODEBOOKS, checkpoint.config.codec.codebook_size)
     _save({name: value.to(dtype) for name, value in codec.items()}, folder / CODEC_FILE)
     shutil.copyfile(checkpoint.tokenizer_file, folder / checkpoint.tokenizer_file.name)
 

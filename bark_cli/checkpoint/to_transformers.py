@@ -93,7 +93,7 @@ def _codec(codec: CodecConfig) -> dict[str, Any]:
     return {
         "model_type": "encodec",
         "sampling_rate": codec.sample_rate,
-        "codebook_size": codec.codebook_size,
+        "codebook_size": _entries(codec),
         "hidden_size": codec.dimension,
         "codebook_dim": codec.dimension,
         "num_filters": codec.n_filters,
@@ -103,6 +103,11 @@ def _codec(codec: CodecConfig) -> dict[str, Any]:
         "use_causal_conv": codec.causal,
         "target_bandwidths": [_bandwidth(codec)],
     }
+
+
+def _entries(codec: CodecConfig) -> int:
+    """Of a codebook there: a power of two; those past the model's are zeros that no code names."""
+    return 1 << (codec.codebook_size - 1).bit_length()
 
 
 def _bandwidth(codec: CodecConfig) -> float:
@@ -171,7 +176,7 @@ def _tensors(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, Tensor]:
             found |= _masks(getattr(config, stage).gpt, theirs)
     if not config.semantic.max_history_tokens:
         _silence_history(found, config)
-    codec = encodec_state(checkpoint, config.codec.n_codebooks)
+    codec = encodec_state(checkpoint, config.codec.n_codebooks, _entries(config.codec))
     theirs = _OUR_PARTS["codec"]
     return found | {f"{theirs}.{_codec_name(n)}": v.to(dtype).contiguous() for n, v in codec.items()}
 

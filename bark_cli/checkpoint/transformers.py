@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.encodec import without_lstm
+from bark_cli.checkpoint.encodec import without_empty_entries, without_lstm
 from bark_cli.checkpoint.files import AGAIN, plain_tensors, read_json, read_pickle, read_safetensors
 from bark_cli.checkpoint.foreign import (
     codec_tensors,
@@ -115,11 +115,12 @@ def _rename(weights: Mapping[str, Any], config: BarkConfig, where: Path) -> dict
         ours = _codec_name(name, config.codec, has_lstm) if part == "codec" else _gpt_name(name)
         parts[part][ours] = tensors[full_name]
     parts["codec"] = codec_tensors(parts["codec"], config.codec.n_codebooks)
-    if has_lstm and not config.codec.lstm:  # written for Transformers, which cannot leave it out
-        try:
+    try:  # what was written for Transformers, which cannot do without it
+        parts["codec"] = without_empty_entries(parts["codec"], config.codec.codebook_size)
+        if has_lstm and not config.codec.lstm:
             parts["codec"] = without_lstm(parts["codec"])
-        except ValueError as error:
-            raise ModelError(f"{where}: {error}; {AGAIN}") from error
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}; {AGAIN}") from error
     parts["fine"] = without_tied_heads(parts["fine"], config.fine.gpt.n_codes_given, where)
     named = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
     return without_masks(named)
