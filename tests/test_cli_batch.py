@@ -275,6 +275,15 @@ def test_a_dry_run_shows_what_would_be_made_and_loads_no_model(
     assert not out.exists()
 
 
+def test_a_dry_run_that_finds_what_cannot_be_made_exits_with_1(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str], no_model: None
+) -> None:
+    (texts / "empty.txt").write_text("")
+    for options in ([], ["--json"]):
+        assert main([*batch, str(texts), "-o", str(out), "--dry-run", *options]) == 1
+    assert "6 of 7 to make" in capsys.readouterr().err
+
+
 def test_again_is_done_without_a_model(
     batch: list[str],
     texts: Path,

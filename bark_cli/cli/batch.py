@@ -128,7 +128,5 @@ def batch(
     request = batch_request(context.params)
     if request.say.settings.offline:
         forbid_network()
-    if dry_run:
-        outline(request)
-    elif not work(request):
+    if not (outline if dry_run else work)(request):
         raise typer.Exit(1)

@@ -32,17 +32,20 @@ if TYPE_CHECKING:
     from bark_cli.script import Script
 
 
-def outline(request: BatchRequest) -> None:
+def outline(request: BatchRequest) -> bool:
     """Print what would be made, and how long it is; nothing is written, and no model loaded.
+
+    Returns whether all of it can be made, as far as can be told beforehand.
 
     Raises:
         BarkError: the request cannot be done at all.
     """
     maker, tasks = _prepare(request)
     planned = list(_plan(request, tasks, Ledger(request.folder), maker))
+    can_all = all(one.error is None for one in planned)
     if request.say.delivery.as_json:
         print_json([_row(one) for one in planned])
-        return
+        return can_all
     rows = [
         (one.state, f"{one.estimate_s:.1f}", one_line(one.task.item.source), one_line(_fate(one)))
         for one in planned
@@ -50,6 +53,7 @@ def outline(request: BatchRequest) -> None:
     print("\n".join(aligned([("STATE", "SECONDS", "TEXT", "FILE"), *rows])))
     due = [one for one in planned if one.is_due]
     tell(f"{len(due)} of {len(planned)} to make, about {sum(one.estimate_s for one in due):.0f} s of speech")
+    return can_all
 
 
 def work(request: BatchRequest) -> bool:
