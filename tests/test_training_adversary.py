@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-
-if sys.version_info < (3, 11):
-    pytest.importorskip("tomli", reason="the extra `train` is not installed: tomli reads settings.toml")
 
 from training import run as running
 from training.adversary import Balance, Contest
@@ -169,3 +165,12 @@ def test_an_average_goes_on_after_an_interruption(options):
 def test_without_an_average_the_last_weights_are_what_was_learnt(options):
     run, network = fit("plain")
     torch.testing.assert_close(learnt(run.checkpoint)["weight"], network.weight.detach())
+
+
+def test_an_average_that_is_new_to_a_run_begins_with_what_the_run_has_learnt(options):
+    options["steps"] = 4
+    before, _ = fit("late")
+    reached = learnt(before.checkpoint)["weight"]
+    options |= {"average": 0.999, "steps": 5, "lr": 0.0}
+    late, _ = fit("late")
+    torch.testing.assert_close(learnt(late.checkpoint)["weight"], reached)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training import units
+from training import phrases, texts, units
 from training.judge import normalised, word_errors
-
-if sys.version_info < (3, 11):
-    pytest.importorskip("tomli", reason="the extra `train` is not installed: tomli reads phrases.toml")
-
-from training import phrases, texts
+from training.prepare import _write
+from training.shards import parts
 
 needs_teacher = pytest.mark.skipif(
     importlib.util.find_spec("hibari") is None, reason="the extra `train` is not installed: no hibari"
@@ -39,10 +35,20 @@ def test_every_unit_has_one_id_and_phones_can_be_read_back():
     assert units.phones_of([row[0], row[0] + 1, row[0]]) == "hh"
 
 
-def test_the_table_names_every_id(tmp_path):
-    units.write_table(tmp_path / "units.json")
-    table = json.loads((tmp_path / "units.json").read_text(encoding="utf-8"))
-    assert [units.Unit(**table[str(i)]) for i in range(len(table))] == list(units.UNITS)
+def test_parts_are_of_the_lengths_or_refused():
+    pieces = parts(np.arange(10).reshape(2, 5), np.array([2, 3]), axis=1)
+    assert [piece.tolist() for piece in pieces] == [[[0, 1], [5, 6]], [[2, 3, 4], [7, 8, 9]]]
+    with pytest.raises(ValueError, match="5 rows do not make 2 parts of 6"):
+        parts(np.arange(5), np.array([2, 4]))
+
+
+def test_a_shard_that_is_made_anew_takes_what_was_made_of_it_away(tmp_path):
+    for name in ("aligned-audio-00001", "codes-00001", "aligned-pairs-00001", "codes-00002"):
+        (tmp_path / f"{name}.npz").touch()
+    _write(tmp_path / "audio-00001.npz", ["Hi."], [np.zeros(9, np.int16)], [0])
+    assert {f.name for f in tmp_path.iterdir()} == {
+        "audio-00001.npz", "aligned-pairs-00001.npz", "codes-00002.npz",
+    }  # fmt: skip
 
 
 def test_pitch_bins_rise_with_pitch():
@@ -82,6 +88,50 @@ def test_templates_fill_to_the_last_slot_and_repeat_with_their_seed():
     assert not [text for text in made if "{" in text or "}" in text]
     for template in phrases.TEMPLATES:
         assert texts.cleaned(phrases.filled(template, np.random.default_rng(2))), template
+
+
+NAMES = {
+    "town": ["Oulu", "San Marino"], "surname": ["Curie"], "worker": ["abbot"], "workers": ["abbots"],
+    "animal": ["otter"], "animals": ["otters"], "artifact": ["abbey"], "plural": ["abbeys"],
+}  # fmt: skip
+
+
+def test_reports_fill_to_the_last_slot_with_names_and_numbers():
+    made = list(phrases.reports(np.random.default_rng(1), 400, NAMES))
+    assert made == list(phrases.reports(np.random.default_rng(1), 400, NAMES))
+    assert not [text for text in made if "{" in text or "}" in text]
+    assert sum(any(c.isdigit() for c in text) for text in made) > 300
+    assert all(any(name in text for text in made) for name in ("Oulu", "Curie", "otters", "abbeys"))
+    for template in phrases.REPORTS:
+        filled = phrases.filled(template, np.random.default_rng(2), phrases.REPORT_SLOTS | NAMES)
+        assert texts.cleaned(filled), template
+
+
+def test_no_training_text_may_come_near_the_sentences_that_judge():
+    own = texts.own_sentences()
+    assert len(own) == 120
+    near = texts.Near(own)
+    assert all(near.holds(text) for text in own)
+
+
+def test_names_and_common_nouns_are_read_from_wordnet(tmp_path: Path):
+    (tmp_path / "data.noun").write_text(
+        "  1 a licence\n"
+        "08840657 15 n 01 San_Marino 0 002 @i 08691669 n 0000 | a republic\n"
+        "08840658 15 n 01 danger 0 002 @ 08497294 n 0000 | a dangerous place\n"
+        "11061734 18 n 02 Marie_Curie 0 Curie 0 001 @i 1 n 0000 | a chemist\n"
+    )
+    (tmp_path / "cntlist.rev").write_text(
+        "abbey%1:06:00:: 1 3\nabbey%1:06:01:: 2 1\nabate%2:30:00:: 1 2\nfoundry_worker%1:18:00:: 1 1\n"
+        "fly%1:05:00:: 1 2\nwatchman%1:18:00:: 1 1\nchurch%1:14:00:: 1 9\n"
+    )
+    slots = texts.wordnet_slots(tmp_path)
+    assert slots["town"] == ["San Marino"]
+    assert slots["surname"] == ["Curie"]
+    assert (slots["worker"], slots["workers"]) == (["watchman"], ["watchmen"])
+    assert slots["animals"] == ["flies"]
+    assert slots["artifact"] == ["abbey"]
+    assert slots["plural"] == ["abbeys", "churches"]
 
 
 def test_tags_are_put_into_sentences():
@@ -164,6 +214,17 @@ def test_a_sound_is_heard_and_has_its_own_tokens(teacher, tag):
     assert np.sqrt((wave**2).mean()) > 0.01
     in_another = render([piece], VOICES[2], np.random.default_rng(0)).wave
     assert (tag == "music") == np.array_equal(wave, in_another)  # a tune is in tune with every voice
+
+
+def test_a_tune_tells_by_what_was_played_which_note_is_next():
+    from training.sounds import TUNES, music
+
+    for tune in TUNES:
+        assert len(set(pairwise(tune))) == len(tune) - 1
+    made = [music(np.random.default_rng(seed)).tokens for seed in range(30)]
+    assert len({tuple(tokens) for tokens in made}) > 10  # in several keys
+    assert all(units.UNITS[token].kind == "music" for tokens in made for token in tokens)
+    assert {len(tokens) for tokens in made} == {80}
 
 
 @needs_teacher

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-if sys.version_info < (3, 11):
-    pytest.importorskip("tomli", reason="the extra `train` is not installed: tomli reads settings.toml")
 pytest.importorskip("transformers", reason="the extra `train` is not installed: Whisper's normaliser")
 
 from training import card, evaluate, samples, units
@@ -143,6 +143,29 @@ def test_quick_is_a_tenth_but_hears_each_voice() -> None:
     assert parts.Plan(model="nano", data=Path(), heldout=180, most=10).few(60) == 10
 
 
+@pytest.mark.parametrize("every", [1, 3, 6])
+def test_some_cases_are_as_many_of_each_voice(every: int) -> None:
+    cases = [SimpleNamespace(voice=VOICES[n % len(VOICES)].name) for n in range(120)]
+    counts = Counter(case.voice for case in parts.some(cases, every))  # type: ignore[arg-type,attr-defined]
+    assert set(counts) == {voice.name for voice in VOICES}
+    assert len(set(counts.values())) == 1
+
+
+def test_what_was_measured_before_a_part_broke_is_on_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(_: object) -> list[Score]:
+        raise ValueError("a bug")
+
+    monkeypatch.setitem(evaluate.PARTS, "size", lambda _: iter(SCORES))
+    monkeypatch.setitem(evaluate.PARTS, "speed", broken)
+    out = tmp_path / "scores.json"
+    monkeypatch.setattr(sys, "argv", ["evaluate", "--only", "size", "speed", "--out", str(out)])
+    with pytest.raises(ValueError, match="a bug"):
+        evaluate.main()
+    assert from_json(json.loads(out.read_text(encoding="utf-8"))) == SCORES
+
+
 def test_a_part_that_cannot_be_measured_says_so_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: object) -> list[Score]:
         raise UnmeasuredError("no codec here")
@@ -263,7 +286,10 @@ def test_samples_have_each_voice_and_the_command_that_makes_them() -> None:
     assert len({s.name for s in samples.SAMPLES}) == len(samples.SAMPLES) == 10
     page = samples.page(samples.SAMPLES, "nano")
     assert (
-        'bark say "Do you remember where we parked the car?" -v nano/anna --seed 0 -o question.opus' in page
+        "bark say 'Do you remember where we parked the car?' -v nano/anna --seed 0 -o question.opus" in page
     )
+    for s in samples.SAMPLES:  # $25 in double quotes would be 5 to a shell
+        shell = s.command("nano").replace("bark say", "printf %s").partition(" -v ")[0]
+        assert subprocess.run(["sh", "-c", shell], capture_output=True, check=True).stdout.decode() == s.text
     assert all(s.text in page and f"({s.name}.opus)" in page for s in samples.SAMPLES)
     assert "--model 'my nano'" in samples.SAMPLES[0].command("my nano")

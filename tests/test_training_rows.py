@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import torch
-
-if sys.version_info < (3, 11):
-    pytest.importorskip("tomli", reason="the extra `train` is not installed: tomli reads settings.toml")
 
 from bark_cli.model import Block
 from bark_cli.tokens import GPTConfig

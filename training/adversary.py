@@ -83,7 +83,8 @@ class Contest:
 
     `options` are a table [<step>.adversary]: `windows`, `filters` and `lr` of the discriminator; `every`, how
     many steps of the maker go to one of its own; `features`, the weight of matching its features beside that
-    of convincing it; `weights`, the shares of the losses given to a call and of both of these, "adversary".
+    of convincing it; `weights`, the shares of the losses given to a call and of both of these, "adversary";
+    `begin`, the step of the maker's at which training.decoder brings it in.
     """
 
     def __init__(self, options: Mapping[str, Any], device: torch.device) -> None:

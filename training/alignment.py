@@ -104,8 +104,10 @@ def align_shard(file: Path, emissions: Emissions, names: list[str]) -> int:
     factors, text_ids = [], []
     for text, tokens in sentences(file):
         ids, observed = plain_ids(tokenizer, text), np.array([symbol(s.name) for s in segments(tokens)])
-        if (observed >= len(emissions)).any() or not len(ids):
-            raise ValueError(f"{file.name}: {text!r} has a phone or no character the alignment never saw")
+        if not len(ids):
+            raise ValueError(f"{file.name}: {text!r} has no character")
+        if (observed >= len(emissions)).any():
+            raise ValueError(f"{file.name}: {text!r} has a phone that the alignment was not learnt from")
         factors.append(factors_of(tokens, viterbi(observed, ids, emissions)))
         text_ids.append(ids)
     write_arrays(

@@ -202,6 +202,7 @@ def measured(folder: Path, shards: int) -> tuple[Tensor, Tensor]:
 def main() -> None:
     """Fill the codebooks; what is there already stays."""
     options = settings("codec")
+    torch.set_num_threads(options["threads"])
     file: Path = options["runs"] / "codec" / "last.pt"
     if file.exists():
         return

@@ -1,6 +1,6 @@
 """The teacher's audio as codec tokens, beside the semantic tokens of the same time: (8, F) with F = T.
 
-python -m training.codes            # audio-*.npz -> codes-*.npz, with the codec of runs/codec
+python -m training.codes            # audio-*.npz -> codes-*.npz, with what training.codec learnt
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from training.codec import Codes, load_codec
 from training.settings import settings
-from training.shards import shard_files, write_arrays
+from training.shards import parts, shard_files, write_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,23 +41,23 @@ def by_voice(utterances: list[Utterance]) -> dict[int, list[Utterance]]:
 def _read(file: Path) -> Iterator[Utterance]:
     folder, number = file.parent, file.name.removeprefix("codes-")
     audio, aligned = np.load(folder / f"audio-{number}"), np.load(folder / f"aligned-audio-{number}")
-    ends = np.cumsum(audio["lengths"])[:-1]
-    codes = np.split(np.load(file)["codes"], ends, axis=1)
-    texts = np.split(aligned["ids"], np.cumsum(aligned["id_lengths"])[:-1])
-    rows = zip(audio["voices"].tolist(), texts, np.split(aligned["factors"], ends), codes, strict=True)
+    codes = parts(np.load(file)["codes"], audio["lengths"], axis=1)
+    texts = parts(aligned["ids"], aligned["id_lengths"])
+    factors_of = parts(aligned["factors"], audio["lengths"])
+    rows = zip(audio["voices"].tolist(), texts, factors_of, codes, strict=True)
     for voice, text, factors, made in rows:
         if len(factors) > 10:
             yield Utterance(voice, text, factors, made)
 
 
 def main() -> None:
-    """Encode every audio shard that is aligned and not encoded yet."""
+    """Encode every audio shard that is not encoded yet."""
     options = settings("codes")
     torch.set_num_threads(options["threads"])
     codec = load_codec()
     for file in shard_files(options["data"], "audio", "prepare"):
         target = file.with_name(file.name.replace("audio-", "codes-"))
-        if target.exists() or not file.with_name(f"aligned-{file.name}").exists():
+        if target.exists():
             continue
         shard = np.load(file)
         write_arrays(target, codes=codec.codes(shard["envelopes"], shard["excitation"]))

@@ -18,7 +18,13 @@ from training.evaluation.cases import Reference as Reference
 from training.evaluation.cases import held_out as held_out
 from training.evaluation.parts import PARTS, Measured, Plan, measure
 from training.evaluation.scores import HEAD, Score, as_json, line, rows
-from training.settings import settings
+from training.settings import HERE, settings
+
+
+def trained_model() -> str:
+    """The model that training.export writes: nano itself, or a folder where the settings name another."""
+    assets: Path = settings("export")["assets"]
+    return "nano" if assets == HERE.parent / "bark_cli" / "assets" / "nano" else str(assets)
 
 
 def arguments() -> argparse.Namespace:
@@ -26,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="nano")
+    parser.add_argument("--model", default=trained_model(), help="%(default)s unless given")
     parser.add_argument("--only", nargs="+", metavar="PART", choices=list(PARTS), help="these parts")
     parser.add_argument("--sentences", type=int, metavar="N", help="at most so many of each kind")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
@@ -76,20 +82,23 @@ def main() -> None:
             most=given.sentences, wheel=given.wheel,
         )
     )  # fmt: skip
-    found = []
+    scores: list[Score] = []
+    reasons: dict[str, str] = {}
+    text = ""
     print(line(HEAD), file=sys.stderr)
     for each in measure(m, [name for name in PARTS if not given.only or name in given.only]):
         show(each)
-        found.append(each)
+        if isinstance(each, Score):
+            scores.append(each)
+        else:
+            reasons.update([each])
+        text = json.dumps(as_json(given.model, scores, reasons), indent=2)
+        if given.out:  # as each comes: the parts take hours together
+            given.out.write_text(text + "\n", encoding="utf-8")
     if given.picture:
         picture(m, given.picture, given.before)
     if given.keep:
         keep(m, given.keep)
-    scores = [each for each in found if isinstance(each, Score)]
-    reasons = dict(each for each in found if not isinstance(each, Score))
-    text = json.dumps(as_json(given.model, scores, reasons), indent=2)
-    if given.out:
-        given.out.write_text(text + "\n", encoding="utf-8")
     print(text)
 
 

@@ -3,7 +3,7 @@
 A small decoder that is told the spectrum alone must invent where the pulses lie, and what it invents buzzes
 at the rate of the frames. So two codebooks of the codec say it outright: the phase of the pulses, on a grid
 of 32, and about how high f0 is, at the end of each frame and at its middle. The teacher's voices are
-rendered with phases that lie on that grid, which moves f0 by 1.6 Hz at most, so the codes lose nothing.
+rendered with phases that lie on that grid, which moves f0 by 3.1 Hz at most, so the codes lose nothing.
 The noise of a voice is made of ticks, 40 a frame, up or down by a throw of dice that is a third code: without
 a source of noise a decoder can only repeat itself, and if it cannot know the noise it cannot learn it either.
 (At 2,000 ticks a second noise sounds smooth: Järveläinen and Karjalainen, "Reverberation modeling using

@@ -27,6 +27,8 @@ from training.settings import HERE, settings
 from training.vocabulary import NO_PLACE, build_tokenizer, layout
 from training.voices import VOICES
 
+SECONDS = 4.0  # and up to two more: how long a voice's utterance is
+
 
 def trained(step: str) -> dict[str, Tensor]:
     """The network that a training step left in its run folder."""
@@ -83,17 +85,15 @@ def voice_of(utterance: Utterance) -> BarkTokens:
     return BarkTokens(semantic=layout().ids(utterance.factors), coarse=codes[:2], fine=codes)
 
 
-def typical(utterances: list[Utterance], voice: int, seconds: float) -> Utterance:
-    """The first utterance of a voice that is about so long and has no sounds in it.
-
-    Raises:
-        ValueError: there is none.
-    """
-    for u in utterances:
-        fits = u.voice == voice and seconds <= len(u.factors) / 50 <= seconds + 2
-        if fits and not (u.factors[:, 3] == NO_PLACE).any():
-            return u
-    raise ValueError(f"voice {VOICES[voice].name} says nothing {seconds:.0f}-{seconds + 2:.0f} s long")
+def fitting(utterances: list[Utterance], voice: int, seconds: float) -> list[Utterance]:
+    """The utterances of a voice that are about so long and have no sounds in them."""
+    return [
+        u
+        for u in utterances
+        if u.voice == voice
+        and seconds <= len(u.factors) / 50 <= seconds + 2
+        and not (u.factors[:, 3] == NO_PLACE).any()
+    ]
 
 
 def write_model(folder: Path, storage: Literal["fp32", "fp16", "int8"]) -> None:
@@ -112,12 +112,23 @@ def write_model(folder: Path, storage: Literal["fp32", "fp16", "int8"]) -> None:
 
 
 def write_voices(folder: Path) -> None:
-    """Write one utterance of each of the teacher's voices into a folder."""
+    """Write one utterance of each of the teacher's voices into a folder: the one that `histories` numbers.
+
+    Raises:
+        ValueError: a voice has not so many of a fitting length.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    utterances = load_utterances(settings("export")["data"])
+    options = settings("export")
+    utterances = load_utterances(options["data"])
     for number, voice in enumerate(VOICES):
         name = voice.name.rpartition("/")[2]
-        save_voice(voice_of(typical(utterances, number, 4.0)), folder / f"{name}.npz", force=True)
+        chosen, found = options.get("histories", {}).get(name, 0), fitting(utterances, number, SECONDS)
+        if chosen >= len(found):
+            long = f"{SECONDS:.0f}-{SECONDS + 2:.0f} s long"
+            raise ValueError(
+                f"voice {voice.name} has {len(found)} utterances {long}, and none numbered {chosen}"
+            )
+        save_voice(voice_of(found[chosen]), folder / f"{name}.npz", force=True)
 
 
 def main() -> None:

@@ -68,8 +68,13 @@ class Windows:
         self.by_voice = by_voice(utterances)
 
     def codebook(self) -> int:
-        """One of those to predict; never the last, which is dice."""
-        return int(self.random.integers(2, self.config.n_codebooks - 1))
+        """One of those to predict, the coarser the more often: more of the sound hangs on it.
+
+        Never the last, which is dice.
+        """
+        predicted = np.arange(2, self.config.n_codebooks - 1)
+        shares = predicted[::-1] - 1.0  # 5 : 4 : 3 : 2 : 1 for Bark's eight
+        return int(self.random.choice(predicted, p=shares / shares.sum()))
 
     def batch(self, size: int, codebook: int) -> tuple[Tensor, Tensor]:
         """Input codes (B, window, codebooks) and targets (B, window), -1 where there is padding."""

@@ -1,21 +1,24 @@
-"""Sentences from the templates of phrases.toml: talk, numbers, dialogue, single words; tags in sentences."""
+"""Sentences from the templates of phrases.toml: talk, numbers, dialogue, news, single words; tags in them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomllib
+
+from training.settings import read_toml
 
 Rng = np.random.Generator
 
 
-_DATA: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_DATA: dict[str, Any] = read_toml(Path(__file__).with_suffix(".toml"))
 SLOTS: dict[str, list[str]] = _DATA["slots"]
 TEMPLATES, SHORT, COUNTS, CARRIERS = (_DATA[name] for name in ("templates", "short", "counts", "carriers"))
+REPORTS: list[str] = _DATA["reports"]["templates"]
+REPORT_SLOTS: dict[str, list[str]] = SLOTS | _DATA["reports"]["slots"]
 TAG_NAMES = ("[laughs]", "[laughter]", "[sighs]", "[gasps]", "[clears throat]", "[music]")
 
 
@@ -38,9 +41,33 @@ def _number(slot: str, rng: Rng) -> str | None:
         ),
         "ordinal": lambda: _ordinal(int(draw(1, 32))),
         "clock": lambda: _clock(rng),
+        # as news has them
+        "recent": lambda: str(draw(1890, 2041)),
+        "decade": lambda: f"{draw(182, 203)}0s",
+        "few": lambda: str(draw(2, 100)),
+        "digit": lambda: str(draw(1, 10)),
+        "number_small": lambda: str(draw(0, 21)),
+        "round": lambda: str(draw(1, 100) * 10),
+        "thousands": lambda: f"{draw(1, 1000)},{draw(0, 10) if rng.random() < 0.5 else 0}00",
+        "millions": lambda: f"{_amount(rng)} {rng.choice(['million', 'billion'])}",
+        "share": lambda: f"{_amount(rng)}{rng.choice(['%', '%', ' percent'])}",
+        "money": lambda: _money(rng),
         "price": lambda: f"${draw(1, 500)}" if rng.random() < 0.5 else f"${draw(1, 100)}.{draw(1, 100):02d}",
     }
     return made[slot]() if slot in made else None
+
+
+def _amount(rng: Rng) -> str:
+    """A number with a tenth or without."""
+    whole = rng.integers(1, 100)
+    return f"{whole}.{rng.integers(1, 10)}" if rng.random() < 0.5 else f"{whole}"
+
+
+def _money(rng: Rng) -> str:
+    how = rng.random()
+    if how < 0.4:
+        return f"${_amount(rng)} {rng.choice(['million', 'billion'])}"
+    return f"${rng.integers(1, 1000)},{rng.integers(0, 10)}00" if how < 0.7 else f"${rng.integers(2, 1000)}"
 
 
 def _ordinal(number: int) -> str:
@@ -59,7 +86,7 @@ def _clock(rng: Rng) -> str:
     return f"{hour}:{minute:02d}" if how < 0.8 else f"{hour}:{minute:02d} {half}".rstrip(".")
 
 
-def filled(template: str, rng: Rng) -> str:
+def filled(template: str, rng: Rng, slots: Mapping[str, Sequence[str]] = SLOTS) -> str:
     """A template with every {slot} filled, with the slots of slots; a capital first letter."""
     while found := re.search(r"\{(\w+)\}", template):
         slot = found.group(1)
@@ -69,7 +96,7 @@ def filled(template: str, rng: Rng) -> str:
             value = value if slot == "sentence" else (value[0].lower() + value[1:]).rstrip(".")
             value = value.replace(".", ",", 1) if value.endswith(".") and rng.random() < 0.2 else value
         if value is None:
-            choices = SLOTS[slot]
+            choices = slots[slot]
             value = choices[int(rng.integers(len(choices)))]
         template = template[: found.start()] + value + template[found.end() :]
     template = re.sub(r"\b([Aa]) (?=[aeiouAEIO])(?!us|uni|one)", r"\1n ", template)
@@ -87,6 +114,13 @@ def everyday(rng: Rng, count: int) -> Iterator[str]:
     for i in range(count):
         text = filled(TEMPLATES[int(rng.integers(len(TEMPLATES)))], rng)
         yield _hesitating(text, rng) if i % 30 == 0 else text
+
+
+def reports(rng: Rng, count: int, more: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """`count` sentences as in the news: names, places, numbers; `more` are the slots that WordNet fills."""
+    slots = REPORT_SLOTS | dict(more)
+    for _ in range(count):
+        yield filled(REPORTS[int(rng.integers(len(REPORTS)))], rng, slots)
 
 
 def _hesitating(text: str, rng: Rng) -> str:

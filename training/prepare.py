@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ MAX_TOKENS = 768
 class Corpus:
     """Utterance i: audio[480 * offsets[i] : 480 * offsets[i + 1]], semantic[offsets[i] : offsets[i + 1]].
 
-    `voices[i]` indexes teacher.VOICES. Of load_pairs, which has texts and tokens only, `audio` is empty.
+    `voices[i]` indexes voices.VOICES. Of load_pairs, which has texts and tokens only, `audio` is empty.
     """
 
     audio: npt.NDArray[np.int16]
@@ -126,6 +127,10 @@ def _write(
         "voices": np.asarray(voices, np.int8),
         "texts": np.frombuffer(json.dumps(texts).encode(), np.uint8),
     }
+    # what was made of an earlier file does not fit this one
+    for made_of in (f"aligned-{file.name}", file.name.replace("audio-", "codes-")):
+        if made_of != file.name:
+            file.with_name(made_of).unlink(missing_ok=True)
     write_arrays(file, **arrays, **more)
 
 
@@ -152,8 +157,6 @@ def prepare(
     after limit_s no new shard is begun.
     """
     out.mkdir(parents=True, exist_ok=True)
-    units.write_table(out / "units.json")
-    (out / "voices.json").write_text(json.dumps([voice.name for voice in VOICES]), encoding="utf-8")
     order = np.random.default_rng(seed).permutation(len(texts))
     jobs: list[tuple[int, list[str], int]] = []
     planned = 0.0
@@ -165,7 +168,8 @@ def prepare(
             jobs.append((number, chosen, each))
     work = partial(make_shard, out=out, graph=graph, seed=seed)
     started, made, done = time.perf_counter(), 0.0, 0
-    with ProcessPoolExecutor(processes) as pool:
+    # spawned, so that the workers' libraries read how many threads they may take
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         waiting = [pool.submit(work, job) for job in jobs]
         for future in as_completed(waiting):
             made, done = made + future.result()[0], done + 1

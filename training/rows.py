@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from bark_cli.tokens import SemanticConfig
-from training.shards import shard_files
+from training.shards import parts, shard_files
 from training.vocabulary import END_CLASS, NO_PITCH, NO_PLACE
 
 Ints = npt.NDArray[np.int64]
@@ -132,8 +132,8 @@ class Pairs:
             with np.load(file.with_name(file.name.removeprefix("aligned-"))) as pairs:
                 lengths = pairs["lengths"]
             with np.load(file) as aligned:
-                factors = np.split(aligned["factors"], np.cumsum(lengths)[:-1])
-                ids = np.split(aligned["ids"], np.cumsum(aligned["id_lengths"])[:-1])
+                factors = parts(aligned["factors"], lengths)
+                ids = parts(aligned["ids"], aligned["id_lengths"])
             for text, rows in zip(ids, factors, strict=True):
                 if len(text) <= self.config.max_text_tokens and len(rows) < self.config.max_new_tokens:
                     self.texts.append(text)

@@ -27,8 +27,7 @@ class Sample:
     def command(self, model: str) -> str:
         """What makes the same on a command line."""
         of = "" if model == "nano" else f" --model {shlex.quote(model)}"
-        text = '"' + self.text.replace('"', '\\"') + '"'
-        return f"bark say {text} -v {self.voice} --seed {self.seed}{of} -o {self.name}.opus"
+        return f"bark say {shlex.quote(self.text)} -v {self.voice} --seed {self.seed}{of} -o {self.name}.opus"
 
 
 SAMPLES = (
@@ -39,9 +38,9 @@ SAMPLES = (
     Sample("emil", "In 1969, about 600 million people watched the landing on the moon.", "nano/emil"),
     Sample("finn", "Mr. Tanaka paid $25 for three tickets.", "nano/finn"),
     Sample("question", "Do you remember where we parked the car?", "nano/anna"),
-    Sample("hesitation", "Well... I am not sure… maybe tomorrow?", "nano/emil"),
+    Sample("hesitation", "Well... I am not sure about that.", "nano/emil"),
     Sample("laughs", "That was the best joke of the evening. [laughs]", "nano/ben"),
-    Sample("sounds", "[clears throat] My friends, [sighs] it is over. [music]", "nano/anna"),
+    Sample("sighs", "My friends, [sighs] it is over.", "nano/anna"),
 )
 
 

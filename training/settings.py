@@ -15,13 +15,17 @@ else:  # pragma: no cover
 HERE = Path(__file__).parent
 
 
+def read_toml(file: Path) -> dict[str, Any]:
+    """What a TOML file holds."""
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
 def settings(step: str) -> dict[str, Any]:
     """The table [step] of settings.toml (or of the file that BARK_TRAINING_SETTINGS names) over [common].
 
     Folders are read from the root of the checkout.
     """
-    path = Path(os.environ.get("BARK_TRAINING_SETTINGS", HERE / "settings.toml"))
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    values = read_toml(Path(os.environ.get("BARK_TRAINING_SETTINGS", HERE / "settings.toml")))
     merged: dict[str, Any] = {**values["common"], **values.get(step, {})}
     for name in ("data", "runs", "assets"):
         merged[name] = HERE.parent / merged[name]

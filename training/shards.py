@@ -6,9 +6,17 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Write a file under another name and move it into place."""
+    part = file.with_suffix(f".{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(file)
 
 
 def write_arrays(file: Path, **arrays: npt.NDArray[np.generic]) -> None:
@@ -17,6 +25,19 @@ def write_arrays(file: Path, **arrays: npt.NDArray[np.generic]) -> None:
     with part.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
     part.replace(file)
+
+
+def parts(array: npt.NDArray[Any], lengths: npt.NDArray[np.int64], axis: int = 0) -> list[npt.NDArray[Any]]:
+    """An array as pieces of these lengths along an axis.
+
+    Raises:
+        ValueError: the lengths are another array's.
+    """
+    if int(lengths.sum()) != array.shape[axis]:
+        raise ValueError(
+            f"{array.shape[axis]} rows do not make {len(lengths)} parts of {int(lengths.sum())} in all"
+        )
+    return np.split(array, np.cumsum(lengths)[:-1], axis=axis)
 
 
 def shard_files(folder: Path, kind: str, made_by: str) -> list[Path]:
@@ -35,4 +56,4 @@ def sentences(file: Path) -> Iterator[tuple[str, npt.NDArray[np.int16]]]:
     """The texts of a pairs or audio shard with their teacher's tokens (T,)."""
     with np.load(file) as shard:
         texts, tokens, lengths = json.loads(shard["texts"].tobytes()), shard["semantic"], shard["lengths"]
-    yield from zip(texts, np.split(tokens, np.cumsum(lengths)[:-1]), strict=True)
+    yield from zip(texts, parts(tokens, lengths), strict=True)

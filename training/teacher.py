@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from training import units
 from training.settings import settings
+from training.shards import write_bytes
 from training.units import TOKEN_SAMPLES
 
 Array = npt.NDArray[np.float32]
@@ -264,7 +265,7 @@ def _graph_with_durations(path: str) -> bytes:
 
 
 def plain(text: str) -> str:
-    """A text without its hesitation marks and notes, as the teacher's front end reads it."""
+    """A text without notes and emphasis marks, as the teacher's front end reads it."""
     return re.sub(r"\s+", " ", re.sub(r"[♪*_]", " ", text)).strip()
 
 
@@ -277,7 +278,7 @@ def main() -> None:
     from hibari import Hibari
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_graph_with_durations(Hibari(threads=1).model_path))
+    write_bytes(path, _graph_with_durations(Hibari(threads=1).model_path))
     print(path, path.stat().st_size)
 
 

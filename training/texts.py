@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.phrases import everyday, spoken_word, with_tags
-from training.settings import settings
+from training.phrases import everyday, reports, spoken_word, with_tags
+from training.settings import HERE, settings
+from training.shards import write_bytes
 
 SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z\"'])")
 ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Capt|Gen|Gov|Sen|Rep|No|vs|etc|[A-Z])\.$")
@@ -24,6 +25,7 @@ PLAIN = str.maketrans(
 MARKS = "…—♪"
 LONGEST, SHORTEST = 200, 3
 MOST_WORDS = 40
+ANIMAL, ARTIFACT, GROUP, LOCATION, PERSON = 5, 6, 14, 15, 18  # WordNet's lexicographer files of nouns
 
 
 def cleaned(text: str) -> str | None:
@@ -76,6 +78,46 @@ def wordnet(folder: Path) -> tuple[list[str], list[str], list[str]]:
             if kind == "noun" and re.fullmatch(r"[a-z]{3,}(_[a-z]+)?", lemma):
                 glosses += _definition(lemma.replace("_", " "), meaning)
     return examples, glosses, list(dict.fromkeys(words))
+
+
+def wordnet_slots(folder: Path) -> dict[str, list[str]]:
+    """Names and common nouns of WordNet, for phrases.reports: towns, surnames, who works, animals, things."""
+    places, people = _names(folder, LOCATION), _names(folder, PERSON)
+    common: dict[int, list[str]] = {kind: [] for kind in (ANIMAL, ARTIFACT, GROUP, PERSON)}
+    for line in (folder / "cntlist.rev").read_text(encoding="latin-1").splitlines():
+        found = re.match(r"([a-z]{3,12})%1:(\d\d):\S+ \d+ (\d+)$", line)
+        if found and int(found[2]) in common:
+            common[int(found[2])].append(found[1])
+    common = {kind: list(dict.fromkeys(words)) for kind, words in common.items()}
+    things = common[ARTIFACT] + common[GROUP]
+    return {
+        "town": [name for name in places if len(name) < 20],
+        "surname": list(dict.fromkeys(name.split()[-1] for name in people)),
+        "worker": common[PERSON], "workers": [plural(word) for word in common[PERSON]],
+        "animal": common[ANIMAL], "animals": [plural(word) for word in common[ANIMAL]],
+        "artifact": common[ARTIFACT], "plural": [plural(word) for word in things],
+    }  # fmt: skip
+
+
+def _names(folder: Path, kind: int) -> list[str]:
+    """Proper names among WordNet's nouns of a lexicographer's file."""
+    names = []
+    for line in (folder / "data.noun").read_text(encoding="latin-1").splitlines():
+        fields = line.split(" ", 5)
+        if len(fields) > 4 and fields[1] == f"{kind:02d}":
+            name = fields[4].replace("_", " ")
+            if re.fullmatch(r"[A-Z][a-z]{2,}( [A-Z][a-z]+)*", name):
+                names.append(name)
+    return list(dict.fromkeys(names))
+
+
+def plural(noun: str) -> str:
+    """The regular plural of a noun."""
+    if noun.endswith("man"):
+        return noun[:-3] + "men"
+    if noun.endswith(("s", "x", "z", "ch", "sh")):
+        return noun + "es"
+    return noun[:-1] + "ies" if re.search(r"[^aeiou]y$", noun) else noun + "s"
 
 
 def _definition(noun: str, meaning: str) -> list[str]:
@@ -156,6 +198,15 @@ def pairs_of(texts: list[str], count: int, rng: np.random.Generator) -> list[str
     return joined
 
 
+def own_sentences() -> list[str]:
+    """The sentences that judge nano; they come from no text, and none shall come near them."""
+    return [
+        line
+        for file in sorted((HERE / "sentences").glob("*.txt"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+
+
 def gather(
     rng: np.random.Generator, *, wordnet_folder: Path, sotu_folder: Path | None, moby_file: Path | None
 ) -> tuple[list[str], list[str]]:
@@ -163,20 +214,21 @@ def gather(
     examples, glosses, words = wordnet(wordnet_folder)
     seen: set[str] = set()
     spoken = distinct(everyday(rng, 45_000), seen)
+    told = distinct(reports(rng, 40_000, wordnet_slots(wordnet_folder)), seen)
     held_from = distinct((text for text in examples if 5 <= len(text.split()) <= 20), seen)
     rng.shuffle(held_from)
     news = distinct(sotu(sotu_folder), seen) if sotu_folder is not None else []
     rng.shuffle(news)
     heldout = held_from[:80] + [t for t in news if 6 <= len(t.split()) <= 20][:40]
     heldout += [text for text in rng.permutation(spoken).tolist() if len(text.split()) >= 5][:80]
-    near = Near(heldout)
+    near = Near(heldout + own_sentences())
 
     plain = held_from + distinct(examples, seen)
     plain += distinct(rng.permutation(glosses).tolist(), seen)[:22_000]
     plain += distinct(spoken_word(rng, words), seen) + news[:12_000]
     books = distinct(moby_dick(moby_file), seen)[:2_000] if moby_file is not None else []
     books += rng.permutation(distinct(bible(), seen)).tolist()[:4_000]
-    train = spoken + plain + books
+    train = spoken + told + plain + books
     train += distinct(pairs_of([t for t in spoken + plain if len(t) < 80], 9_000, rng), seen)
     train += distinct(
         with_tags(rng, [t for t in spoken + plain if len(t) < 100], round(0.14 * len(train))), seen
@@ -201,8 +253,9 @@ def main() -> None:
         moby_file=given.moby_dick,
     )
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, texts in (("train", train), ("heldout", heldout)):
-        (given.out / f"{name}.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    # train.txt last: where it is there, python -m training takes this step for done
+    for name, texts in (("heldout", heldout), ("train", train)):
+        write_bytes(given.out / f"{name}.txt", ("\n".join(texts) + "\n").encode())
         print(f"{name}: {len(texts)} sentences, {sum(map(len, texts)) / 1e6:.2f} M characters")
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -76,9 +74,3 @@ def phones_of(tokens: npt.ArrayLike) -> str:
             spelled.append(name)
         last = unit
     return "".join(spelled).strip()
-
-
-def write_table(path: Path) -> None:
-    """Write the inventory as JSON: {"0": {"kind": ..., "name": ..., "index": ..., "pitch": ...}, ...}."""
-    table = {str(i): asdict(unit) for i, unit in enumerate(UNITS)}
-    path.write_text(json.dumps(table, ensure_ascii=False, indent=0), encoding="utf-8")

@@ -126,6 +126,11 @@ class Measured:
         return percent(sum(wrong for wrong, _ in heard), sum(words for _, words in heard))
 
 
+def some(cases: Sequence[Case], every: int) -> list[Case]:
+    """One round of the voices in so many: as many cases of each voice."""
+    return [case for number, case in enumerate(cases) if number // len(VOICES) % every == 0]
+
+
 def samples(speeches: Sequence[Speech]) -> list[Wave]:
     """The sound of each."""
     return [speech.audio.samples for speech in speeches]
@@ -179,7 +184,7 @@ def natural(m: Measured) -> Iterator[Score]:
 
 def codec(m: Measured) -> Iterator[Score]:
     """The teacher's speech through the codec and back."""
-    cases = [*m.cases("everyday"), *m.cases("news")][:: 1 if m.plan.quick else 3]
+    cases = some([*m.cases("everyday"), *m.cases("news")], 1 if m.plan.quick else 3)
     trained = stages.codec_of(m.bark, cases[0])
     codes = [stages.codes_of(trained, case) for case in cases]
     made = [stages.stage_alone(m.bark, "codec", case, codes[n], n) for n, case in enumerate(cases)]
@@ -269,7 +274,7 @@ def alone(m: Measured) -> Iterator[Score]:
         name="semantic_phone_error", text="semantic alone: phones that differ from the teacher's",
         value=percent(wrong, phones), count=int(phones),
     )  # fmt: skip
-    cases = [*m.cases("everyday"), *m.cases("news")][:: 1 if m.plan.quick else 6]
+    cases = some([*m.cases("everyday"), *m.cases("news")], 1 if m.plan.quick else 6)
     theirs = m.wer(cases, [case.wave for case in cases])
     for stage in stages.STAGES:
         trained = None if stage == "coarse" else stages.codec_of(m.bark, cases[0])

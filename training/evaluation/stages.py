@@ -35,10 +35,12 @@ def codec_of(bark: Bark, case: Case) -> TrainableCodec:
 
     try:
         codec = load_codec()
-        codes = codes_of(codec, case)
-        made = stage_alone(bark, "codec", case, codes, 0)
-    except (FileNotFoundError, KeyError, RuntimeError, ValueError, IndexError, BarkError) as error:
+    except (FileNotFoundError, RuntimeError) as error:  # RuntimeError: its tensors have other shapes
         raise UnmeasuredError("the codec that the model was trained with is not in runs/") from error
+    if codec.tables.shape[:2] != (bark.config.codec.n_codebooks, bark.config.codec.codebook_size):
+        raise UnmeasuredError("the codec in runs/ has other codebooks than the model")
+    codes = codes_of(codec, case)
+    made = stage_alone(bark, "codec", case, codes, 0)
     with torch.inference_mode():
         wanted = codec(torch.from_numpy(codes)[:, None])[0].numpy()
     if np.corrcoef(made, wanted[: len(made)])[0, 1] < 0.9:
