@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-if sys.version_info < (3, 11):
-    pytest.importorskip("tomli", reason="the extra `train` is not installed: tomli reads settings.toml")
-
 from bark_cli import Bark
 from bark_cli.model import GPT
 from training import alignment, coarse, codec, codes, decoder, export, fine, semantic, units
@@ -248,6 +245,33 @@ def test_the_exported_folder_speaks(work):
     assert len(list((work / "nano" / "voices").glob("*.npz"))) == len(VOICES)
 
 
+def test_a_voice_is_the_utterance_that_the_settings_number(tmp_path, monkeypatch):
+    def lasting(seconds, place, code, voice=0):
+        frames = int(50 * seconds)
+        factors = np.tile(np.array([[0, PITCHES, 0, place]], np.int16), (frames, 1))
+        made = np.full((8, frames), code, np.int16)
+        return codes.Utterance(voice, np.zeros(3, np.int16), factors, made)
+
+    said = [
+        lasting(3.9, 0, 1),
+        lasting(4.5, PLACES, 2),
+        lasting(4.1, 0, 3),
+        lasting(5.9, 0, 4),
+        lasting(6.1, 0, 5),
+    ]
+    assert [u.codes[0, 0] for u in export.fitting(said, 0, 4.0)] == [3, 4]
+    monkeypatch.setattr(export, "load_utterances", lambda _: said)
+    monkeypatch.setattr(export, "VOICES", VOICES[:1])
+    options = {"data": tmp_path, "histories": {"anna": 1}}
+    monkeypatch.setattr(export, "settings", lambda _: options)
+    export.write_voices(tmp_path)
+    with np.load(tmp_path / "anna.npz") as voice:
+        assert set(voice["fine_prompt"].ravel().tolist()) == {4}
+    options["histories"]["anna"] = 2
+    with pytest.raises(ValueError, match="has 2 utterances 4-6 s long, and none numbered 2"):
+        export.write_voices(tmp_path)
+
+
 def test_the_exported_codec_sounds_as_the_trained_one(configured):
     trained = codec.load_codec()
     made = torch.randint(640, (5, 9))
@@ -283,6 +307,18 @@ def test_the_exported_semantic_tables_give_the_factored_logits(configured):
     every = torch.cat([token_rows(), END[None]])  # the end of speech comes after the tokens
     joint = sum(part[..., every[:, i]] for i, part in enumerate(parts))
     torch.testing.assert_close(logits.flatten(0, 1), joint, atol=1e-4, rtol=1e-4)
+
+
+def test_semantic_begins_again_with_what_it_exported(configured):
+    torch.manual_seed(0)
+    shape = settings("semantic")["shape"]
+    factored, again = shaken(semantic.FactoredSemantic(shape, 3.4)), semantic.FactoredSemantic(shape, 3.4)
+    wanted = factored.exported()
+    again.begin_with(wanted)
+    made = again.exported()
+    assert made.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(made[name], tensor, atol=1e-5, rtol=1e-4)
 
 
 def test_the_exported_coarse_tables_give_the_factored_logits(configured):

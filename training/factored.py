@@ -23,6 +23,19 @@ def spread(tables: nn.ModuleList, rows: Tensor) -> Tensor:
     return torch.stack([table.weight[rows[:, i]] for i, table in enumerate(tables)]).sum(dim=0)
 
 
+def gathered(table: Tensor, rows: Tensor, sizes: tuple[int, ...]) -> list[Tensor]:
+    """The way back of `spread`: a table (N, D) of rows (N, factors) -> tables (sizes[i], D), by least squares.
+
+    What the rows leave open (a constant may move from one factor to another) is chosen as small as can be.
+    """
+    begins = np.cumsum([0, *sizes])
+    design = torch.zeros(len(rows), int(begins[-1]), dtype=torch.float64)
+    for i, begin in enumerate(begins[:-1].tolist()):
+        design[torch.arange(len(rows)), begin + rows[:, i]] = 1
+    found = torch.linalg.pinv(design) @ table.double()
+    return list(found.float().split(sizes))
+
+
 class Factored(nn.Module):
     """The body of a GPT behind factored tables; its parts are the subclass's to make."""
 

@@ -6,13 +6,14 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from bark_cli.checkpoint import read_checkpoint
 from bark_cli.model import Block
 from training.settings import HERE, settings
 
@@ -28,6 +29,15 @@ class Stateful(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
         """Go on from there."""
+        ...
+
+
+@runtime_checkable
+class FromModel(Protocol):
+    """A network that can begin with its part of a finished model."""
+
+    def begin_with(self, plain: Mapping[str, Tensor]) -> None:
+        """Take over the part's tensors, under bark_cli.model's names."""
         ...
 
 
@@ -48,6 +58,21 @@ def learnt(file: Path) -> dict[str, Tensor]:
     saved = torch.load(file, weights_only=True, map_location="cpu")
     weights: dict[str, Tensor] = saved.get("average", saved["model"])
     return weights
+
+
+def begin_with(network: nn.Module, start: Path, part: str) -> None:
+    """Let a network begin with the weights of another run's last.pt, or with a part of a finished model.
+
+    Raises:
+        FileNotFoundError: `start` is not there.
+        TypeError: `start` is a model's folder, and this network cannot begin with one.
+    """
+    if not start.is_dir():
+        network.load_state_dict(learnt(start))
+    elif isinstance(network, FromModel):
+        network.begin_with(read_checkpoint(start).part(part))
+    else:
+        raise TypeError(f"{part} can begin with another run's last.pt, not with the finished model {start}")
 
 
 def save_whole(state: dict[str, Any], file: Path) -> None:
@@ -93,9 +118,10 @@ def block_matrices(network: nn.Module) -> list[nn.Parameter]:
 class Run:
     """A training step and its folder runs/<name>: last.pt (weights and optimizer), log.jsonl, loss.png.
 
-    It runs on a GPU where there is one. Four options need not be there: `start`, a checkpoint whose weights
-    to begin with; `average`, how much a moving average of the weights keeps at a step; `settle`, see `rate`;
-    `optimizer = "muon"`, Muon for the matrices of transformer blocks and AdamW, as else, for the rest.
+    It runs on a GPU where there is one. Four options need not be there: `start`, whose weights to begin with,
+    another run's last.pt or (semantic only) a finished model's folder; `average`, how much a moving average of
+    the weights keeps at a step; `settle`, see `rate`; `optimizer = "muon"`, Muon for the matrices of
+    transformer blocks and AdamW, as else, for the rest.
     """
 
     def __init__(self, name: str) -> None:
@@ -136,22 +162,25 @@ class Run:
             self.optimizers.append(muon)
             self.beside["muon"] = muon
         if not self.checkpoint.exists() and "start" in options:
-            network.load_state_dict(learnt(HERE.parent / options["start"]))
+            begin_with(network, HERE.parent / options["start"], self.name)
+        saved = self._saved()
+        if saved:
+            network.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.start = int(saved["step"])
+            print(f"{self.name}: resuming at step {self.start}", flush=True)
+        # after the weights are there: an average that is new to the run begins with them
         self.average = Average(network, options["average"]) if "average" in options else None
         if self.average is not None:
             self.beside["average"] = self.average
-        if self.checkpoint.exists():
-            self._resume()
+        for name in self.beside.keys() & saved.keys():
+            self.beside[name].load_state_dict(saved[name])
 
-    def _resume(self) -> None:
-        saved = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
-        self.network.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        for name, part in self.beside.items():
-            if name in saved:
-                part.load_state_dict(saved[name])
-        self.start = int(saved["step"])
-        print(f"{self.name}: resuming at step {self.start}", flush=True)
+    def _saved(self) -> dict[str, Any]:
+        if not self.checkpoint.exists():
+            return {}
+        saved: dict[str, Any] = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+        return saved
 
     def move(self, *batch: Tensor) -> tuple[Tensor, ...]:
         """A batch on the run's device."""

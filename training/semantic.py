@@ -8,13 +8,15 @@ head of its own (training.factored). `exported` multiplies this out into Bark's 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.model import GPT
 from bark_cli.tokens import GPTConfig, SemanticConfig
-from training.factored import Factored, spread, token_rows
+from training.factored import Factored, gathered, spread, token_rows
 from training.rows import END, Pairs, Rows
 from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
@@ -92,6 +94,16 @@ class FactoredSemantic(Factored):
         rows = torch.cat([token_rows(), END[None]])
         table = torch.cat([spread(self.factors, rows), self.text.weight])
         return {**self.body(), "wte.weight": table, "lm_head.weight": spread(self.heads, rows)}
+
+    @torch.no_grad()
+    def begin_with(self, plain: Mapping[str, Tensor]) -> None:
+        """Take over a finished network, which `exported` once wrote: tensors of bark_cli.model.GPT."""
+        rows = torch.cat([token_rows(), END[None]])
+        for mine, name in ((self.factors, "wte.weight"), (self.heads, "lm_head.weight")):
+            for table, found in zip(mine, gathered(plain[name][: len(rows)], rows, SIZES), strict=True):
+                table.weight.copy_(found)
+        self.text.weight.copy_(plain["wte.weight"][len(rows) :])
+        self.load_state_dict({name: plain[name] for name in self.body()}, strict=False)
 
 
 def losses(logits: list[Tensor], targets: Tensor) -> list[Tensor]:
