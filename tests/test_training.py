@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from bark_cli import Bark
+from bark_cli.checkpoint import read_checkpoint
 from bark_cli.model import GPT
 from training import alignment, coarse, codec, codes, decoder, export, fine, semantic, units
 from training.excitation import PULSED, Source, codes_of, thrown
@@ -243,6 +245,22 @@ def test_the_exported_folder_speaks(work):
     dice = said.tokens.fine[-1].tolist()
     assert len(set(dice)) > 0.8 * len(dice)  # of 640
     assert len(list((work / "nano" / "voices").glob("*.npz"))) == len(VOICES)
+
+
+def test_what_has_no_run_is_a_finished_models(work, tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(work / "runs" / "semantic", tmp_path / "runs" / "semantic")
+    altered = torch.load(tmp_path / "runs" / "semantic" / "last.pt", weights_only=True)
+    altered["model"]["ln_f.weight"] += 1
+    torch.save(altered, tmp_path / "runs" / "semantic" / "last.pt")
+    (tmp_path / "settings.toml").write_text(SETTINGS.format(folder=tmp_path.as_posix()), encoding="utf-8")
+    monkeypatch.setenv("BARK_TRAINING_SETTINGS", str(tmp_path / "settings.toml"))
+    export.write_model(tmp_path / "new", "fp16", work / "nano")
+    old, new = read_checkpoint(work / "nano").tensors, read_checkpoint(tmp_path / "new").tensors
+    assert old.keys() == new.keys()
+    assert [name for name in old if not torch.equal(old[name], new[name])] == ["semantic.ln_f.weight"]
+    with pytest.raises(FileNotFoundError, match="coarse"):
+        export.write_model(tmp_path / "newer", "fp16", None)
 
 
 def test_a_voice_is_the_utterance_that_the_settings_number(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """Write what was trained as a model folder with its voices: runs/*/last.pt -> bark_cli/assets/nano.
 
-python -m training.export [--out FOLDER] [--storage fp32|fp16|int8]
+python -m training.export [--out FOLDER] [--storage fp32|fp16|int8] [--rest MODEL]
+
+With `--rest`, what has no run comes from a finished model: nano with a semantic network trained further.
 """
 
 from __future__ import annotations
@@ -8,12 +10,11 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from torch import Tensor
 
-from bark_cli.checkpoint import Checkpoint, write_native
+from bark_cli.checkpoint import Checkpoint, Storage, read_checkpoint, write_native
 from bark_cli.checkpoint.foreign import codec_tensors
 from bark_cli.tokens import BarkConfig, BarkTokens, CodecConfig, SamplingOptions, StageSampling
 from bark_cli.voices import save_voice
@@ -30,9 +31,10 @@ from training.voices import VOICES
 SECONDS = 4.0  # and up to two more: how long a voice's utterance is
 
 
-def trained(step: str) -> dict[str, Tensor]:
-    """The network that a training step left in its run folder."""
-    return learnt(settings(step)["runs"] / step / "last.pt")
+def last_save(step: str) -> Path:
+    """Where a training step leaves its network."""
+    file: Path = settings(step)["runs"] / step / "last.pt"
+    return file
 
 
 def nano_config() -> BarkConfig:
@@ -59,24 +61,52 @@ def nano_config() -> BarkConfig:
     )  # fmt: skip
 
 
-def nano_tensors() -> dict[str, Tensor]:
-    """Every tensor under bark_cli's names, the factored tables multiplied out."""
-    semantic = FactoredSemantic(settings("semantic")["shape"], 1.0)
-    coarse = FactoredCoarse(settings("coarse")["shape"])
-    fine = started(fine_config(settings("fine")["shape"]))
-    for step, network in (("semantic", semantic), ("coarse", coarse), ("fine", fine)):
-        network.load_state_dict(trained(step))
-    parts = {
-        "semantic": semantic.exported(),
-        "coarse": coarse.exported(),
-        "fine": {name: t for name, t in fine.state_dict().items() if not name.startswith("lm_heads.")},
-        "codec": codec_tensors(load_codec().exported(), settings("codec")["shape"]["n_codebooks"]),
-    }
-    return {
-        f"{part}.{name}": t.detach().float().contiguous()
-        for part, named in parts.items()
-        for name, t in named.items()
-    }
+def trained_semantic() -> dict[str, Tensor]:
+    """What training.semantic left, its factored tables multiplied out."""
+    network = FactoredSemantic(settings("semantic")["shape"], 1.0)
+    network.load_state_dict(learnt(last_save("semantic")))
+    return network.exported()
+
+
+def trained_coarse() -> dict[str, Tensor]:
+    """What training.coarse left, its factored tables multiplied out."""
+    network = FactoredCoarse(settings("coarse")["shape"])
+    network.load_state_dict(learnt(last_save("coarse")))
+    return network.exported()
+
+
+def trained_fine() -> dict[str, Tensor]:
+    """What training.fine left, but for the heads, which are the tables."""
+    network = started(fine_config(settings("fine")["shape"]))
+    network.load_state_dict(learnt(last_save("fine")))
+    return {name: t for name, t in network.state_dict().items() if not name.startswith("lm_heads.")}
+
+
+def trained_codec() -> dict[str, Tensor]:
+    """What training.decoder left."""
+    return codec_tensors(load_codec().exported(), settings("codec")["shape"]["n_codebooks"])
+
+
+PARTS = {
+    "semantic": ("semantic", trained_semantic),
+    "coarse": ("coarse", trained_coarse),
+    "fine": ("fine", trained_fine),
+    "codec": ("decoder", trained_codec),
+}  # of a model: the step that trains it, and what it left
+
+
+def nano_tensors(rest: Path | None) -> dict[str, Tensor]:
+    """Every tensor under bark_cli's names; those of a part without a run are the model `rest`'s.
+
+    Raises:
+        FileNotFoundError: a part has no run, and there is no `rest`.
+    """
+    finished = read_checkpoint(rest) if rest is not None else None
+    tensors: dict[str, Tensor] = {}
+    for part, (step, left) in PARTS.items():
+        named = finished.part(part) if finished and not last_save(step).exists() else left()
+        tensors |= {f"{part}.{name}": t.detach().float().contiguous() for name, t in named.items()}
+    return tensors
 
 
 def voice_of(utterance: Utterance) -> BarkTokens:
@@ -96,14 +126,14 @@ def fitting(utterances: list[Utterance], voice: int, seconds: float) -> list[Utt
     ]
 
 
-def write_model(folder: Path, storage: Literal["fp32", "fp16", "int8"]) -> None:
-    """Write the trained networks as a native model folder."""
+def write_model(folder: Path, storage: Storage, rest: Path | None = None) -> None:
+    """Write the trained networks, and what they lack of the model `rest`, as a native model folder."""
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / "tokenizer.json"
         build_tokenizer().save(str(tokenizer))
         checkpoint = Checkpoint(
             config=nano_config(),
-            tensors=nano_tensors(),
+            tensors=nano_tensors(rest),
             tokenizer_file=tokenizer,
             layout="native",
             folder=folder,
@@ -137,13 +167,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="another folder, voices and all")
     parser.add_argument("--storage", default="int8", choices=("fp32", "fp16", "int8"))
+    parser.add_argument(
+        "--rest", type=Path, help="a finished model, for what has no run; voices stay as they are"
+    )
     given = parser.parse_args()
     out = given.out or options["assets"]
     shipped = given.out is None and "voices" in options
-    write_model(out, given.storage)
-    write_voices(HERE.parent / options["voices"] if shipped else out / "voices")
+    write_model(out, given.storage, given.rest)
+    if given.rest is None or last_save("coarse").exists():
+        write_voices(HERE.parent / options["voices"] if shipped else out / "voices")
     size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
-    print(f"{out}: {size / 1e6:.1f} MB, {len(VOICES)} voices")
+    print(f"{out}: {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
