@@ -26,7 +26,7 @@ def spread(tables: nn.ModuleList, rows: Tensor) -> Tensor:
 def gathered(table: Tensor, rows: Tensor, sizes: tuple[int, ...]) -> list[Tensor]:
     """The way back of `spread`: a table (N, D) of rows (N, factors) -> tables (sizes[i], D).
 
-    By least squares; what the rows leave open (a constant may move from factor to factor) is as small as can be.
+    By least squares; what the rows leave open (constants may move between factors) is as small as can be.
     """
     begins = np.cumsum([0, *sizes])
     design = torch.zeros(len(rows), int(begins[-1]), dtype=torch.float64)
