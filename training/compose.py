@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
+from training.numerals import spelled_out
 from training.sounds import TAGS, sound
 from training.teacher import Piece, Teacher, plain, silence
 
@@ -21,9 +22,9 @@ HESITATION_TOKENS = (12, 20)
 
 
 def compose(text: str, teacher: Teacher, rng: np.random.Generator) -> list[Piece]:
-    """The pieces of a text in order; an empty list where it has nothing to say."""
+    """The pieces of a text in order, numbers as the tokenizer reads them; none where it has nothing to say."""
     pieces: list[Piece] = []
-    for i, part in enumerate(TAG.split(text)):
+    for i, part in enumerate(TAG.split(spelled_out(text))):
         if i % 2:
             pieces += _pause_before(pieces, AROUND_SOUNDS, "gap", rng)
             pieces += [sound(part, teacher, rng), silence(int(rng.integers(*AROUND_SOUNDS)), "gap")]

@@ -18,6 +18,7 @@ from tokenizers.normalizers import BertNormalizer, Replace, Sequence
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from training import units
+from training.numerals import spelling
 
 PLACES = 16
 NO_PLACE = PLACES  # sounds and music stand nowhere
@@ -31,7 +32,10 @@ Factors = npt.NDArray[np.int16]  # (T, 4): unit class, pitch, last, place
 
 
 def build_tokenizer() -> Tokenizer:
-    """Lower-case characters as WordPieces ("a" begins a word, "##a" goes on), each tag one token."""
+    """Lower-case characters as WordPieces ("a" begins a word, "##a" goes on), each tag one token.
+
+    Numbers are spelled out.
+    """
     pieces = [*SPECIAL, *CHARACTERS, *(f"##{c}" for c in string.ascii_lowercase + string.digits)]
     tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
     swaps = [("[‘’´`]", "'"), ("[“”„«»]", '"'), ("[–−]", "—"), (r"\.\.\.", "…"), ("--", "—"), ("♪", " ♪ ")]
@@ -39,6 +43,7 @@ def build_tokenizer() -> Tokenizer:
     tokenizer.normalizer = Sequence(
         [
             *(Replace(Regex(pattern), to) for pattern, to in swaps),
+            *spelling(),
             BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=True, lowercase=True),
             Replace(kept, ""),
         ]

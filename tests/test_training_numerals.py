@@ -1,0 +1,75 @@
+"""Numbers in words: by example, and against a normaliser that goes the other way."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from tokenizers import Tokenizer
+
+pytest.importorskip("transformers", reason="the extra `train` is not installed: Whisper's normaliser")
+
+from training.judge import digits
+from training.numerals import ordinal, spelled_out
+from training.vocabulary import build_tokenizer
+
+
+def words(text: str) -> str:
+    return re.sub(r"\s+", " ", spelled_out(text)).strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("5 of 12 came, 30 left.", "five of twelve came, thirty left."),
+        ("room 404, 110, 999", "room four hundred four , one hundred ten , nine hundred ninety nine"),
+        ("2,400 homes", "two thousand four hundred homes"),
+        ("1,000,000 and 12,075,005", "one million and twelve million seventy five thousand five"),
+        ("15000", "fifteen thousand"),
+        ("In 1987", "In nineteen eighty seven"),
+        ("1900, 1905, 2000, 2005", "nineteen hundred, nineteen oh five , two thousand , two thousand five"),
+        ("from 2011 to 2030", "from twenty eleven to twenty thirty"),
+        ("the 1990s and the 80's", "the nineteen nineties and the eighties"),
+        ("1st 2nd 3rd 5th 12th 20th 21st", "first second third fifth twelfth twentieth twenty first"),
+        ("100th 111th", "one hundredth one hundred eleventh"),
+        ("6.25%", "six point two five percent"),
+        ("0.05 of 5.", "zero point zero five of five ."),
+        ("$5", "five dollars"),
+        ("$25.", "twenty five dollars."),
+        ("Is $1 or $2 enough?", "Is one dollar or two dollars enough?"),
+        ("$1.50, or $3.00", "one dollar and fifty cents, or three dollars"),
+        ("$2.05; $9.99!", "two dollars and five cents; nine dollars and ninety nine cents!"),
+        ("$1.2 billion", "one point two billion dollars"),
+        ("$751,000 (or so)", "seven hundred fifty one thousand dollars (or so)"),
+        ("7:30, 7:05 and 3:00 pm", "seven thirty , seven oh five and three pm"),
+        ("007", "zero zero seven"),
+        ("no numbers, $ or %", "no numbers, $ or %"),
+    ],
+)  # fmt: skip
+def test_numbers_are_read(text: str, wanted: str) -> None:
+    assert words(text) == wanted
+
+
+@pytest.mark.parametrize("form", ["{:,}", "${:,}", "{:,}%"])
+def test_whispers_normaliser_finds_the_numbers_again(form: str) -> None:
+    dice = random.Random(5)
+    numbers = [*range(1, 130), *(dice.randrange(10 ** dice.randint(3, 9)) for _ in range(300))]
+    for text in (f"It was {form.format(n)} then." for n in numbers):
+        read = spelled_out(text)
+        assert not re.search(r"[\d$%]", read)
+        assert digits(read) == digits(text)
+
+
+@pytest.mark.parametrize(("word", "wanted"), [("four", "fourth"), ("nine", "ninth"), ("forty", "fortieth")])
+def test_ordinals(word: str, wanted: str) -> None:
+    assert ordinal(word) == wanted
+
+
+def test_the_tokenizer_that_is_saved_reads_them_too() -> None:
+    saved = Tokenizer.from_str(build_tokenizer().to_str())
+    for text in ("It rose 6.2% in 1987. [laughs]", "[sighs] $25", "22nd"):
+        parts = re.split(r"(\[\w+\])", text)
+        read = "".join(part if part.startswith("[") else spelled_out(part) for part in parts)
+        assert saved.encode(text).ids == saved.encode(read).ids
+        assert not any(token.lstrip("#").isdigit() for token in saved.encode(text).tokens)

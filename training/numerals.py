@@ -1,0 +1,159 @@
+"""How nano reads numbers: rules that spell them out in words, as a part of its tokenizer.
+
+A network of 5 million weights that sees digits has to learn arithmetic beside speech; one that sees words
+does not. Each rule is a pattern (Oniguruma's) and what stands in its place, as tokenizers.normalizers.Replace
+has them, so they travel in tokenizer.json and need no code of ours. Numbers are read from left to right: a
+rule spells a part of what is still in digits, and looks at the words and digits around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tokenizers import Regex
+from tokenizers.normalizers import Replace, Sequence
+
+Rule = tuple[str, str]
+
+ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TEENS = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen",
+    "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+NTH = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth"}
+NTH["twelve"] = "twelfth"
+GROUPS = ("thousand", "million", "billion", "trillion")
+ENDS = " .,;:?!)\"'"  # what may stand behind an amount of money
+LONGEST = 14  # characters of such an amount
+CENTS = "\ue00a"  # where the cents begin; like what is below, it is in no text
+DECIMALS = tuple(chr(0xE000 + d) for d in range(10))  # digits after a point
+
+ALONE, LAST = r"(?<!\d)", r"(?!\d)"
+
+
+def ordinal(word: str) -> str:
+    """five -> fifth, twenty -> twentieth."""
+    return NTH.get(word) or (word[:-1] + "ieth" if word.endswith("y") else word + "th")
+
+
+def behind(*words: str) -> str:
+    """Looks back at any of some words."""
+    return f"(?<={'|'.join(words)})"
+
+
+def money() -> Iterator[Rule]:
+    """$5 million -> 5 million dollars, $2.50 -> 2 dollars and 50 cents."""
+    grouped = "| ".join(GROUPS)
+    amounts = [rf"\$[\d,.]{{{n}}}" for n in range(LONGEST)]
+    amount = behind(*(f"{each}\\d" for each in amounts))
+    for group in GROUPS:
+        yield rf"{amount} {group}\b", f" {group} dollars"
+    yield rf"\$1(?![\d,.]*\d| {grouped})", " 1 dollar"
+    yield rf"{amount}\.00(?!\d| {grouped})", ""
+    yield rf"\$1\.(?=\d\d(?!\d| {grouped}))", f" 1 dollar and {CENTS}"
+    yield rf"{amount}\.(?=\d\d(?!\d| {grouped}))", f" dollars and {CENTS}"
+    for before, unit in ((amount, "dollars"), (behind(rf"{CENTS}\d\d"), "cents")):
+        for end in ENDS:
+            yield rf"{before}\{end}(?!\d|dollars| {grouped}|{'|'.join(GROUPS)})", f" {unit}{end}"
+        for digit in range(10):
+            last = before.replace(r"\d|", "|").replace(r"\d)", ")")
+            yield rf"{last}{digit}\z", f"{digit} {unit}"
+    yield rf"\$(?=\d)|{CENTS}0?", ""
+
+
+def signs() -> Iterator[Rule]:
+    """6% -> 6 percent, 7:05 -> 7 oh 5, 3:00 -> 3."""
+    yield r"(?<=\d) ?%", " percent"
+    yield rf"(?<=\d):00{LAST}", " "
+    yield rf"(?<=\d):0(?=[1-9]{LAST})", " oh "
+    yield rf"(?<=\d):(?=[1-5]\d{LAST})", " "
+
+
+def decimals() -> Iterator[Rule]:
+    """6.25 -> 6 point two five."""
+    known = rf"[\d{DECIMALS[0]}-{DECIMALS[-1]}]"
+    after_point = behind(*(rf"\d\.{known * n}" for n in range(5)))
+    for digit, mark in enumerate(DECIMALS):
+        yield f"{after_point}{digit}", mark
+    yield rf"(?<=\d)\.(?=[{DECIMALS[0]}-{DECIMALS[-1]}])", " point"
+    for word, mark in zip(ONES, DECIMALS, strict=True):
+        yield mark, f" {word} "
+
+
+def groups() -> Iterator[Rule]:
+    """12,400 -> 12 thousand 400."""
+    more = r",\d{3}"
+    for power, group in reversed(list(enumerate(GROUPS))):
+        yield rf"(?<=\d),(?=\d{{3}}{more * power}(?!\d|{more}))", f" {group} "
+
+
+def years() -> Iterator[Rule]:
+    """1987 -> nineteen 87, 2030 -> twenty 30, 1905 -> nineteen oh 5."""
+    for pair, word in enumerate(TEENS):
+        if pair:
+            yield rf"{ALONE}1{pair}(?=\d\d{LAST})", f" {word} "
+    after = behind(*(f"{word} " for word in TEENS[1:]))
+    yield rf"{after}00{LAST}", "hundred"
+    yield rf"{after}0(?=\d{LAST})", "oh "
+    yield rf"{ALONE}20(?=[1-9]\d{LAST})", " twenty "
+
+
+def thousands() -> Iterator[Rule]:
+    """2400 -> two thousand 400, 15000 -> 15 thousand 000."""
+    for digit, word in enumerate(ONES):
+        yield rf"(?<=\d){digit}(?=\d{{3}}{LAST})", f"{digit} thousand "
+        if digit:
+            yield rf"{ALONE}{digit}(?=\d{{3}}{LAST})", f" {word} thousand "
+
+
+def hundreds() -> Iterator[Rule]:
+    """400 -> four hundred; zeros that say nothing go."""
+    greater = behind(*(f"{group} " for group in GROUPS))
+    for group in GROUPS:
+        yield rf"{greater}000 {group} ", ""
+    yield rf"{greater}000{LAST}", ""
+    for digits in (2, 1):
+        yield rf"{greater}0(?=\d{{{digits}}}{LAST})", ""
+    for digit, word in list(enumerate(ONES))[1:]:
+        yield rf"{ALONE}{digit}(?=\d\d{LAST})", f" {word} hundred "
+    yield rf"hundred 00th{LAST}", "hundredth "
+    yield rf"(?<=hundred )00{LAST}", ""
+    yield rf"(?<=hundred )0(?=\d{LAST})", ""
+
+
+def tens() -> Iterator[Rule]:
+    """87 -> eighty 7, 15 -> fifteen, 20th -> twentieth, 90s -> nineties."""
+    for digit, word in enumerate(TEENS):
+        yield rf"{ALONE}1{digit}th\b", f" {ordinal(word)} "
+        yield rf"{ALONE}1{digit}{LAST}", f" {word} "
+    for digit, word in list(enumerate(TENS))[2:]:
+        yield rf"{ALONE}{digit}0th\b", f" {ordinal(word)} "
+        yield rf"{ALONE}{digit}0'?s\b", f" {word[:-1]}ies "
+        yield rf"{ALONE}{digit}0{LAST}", f" {word} "
+        yield rf"{ALONE}{digit}(?=[1-9]{LAST})", f" {word} "
+
+
+def ones() -> Iterator[Rule]:
+    """7 -> seven, 1st -> first; what is left of longer numbers is read digit by digit."""
+    for digit, word in enumerate(ONES):
+        yield rf"{ALONE}{digit}(?:st|nd|rd|th)\b", f" {ordinal(word)} "
+    for digit, word in enumerate(ONES):
+        yield str(digit), f" {word} "
+
+
+def rules() -> list[Rule]:
+    """All of them, in order."""
+    parts = (money, signs, decimals, groups, years, thousands, hundreds, tens, ones)
+    return [rule for part in parts for rule in part()]
+
+
+def spelling() -> list[Replace]:
+    """The rules as a tokenizer takes them."""
+    return [Replace(Regex(pattern), words) for pattern, words in rules()]
+
+
+def spelled_out(text: str) -> str:
+    """A text with its numbers in words: what the teacher is to say."""
+    words: str = Sequence(spelling()).normalize_str(text)
+    return words
