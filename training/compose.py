@@ -22,7 +22,7 @@ HESITATION_TOKENS = (12, 20)
 
 
 def compose(text: str, teacher: Teacher, rng: np.random.Generator) -> list[Piece]:
-    """The pieces of a text in order, numbers as the tokenizer reads them; none where it has nothing to say."""
+    """The pieces of a text in order, numbers read as the tokenizer does; none where nothing is said."""
     pieces: list[Piece] = []
     for i, part in enumerate(TAG.split(spelled_out(text))):
         if i % 2:
