@@ -109,7 +109,10 @@ def test_without_stderr_nothing_is_printed_on_stdout_instead(
 
 def is_writing(folder: Path) -> bool:
     """Whether some of the new file is on the disk already."""
-    return any(part.stat().st_size > 0 for part in folder.glob(".bark-*.part"))
+    try:
+        return any(part.stat().st_size > 0 for part in folder.glob(".bark-*.part"))
+    except FileNotFoundError:  # it got its final name while we looked
+        return False
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
