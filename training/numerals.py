@@ -24,7 +24,8 @@ TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eight
 NTH = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth"}
 NTH["twelve"] = "twelfth"
 GROUPS = ("thousand", "million", "billion", "trillion")
-ENDS = " .,;:?!)\"'"  # what may stand behind an amount of money
+SHORT = {"[kK]": "thousand", "[mM]": "million", "(?:bn|[bB])": "billion"}  # behind an amount of money
+ENDS = " .,;:?!)\"'-"  # what may stand behind an amount of money
 LONGEST = 14  # characters of such an amount
 CENTS = "\ue00a"  # where the cents begin; like what is below, it is in no text
 DECIMALS = tuple(chr(0xE000 + d) for d in range(10))  # digits after a point
@@ -43,12 +44,15 @@ def behind(*words: str) -> str:
 
 
 def money() -> Iterator[Rule]:
-    """$5 million -> 5 million dollars, $2.50 -> 2 dollars and 50 cents."""
+    """$5 million, $5M -> 5 million dollars, $2.50 -> 2 dollars and 50 cents, $.99 -> 99 cents."""
     grouped = "| ".join(GROUPS)
     amounts = [rf"\$[\d,.]{{{n}}}" for n in range(LONGEST)]
     amount = behind(*(f"{each}\\d" for each in amounts))
+    for letter, group in SHORT.items():
+        yield rf"{amount}{letter}\b", f" {group}"
     for group in GROUPS:
         yield rf"{amount} {group}\b", f" {group} dollars"
+    yield rf"\$0?\.(?=\d\d(?!\d| {grouped}))", CENTS
     yield rf"\$1(?![\d,.]*\d| {grouped})", " 1 dollar"
     yield rf"{amount}\.00(?!\d| {grouped})", ""
     yield rf"\$1\.(?=\d\d(?!\d| {grouped}))", f" 1 dollar and {CENTS}"
@@ -100,11 +104,11 @@ def years() -> Iterator[Rule]:
 
 
 def thousands() -> Iterator[Rule]:
-    """2400 -> two thousand 400, 15000 -> 15 thousand 000."""
-    for digit, word in enumerate(ONES):
-        yield rf"(?<=\d){digit}(?=\d{{3}}{LAST})", f"{digit} thousand "
-        if digit:
-            yield rf"{ALONE}{digit}(?=\d{{3}}{LAST})", f" {word} thousand "
+    """2400 -> 2 thousand 400, 15000000 -> 15 million 000 thousand 000."""
+    for power, group in reversed(list(enumerate(GROUPS, 1))):
+        yield rf"(?<=\d)0(?=\d{{{3 * power}}}{LAST})", f"0 {group} "
+        for digit in range(1, 10):
+            yield rf"{digit}(?=\d{{{3 * power}}}{LAST})", f"{digit} {group} "
 
 
 def hundreds() -> Iterator[Rule]:
@@ -112,6 +116,8 @@ def hundreds() -> Iterator[Rule]:
     greater = behind(*(f"{group} " for group in GROUPS))
     for group in GROUPS:
         yield rf"{greater}000 {group} ", ""
+        yield rf"{group} 000th\b", ordinal(group)
+        yield rf"{group} 000'?s\b", f"{group}s"
     yield rf"{greater}000{LAST}", ""
     for digits in (2, 1):
         yield rf"{greater}0(?=\d{{{digits}}}{LAST})", ""
