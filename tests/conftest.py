@@ -49,8 +49,9 @@ def hide_broken_torchaudio() -> None:
 
 
 hide_broken_torchaudio()
-# The same examples in every run; to look for new ones: HYPOTHESIS_PROFILE=default pytest
-hypothesis.settings.register_profile("same", derandomize=True)
+# The same examples in every run; to look for new ones: HYPOTHESIS_PROFILE=default pytest. No deadline: a
+# machine that is busy is no error.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # A shell that starts the suite in the background has Ctrl-C ignored, and all that tests start inherits it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

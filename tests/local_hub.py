@@ -230,6 +230,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else the end of an answer waits 40 ms for an acknowledgement
     server: _Server
 
     def setup(self) -> None:
@@ -427,8 +428,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             stops = (hang_up, kill, faults.stall_at)
             end = min([here + CHUNK_BYTES, len(data), *(s for s in stops if s is not None and s > here)])
-            self.wfile.write(data[here:end])
-            self.hub.count(key, end - here)
+            self.hub.count(key, end - here)  # first: who has the bytes may ask at once how many were sent
+            try:
+                self.wfile.write(data[here:end])
+            except OSError:
+                self.hub.count(key, here - end)
+                raise
             if faults.bytes_per_s:
                 self.hub.closing.wait((end - here) / faults.bytes_per_s)
             here = end

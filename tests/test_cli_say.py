@@ -309,7 +309,8 @@ def test_without_o_it_plays(
     stream = Bark.load(tiny_model).stream("hello bark", seed=3, exact=exact)
     expected = np.clip(stream.speech.audio.samples, -1, 1)
     heard = [block for block in speaker.played if block.any()]  # between them the player may have waited
-    np.testing.assert_array_equal(np.concatenate(heard), expected)
+    # the processor may sum a long row otherwise than the short ones before it
+    np.testing.assert_allclose(np.concatenate(heard), expected, atol=1e-5)
     assert record["seconds"] == pytest.approx(len(expected) / 24_000, abs=0.001)
 
 

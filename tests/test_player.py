@@ -186,8 +186,10 @@ def test_sound_that_comes_late_is_waited_for_in_silence_and_counted(speaker: Fak
             while len(speaker.played) < before + 3:
                 time.sleep(0.01)
         assert player.underruns == 2  # not one for each block of silence
-        player.put(tone(0.1))
-    np.testing.assert_array_equal(speaker.heard, np.tile(tone(0.1).samples, 3))
+        player.put(tone(1))
+    np.testing.assert_array_equal(
+        speaker.heard, np.concatenate([np.tile(tone(0.1).samples, 2), tone(1).samples])
+    )
     assert player.underruns == 2  # the end is none
 
 
