@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -43,10 +44,12 @@ def say(model: Path, *arguments: str) -> list[str]:
 
 
 def shell(script: str, command: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run a line of bash in which "$@" is the command."""
+    """Run a line of bash in which "$@" is the command; its stdout is buffered, as a user's is."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        ["bash", "-c", script, "bash", *command], cwd=folder, capture_output=True, stdin=subprocess.DEVNULL
-    )
+        ["bash", "-c", script, "bash", *command],
+        cwd=folder, env=environment, capture_output=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 # pipes
@@ -90,6 +93,13 @@ def test_standard_output_that_takes_nothing(
     *_, last, status = done.stderr.decode().splitlines()
     assert (status, last.startswith(f"bark: {line}")) == (str(code), True), last
     assert (tmp_path / "out.wav").exists() == (code == 0)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tags", "--json"], ["voices", "ls"]])
+def test_a_list_that_nothing_takes_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    done = shell('"$@" >/dev/full', [sys.executable, "-m", "bark_cli", *arguments], tmp_path)
+    assert done.stderr == b"bark: cannot write to standard output: No space left on device\n"
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(("text", "code"), [("hello bark", 0), ("", 2)])

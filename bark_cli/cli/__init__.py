@@ -75,14 +75,21 @@ def _report(error: BaseException) -> int:
         traceback.print_exception(error)
     from bark_cli.cli.output import abandon_stdout, one_line
 
-    if isinstance(error, BrokenPipeError):
+    try:
+        _flush()
+        is_stdout_lost = False
+    except (OSError, ValueError):
         abandon_stdout()
+        is_stdout_lost = True
+    if isinstance(error, BrokenPipeError):
         return 1
 
     if isinstance(error, BarkError):
         code, message = error.exit_code, str(error)
     elif _is_out_of_memory(error):
         code, message = 1, "out of memory; use --device cpu or a smaller model" + _DEBUG_HINT
+    elif isinstance(error, OSError) and is_stdout_lost:
+        code, message = 1, f"cannot write to standard output: {error.strerror}"
     elif isinstance(error, OSError):
         code, message = 1, f"{error}{_DEBUG_HINT}"
     else:

@@ -26,6 +26,9 @@ def one_line(message: str) -> str:
 
 
 def abandon_stdout() -> None:
-    """Nobody reads us any more: keep the interpreter from complaining about it when it flushes at the end."""
+    """Nobody takes what we write any more: let what is still buffered go to nowhere.
+
+    Else the interpreter would try once more at its end, complain, and leave with code 120.
+    """
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
