@@ -209,8 +209,9 @@ def test_a_slot_is_filled_again_while_the_others_run(tiny_config: BarkConfig) ->
     backend = Counting(tiny_config)
     lengths = [36, 3, 3, 3, 3]
     outcomes = run(backend, tiny_config, [utterance(n) for n in lengths], batch_size=2)
-    assert [outcome.index for outcome in outcomes] == [1, 2, 3, 4, 0]
-    assert [len(spoken(outcome).tokens.semantic) for outcome in outcomes] == [3, 3, 3, 3, 36]
+    assert outcomes[0].index == 1  # who is the last depends on whose sound is decoded sooner, by a thread
+    said = {outcome.index: len(spoken(outcome).tokens.semantic) for outcome in outcomes}
+    assert said == dict(enumerate(lengths))
     assert max(many for _, many in backend.calls) == 2
     one_by_one = Counting(tiny_config)
     run(one_by_one, tiny_config, [utterance(n) for n in lengths])
