@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from bark_cli import coarse as speaking
 from bark_cli import fine as filling
@@ -60,15 +61,15 @@ class Opened:
     codes: list[int]
     follows: list[int]
 
-    def is_learnt_from(self, factors: Ids, flat: Ids, targets: Ids) -> bool:
+    def is_learnt_from(self, factors: Ids, codes: Ids, asked: npt.NDArray[np.bool_]) -> bool:
         """Whether a training window shows the same and asks for what follows, for no more."""
-        end = len(self.codes) + len(self.follows)
-        wanted = [code % SIZE for code in self.follows]
+        begin, end = len(self.codes) // 2, (len(self.codes) + len(self.follows)) // 2
+        flat = coarse.flat(torch.from_numpy(codes)[None], SIZE)[0]
         return (
             factors.tolist() == self.factors
-            and flat[:end].tolist() == self.codes + self.follows
-            and targets[len(self.codes) : end].tolist() == wanted
-            and bool((targets[end:] == -1).all())
+            and flat[: 2 * end].tolist() == self.codes + self.follows
+            and bool(asked[begin:end].all())
+            and not asked[end:].any()
         )
 
 
@@ -121,12 +122,14 @@ def test_fine_learns_from_the_canvas_that_inference_fills(before: int, codebook:
     ]
     met = []
     for _ in range(DRAWS):
-        canvas, targets = windows._window(new, codebook)
+        canvas, asked = windows._window(new, codebook)
+        right = canvas[asked, codebook]
+        canvas[asked, codebook] = SIZE
         ahead = [i for i, rows in enumerate(wanted) if rows == canvas[:, : codebook + 1].tolist()]
         met += ahead
         known = history.shape[1] if ahead == [1] else 0
         if ahead:
-            assert targets[known : known + 7].tolist() == new.codes[codebook].tolist()
-            assert (targets[known + 7 :] == -1).all()
+            assert right.tolist() == new.codes[codebook].tolist()
+            assert asked[known : known + 7].all()
     assert set(met) == {0, 1}
     assert len(met) > 0.8 * DRAWS  # in the others a part of the codebook is shown, as where windows overlap

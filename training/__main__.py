@@ -15,7 +15,7 @@ from training.settings import settings
 
 STEPS = (
     "teacher", "texts", "prepare", "alignment", "codec", "codes",
-    "decoder", "semantic", "coarse", "fine", "export", "evaluate",
+    "expected", "decoder", "semantic", "coarse", "fine", "export", "evaluate",
 )  # fmt: skip
 
 

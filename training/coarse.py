@@ -9,17 +9,19 @@ so from the start.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from bark_cli.model import GPT
 from bark_cli.tokens import CoarseConfig, GPTConfig
-from training.codec import begun_anywhere, load_codec
+from training.codec import begun_anywhere, load_codec, same_codes
 from training.codes import Utterance, by_voice, load_utterances
-from training.factored import Factored, spread, token_rows
+from training.factored import Factored, gathered, spread, token_rows
+from training.neighbours import Neighbours, divergence, sample_of
 from training.run import Losses, Run
 from training.starts import (
     AMPLITUDE,
@@ -35,6 +37,7 @@ from training.vocabulary import CLASSES, PITCHES, layout
 
 SIZES = (len(CLASSES) + 2, PITCHES + 1, 2)  # unit, pitch, last; two more classes: padding and "begin"
 PADDING, BEGIN = len(CLASSES), len(CLASSES) + 1
+MARKS = torch.tensor([[PADDING, PITCHES, 0], [BEGIN, PITCHES, 0]])
 
 Ids = npt.NDArray[np.int64]
 
@@ -57,6 +60,8 @@ def coarse_config(shape: dict[str, int]) -> CoarseConfig:
 
 class FactoredCoarse(Factored):
     """The coarse GPT with a factored semantic table and heads for the two codebooks only."""
+
+    part = "coarse"
 
     def __init__(self, shape: dict[str, int]) -> None:
         super().__init__()
@@ -104,11 +109,25 @@ class FactoredCoarse(Factored):
     @torch.no_grad()
     def exported(self) -> dict[str, Tensor]:
         """Tensors of bark_cli.model.GPT; semantic rows of the head are never legal and stay zero."""
-        rows, marks = token_rows(), torch.tensor([[PADDING, PITCHES, 0], [BEGIN, PITCHES, 0]])
-        tokens = spread(self.factors, rows)
-        table = torch.cat([tokens, self.codes.weight, spread(self.factors, marks)])
+        tokens = spread(self.factors, token_rows())
+        table = torch.cat([tokens, self.codes.weight, spread(self.factors, MARKS)])
         heads = torch.cat([torch.zeros_like(tokens), *(head.weight for head in self.heads)])
         return {**self.body(), "wte.weight": table, "lm_head.weight": heads}
+
+    @torch.no_grad()
+    def begin_with(self, plain: Mapping[str, Tensor]) -> None:
+        """Take over a finished network, tables and heads as far as the codes are the same ones."""
+        first, size = layout().size, self.config.codebook_size
+        table, head = plain["wte.weight"].float(), plain["lm_head.weight"].float()
+        tokens = torch.cat([table[:first], table[first + 2 * size :]])
+        rows = torch.cat([token_rows()[:, : len(SIZES)], MARKS])
+        for mine, found in zip(self.factors, gathered(tokens, rows, SIZES), strict=True):
+            mine.weight.copy_(found)
+        for codebook, mine in enumerate(self.heads):
+            begin, same = codebook * size, same_codes(codebook)
+            self.codes.weight[begin : begin + size][same] = table[first + begin :][:size][same]
+            mine.weight[same] = head[first + begin :][:size][same]
+        self.load_state_dict({name: plain[name] for name in self.body()}, strict=False)
 
 
 class Windows:
@@ -122,16 +141,16 @@ class Windows:
         self.weights = lengths / lengths.sum()
 
     def batch(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Factors (B, S + 1, 3), flat codes (B, C) and targets (B, C), -1 where there is nothing to learn."""
+        """Factors (B, S + 1, 3), codes (B, F, codebooks), K for padding, and where they are asked (B, F)."""
         chosen = self.random.choice(len(self.utterances), size, p=self.weights)
         rows = [self._window(self.utterances[i]) for i in chosen]
-        factors, codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
-        return factors, codes, targets
+        factors, codes, asked = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
+        return factors, codes, asked
 
-    def _window(self, utterance: Utterance) -> tuple[Ids, Ids, Ids]:
-        config, size = self.config, self.config.codebook_size
+    def _window(self, utterance: Utterance) -> tuple[Ids, Ids, npt.NDArray[np.bool_]]:
+        config = self.config
         reach, width = config.max_history_tokens // 2, config.sliding_window_tokens // 2
-        factors, codes = utterance.factors[:, :3], begun_anywhere(utterance.codes[:2], self.random)
+        factors, codes = utterance.factors[:, :3], begun_anywhere(utterance.codes, self.random)
         before = 0
         if self.random.random() < 0.55:
             voice = self.by_voice[utterance.voice]
@@ -139,7 +158,7 @@ class Windows:
             before = min(reach, len(past.factors) // 2 * 2)
             factors = np.concatenate([past.factors[-before:, :3], factors])
             # Suno leaves off the last frame
-            codes = np.concatenate([past.codes[:2, -before:-1], codes], axis=1)
+            codes = np.concatenate([past.codes[:, -before:-1], codes], axis=1)
         frames = len(utterance.factors)
         step = int(self.random.integers(0, (frames - 1) // width + 1)) * width
         now = before + step
@@ -151,20 +170,24 @@ class Windows:
         rows[-1, 0] = BEGIN
         start = max(0, made - reach)
         seen = codes[:, start : made + width]
-        flat = np.zeros(config.max_history_tokens + config.sliding_window_tokens, np.int64)
-        flat[: seen.size] = (seen + np.array([[0], [size]])).T.ravel()
-        targets = np.full(flat.shape, -1, np.int64)
-        targets[: seen.size] = seen.T.ravel()
-        if before:
-            targets[: 2 * max(0, before - 1 - start)] = -1
-        return rows, flat, targets
+        canvas = np.full((reach + width, len(codes)), config.codebook_size, np.int64)
+        canvas[: seen.shape[1]] = seen.T
+        at = np.arange(len(canvas))
+        return rows, canvas, (at >= max(0, before - 1 - start)) & (at < seen.shape[1])
 
 
-def losses(logits: tuple[Tensor, Tensor], targets: Tensor) -> list[Tensor]:
-    """Cross entropy of each codebook."""
+def flat(codes: Tensor, size: int) -> Tensor:
+    """Codes (B, F, codebooks) -> the first two in turn as coarse tokens (B, 2 F); padding is any."""
+    firsts = codes[..., :2]
+    firsts = torch.where(firsts < size, firsts, 0)
+    return (firsts + torch.tensor([0, size], device=codes.device)).flatten(1)
+
+
+def losses(logits: tuple[Tensor, Tensor], shares: tuple[Tensor, Tensor], asked: Tensor) -> list[Tensor]:
+    """How far the codebooks' logits (B, F, K) are from the shares (B, F, K + 1) where asked (B, F)."""
     return [
-        F.cross_entropy(guess.float().flatten(0, 1), targets[:, i::2].flatten(), ignore_index=-1)
-        for i, guess in enumerate(logits)
+        divergence(guess.float()[asked], right[asked][:, :-1])
+        for guess, right in zip(logits, shares, strict=True)
     ]
 
 
@@ -172,22 +195,27 @@ def main() -> None:
     """Train, resuming; writes runs/coarse/last.pt and loss.png. `listening` is what the tokens are worth."""
     run = Run("coarse")
     model = FactoredCoarse(run.options["shape"])
-    model.know(load_codec().meanings())
+    codec = load_codec()
+    model.know(codec.meanings())
     run.take_up(model)
     utterances = load_utterances(run.options["data"])
     windows = Windows(utterances, model.config, run.seed)
+    neighbours = Neighbours(codec.books, sample_of(utterances), run.device)
     print(f"{sum(len(u.factors) for u in utterances) / 180_000:.1f} h of codes", flush=True)
 
     def losses_of(step: int) -> Losses:
-        factors, codes, targets = run.move(*windows.batch(run.options["batch"]))
+        factors, codes, asked = run.move(*windows.batch(run.options["batch"]))
+        strays = torch.rand(len(codes), device=codes.device) < run.options["strays"]
+        first = neighbours.shares(codes, 0, neighbours.sound(codes))
+        codes, second = neighbours.asked(codes, 1, strays)
         with run.autocast():
-            logits = model(factors, codes)
-        parts = losses(logits, targets)
+            logits = model(factors, flat(codes, model.config.codebook_size))
+        parts = losses(logits, (first, second), asked)
         values = {"first": parts[0].item(), "second": parts[1].item()}
         if run.is_report(step):  # the same codes after another sentence's tokens
             with torch.no_grad(), run.autocast():
-                deaf = losses(model(factors.roll(1, 0), codes), targets)
-            values["listening"] = deaf[0].item() - values["first"]
+                deaf = model(factors.roll(1, 0), flat(codes, model.config.codebook_size))
+            values["listening"] = losses(deaf, (first, second), asked)[0].item() - values["first"]
         return torch.stack(parts).sum(), values
 
     with plain_attention(run.device):

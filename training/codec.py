@@ -12,30 +12,32 @@ What each entry means to EnCodec's decoder is learnt (training.decoder).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.codec import CODEBOOK_NAME, import_seanet
 from training.excitation import LEVELS, PULSED, TICKS, landmarks, signs, snippets, turned
 from training.run import learnt, save_whole
-from training.settings import settings
+from training.settings import HERE, settings
 from training.shards import shard_files
 from training.vocoder import WIDTH
 
 Codes = npt.NDArray[np.int16]  # (codebooks, F)
 
+SAMPLE = 150_000  # frames that books are learnt from
 END, MIDDLE, DICE = 1, 2, -1  # the codebooks of the excitation
 Envelopes = npt.NDArray[np.floating]  # log magnitudes (F, WIDTH)
 
 
-def k_means(points: Tensor, k: int, rounds: int = 10) -> Tensor:
+def k_means(points: Tensor, k: int, rounds: int = 15) -> Tensor:
     """Centres (k, D) of points (N, D); one that nothing is near to begins anew."""
     centres = points[torch.randperm(len(points))[:k]].clone()
     for _ in range(rounds):
@@ -55,6 +57,7 @@ def nearest(points: Tensor, centres: Tensor) -> Tensor:
 class TrainableCodec(nn.Module):
     """What codes are measured with (buffers), and what they mean: tables (codebooks, K, D), a decoder."""
 
+    part = "codec"
     mean: Tensor
     basis: Tensor
     books: Tensor
@@ -84,24 +87,42 @@ class TrainableCodec(nn.Module):
         The spectrum takes the first dimensions of the decoder's input, the ticks the last; the pulses around
         a frame's end and those around its middle half of the others each, drawn as short waveforms.
         """
-        some = torch.randperm(len(points))[:40_000]
+        some = torch.randperm(len(points))[:SAMPLE]
         points, excitation = points[some], excitation[:, some]
         self.mean.copy_(points.mean(0))
         points = points - self.mean
-        self.basis.copy_(torch.linalg.svd(points, full_matrices=False)[2][: self.basis.shape[1]].T)
-        rest = points @ self.basis
-        for layer, (book, begin, free) in enumerate(self._layers(excitation)):
-            self.books[layer, begin:] = k_means(rest[free], len(book))
-            rest[free] -= book[nearest(rest[free], book)]
+        self.basis.copy_(torch.linalg.svd(points[:40_000], full_matrices=False)[2][: self.basis.shape[1]].T)
+        self._learn(points @ self.basis, excitation, 0)
+        self._even_out()
+
+    @torch.no_grad()
+    def measure_as(self, arrays: Mapping[str, Tensor]) -> None:
+        """Measure codes with a finished encoder's mean, basis and books; begin the tables with them."""
+        for name in ("mean", "basis", "books"):
+            getattr(self, name).copy_(arrays[name])
         self._begin_tables()
         self._even_out()
+
+    @torch.no_grad()
+    def refill(self, codes: Tensor, coordinates: Tensor) -> None:
+        """Learn all but the first two books anew: codes of the first three (3, N), coordinates (N, D)."""
+        rest = coordinates - sum(book[row] for book, row in zip(self.books, codes[:2], strict=False))
+        self._learn(rest, codes[[END, MIDDLE]], 2)
+
+    def _learn(self, rest: Tensor, pulses: Tensor, begin: int) -> None:
+        """Fill the books from `begin` on with what the ones before leave (N, D), and the tables with them."""
+        for layer, (book, first, free) in enumerate(self._layers(pulses)):
+            if layer >= begin:
+                self.books[layer, first:] = k_means(rest[free], len(book))
+                rest[free] -= book[nearest(rest[free], book)]
+        self._begin_tables()
 
     def _layers(self, excitation: Tensor) -> Iterator[tuple[Tensor, int, Tensor]]:
         """Of each codebook: the entries that hold envelopes, where they begin, and whose frames they are."""
         pulses = {END: excitation[0], MIDDLE: excitation[1]}
         for layer, book in enumerate(self.books):
             begin = PULSED if layer in pulses else 0
-            free = pulses[layer] == PULSED if layer in pulses else excitation[0] >= 0
+            free = pulses[layer] >= PULSED if layer in pulses else excitation[0] >= 0
             yield book[begin:], begin, free
 
     def _begin_tables(self) -> None:
@@ -133,15 +154,46 @@ class TrainableCodec(nn.Module):
             hook.remove()
 
     @torch.no_grad()
+    def begin_with(self, plain: Mapping[str, Tensor]) -> None:
+        """Take over a finished decoder and what codes mean to it, as far as they are the same ones."""
+        for codebook, table in enumerate(self.tables):
+            same = same_codes(codebook)
+            table[same] = plain[CODEBOOK_NAME.format(codebook)][same]
+        self.tables[DICE] = plain[CODEBOOK_NAME.format(len(self.tables) - 1)]
+        state = {}
+        for name in self.decoder.state_dict():
+            if name.endswith("weight_g"):  # a norm per row, as old weight norm has it
+                weight = plain["decoder." + name.removesuffix("_g")].float()
+                state[name] = weight.flatten(1).norm(dim=1).view(-1, *[1] * (weight.ndim - 1))
+                state[name.removesuffix("_g") + "_v"] = weight
+            elif name.endswith("bias"):
+                state[name] = plain["decoder." + name]
+        self.decoder.load_state_dict(state)
+
+    @torch.no_grad()
+    def coordinates(self, envelopes: Envelopes) -> Tensor:
+        """Log envelopes (F, WIDTH) -> where they lie among the books' entries (F, D)."""
+        return (torch.from_numpy(envelopes.astype(np.float32)) - self.mean) @ self.basis
+
+    @torch.no_grad()
     def codes(self, envelopes: Envelopes, excitation: Codes) -> Codes:
         """Log envelopes (F, WIDTH) and an excitation (3, F) -> codes (codebooks, F)."""
-        codes = np.empty((len(self.tables), len(envelopes)), np.int16)
+        codes = np.zeros((len(self.tables), len(envelopes)), np.int16)
         codes[[END, MIDDLE, DICE]] = excitation
-        rest = (torch.from_numpy(envelopes.astype(np.float32)) - self.mean) @ self.basis
-        for layer, (book, begin, free) in enumerate(self._layers(torch.from_numpy(excitation))):
-            near = nearest(rest[free], book)
-            codes[layer, free.numpy()] = begin + near.numpy()
-            rest[free] -= book[near]
+        return self.refined(codes, self.coordinates(envelopes), begin=0)
+
+    @torch.no_grad()
+    def refined(self, codes: Codes, coordinates: Tensor, begin: int = 2) -> Codes:
+        """Codes (codebooks, F), of which those of envelopes from codebook `begin` on are made anew.
+
+        They bring what the codebooks before stand for as near to the coordinates (F, D) as they can.
+        """
+        codes, rest = codes.copy(), coordinates.clone()
+        pulses = torch.from_numpy(codes[[END, MIDDLE]].astype(np.int64))
+        for layer, (book, first, free) in enumerate(self._layers(pulses)):
+            if layer >= begin:
+                codes[layer, free.numpy()] = first + nearest(rest[free], book).numpy()
+            rest -= self.books[layer][codes[layer]]
         return codes
 
     def meanings(self) -> Tensor:
@@ -169,6 +221,16 @@ class TrainableCodec(nn.Module):
         return {**{f"decoder.{name}": t for name, t in self.decoder.state_dict().items()}, **tables}
 
 
+def same_codes(codebook: int) -> slice:
+    """Which codes of a codebook but the last mean the same in a finished model: pulses always do.
+
+    Those of envelopes do if they are measured as that model's were: the option `start` of [codec].
+    """
+    if "start" in settings("codec"):
+        return slice(None)
+    return slice(PULSED if codebook in (END, MIDDLE) else 0)
+
+
 def begun_anywhere(codes: Codes, random: np.random.Generator) -> npt.NDArray[np.int64]:
     """Codes (codebooks, F), at least two, with the phases of all pulses later by the same part of a turn."""
     changed, by = codes.astype(np.int64), int(random.integers(LEVELS))
@@ -177,17 +239,23 @@ def begun_anywhere(codes: Codes, random: np.random.Generator) -> npt.NDArray[np.
     return changed
 
 
+def refilled_file() -> Path:
+    """Where training.expected leaves the codec."""
+    file: Path = settings("expected")["runs"] / "expected" / "codec.pt"
+    return file
+
+
 def load_codec() -> TrainableCodec:
-    """The codec, as training.decoder left it if that has run.
+    """The codec, as training.decoder left it, or if that has not run training.expected, or training.codec.
 
     Raises:
         FileNotFoundError: training.codec has not run.
     """
     options = settings("codec")
     codec = TrainableCodec(options["shape"])
-    learnt_later = settings("decoder")["runs"] / "decoder" / "last.pt"
-    file = learnt_later if learnt_later.exists() else options["runs"] / "codec" / "last.pt"
-    codec.load_state_dict(learnt(file))
+    files = (settings("decoder")["runs"] / "decoder" / "last.pt", refilled_file())
+    first = options["runs"] / "codec" / "last.pt"
+    codec.load_state_dict(learnt(next((file for file in files if file.exists()), first)))
     return codec.eval()
 
 
@@ -200,7 +268,7 @@ def measured(folder: Path, shards: int) -> tuple[Tensor, Tensor]:
 
 
 def main() -> None:
-    """Fill the codebooks; what is there already stays."""
+    """Fill the codebooks, or take those that `start` names; what is there already stays."""
     options = settings("codec")
     torch.set_num_threads(options["threads"])
     file: Path = options["runs"] / "codec" / "last.pt"
@@ -208,7 +276,10 @@ def main() -> None:
         return
     torch.manual_seed(options["seed"])
     codec = TrainableCodec(options["shape"])
-    codec.fill(*measured(options["data"], options["shards"]))
+    if "start" in options:
+        codec.measure_as(load_file(HERE.parent / options["start"]))
+    else:
+        codec.fill(*measured(options["data"], options["shards"]))
     file.parent.mkdir(parents=True, exist_ok=True)
     save_whole({"model": codec.state_dict()}, file)
 

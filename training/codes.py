@@ -20,7 +20,7 @@ from training.shards import parts, shard_files, write_arrays
 
 @dataclass(frozen=True, eq=False)
 class Utterance:
-    """One sentence in one voice: factors (T, 4) of its semantic tokens and codes (8, T)."""
+    """One sentence in one voice: factors (T, 4) of its semantic tokens, and codes (8, T) to expect of it."""
 
     voice: int
     text: npt.NDArray[np.int16]
@@ -30,7 +30,7 @@ class Utterance:
 
 def load_utterances(folder: Path) -> list[Utterance]:
     """Every encoded utterance of a folder."""
-    return [u for file in shard_files(folder, "codes", "codes") for u in _read(file)]
+    return [u for file in shard_files(folder, "expected", "expected") for u in _read(file)]
 
 
 def by_voice(utterances: list[Utterance]) -> dict[int, list[Utterance]]:
@@ -39,7 +39,7 @@ def by_voice(utterances: list[Utterance]) -> dict[int, list[Utterance]]:
 
 
 def _read(file: Path) -> Iterator[Utterance]:
-    folder, number = file.parent, file.name.removeprefix("codes-")
+    folder, number = file.parent, file.name.removeprefix("expected-")
     audio, aligned = np.load(folder / f"audio-{number}"), np.load(folder / f"aligned-audio-{number}")
     codes = parts(np.load(file)["codes"], audio["lengths"], axis=1)
     texts = parts(aligned["ids"], aligned["id_lengths"])

@@ -1,6 +1,6 @@
 """Train what nano's codes sound like: codes (8, F) -> the teacher's samples (480 F,).
 
-The codes are fixed (training.codes), so coarse and fine may learn them at the same time. The first steps
+The codes are fixed (training.expected), so coarse and fine may learn them at the same time. The first steps
 only teach the pulses and ticks that the excitation's codes speak of: told at once to match spectra, the
 decoder finds a waveform that repeats with the frames, and never gets away from it. After that the tables of
 the codes and the decoder learn together: the waveform, spectra at four window lengths, and from a certain
@@ -35,8 +35,8 @@ class CodeCrops:
         self.frames, self.batch = int(seconds * 24_000) // FRAME, batch
         self.random = np.random.default_rng(seed)
         self.shards = []
-        for file in shard_files(folder, "codes", "codes"):
-            audio = np.load(file.with_name(file.name.replace("codes-", "audio-")))["audio"]
+        for file in shard_files(folder, "expected", "expected"):
+            audio = np.load(file.with_name(file.name.replace("expected-", "audio-")))["audio"]
             self.shards.append((np.load(file)["codes"], audio))
 
     def __call__(self) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,8 @@ from bark_cli.voices import save_voice
 from training.coarse import FactoredCoarse
 from training.codec import load_codec
 from training.codes import Utterance, load_utterances
-from training.fine import fine_config, started
+from training.expected import load_encoder, save_encoder
+from training.fine import TrainableFine, fine_config
 from training.run import learnt
 from training.semantic import FactoredSemantic
 from training.settings import HERE, settings
@@ -77,7 +78,7 @@ def trained_coarse() -> dict[str, Tensor]:
 
 def trained_fine() -> dict[str, Tensor]:
     """What training.fine left, but for the heads, which are the tables."""
-    network = started(fine_config(settings("fine")["shape"]))
+    network = TrainableFine(fine_config(settings("fine")["shape"]))
     network.load_state_dict(learnt(last_save("fine")))
     return {name: t for name, t in network.state_dict().items() if not name.startswith("lm_heads.")}
 
@@ -176,6 +177,8 @@ def main() -> None:
     write_model(out, given.storage, given.rest)
     if given.rest is None or last_save("coarse").exists():
         write_voices(HERE.parent / options["voices"] if shipped else out / "voices")
+    if shipped:
+        save_encoder(load_encoder(), HERE.parent / options["encoder"])
     size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
 

@@ -5,16 +5,18 @@ python -m training.fine             # resumes from training/runs/fine
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from bark_cli.model import FineGPT
 from bark_cli.tokens import FineConfig, GPTConfig
-from training.codec import begun_anywhere, load_codec
+from training.codec import begun_anywhere, load_codec, same_codes
 from training.codes import Utterance, by_voice, load_utterances
+from training.neighbours import Neighbours, divergence, sample_of
 from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 
@@ -35,28 +37,40 @@ def fine_config(shape: dict[str, int]) -> FineConfig:
     )  # fmt: skip
 
 
-@torch.no_grad()
-def started(config: FineConfig) -> FineGPT:
-    """A FineGPT whose first heads look at the frames around their own."""
-    model = FineGPT(config.gpt)
-    soft_start(model, len(model.h))
-    for table in model.wtes:
-        nn.init.normal_(table.weight, std=0.05)
-        table.weight[:, :WIDTH] = 0
-    # dice, never trained: their head is the table, so at any temperature one is as likely as another
-    model.wtes[-1].weight.zero_()
-    at = torch.arange(config.window_frames)
-    model.wpe.weight[:, :CYCLE], model.wpe.weight[:, CYCLE:WIDTH] = cyclic_code(at), slow_code(at)
-    aim_heads(model.h[0].attn, (0, 1, -1, 2), gain=1.5)
-    return model
+class TrainableFine(FineGPT):
+    """A FineGPT whose first heads look at the frames around their own, or that begins with a finished one."""
 
+    part = "fine"
 
-@torch.no_grad()
-def know(model: FineGPT, meanings: Tensor) -> None:
-    """Let the tables begin with what the codes mean (codebooks, K, D); their sum is the sound so far."""
-    _, size, width = meanings.shape
-    for table, meaning in zip(model.wtes, meanings, strict=True):
-        table.weight[:size, WIDTH : WIDTH + width] = 0.1 * meaning
+    @torch.no_grad()
+    def __init__(self, config: FineConfig) -> None:
+        super().__init__(config.gpt)
+        soft_start(self, len(self.h))
+        for table in self.wtes:
+            nn.init.normal_(table.weight, std=0.05)
+            table.weight[:, :WIDTH] = 0
+        # dice, never trained: their head is the table, so at any temperature one is as likely as another
+        self.wtes[-1].weight.zero_()
+        at = torch.arange(config.window_frames)
+        self.wpe.weight[:, :CYCLE], self.wpe.weight[:, CYCLE:WIDTH] = cyclic_code(at), slow_code(at)
+        aim_heads(self.h[0].attn, (0, 1, -1, 2), gain=1.5)
+
+    @torch.no_grad()
+    def know(self, meanings: Tensor) -> None:
+        """Let the tables begin with what the codes mean (codebooks, K, D); their sum is the sound so far."""
+        _, size, width = meanings.shape
+        for table, meaning in zip(self.wtes, meanings, strict=True):
+            table.weight[:size, WIDTH : WIDTH + width] = 0.1 * meaning
+
+    @torch.no_grad()
+    def begin_with(self, plain: Mapping[str, Tensor]) -> None:
+        """Take over a finished network, its tables as far as the codes are the same ones."""
+        tables = ("wtes.", "lm_heads.")
+        self.load_state_dict({k: t for k, t in plain.items() if not k.startswith(tables)}, strict=False)
+        for codebook, table in enumerate(self.wtes[:-1]):
+            found, same = plain[f"wtes.{codebook}.weight"], same_codes(codebook)
+            table.weight[:-1][same] = found[:-1][same]
+            table.weight[-1] = found[-1]  # the placeholder
 
 
 class Windows:
@@ -73,17 +87,19 @@ class Windows:
         Never the last, which is dice.
         """
         predicted = np.arange(2, self.config.n_codebooks - 1)
-        shares = predicted[::-1] - 1.0  # 5 : 4 : 3 : 2 : 1 for Bark's eight
+        shares = np.sqrt(
+            predicted[::-1] - 1.0
+        )  # of Bark's eight the third comes twice as often as the seventh
         return int(self.random.choice(predicted, p=shares / shares.sum()))
 
     def batch(self, size: int, codebook: int) -> tuple[Tensor, Tensor]:
-        """Input codes (B, window, codebooks) and targets (B, window), -1 where there is padding."""
+        """Codes (B, window, codebooks), K for padding, and where a codebook is asked for (B, window)."""
         chosen = self.random.integers(len(self.utterances), size=size)
         rows = [self._window(self.utterances[i], codebook) for i in chosen]
-        codes, targets = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
-        return codes, targets
+        codes, asked = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
+        return codes, asked
 
-    def _window(self, utterance: Utterance, codebook: int) -> tuple[Ids, Ids]:
+    def _window(self, utterance: Utterance, codebook: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
         window, history = self.config.window_frames, self.config.max_history_frames
         codes, known = begun_anywhere(utterance.codes, self.random), 0
         if self.random.random() < 0.6:
@@ -96,41 +112,42 @@ class Windows:
         codes = codes[:, :window]
         canvas = np.full((window, self.config.n_codebooks), self.config.codebook_size, np.int64)
         canvas[: codes.shape[1]] = codes.T
-        targets = np.full(window, -1, np.int64)
-        targets[: codes.shape[1]] = codes[codebook]
-        if self.random.random() < 0.9:
-            canvas[known:, codebook] = self.config.codebook_size
-        else:  # where windows overlap, inference sees an earlier prediction and replaces it
-            hidden = self.random.integers(known, codes.shape[1] + 1)
-            canvas[hidden:, codebook] = self.config.codebook_size
-        return canvas, targets
+        if self.random.random() > 0.9:  # where windows overlap, inference sees an earlier prediction
+            known = int(self.random.integers(known, codes.shape[1] + 1))
+        at = np.arange(window)
+        return canvas, (at >= known) & (at < codes.shape[1])
 
 
-def loss_of(logits: Tensor, codes: Tensor, targets: Tensor, placeholder: int) -> tuple[Tensor, Tensor]:
-    """Cross entropy where the codebook (B, F) was the placeholder, and of repeating it where it was known."""
-    asked = (targets >= 0) & (codes == placeholder)
-    known = (targets >= 0) & ~asked
-    loss = F.cross_entropy(logits[asked], targets[asked])
-    copied = F.cross_entropy(logits[known], targets[known]) if known.any() else loss.new_zeros(())
+def loss_of(logits: Tensor, shares: Tensor, asked: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
+    """How far logits are from the shares (B, F, K + 1): where asked (B, F), and where codes were known."""
+    known = ~(asked | padding)
+    loss = divergence(logits[asked], shares[asked])
+    copied = divergence(logits[known], shares[known]) if known.any() else loss.new_zeros(())
     return loss, copied
 
 
 def main() -> None:
     """Train, resuming; writes runs/fine/last.pt and loss.png."""
     run = Run("fine")
-    config = fine_config(run.options["shape"])
-    model = started(config)
-    know(model, load_codec().meanings())
+    config, codec = fine_config(run.options["shape"]), load_codec()
+    model = TrainableFine(config)
+    model.know(codec.meanings())
     run.take_up(model)
-    windows = Windows(load_utterances(run.options["data"]), config, run.seed)
+    utterances = load_utterances(run.options["data"])
+    windows = Windows(utterances, config, run.seed)
+    neighbours = Neighbours(codec.books, sample_of(utterances), run.device)
 
     def losses_of(step: int) -> Losses:
         codebook = windows.codebook()
-        codes, targets = run.move(*windows.batch(run.options["batch"], codebook))
+        codes, asked = run.move(*windows.batch(run.options["batch"], codebook))
+        strays = torch.rand(len(codes), device=codes.device) < run.options["strays"]
+        codes, shares = neighbours.asked(codes, codebook, strays)
+        padding = codes[..., 0] == config.codebook_size
+        codes[..., codebook][asked] = config.codebook_size
         with run.autocast():
             logits = model(codebook, codes)
-        loss, copied = loss_of(logits.float(), codes[..., codebook], targets, config.codebook_size)
-        return loss + 0.05 * copied, {"loss": loss.item()}
+        loss, copied = loss_of(logits.float(), shares, asked, padding)
+        return loss + 0.05 * copied, {"loss": loss.item(), f"codebook {codebook}": loss.item()}
 
     with plain_attention(run.device):
         run.train(losses_of)

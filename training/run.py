@@ -36,6 +36,8 @@ class Stateful(Protocol):
 class FromModel(Protocol):
     """A network that can begin with its part of a finished model."""
 
+    part: str
+
     def begin_with(self, plain: Mapping[str, Tensor]) -> None:
         """Take over the part's tensors, under bark_cli.model's names."""
         ...
@@ -60,7 +62,7 @@ def learnt(file: Path) -> dict[str, Tensor]:
     return weights
 
 
-def begin_with(network: nn.Module, start: Path, part: str) -> None:
+def begin_with(network: nn.Module, start: Path) -> None:
     """Let a network begin with the weights of another run's last.pt, or with a part of a finished model.
 
     Raises:
@@ -70,9 +72,9 @@ def begin_with(network: nn.Module, start: Path, part: str) -> None:
     if not start.is_dir():
         network.load_state_dict(learnt(start))
     elif isinstance(network, FromModel):
-        network.begin_with(read_checkpoint(start).part(part))
+        network.begin_with(read_checkpoint(start).part(network.part))
     else:
-        raise TypeError(f"{part} can begin with another run's last.pt, not with the finished model {start}")
+        raise TypeError(f"{type(network).__name__} cannot begin with a finished model as {start} is one")
 
 
 def save_whole(state: dict[str, Any], file: Path) -> None:
@@ -162,7 +164,7 @@ class Run:
             self.optimizers.append(muon)
             self.beside["muon"] = muon
         if not self.checkpoint.exists() and "start" in options:
-            begin_with(network, HERE.parent / options["start"], self.name)
+            begin_with(network, HERE.parent / options["start"])
         saved = self._saved()
         if saved:
             network.load_state_dict(saved["model"])

@@ -53,6 +53,8 @@ def semantic_config(shape: dict[str, int]) -> SemanticConfig:
 class FactoredSemantic(Factored):
     """The semantic GPT with factored tables."""
 
+    part = "semantic"
+
     def __init__(self, shape: dict[str, int], frames_per_character: float) -> None:
         super().__init__()
         self.config = semantic_config(shape)
