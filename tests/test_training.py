@@ -285,6 +285,14 @@ def test_a_finished_encoder_measures_the_same_codes(configured, tmp_path, monkey
     assert (old - new).square().mean() < 1e-3 * old.square().mean()
     assert (old - old.roll(1, 0)).square().mean() > 0.1 * old.square().mean()
     assert codec.same_codes(codec.END) == slice(None)
+    config = fine.fine_config(settings("fine")["shape"])
+    begun, finished = fine.TrainableFine(config), read_checkpoint(configured / "nano").part("fine")
+    begun.begin_with(finished)
+    assert all(torch.equal(begun.wtes[i].weight, finished[f"wtes.{i}.weight"].float()) for i in range(4))
+    half = text.replace(f'start = "{file.as_posix()}"', "", 1)
+    (tmp_path / "settings.toml").write_text(half, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"only one of \[codec\] and \[expected\]"):
+        codec.same_codes(codec.END)
 
 
 def test_the_exported_folder_speaks(work):
@@ -312,6 +320,13 @@ def test_what_has_no_run_is_a_finished_models(work, tmp_path, monkeypatch):
     assert old.keys() == new.keys()
     assert [name for name in old if not torch.equal(old[name], new[name])] == ["semantic.ln_f.weight"]
     with pytest.raises(FileNotFoundError, match="coarse"):
+        export.write_model(tmp_path / "newer", "fp16", None)
+    shutil.copytree(work / "runs" / "coarse", tmp_path / "runs" / "coarse")
+    with pytest.raises(ValueError, match="codes of fine and decoder"):
+        export.write_model(tmp_path / "newer", "fp16", work / "nano")
+    shutil.copytree(work / "runs" / "fine", tmp_path / "runs" / "fine")
+    shutil.copytree(work / "runs" / "expected", tmp_path / "runs" / "expected")
+    with pytest.raises(FileNotFoundError, match=r"training\.decoder"):  # the codec has not learnt to speak
         export.write_model(tmp_path / "newer", "fp16", None)
 
 

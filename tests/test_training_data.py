@@ -43,7 +43,13 @@ def test_parts_are_of_the_lengths_or_refused():
 
 
 def test_a_shard_that_is_made_anew_takes_what_was_made_of_it_away(tmp_path):
-    for name in ("aligned-audio-00001", "codes-00001", "aligned-pairs-00001", "codes-00002"):
+    for name in (
+        "aligned-audio-00001",
+        "codes-00001",
+        "expected-00001",
+        "aligned-pairs-00001",
+        "codes-00002",
+    ):
         (tmp_path / f"{name}.npz").touch()
     _write(tmp_path / "audio-00001.npz", ["Hi."], [np.zeros(9, np.int16)], [0])
     assert {f.name for f in tmp_path.iterdir()} == {

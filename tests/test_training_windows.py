@@ -124,7 +124,7 @@ def test_fine_learns_from_the_canvas_that_inference_fills(before: int, codebook:
     for _ in range(DRAWS):
         canvas, asked = windows._window(new, codebook)
         right = canvas[asked, codebook]
-        canvas[asked, codebook] = SIZE
+        fine.hide(canvas, codebook, asked, SIZE)
         ahead = [i for i, rows in enumerate(wanted) if rows == canvas[:, : codebook + 1].tolist()]
         met += ahead
         known = history.shape[1] if ahead == [1] else 0

@@ -221,12 +221,23 @@ class TrainableCodec(nn.Module):
         return {**{f"decoder.{name}": t for name, t in self.decoder.state_dict().items()}, **tables}
 
 
+def takes_up_codes() -> bool:
+    """Whether codes are measured with a finished encoder; raises ValueError where only half of it is."""
+    given = {"start" in settings(step) for step in ("codec", "expected")}
+    if len(given) > 1:
+        raise ValueError("the settings give `start` to only one of [codec] and [expected]: both or none")
+    return given.pop()
+
+
 def same_codes(codebook: int) -> slice:
     """Which codes of a codebook but the last mean the same in a finished model: pulses always do.
 
-    Those of envelopes do if they are measured as that model's were: the option `start` of [codec].
+    Those of envelopes do if they are measured as that model's were: by `start` of [codec] and [expected].
+
+    Raises:
+        ValueError: only one of the two has it.
     """
-    if "start" in settings("codec"):
+    if takes_up_codes():
         return slice(None)
     return slice(PULSED if codebook in (END, MIDDLE) else 0)
 

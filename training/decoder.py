@@ -72,7 +72,7 @@ def main() -> None:
     def losses_of(step: int) -> Losses:
         codes, wave = run.move(*crops())
         made = codec(codes)
-        if step < options["sketch"]:
+        if step < options.get("sketch", 0):
             loss = missed(made, LOUDNESS * sketch(codes[[END, MIDDLE, DICE]]))
             return loss, {"sketch": loss.item()}
         parts = {**distance(made, wave), "wave": F.l1_loss(made, wave) / wave.abs().mean()}

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from training.codec import SAMPLE, Codes, Envelopes, TrainableCodec, load_codec, refilled_file
 from training.run import Losses, Run, learnt, save_whole
 from training.settings import HERE, settings
-from training.shards import shard_files, write_arrays
+from training.shards import parts, shard_files, write_arrays
 
 NETWORK = "network."  # before its names in the encoder's file
 REACH = 5  # frames that one layer sees
@@ -135,8 +135,11 @@ def write_expected(encoder: Encoder, folder: Path) -> None:
     """codes-*.npz -> expected-*.npz, those that are not there."""
     for file in shard_files(folder, "codes", "codes"):
         target = file.with_name(file.name.replace("codes-", "expected-"))
-        if not target.exists():
-            write_arrays(target, codes=encoder.refined(np.load(file)["codes"]))
+        if target.exists():
+            continue
+        lengths = np.load(file.with_name(file.name.replace("codes-", "audio-")))["lengths"]
+        utterances = parts(np.load(file)["codes"], lengths, axis=1)  # one does not tell of the next
+        write_arrays(target, codes=np.concatenate([encoder.refined(each) for each in utterances], axis=1))
 
 
 def main() -> None:
@@ -146,8 +149,8 @@ def main() -> None:
     network = Expectation(codec.books, options["width"], options["dilations"])
     if "start" in options and not run.checkpoint.exists():
         begin(network, HERE.parent / options["start"])
-        save_whole({"model": network.state_dict()}, run.checkpoint)
         save_whole({"model": codec.state_dict()}, refilled_file())
+        save_whole({"model": network.state_dict()}, run.checkpoint)
     elif not refilled_file().exists():
         run.take_up(network)
         stretches = Stretches(options["data"], codec, options["frames"], run.seed)

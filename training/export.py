@@ -19,7 +19,7 @@ from bark_cli.checkpoint.foreign import codec_tensors
 from bark_cli.tokens import BarkConfig, BarkTokens, CodecConfig, SamplingOptions, StageSampling
 from bark_cli.voices import save_voice
 from training.coarse import FactoredCoarse
-from training.codec import load_codec
+from training.codec import load_codec, takes_up_codes
 from training.codes import Utterance, load_utterances
 from training.expected import load_encoder, save_encoder
 from training.fine import TrainableFine, fine_config
@@ -84,7 +84,9 @@ def trained_fine() -> dict[str, Tensor]:
 
 
 def trained_codec() -> dict[str, Tensor]:
-    """What training.decoder left."""
+    """What training.decoder left; raises FileNotFoundError where it has not run."""
+    if not last_save("decoder").exists():
+        raise FileNotFoundError(f"{last_save('decoder')} is not there: run python -m training.decoder")
     return codec_tensors(load_codec().exported(), settings("codec")["shape"]["n_codebooks"])
 
 
@@ -101,7 +103,12 @@ def nano_tensors(rest: Path | None) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: a part has no run, and there is no `rest`.
+        ValueError: some parts have runs with other codes than those that are the model's.
     """
+    runs = {step: last_save(step).exists() for step in ("coarse", "fine", "decoder")}
+    if rest is not None and len(set(runs.values())) > 1 and not takes_up_codes():
+        lacking = " and ".join(step for step, there in runs.items() if not there)
+        raise ValueError(f"the codes of {lacking} in {rest} are not those of this run: train {lacking}, too")
     finished = read_checkpoint(rest) if rest is not None else None
     tensors: dict[str, Tensor] = {}
     for part, (step, left) in PARTS.items():
@@ -169,15 +176,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="another folder, voices and all")
     parser.add_argument("--storage", default="int8", choices=("fp32", "fp16", "int8"))
     parser.add_argument(
-        "--rest", type=Path, help="a finished model, for what has no run; voices stay as they are"
+        "--rest",
+        type=Path,
+        help="a finished model, for what has no run; voices are written only for new codes",
     )
     given = parser.parse_args()
     out = given.out or options["assets"]
     shipped = given.out is None and "voices" in options
     write_model(out, given.storage, given.rest)
-    if given.rest is None or last_save("coarse").exists():
+    if given.rest is None or (last_save("coarse").exists() and not takes_up_codes()):
         write_voices(HERE.parent / options["voices"] if shipped else out / "voices")
-    if shipped:
+    if shipped and last_save("expected").exists():
         save_encoder(load_encoder(), HERE.parent / options["encoder"])
     size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")

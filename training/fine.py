@@ -21,6 +21,7 @@ from training.run import Losses, Run
 from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attention, slow_code, soft_start
 
 Ids = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 def fine_config(shape: dict[str, int]) -> FineConfig:
@@ -99,7 +100,7 @@ class Windows:
         codes, asked = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
         return codes, asked
 
-    def _window(self, utterance: Utterance, codebook: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
+    def _window(self, utterance: Utterance, codebook: int) -> tuple[Ids, Mask]:
         window, history = self.config.window_frames, self.config.max_history_frames
         codes, known = begun_anywhere(utterance.codes, self.random), 0
         if self.random.random() < 0.6:
@@ -116,6 +117,11 @@ class Windows:
             known = int(self.random.integers(known, codes.shape[1] + 1))
         at = np.arange(window)
         return canvas, (at >= known) & (at < codes.shape[1])
+
+
+def hide(codes: Tensor | Ids, codebook: int, asked: Tensor | Mask, placeholder: int) -> None:
+    """Put the placeholder where a codebook is asked for (..., F), into codes (..., F, codebooks)."""
+    codes[..., codebook][asked] = placeholder  # type: ignore[index]
 
 
 def loss_of(logits: Tensor, shares: Tensor, asked: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,7 +149,7 @@ def main() -> None:
         strays = torch.rand(len(codes), device=codes.device) < run.options["strays"]
         codes, shares = neighbours.asked(codes, codebook, strays)
         padding = codes[..., 0] == config.codebook_size
-        codes[..., codebook][asked] = config.codebook_size
+        hide(codes, codebook, asked, config.codebook_size)
         with run.autocast():
             logits = model(codebook, codes)
         loss, copied = loss_of(logits.float(), shares, asked, padding)

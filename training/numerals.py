@@ -25,7 +25,7 @@ NTH = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eigh
 NTH["twelve"] = "twelfth"
 GROUPS = ("thousand", "million", "billion", "trillion")
 SHORT = {"[kK]": "thousand", "[mM]": "million", "(?:bn|[bB])": "billion"}  # behind an amount of money
-ENDS = " .,;:?!)\"'-"  # what may stand behind an amount of money
+ENDS = " .,;:?!)\"'-/+…”’–—"  # what may stand behind an amount of money
 LONGEST = 14  # characters of such an amount
 CENTS = "\ue00a"  # where the cents begin; like what is below, it is in no text
 DECIMALS = tuple(chr(0xE000 + d) for d in range(10))  # digits after a point
@@ -53,7 +53,7 @@ def money() -> Iterator[Rule]:
     for group in GROUPS:
         yield rf"{amount} {group}\b", f" {group} dollars"
     yield rf"\$0?\.(?=\d\d(?!\d| {grouped}))", CENTS
-    yield rf"\$1(?![\d,.]*\d| {grouped})", " 1 dollar"
+    yield rf"\$1(?:\.00)?(?![\d,.]*\d| {grouped})", " 1 dollar"
     yield rf"{amount}\.00(?!\d| {grouped})", ""
     yield rf"\$1\.(?=\d\d(?!\d| {grouped}))", f" 1 dollar and {CENTS}"
     yield rf"{amount}\.(?=\d\d(?!\d| {grouped}))", f" dollars and {CENTS}"
@@ -131,10 +131,11 @@ def hundreds() -> Iterator[Rule]:
 def tens() -> Iterator[Rule]:
     """87 -> eighty 7, 15 -> fifteen, 20th -> twentieth, 90s -> nineties."""
     for digit, word in enumerate(TEENS):
-        yield rf"{ALONE}1{digit}th\b", f" {ordinal(word)} "
+        yield rf"{ALONE}1{digit}(?:th|TH)\b", f" {ordinal(word)} "
+        yield rf"{ALONE}1{digit}'?s\b", f" {word}s "
         yield rf"{ALONE}1{digit}{LAST}", f" {word} "
     for digit, word in list(enumerate(TENS))[2:]:
-        yield rf"{ALONE}{digit}0th\b", f" {ordinal(word)} "
+        yield rf"{ALONE}{digit}0(?:th|TH)\b", f" {ordinal(word)} "
         yield rf"{ALONE}{digit}0'?s\b", f" {word[:-1]}ies "
         yield rf"{ALONE}{digit}0{LAST}", f" {word} "
         yield rf"{ALONE}{digit}(?=[1-9]{LAST})", f" {word} "
@@ -143,7 +144,7 @@ def tens() -> Iterator[Rule]:
 def ones() -> Iterator[Rule]:
     """7 -> seven, 1st -> first; what is left of longer numbers is read digit by digit."""
     for digit, word in enumerate(ONES):
-        yield rf"{ALONE}{digit}(?:st|nd|rd|th)\b", f" {ordinal(word)} "
+        yield rf"{ALONE}{digit}(?:st|nd|rd|th|ST|ND|RD|TH)\b", f" {ordinal(word)} "
     for digit, word in enumerate(ONES):
         yield str(digit), f" {word} "
 

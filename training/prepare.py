@@ -128,7 +128,8 @@ def _write(
         "texts": np.frombuffer(json.dumps(texts).encode(), np.uint8),
     }
     # what was made of an earlier file does not fit this one
-    for made_of in (f"aligned-{file.name}", file.name.replace("audio-", "codes-")):
+    later = (file.name.replace("audio-", kind) for kind in ("codes-", "expected-"))
+    for made_of in (f"aligned-{file.name}", *later):
         if made_of != file.name:
             file.with_name(made_of).unlink(missing_ok=True)
     write_arrays(file, **arrays, **more)

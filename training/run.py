@@ -121,7 +121,7 @@ class Run:
     """A training step and its folder runs/<name>: last.pt (weights and optimizer), log.jsonl, loss.png.
 
     It runs on a GPU where there is one. Four options need not be there: `start`, whose weights to begin with,
-    another run's last.pt or (semantic only) a finished model's folder; `average`, how much a moving average
+    another run's last.pt or a finished model's folder; `average`, how much a moving average
     of the weights keeps at a step; `settle`, see `rate`; `optimizer = "muon"`, Muon for the matrices of
     transformer blocks and AdamW, as else, for the rest.
     """
