@@ -8,6 +8,7 @@ rule spells a part of what is still in digits, and looks at the words and digits
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tokenizers import Regex
@@ -26,8 +27,14 @@ NTH["twelve"] = "twelfth"
 GROUPS = ("thousand", "million", "billion", "trillion")
 SHORT = {"[kK]": "thousand", "[mM]": "million", "(?:bn|[bB])": "billion"}  # behind an amount of money
 ENDS = " .,;:?!)\"'-/+…”’–—"  # what may stand behind an amount of money
+FRACTIONS = {"½": "a half", "¼": "a quarter", "¾": "three quarters"}
 LONGEST = 14  # characters of such an amount
-CENTS = "\ue00a"  # where the cents begin; like what is below, it is in no text
+PLACES = 12  # digits after a point that are read one by one
+CURRENCIES = {  # where the cents begin (like what is below, it is in no text), words for one and for many
+    "$": ("\ue00a", "dollar", "dollars", "cent", "cents"),
+    "£": ("\ue00b", "pound", "pounds", "penny", "pence"),
+    "€": ("\ue00c", "euro", "euros", "cent", "cents"),
+}
 DECIMALS = tuple(chr(0xE000 + d) for d in range(10))  # digits after a point
 
 ALONE, LAST = r"(?<!\d)", r"(?!\d)"
@@ -43,31 +50,46 @@ def behind(*words: str) -> str:
     return f"(?<={'|'.join(words)})"
 
 
-def money() -> Iterator[Rule]:
-    """$5 million, $5M -> 5 million dollars, $2.50 -> 2 dollars and 50 cents, $.99 -> 99 cents."""
-    grouped = "| ".join(GROUPS)
-    amounts = [rf"\$[\d,.]{{{n}}}" for n in range(LONGEST)]
-    amount = behind(*(f"{each}\\d" for each in amounts))
+def money(sign: str, cents: str, one: str, many: str, cent: str, few: str) -> Iterator[Rule]:
+    """$5 million, $5M -> 5 million dollars, $2.50 -> 2 dollars and 50 cents, $.99 -> 99 cents.
+
+    `cents` is a mark of where they begin, in no text, and the words are those of one and of many.
+    """
+    sign, grouped = re.escape(sign), "| ".join(GROUPS)
+    amount = behind(*(rf"{sign}[\d,.]{{{n}}}\d" for n in range(LONGEST)))
     for letter, group in SHORT.items():
         yield rf"{amount}{letter}\b", f" {group}"
     for group in GROUPS:
-        yield rf"{amount} {group}\b", f" {group} dollars"
-    yield rf"\$0?\.(?=\d\d(?!\d| {grouped}))", CENTS
-    yield rf"\$1(?:\.00)?(?![\d,.]*\d| {grouped})", " 1 dollar"
+        yield rf"{amount} {group}\b", f" {group} {many}"
+    yield rf"{sign}0?\.(?=\d\d(?!\d| {grouped}))", cents
+    yield rf"{sign}1(?:\.00)?(?![\d,.]*\d| {grouped})", f" 1 {one}"
     yield rf"{amount}\.00(?!\d| {grouped})", ""
-    yield rf"\$1\.(?=\d\d(?!\d| {grouped}))", f" 1 dollar and {CENTS}"
-    yield rf"{amount}\.(?=\d\d(?!\d| {grouped}))", f" dollars and {CENTS}"
-    for before, unit in ((amount, "dollars"), (behind(rf"{CENTS}\d\d"), "cents")):
+    yield rf"{sign}1\.(?=\d\d(?!\d| {grouped}))", f" 1 {one} and {cents}"
+    yield rf"{amount}\.(?=\d\d(?!\d| {grouped}))", f" {many} and {cents}"
+    yield rf"{cents}01{LAST}", f" 1 {cent}"
+    for before, unit in ((amount, many), (behind(rf"{cents}\d\d"), few)):
         for end in ENDS:
-            yield rf"{before}\{end}(?!\d|dollars| {grouped}|{'|'.join(GROUPS)})", f" {unit}{end}"
+            yield rf"{before}\{end}(?!\d|{many}| {grouped}|{'|'.join(GROUPS)})", f" {unit}{end}"
         for digit in range(10):
             last = before.replace(r"\d|", "|").replace(r"\d)", ")")
             yield rf"{last}{digit}\z", f"{digit} {unit}"
-    yield rf"\$(?=\d)|{CENTS}0?", ""
+    yield rf"{sign}(?=\d)|{cents}0?", ""
+
+
+def amounts() -> Iterator[Rule]:
+    """Money of every currency."""
+    for sign, words in CURRENCIES.items():
+        yield from money(sign, *words)
 
 
 def signs() -> Iterator[Rule]:
-    """6% -> 6 percent, 7:05 -> 7 oh 5, 3:00 -> 3."""
+    """6% -> 6 percent, -4 -> minus 4, 20° -> 20 degrees, 2½ -> 2 and a half, 7:05 -> 7 oh 5, 3:00 -> 3."""
+    yield r"(?<![^\s(])[-−](?=\d)", "minus "
+    for sign, words in (("°C", " degrees Celsius"), ("°F", " degrees Fahrenheit"), ("°", " degrees")):
+        yield rf"(?<=\d) ?{sign}(?![A-Za-z])", words
+    for sign, words in FRACTIONS.items():
+        yield rf"(?<=\d) ?{sign}", f" and {words}"
+        yield sign, f" {words} "
     yield r"(?<=\d) ?%", " percent"
     yield rf"(?<=\d):00{LAST}", " "
     yield rf"(?<=\d):0(?=[1-9]{LAST})", " oh "
@@ -77,7 +99,7 @@ def signs() -> Iterator[Rule]:
 def decimals() -> Iterator[Rule]:
     """6.25 -> 6 point two five."""
     known = rf"[\d{DECIMALS[0]}-{DECIMALS[-1]}]"
-    after_point = behind(*(rf"\d\.{known * n}" for n in range(5)))
+    after_point = behind(*(rf"\d\.{known * n}" for n in range(PLACES)))
     for digit, mark in enumerate(DECIMALS):
         yield f"{after_point}{digit}", mark
     yield rf"(?<=\d)\.(?=[{DECIMALS[0]}-{DECIMALS[-1]}])", " point"
@@ -151,7 +173,7 @@ def ones() -> Iterator[Rule]:
 
 def rules() -> list[Rule]:
     """All of them, in order."""
-    parts = (money, signs, decimals, groups, years, thousands, hundreds, tens, ones)
+    parts = (amounts, signs, decimals, groups, years, thousands, hundreds, tens, ones)
     return [rule for part in parts for rule in part()]
 
 

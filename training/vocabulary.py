@@ -38,7 +38,14 @@ def build_tokenizer() -> Tokenizer:
     """
     pieces = [*SPECIAL, *CHARACTERS, *(f"##{c}" for c in string.ascii_lowercase + string.digits)]
     tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
-    swaps = [("[‘’´`]", "'"), ("[“”„«»]", '"'), ("[–−]", "—"), (r"\.\.\.", "…"), ("--", "—"), ("♪", " ♪ ")]
+    swaps = [
+        ("[‘’´`]", "'"),
+        ("[“”„«»]", '"'),
+        ("–|−(?!\\d)", "—"),
+        (r"\.\.\.", "…"),
+        ("--", "—"),
+        ("♪", " ♪ "),
+    ]
     kept = Regex(f"[^ A-Za-z0-9{''.join(chr(92) + c for c in string.punctuation)}…—♪]")
     tokenizer.normalizer = Sequence(
         [
