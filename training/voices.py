@@ -28,10 +28,10 @@ class Voice:
 
 VOICES = (
     Voice("nano/anna", gain=2.6),
-    Voice("nano/ben", f0=0.57, formant=0.875, span=1.25, gain=2.5),
+    Voice("nano/ben", f0=0.58, formant=0.94, span=1.25, gain=2.5),
     Voice("nano/carl", f0=0.49, formant=0.83, span=1.0, gain=2.4),
     Voice("nano/dora", f0=0.82, formant=0.945, span=1.2, breath=-4.15, gain=2.6),
-    Voice("nano/emil", f0=0.68, formant=0.92, span=1.3, gain=2.6),
+    Voice("nano/emil", f0=0.71, formant=0.85, span=1.3, gain=2.6),
     Voice("nano/finn", f0=1.28, formant=1.1, span=1.15, gain=2.8),
 )
 
