@@ -85,8 +85,11 @@ def amounts() -> Iterator[Rule]:
 def signs() -> Iterator[Rule]:
     """6% -> 6 percent, -4 -> minus 4, 20° -> 20 degrees, 2½ -> 2 and a half, 7:05 -> 7 oh 5, 3:00 -> 3."""
     yield r"(?<![^\s(])[-−](?=\d)", "minus "
-    for sign, words in (("°C", " degrees Celsius"), ("°F", " degrees Fahrenheit"), ("°", " degrees")):
-        yield rf"(?<=\d) ?{sign}(?![A-Za-z])", words
+    yield r"(?<=\d) ?° ?C(?![A-Za-z])", " degrees Celsius"
+    yield r"(?<=\d) ?° ?F(?![A-Za-z])", " degrees Fahrenheit"
+    yield r"(?<=\d) ?°", " degrees "
+    for sign, (_, _, many, *_) in CURRENCIES.items():
+        yield rf"(?<=\d) ?{re.escape(sign)}(?!\d)", f" {many}"
     for sign, words in FRACTIONS.items():
         yield rf"(?<=\d) ?{sign}", f" and {words}"
         yield sign, f" {words} "
