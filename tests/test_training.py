@@ -211,6 +211,11 @@ def test_each_loss_falls(work, step, loss):
     assert all(np.isfinite(value) for row in rows for value in row.values())
 
 
+def test_the_adversary_comes_in_where_it_begins(work):
+    rows = [json.loads(line) for line in (work / "runs/decoder/log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "told" in row] == [20, 25, 30]
+
+
 def test_letters_spoken_one_by_one_are_aligned_one_by_one(work):
     data = work / "data"
     lengths = np.load(data / "pairs-00000.npz")["lengths"]

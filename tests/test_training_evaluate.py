@@ -122,6 +122,16 @@ def test_a_card_is_filled_between_its_marks_and_again() -> None:
         card.filled("# nano", found)
 
 
+def test_of_what_was_measured_twice_the_later_stands_in_the_place_of_the_first() -> None:
+    runs = [
+        {"scores": {"a": 1, "b": 2}, "not_measured": {}},
+        {"scores": {"a": 3}, "not_measured": {"c": "why"}},
+    ]
+    found = card.together(runs)
+    assert list(found["scores"].items()) == [("a", 3), ("b", 2)]
+    assert found["not_measured"] == {"c": "why"}
+
+
 def test_the_card_of_nano_has_marks() -> None:
     text = Path("bark_cli/assets/nano/README.md").read_text(encoding="utf-8")
     assert text.startswith("---\n")
@@ -283,7 +293,7 @@ def test_a_finder_hears_laughs_of_the_teacher_that_it_never_heard() -> None:
 
 def test_samples_have_each_voice_and_the_command_that_makes_them() -> None:
     assert {s.voice for s in samples.SAMPLES} == {voice.name for voice in VOICES}
-    assert len({s.name for s in samples.SAMPLES}) == len(samples.SAMPLES) == 10
+    assert len({s.name for s in samples.SAMPLES}) == len(samples.SAMPLES) == 12
     page = samples.page(samples.SAMPLES, "nano")
     assert (
         "bark say 'Do you remember where we parked the car?' -v nano/anna --seed 0 -o question.opus" in page

@@ -12,6 +12,7 @@ pytest.importorskip("transformers", reason="the extra `train` is not installed: 
 
 from training.judge import digits
 from training.numerals import ordinal, spelled_out
+from training.settings import settings
 from training.vocabulary import build_tokenizer
 
 
@@ -59,6 +60,20 @@ def words(text: str) -> str:
         ("20° C, 68 °F or 90°", "twenty degrees Celsius, sixty eight degrees Fahrenheit or ninety degrees"),
         ("5€ and 20 £, 5°N", "five euros and twenty pounds, five degrees N"),
         ("2½ cups, ½ a cup, 1¼", "two and a half cups, a half a cup, one and a quarter"),
+        ("1/2 cup, 2/3 or 7/8", "one half cup, two thirds or seven eighths"),
+        ("2 3/4 and 1/2-inch", "two and three quarters and one half-inch"),
+        ("1/2/2024, 24/7", "one / two / twenty twenty four , twenty four / seven"),
+        ("a $20 bill, £5 notes, $1 coins", "a twenty dollar bill, five pound notes, one dollar coins"),
+        ('$-5, "-3"', 'minus five dollars, "minus three "'),
+        ("-$1.50, −£3, -$1", "minus one dollar and fifty cents, minus three pounds, minus one dollar"),
+        ("5−3, won 3 -2, 90 -95", "five — three , won three - two , ninety - ninety five"),
+        ("3€50, 5 $HOME, 5 $x", "three fifty euros, five $HOME, five $x"),
+        ("$2½, £2¼", "two dollars and fifty cents, two pounds and twenty five pence"),
+        ("5½°C, 5½%", "five and a half degrees Celsius, five and a half percent"),
+        ("1 °C, 1 €, 1°", "one degree Celsius, one euro, one degree"),
+        ("**$20** [$20]", "** twenty dollars** [ twenty dollars]"),
+        ("$1.50 coins", "one dollar and fifty cents coins"),
+        ("⅓ cup, 2⅔", "a third cup, two and two thirds"),
         ("3.1415926", "three point one four one five nine two six"),
         ("007", "zero zero seven"),
         ("no numbers, $ or %", "no numbers, $ or %"),
@@ -83,8 +98,9 @@ def test_ordinals(word: str, wanted: str) -> None:
     assert ordinal(word) == wanted
 
 
-def test_the_tokenizer_that_is_saved_reads_them_too() -> None:
-    saved = Tokenizer.from_str(build_tokenizer().to_str())
+def test_the_tokenizer_of_nano_reads_them_too() -> None:
+    saved = Tokenizer.from_file(str(settings("export")["assets"] / "tokenizer.json"))
+    assert saved.to_str() == build_tokenizer().to_str()
     for text in ("It rose 6.2% in 1987. [laughs]", "[sighs] $25", "22nd"):
         parts = re.split(r"(\[\w+\])", text)
         read = "".join(part if part.startswith("[") else spelled_out(part) for part in parts)

@@ -1,6 +1,6 @@
 """The scores of a model card: the JSON of training.evaluate -> the table between the card's marks.
 
-python -m training.card scores.json [--card bark_cli/assets/nano/README.md]
+python -m training.card scores.json [more.json ...] [--card bark_cli/assets/nano/README.md]
 """
 
 from __future__ import annotations
@@ -37,13 +37,23 @@ def filled(card: str, found: dict[str, Any]) -> str:
     return f"{before}{BEGIN}\n\n{table(from_json(found))}\n{missing}\n{END}{after}"
 
 
+def together(founds: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Several runs' findings as one's: of what was measured twice the later, in the place of the first."""
+    scores: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for found in founds:
+        scores |= found["scores"]
+        missing |= found["not_measured"]
+    return {"scores": scores, "not_measured": missing}
+
+
 def main() -> None:
     """Fill a card."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("scores", type=Path, help="what training.evaluate --out wrote")
+    parser.add_argument("scores", type=Path, nargs="+", help="what training.evaluate --out wrote")
     parser.add_argument("--card", type=Path, default=settings("export")["assets"] / "README.md")
     given = parser.parse_args()
-    found = json.loads(given.scores.read_text(encoding="utf-8"))
+    found = together(json.loads(file.read_text(encoding="utf-8")) for file in given.scores)
     given.card.write_text(filled(given.card.read_text(encoding="utf-8"), found), encoding="utf-8")
     print(f"{given.card}: {len(found['scores'])} scores")
 

@@ -9,34 +9,49 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
+from training.manner import NOTE, emphasised, marked, strong_words, sung, unmarked
 from training.numerals import spelled_out
 from training.sounds import TAGS, sound
-from training.teacher import Piece, Teacher, plain, silence
+from training.teacher import Piece, Teacher, piece_of, plain, silence
 
 TAG = re.compile(r"\[(" + "|".join(TAGS) + r")\]")
-# a dash or an ellipsis that more words follow: the speaker stops and goes on
-HESITATION = re.compile(r"(?:…|\.\.\.|—|--)\s*(?=\w)")
+# what stands between stretches of speech. A dash or an ellipsis that more words follow is a hesitation
+BREAK = re.compile(rf"({TAG.pattern.replace('(', '(?:', 1)}|{NOTE}|(?:…|\.\.\.|—|--)\s*(?=\w))")
 BETWEEN_SENTENCES = (4, 10)
 AROUND_SOUNDS = (2, 6)
 HESITATION_TOKENS = (12, 20)
 
 
 def compose(text: str, teacher: Teacher, rng: np.random.Generator) -> list[Piece]:
-    """The pieces of a text in order, numbers read as the tokenizer does; none where nothing is said."""
+    """The pieces of a text in order; none where nothing is said.
+
+    Numbers, CAPITALS and ♪ lyrics ♪ are read as the tokenizer reads them.
+    """
     pieces: list[Piece] = []
-    for i, part in enumerate(TAG.split(spelled_out(text))):
-        if i % 2:
+    is_sung, pause = False, None
+    for i, part in enumerate(BREAK.split(marked(spelled_out(text)))):
+        if i % 2 == 0:
+            for phonemes, strong in _sentences(part, teacher):
+                pieces += _pause_before(pieces, *pause, rng) if pause else []
+                said = teacher.frames(phonemes)
+                said = sung(phonemes, *said) if is_sung else emphasised(phonemes, *said, strong)
+                pieces.append(piece_of(phonemes, *said))
+                pause = BETWEEN_SENTENCES, "stop"
+        elif tag := TAG.fullmatch(part):
             pieces += _pause_before(pieces, AROUND_SOUNDS, "gap", rng)
-            pieces += [sound(part, teacher, rng), silence(int(rng.integers(*AROUND_SOUNDS)), "gap")]
-            continue
-        for j, stretch in enumerate(HESITATION.split(part)):
-            if j and pieces:
-                pieces += _pause_before(pieces, HESITATION_TOKENS, "hesitate", rng)
-            for k, phonemes in enumerate(teacher.sentences(plain(stretch))):
-                if k:
-                    pieces += _pause_before(pieces, BETWEEN_SENTENCES, "stop", rng)
-                pieces.append(teacher.speak(phonemes))
+            pieces += [sound(tag[1], teacher, rng), silence(int(rng.integers(*AROUND_SOUNDS)), "gap")]
+            pause = None
+        elif part == NOTE:
+            is_sung, pause = not is_sung, (BETWEEN_SENTENCES, "stop")
+        else:
+            pause = HESITATION_TOKENS, "hesitate"
     return _finished(pieces)
+
+
+def _sentences(text: str, teacher: Teacher) -> list[tuple[str, list[int]]]:
+    """Phonemes of each sentence, and which of its words have weight."""
+    sentences = teacher.sentences(plain(unmarked(text)))
+    return list(zip(sentences, strong_words(text, sentences), strict=True))
 
 
 def tokens_of(pieces: list[Piece]) -> npt.NDArray[np.int16]:

@@ -3,7 +3,8 @@
     python -m training.evaluate [--model FOLDER] [--only PART ...] [--quick] [--out FILE.json]
 
 Parts: size, speed, words (errors in words), lengths (run-ons and early stops), voices, natural (DistillMOS),
-tags, codec, stages (each alone, the teacher's tokens in front of it). training/evaluation/ says how.
+tags, manners (CAPITALS and notes), codec, stages (each alone, the teacher's tokens in front of it).
+training/evaluation/ says how.
 """
 
 from __future__ import annotations

@@ -180,11 +180,13 @@ def main() -> None:
         type=Path,
         help="a finished model, for what has no run; voices are written only for new codes",
     )
+    parser.add_argument("--voices", action="store_true", help="write the voices anew whatever the codes")
     given = parser.parse_args()
     out = given.out or options["assets"]
     shipped = given.out is None and "voices" in options
     write_model(out, given.storage, given.rest)
-    if given.rest is None or (last_save("coarse").exists() and not takes_up_codes()):
+    new_codes = last_save("coarse").exists() and not takes_up_codes()
+    if given.voices or given.rest is None or new_codes:
         write_voices(HERE.parent / options["voices"] if shipped else out / "voices")
     if shipped and last_save("expected").exists():
         save_encoder(load_encoder(), HERE.parent / options["encoder"])

@@ -26,8 +26,15 @@ NTH = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eigh
 NTH["twelve"] = "twelfth"
 GROUPS = ("thousand", "million", "billion", "trillion")
 SHORT = {"[kK]": "thousand", "[mM]": "million", "(?:bn|[bB])": "billion"}  # behind an amount of money
-ENDS = " .,;:?!)\"'-/+…”’–—"  # what may stand behind an amount of money
-FRACTIONS = {"½": "a half", "¼": "a quarter", "¾": "three quarters"}
+ENDS = " .,;:?!)]}*\"'-/+…”’–—"  # what may stand behind an amount of money
+FRACTIONS = {
+    "½": "a half", "¼": "a quarter", "¾": "three quarters", "⅓": "a third", "⅔": "two thirds",
+    "⅛": "an eighth", "⅜": "three eighths", "⅝": "five eighths", "⅞": "seven eighths",
+}  # fmt: skip
+CENTS = {"½": ".50", "¼": ".25", "¾": ".75"}  # of an amount of money
+NUMBER = f"[\\d{''.join(FRACTIONS)}]"  # ends with such a sign
+PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth"}  # of one; other slashes stand in dates
+CASH = "(?:bill|note|coin)s?"  # a $20 bill is not twenty dollars bill
 LONGEST = 14  # characters of such an amount
 PLACES = 12  # digits after a point that are read one by one
 CURRENCIES = {  # where the cents begin (like what is below, it is in no text), words for one and for many
@@ -55,25 +62,37 @@ def money(sign: str, cents: str, one: str, many: str, cent: str, few: str) -> It
 
     `cents` is a mark of where they begin, in no text, and the words are those of one and of many.
     """
-    sign, grouped = re.escape(sign), "| ".join(GROUPS)
+    written, sign, grouped = sign, re.escape(sign), "| ".join(GROUPS)
     amount = behind(*(rf"{sign}[\d,.]{{{n}}}\d" for n in range(LONGEST)))
+    whole = behind(*(rf"{sign}[\d,]{{{n}}}\d" for n in range(LONGEST)))
+    for fraction, hundredths in CENTS.items():
+        yield f"{whole}{fraction}", hundredths
     for letter, group in SHORT.items():
         yield rf"{amount}{letter}\b", f" {group}"
     for group in GROUPS:
         yield rf"{amount} {group}\b", f" {group} {many}"
+    yield rf"{sign}[-−](?=\d)", f"minus {written}"
+    yield rf"{whole} (?={CASH}\b)", f" {one} "
     yield rf"{sign}0?\.(?=\d\d(?!\d| {grouped}))", cents
-    yield rf"{sign}1(?:\.00)?(?![\d,.]*\d| {grouped})", f" 1 {one}"
+    yield rf"{sign}1(?:\.00)?(?![\d,.]*\d| {grouped}| {one})", f" 1 {one}"
     yield rf"{amount}\.00(?!\d| {grouped})", ""
     yield rf"{sign}1\.(?=\d\d(?!\d| {grouped}))", f" 1 {one} and {cents}"
     yield rf"{amount}\.(?=\d\d(?!\d| {grouped}))", f" {many} and {cents}"
     yield rf"{cents}01{LAST}", f" 1 {cent}"
     for before, unit in ((amount, many), (behind(rf"{cents}\d\d"), few)):
         for end in ENDS:
-            yield rf"{before}\{end}(?!\d|{many}| {grouped}|{'|'.join(GROUPS)})", f" {unit}{end}"
+            yield rf"{before}\{end}(?!\d|{one}| {grouped}|{'|'.join(GROUPS)})", f" {unit}{end}"
         for digit in range(10):
             last = before.replace(r"\d|", "|").replace(r"\d)", ")")
             yield rf"{last}{digit}\z", f"{digit} {unit}"
-    yield rf"{sign}(?=\d)|{cents}0?", ""
+    yield rf"{cents}0?", ""
+    yield rf"{sign}(?=\d)", " "
+
+
+def minus() -> Iterator[Rule]:
+    """-4 -> minus 4, and of any other minus sign a dash."""
+    yield rf"(?<!\d )(?<![^\s(\"'“‘])[-−](?=[{''.join(CURRENCIES)}]?\.?{NUMBER})", "minus "
+    yield "−", "—"
 
 
 def amounts() -> Iterator[Rule]:
@@ -83,20 +102,32 @@ def amounts() -> Iterator[Rule]:
 
 
 def signs() -> Iterator[Rule]:
-    """6% -> 6 percent, -4 -> minus 4, 20° -> 20 degrees, 2½ -> 2 and a half, 7:05 -> 7 oh 5, 3:00 -> 3."""
-    yield r"(?<![^\s(])[-−](?=\d)", "minus "
-    yield r"(?<=\d) ?° ?C(?![A-Za-z])", " degrees Celsius"
-    yield r"(?<=\d) ?° ?F(?![A-Za-z])", " degrees Fahrenheit"
-    yield r"(?<=\d) ?°", " degrees "
-    for sign, (_, _, many, *_) in CURRENCIES.items():
-        yield rf"(?<=\d) ?{re.escape(sign)}(?!\d)", f" {many}"
+    """6% -> 6 percent, 20° -> 20 degrees, 5 € -> 5 euros, 2½ -> 2 and a half, 7:05 -> 7 oh 5, 3:00 -> 3."""
+    for unit, name in ((" ?C(?![A-Za-z])", " Celsius"), (" ?F(?![A-Za-z])", " Fahrenheit"), ("", " ")):
+        yield rf"(?<![\d.,])1 ?°{unit}", f"1 degree{name}"
+        yield rf"(?<={NUMBER}) ?°{unit}", f" degrees{name}"
+    yield rf"(?<={NUMBER}) ?%", " percent"
+    for sign, (_, one, many, *_) in CURRENCIES.items():
+        behind_it = rf" ?{re.escape(sign)}(?! ?\d|[A-Za-z])"
+        yield rf"(?<![\d.,])1{behind_it}", f"1 {one}"
+        yield rf"(?<={NUMBER}){behind_it}", f" {many}"
     for sign, words in FRACTIONS.items():
         yield rf"(?<=\d) ?{sign}", f" and {words}"
         yield sign, f" {words} "
-    yield r"(?<=\d) ?%", " percent"
+    yield from slashed()
     yield rf"(?<=\d):00{LAST}", " "
     yield rf"(?<=\d):0(?=[1-9]{LAST})", " oh "
     yield rf"(?<=\d):(?=[1-5]\d{LAST})", " "
+
+
+def slashed() -> Iterator[Rule]:
+    """3/4 -> 3 quarters, 2 1/2 -> 2 and 1 half; 1/2/2024 is a date and 9/11 a day."""
+    for whole, part in PARTS.items():
+        for some in range(1, whole):
+            fraction = rf"(?<![\d/.,]){some}/{whole}(?![\d/])"
+            words = f"{some} {part}{'s' if some > 1 else ''}"
+            yield rf"(?<=\d) {fraction}", f" and {words}"
+            yield fraction, words
 
 
 def decimals() -> Iterator[Rule]:
@@ -176,7 +207,7 @@ def ones() -> Iterator[Rule]:
 
 def rules() -> list[Rule]:
     """All of them, in order."""
-    parts = (amounts, signs, decimals, groups, years, thousands, hundreds, tens, ones)
+    parts = (minus, amounts, signs, decimals, groups, years, thousands, hundreds, tens, ones)
     return [rule for part in parts for rule in part()]
 
 

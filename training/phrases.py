@@ -13,6 +13,7 @@ from training.settings import read_toml
 
 Rng = np.random.Generator
 
+WORD = re.compile(r"[a-z'’]*[a-z]{2,}[,.!?;]*")  # that may stand in capitals
 
 _DATA: dict[str, Any] = read_toml(Path(__file__).with_suffix(".toml"))
 SLOTS: dict[str, list[str]] = _DATA["slots"]
@@ -132,6 +133,24 @@ def _hesitating(text: str, rng: Rng) -> str:
     words[at - 1] = words[at - 1].rstrip(",.!?;:") + mark
     joined = " ".join(words)
     return joined.replace("— ", "—") if mark == "—" else joined
+
+
+def emphatic(text: str, rng: Rng) -> str:
+    """The text with one of its words in capitals, in a longer one sometimes two."""
+    words = text.split()
+    fit = [i for i, word in enumerate(words) if WORD.fullmatch(word)]
+    for i in rng.permutation(fit)[: 2 if len(fit) > 7 and rng.random() < 0.3 else 1].tolist():
+        words[i] = words[i].upper()
+    return " ".join(words)
+
+
+def sung(texts: list[str], count: int, rng: Rng) -> Iterator[str]:
+    """Short texts between notes, some with another one said in front or behind."""
+    short = [text for text in texts if len(text) < 60 and "[" not in text]
+    for _ in range(count):
+        text, other = (short[i] for i in rng.integers(0, len(short), 2))
+        line = f"♪ {text} ♪" if rng.random() < 0.7 else f"♪ {text.rstrip('.')} ♪"
+        yield str(rng.choice([line, f"{other} {line}", f"{line} {other}"], p=[0.7, 0.15, 0.15]))
 
 
 def spoken_word(rng: Rng, words: list[str], count: int = 9_000) -> Iterator[str]:

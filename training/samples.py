@@ -40,6 +40,8 @@ SAMPLES = (
     Sample("question", "Do you remember where we parked the car?", "nano/anna"),
     Sample("hesitation", "Well... I am not sure about that.", "nano/emil"),
     Sample("laughs", "That was the best joke of the evening. [laughs]", "nano/ben"),
+    Sample("capitals", "I did NOT say that he was late.", "nano/dora"),
+    Sample("song", "♪ The moon is high and the night is long. ♪", "nano/anna"),
     Sample("sighs", "My friends, [sighs] it is over.", "nano/anna"),
 )
 

@@ -102,14 +102,9 @@ class Teacher:
         lh, _, ln, lr, _, f0 = (part[0] for part in outputs[:6])
         return Frames(lh, both(ln + np.float32(np.log(2) / 2), lr), f0), durations
 
-    def speak(self, phonemes: str) -> Piece:
-        """A sentence as a piece, trimmed to 75 ms of silence before and about 140 ms after."""
-        frames, durations = self.frames(phonemes)
-        return piece_of(phonemes, frames, durations)
-
 
 def piece_of(phonemes: str, frames: Frames, durations: npt.NDArray[np.int64]) -> Piece:
-    """Tokens at 50 Hz for the frames of a phoneme string, by its durations in frames."""
+    """A sentence as a piece with tokens at 50 Hz, trimmed to 75 ms of silence before and 140 ms after it."""
     loud = level_db(frames) > QUIET_DB
     labels = align(phonemes, durations, loud)
     sounding = np.flatnonzero(loud)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.phrases import everyday, reports, spoken_word, with_tags
+from training.phrases import emphatic, everyday, reports, spoken_word, sung, with_tags
 from training.settings import HERE, settings
 from training.shards import write_bytes
 
@@ -233,7 +233,8 @@ def gather(
     train += distinct(
         with_tags(rng, [t for t in spoken + plain if len(t) < 100], round(0.14 * len(train))), seen
     )
-    train = [text for text in train if not near.holds(text)]
+    train += distinct(sung(spoken + plain, round(0.05 * len(train)), rng), seen)
+    train = [emphatic(text, rng) if rng.random() < 0.1 else text for text in train if not near.holds(text)]
     return rng.permutation(train).tolist(), heldout
 
 

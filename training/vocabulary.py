@@ -7,6 +7,7 @@ teacher's units (training.units) carry no place; `training.alignment` finds it.
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer, Replace, Sequence
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from training import units
+from training import manner, units
 from training.numerals import spelling
 
 PLACES = 16
@@ -34,14 +35,15 @@ Factors = npt.NDArray[np.int16]  # (T, 4): unit class, pitch, last, place
 def build_tokenizer() -> Tokenizer:
     """Lower-case characters as WordPieces ("a" begins a word, "##a" goes on), each tag one token.
 
-    Numbers are spelled out.
+    Numbers are spelled out, and a word in capitals has a mark in front.
     """
     pieces = [*SPECIAL, *CHARACTERS, *(f"##{c}" for c in string.ascii_lowercase + string.digits)]
     tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
     swaps = [
+        (re.escape(manner.MARK), ""),
         ("[‘’´`]", "'"),
         ("[“”„«»]", '"'),
-        ("–|−(?!\\d)", "—"),
+        ("–", "—"),
         (r"\.\.\.", "…"),
         ("--", "—"),
         ("♪", " ♪ "),
@@ -51,6 +53,8 @@ def build_tokenizer() -> Tokenizer:
         [
             *(Replace(Regex(pattern), to) for pattern, to in swaps),
             *spelling(),
+            # letter by letter: a pattern that matches nothing long breaks the tokenizers package
+            *(Replace(Regex(manner.BEGIN + c.upper()), manner.MARK + c) for c in string.ascii_lowercase),
             BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=True, lowercase=True),
             Replace(kept, ""),
         ]

@@ -22,6 +22,7 @@ from training.evaluation.cases import (
     trained_texts,
     unseen,
 )
+from training.evaluation.manners import SUNG, has_weight, sung, weighed
 from training.evaluation.naturalness import naturalness
 from training.evaluation.scores import Score, UnmeasuredError, percent
 from training.evaluation.speakers import train_speakers
@@ -231,6 +232,42 @@ def tags(m: Measured) -> Iterator[Score]:
     )  # fmt: skip
 
 
+def manners(m: Measured) -> Iterator[Score]:
+    """Whether a word in CAPITALS has weight, and what stands between notes is sung in the same words."""
+    table, lines = layout(), m.sentences("everyday")
+    wanted = weighed(lines, m.reference.tokenizer)
+    plain, strong = (
+        [m.reference.case(text, number) for number, text in enumerate(texts)]
+        for texts in ([w.plain for w in wanted], [w.strong for w in wanted])
+    )
+    ours, theirs = (
+        [100.0 * has_weight(*each, table) for each in zip(wanted, *rows, strict=True)]
+        for rows in (
+            [[speech.tokens.semantic for speech in m.say(cases)] for cases in (plain, strong)],
+            [[case.semantic for case in cases] for cases in (plain, strong)],
+        )
+    )
+    yield Score(
+        name="capitals_heard", text="CAPITALS: the word is longer, and no lower", value=float(np.mean(ours)),
+        teacher=float(np.mean(theirs)), count=len(wanted),
+    )  # fmt: skip
+    songs = [m.reference.case(sung(text), number) for number, text in enumerate(lines)]
+    made = m.say(songs)
+    longer, teacher_longer = (
+        [100.0 * (long >= SUNG * len(spoken.tokens.semantic)) for long, spoken in
+         zip(lengths, m.said("everyday"), strict=True)]
+        for lengths in ([len(s.tokens.semantic) for s in made], [len(c.semantic) for c in songs])
+    )  # fmt: skip
+    yield Score(
+        name="notes_heard", text="notes: the line is drawn out", value=float(np.mean(longer)),
+        teacher=float(np.mean(teacher_longer)), count=len(songs),
+    )  # fmt: skip
+    yield Score(
+        name="wer_sung", text="word errors, sung", value=m.wer(songs, samples(made)),
+        teacher=m.wer(songs, [case.wave for case in songs]), count=len(songs),
+    )  # fmt: skip
+
+
 def voices(m: Measured) -> Iterator[Score]:
     """Whether the voice that is heard is the one asked for."""
     speakers = train_speakers(m.reference.teacher)
@@ -315,7 +352,7 @@ def size(m: Measured) -> Iterator[Score]:
 
 PARTS: dict[str, Callable[[Measured], Iterator[Score]]] = {
     "size": size, "speed": speed, "words": words, "lengths": lengths, "voices": voices, "natural": natural,
-    "tags": tags, "codec": codec, "stages": alone,
+    "tags": tags, "manners": manners, "codec": codec, "stages": alone,
 }  # fmt: skip
 
 
