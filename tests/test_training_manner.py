@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from training import manner
+from training.compose import BREAK
 from training.evaluation.manners import has_weight, of_word, weighed
 from training.phrases import emphatic, sung
 from training.teacher import LAG, MEDIAN_F0, Frames
@@ -48,6 +49,13 @@ def test_words_in_capitals_are_marked_and_the_tokenizer_marks_the_same(text: str
     assert "".join(token.removeprefix("##") for token in tokens).replace("five", "5") == re.sub(
         r"\s", "", wanted.lower()
     )
+
+
+def test_tags_notes_and_hesitations_break_a_text_a_marked_word_behind_them_too() -> None:
+    text = manner.marked("Well... NO. [clears throat] ♪ La — la ♪ Yes…")
+    assert BREAK.split(text) == [
+        "Well", "... ", "*NO. ", "[clears throat]", " ", "♪", " La ", "— ", "la ", "♪", " Yes…",
+    ]  # fmt: skip
 
 
 def test_the_marks_are_found_again_word_by_word() -> None:

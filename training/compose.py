@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from training import units
-from training.manner import NOTE, emphasised, marked, strong_words, sung, unmarked
+from training.manner import MARK, NOTE, emphasised, marked, strong_words, sung, unmarked
 from training.numerals import spelled_out
 from training.sounds import TAGS, sound
 from training.teacher import Piece, Teacher, piece_of, plain, silence
 
 TAG = re.compile(r"\[(" + "|".join(TAGS) + r")\]")
 # what stands between stretches of speech. A dash or an ellipsis that more words follow is a hesitation
-BREAK = re.compile(rf"({TAG.pattern.replace('(', '(?:', 1)}|{NOTE}|(?:…|\.\.\.|—|--)\s*(?=\w))")
+BREAK = re.compile(rf"({TAG.pattern.replace('(', '(?:', 1)}|{NOTE}|(?:…|\.\.\.|—|--)\s*(?=[\w{MARK}]))")
 BETWEEN_SENTENCES = (4, 10)
 AROUND_SOUNDS = (2, 6)
 HESITATION_TOKENS = (12, 20)

@@ -19,7 +19,14 @@ SPELT = {
     "dr": "doctor", "mr": "mister", "mrs": "missus", "ms": "miz", "st": "saint", "ok": "okay", "vs": "versus",
     "o'clock": "oclock", "grey": "gray", "colour": "color", "a.m": "am", "p.m": "pm", "prof": "professor",
     "oh": "o", "gonna": "going to", "percent": "per cent",
+    "dollar": "dollars", "pound": "pounds", "euro": "euros", "degree": "degrees",
 }  # fmt: skip
+CURRENCIES = {"$": "dollars", "£": "pounds", "€": "euros"}
+FRACTIONS = {
+    r"½|(?<![\d/])1/2(?![\d/])": "half",
+    r"¼|(?<![\d/])1/4(?![\d/])": "quarter",
+    r"¾|(?<![\d/])3/4(?![\d/])": "three quarters",
+}
 _TAG = re.compile(r"\[[^\]]*\]")
 _WITHOUT_SPACES = ("zh", "ja")
 
@@ -49,8 +56,7 @@ def edits(a: Sequence[str], b: Sequence[str]) -> int:
 def normalised(text: str) -> str:
     """English in lower case, no tags or punctuation, numbers in words, a few abbreviations spelt out."""
     text = _TAG.sub(" ", text.lower()).replace("’", "'").replace("♪", " ")
-    text = re.sub(r"[$£€]\s?([\d,]+)\.(\d\d)\b", r" \1 dollars \2 ", text)
-    text = re.sub(r"[$£€]\s?([\d,]*\d)", r" \1 dollars ", text)
+    text = _signs(text)
     text = re.sub(r"\b([ap])\.m\.?", r"\1m", text).replace("%", " per cent ").replace("&", " and ")
     text = re.sub(r"(\d):00\b", r"\1 ", text)
     text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", r"\1", text)
@@ -58,7 +64,25 @@ def normalised(text: str) -> str:
     text = re.sub(r"\d[\d,]*\d|\d", _digits, text)
     words = re.sub(r"[^a-z' ]", " ", text).split()
     spelt = " ".join(_word(word.strip("'")) for word in words)
+    spelt = re.sub(r"\b(?:a|one) (half|quarter)\b", r"\1", spelt)
+    cents = r"(\w+(?: \w+)?) (?:cents?|pence|penny)"
+    spelt = re.sub(rf"\b(dollars|pounds|euros)(?: and)? {cents}\b", r"\1 \2", spelt)
     return re.sub(r"\b(hundred|thousand) and\b", r"\1", spelt).strip()
+
+
+def _signs(text: str) -> str:
+    """Minus, money, fractions and degrees in words, the numbers beside them as they are."""
+    text = re.sub(r"(?<![\w)])[-−](?=[$£€]?\d)", "minus ", text)
+    for sign, name in CURRENCIES.items():
+        mark = re.escape(sign)
+        text = re.sub(rf"{mark}\s?([\d,]+)\.(?:00|0?(\d+))\b", rf" \1 {name} \2 ", text)
+        text = re.sub(rf"{mark}\s?([\d,]*\d)|(\d)\s?{mark}", rf" \1\2 {name} ", text)
+    for sign, name in FRACTIONS.items():
+        text = re.sub(rf"(?<=\d)\s?(?:{sign})", f" and {name}", text)
+        text = re.sub(sign, f" {name} ", text)
+    text = re.sub(r"\s?°\s?c\b", " degrees celsius", text)
+    text = re.sub(r"\s?°\s?f\b", " degrees fahrenheit", text)
+    return text.replace("°", " degrees ")
 
 
 def number_words(number: int) -> str:
