@@ -13,7 +13,7 @@ velvet noise".)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -51,13 +51,24 @@ class Source:
 
 def source_of(f0: Array) -> Source:
     """An f0 curve (F,) at 80 Hz, 0 where unvoiced -> (300 F,) samples, on the grid at every half frame."""
+    source = free_source(f0)
+    at = np.arange(0, len(source.phase), HALF)
+    away = np.round(source.phase[at] * LEVELS) / LEVELS - source.phase[at]
+    return replace(source, phase=source.phase + np.interp(np.arange(len(source.phase)), at, away))
+
+
+def free_source(f0: Array) -> Source:
+    """The same off the grid, as hibari.dsp.pulses has it."""
     curve = _by_sample(f0)
     held = np.maximum(curve, np.float32(VOICED_HZ))
-    phase = np.cumsum(held, dtype=np.float64) / RATE
-    at = np.arange(0, len(phase), HALF)
-    away = np.round(phase[at] * LEVELS) / LEVELS - phase[at]
-    phase += np.interp(np.arange(len(phase)), at, away)
-    return Source(phase, held, curve > VOICED_HZ)
+    return Source(np.cumsum(held, dtype=np.float64) / RATE, held, curve > VOICED_HZ)
+
+
+def moments(source: Source) -> npt.NDArray[np.float64]:
+    """When there is a pulse, in samples and parts of one."""
+    after = np.flatnonzero(np.diff(np.floor(source.phase)) > 0) + 1
+    after = after[source.voiced[after]]
+    return after - (source.phase[after] % 1.0) * RATE / source.f0[after]
 
 
 def _by_sample(f0: Array) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -84,9 +85,8 @@ def emphasised(
     moved, lengths = _stretched(frames, durations, 1 + (STRONG_LENGTH - 1) * weight)
     ramp = np.full(RAMP, 1 / RAMP)
     heavy = np.convolve(_heard(weight, lengths, len(moved.f0)), ramp, mode="same").astype(np.float32)
-    louder = STRONG_LEVEL * heavy
     higher = np.exp(np.float32(STRONG_PITCH) * heavy)
-    return Frames(moved.harmonics + louder, moved.noise + louder, moved.f0 * higher), lengths
+    return replace(moved.louder(STRONG_LEVEL * heavy), f0=moved.f0 * higher), lengths
 
 
 def sung(phonemes: str, frames: Frames, durations: Lengths) -> tuple[Frames, Lengths]:
@@ -100,7 +100,7 @@ def sung(phonemes: str, frames: Frames, durations: Lengths) -> tuple[Frames, Len
     swing = VIBRATO * np.sin(2 * np.pi * VIBRATO_HZ * np.arange(count) * HOP / units.SAMPLE_RATE)
     tune = MEDIAN_F0 * 2 ** (_heard(note, lengths, count) / 12) * (1 + swing)
     f0 = np.where(moved.f0 > VOICED_HZ, tune, moved.f0).astype(np.float32)
-    return Frames(moved.harmonics, moved.noise, f0), lengths
+    return replace(moved, f0=f0), lengths
 
 
 def _stretched(
@@ -111,10 +111,8 @@ def _stretched(
     count = len(frames.f0) + int(new_ends[-1] - ends[-1])
     # the audio runs LAG frames ahead of the durations
     new, old = [0, *new_ends, new_ends[-1] + LAG], [0, *ends, ends[-1] + LAG]
-    at = np.interp(np.arange(count) + LAG, new, old) - LAG
-    source = np.clip(np.rint(at), 0, len(frames.f0) - 1).astype(np.int64)
-    moved = Frames(frames.harmonics[:, source], frames.noise[:, source], frames.f0[source])
-    return moved, np.diff(new_ends, prepend=0)
+    at = (np.interp(np.arange(count) + LAG, new, old) - LAG).astype(np.float32)
+    return frames.taken(at), np.diff(new_ends, prepend=0)
 
 
 def _heard(values: npt.NDArray[np.float64], durations: Lengths, count: int) -> npt.NDArray[np.float64]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,48 @@ STRESS = "ˈˌ"
 PLOSIVES = "bdɡkptʤʧ"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """How the teacher itself says it: float32 (300 N,) with its f0 (N,), and of F frames, where each is heard
+    in it, `at` (F,) in frames, and how much louder, `level` (F,) in nepers."""
+
+    wave: Array
+    f0: Array
+    at: Array
+    level: Array
+
+    def taken(self, places: Array) -> Recording:
+        """What is heard at other places of the F frames."""
+        known = np.arange(len(self.at))
+        at, level = (np.interp(places, known, of).astype(np.float32) for of in (self.at, self.level))
+        return replace(self, at=at, level=level)
+
+
+@dataclass(frozen=True, eq=False)
 class Frames:
     """What a voice is made of, every 12.5 ms: log magnitudes (601, F) of its harmonics and of its noise; f0
-    (F,) in Hz, near 0 if unvoiced."""
+    (F,) in Hz, near 0 if unvoiced. Those that the teacher says have a recording."""
 
     harmonics: Array
     noise: Array
     f0: Array
+    recording: Recording | None = None
+
+    def taken(self, places: Array) -> Frames:
+        """What is at other places (F',) of them: the nearest frames, but anywhere in the recording."""
+        places = np.clip(places, 0, len(self.f0) - 1)
+        at = np.rint(places).astype(np.int64)
+        recording = self.recording and self.recording.taken(places)
+        return Frames(self.harmonics[:, at], self.noise[:, at], self.f0[at], recording)
 
     def cut(self, start: int, stop: int) -> Frames:
         """Frames start..stop, the last one repeated where they run out."""
-        at = np.clip(np.arange(start, stop), 0, len(self.f0) - 1)
-        return Frames(self.harmonics[:, at], self.noise[:, at], self.f0[at])
+        return self.taken(np.arange(start, stop))
+
+    def louder(self, by: Array) -> Frames:
+        """The same, louder by so many nepers (F,)."""
+        recording = self.recording and replace(self.recording, level=self.recording.level + by)
+        return replace(self, harmonics=self.harmonics + by, noise=self.noise + by, recording=recording)
 
 
 @dataclass(frozen=True)
@@ -94,13 +123,17 @@ class Teacher:
 
     def frames(self, phonemes: str) -> tuple[Frames, npt.NDArray[np.int64]]:
         """One pass of the network -> frames, and the duration of " " + phonemes + " " in 12.5 ms frames."""
+        from hibari import dsp
+
         ids = np.asarray([self._hibari.ids(phonemes)], np.int64)
         outputs = self._session.run(None, {"ids": ids, "speed": np.ones(1, np.float32)})
         known = [i for i, c in enumerate(phonemes) if c in self._hibari.vocab]
         durations = np.zeros(len(phonemes) + 2, np.int64)
         durations[[0, *(i + 1 for i in known), -1]] = 2 * np.rint(outputs[-1].ravel()).astype(np.int64)
-        lh, _, ln, lr, _, f0 = (part[0] for part in outputs[:6])
-        return Frames(lh, both(ln + np.float32(np.log(2) / 2), lr), f0), durations
+        lh, _, ln, lr, _, f0 = parts = [part[0] for part in outputs[:6]]
+        wave = dsp.synth(*parts, np.random.default_rng(ids[0]))
+        recording = Recording(wave, f0, np.arange(len(f0), dtype=np.float32), np.zeros_like(f0))
+        return Frames(lh, both(ln + np.float32(np.log(2) / 2), lr), f0, recording), durations
 
 
 def piece_of(phonemes: str, frames: Frames, durations: npt.NDArray[np.int64]) -> Piece:

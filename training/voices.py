@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Voice:
     f0: float = 1.0
     formant: float = 1.0
     span: float = 1.0
-    breath: float = -30.0
+    breath: float = -math.inf
     gain: float = 4.0
 
 
@@ -44,7 +45,9 @@ def in_voice(frames: Frames, voice: Voice) -> Frames:
     gain = np.log(np.float32(voice.gain))
     harmonics = _between(frames, source) + gain
     noise = frames.noise[np.rint(source).astype(np.int64)] + gain
-    return Frames(harmonics, both(noise, harmonics + np.float32(voice.breath)), f0)
+    return replace(
+        frames, harmonics=harmonics, noise=both(noise, harmonics + np.float32(voice.breath)), f0=f0
+    )
 
 
 def _between(frames: Frames, source: Array) -> Array:
