@@ -13,11 +13,11 @@ FRAMES = 80
 MIDDLE = slice(6_000, 18_000)
 
 
-def hum(f0: float = 125.0, resonance: float = 800.0) -> Recording:
-    """A second of pulses, whose phases lie on the grid, through a resonance 100 Hz wide."""
-    curve = np.full(FRAMES, f0, np.float32)
+def hum() -> Recording:
+    """A second of pulses at 125 Hz, whose phases lie on the grid, through a resonance at 800 Hz."""
+    curve = np.full(FRAMES, 125.0, np.float32)
     t = np.arange(1_200) / RATE
-    ring = np.exp(-np.pi * 100 * t) * np.cos(2 * np.pi * resonance * t)
+    ring = np.exp(-np.pi * 100 * t) * np.cos(2 * np.pi * 800 * t)
     train = pulses(free_source(curve))
     wave = 0.01 * np.convolve(train, ring)[: len(train)]
     return Recording(

@@ -73,14 +73,14 @@ def _rendered(piece: Piece, voice: Voice, dice: npt.NDArray[np.int16]) -> Render
         silent = np.full((count, WIDTH), QUIET, np.float16)
         return Rendered(np.zeros(FRAME * count, np.float32), codes_of(None, dice), silent)
     frames = piece.frames if piece.is_music else in_voice(piece.frames, voice)
-    source = source_of(frames.f0)
+    source, told, noise = source_of(frames.f0), crossed(frames), ticks(dice)
     if frames.recording is None:
-        wave = drawn(crossed(frames), pulses(source), ticks(dice))
+        wave = drawn(told, pulses(source), noise)
     else:
-        wave = spoken(frames, frames.recording, source, voice, ticks(dice))
+        wave = spoken(frames, frames.recording, source, voice, noise)
     wave = wave[: FRAME * count]
     wave = np.pad(wave, (0, FRAME * count - len(wave)))
-    return Rendered(_faded(wave), codes_of(source, dice), envelopes_of(crossed(frames), count))
+    return Rendered(_faded(wave), codes_of(source, dice), envelopes_of(told, count))
 
 
 def spoken(frames: Frames, recording: Recording, source: Source, voice: Voice, noise: Array) -> Array:
