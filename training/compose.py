@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from training import units
 from training.manner import MARK, NOTE, emphasised, marked, strong_words, sung, unmarked
-from training.numerals import spelled_out
+from training.reading import spelled_out
 from training.sounds import TAGS, sound
 from training.teacher import Piece, Teacher, piece_of, plain, silence
 

@@ -19,7 +19,7 @@ from tokenizers.normalizers import BertNormalizer, Replace, Sequence
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from training import manner, units
-from training.numerals import spelling
+from training.reading import spelling
 
 PLACES = 16
 NO_PLACE = PLACES  # sounds and music stand nowhere
