@@ -259,7 +259,7 @@ class Bark:
                 yield outcome.index, _accounted(outcome)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text has for this model; those of words add up."""
+        """How many tokens each text has for this model."""
         return self._tokenizer.count(texts)
 
     def fitting_batch_size(self) -> int:

@@ -58,7 +58,10 @@ class BarkTokenizer:
         return cls(tokenizer, config)
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text has; those of words add up to those of a sentence."""
+        """How many tokens each text has.
+
+        Those of words add up to those of a sentence, nearly: a tokenizer may read some words together.
+        """
         encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [len(one.ids) for one in encoded]
 

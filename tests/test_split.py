@@ -241,15 +241,33 @@ def test_paragraphs_joined_are_the_text(text: str) -> None:
     assert all("".join(atoms(block)) == block for block in blocks)
 
 
-def test_every_word_is_counted_once() -> None:
-    seen: list[str] = []
+def test_every_word_is_counted_once_and_every_full_piece_again() -> None:
+    seen: list[list[str]] = []
 
     def count(words: Sequence[str]) -> list[int]:
-        seen.extend(words)
-        return [1] * len(words)
+        seen.append(list(words))
+        return [len(word.split()) for word in words]
 
-    split_text("the dog and the cat and the cow. " * 500, budget=Budget(max_tokens=50, count_tokens=count))
-    assert sorted(seen) == sorted({"the", "dog", "and", "cat", "cow."})
+    text = "the dog and the cat and the cow. " * 500
+    pieces = split_text(text, budget=Budget(max_tokens=50, count_tokens=count))
+    assert [sorted(seen[0]), seen[1:]] == [
+        sorted({"the", "dog", "and", "cat", "cow."}),
+        [[piece.text.strip() for piece in pieces]],
+    ]
+
+
+def test_words_that_are_longer_together_are_cut_as_they_are_together() -> None:
+    def count(texts: Sequence[str]) -> list[int]:  # reads 5 km/h as five kilometers per hour
+        return [len(text.split()) + 20 * len(re.findall(r"\d km/h", text)) for text in texts]
+
+    text = "It runs at " + ", then ".join(f"{n} km/h" for n in range(3, 13)) + ".\n\nThis is short."
+    pieces = split_text(text, budget=Budget(max_tokens=60, count_tokens=count))
+    assert "".join(piece.text for piece in pieces) == text
+    assert [piece.tokens for piece in pieces] == count([piece.text for piece in pieces])
+    assert max(piece.tokens for piece in pieces) <= 60
+    assert len(pieces) == 6
+    assert pieces[-1].text == "This is short."
+    assert pieces[-2].after == Break.PARAGRAPH
 
 
 def steps(call: Callable[[], Any]) -> int:

@@ -42,7 +42,8 @@ def behind(*words: str) -> str:
 
 
 def points() -> Iterator[Rule]:
-    """1.2.3 -> 1 point 2 point 3, as versions and addresses are read."""
+    """1.2.3 -> 1 point 2 point 3, as versions and addresses are read; .5 -> 0.5."""
+    yield r"(?<![\w.$£€])\.(?=\d)", "0."
     yield r"(?<=\d)\.(?=\d+\.\d)", " point "
     yield behind(*(rf"point \d{{{n}}}" for n in range(1, 5))) + r"\.(?=\d)", " point "
 

@@ -41,7 +41,8 @@ UNITS = {  # behind a number, words for one and for many
     "lbs?": ("pound", "pounds"),
     "oz": ("ounce", "ounces"),
     "ml|mL": ("milliliter", "milliliters"),
-    "l|L": ("liter", "liters"),
+    "l": ("liter", "liters"),
+    "L": ("liter", "liters"),
     "KB|kB": ("kilobyte", "kilobytes"),
     "MB": ("megabyte", "megabytes"),
     "GB": ("gigabyte", "gigabytes"),
@@ -95,9 +96,9 @@ def money(sign: str, cents: str, one: str, many: str, cent: str, few: str) -> It
 
 
 def minus() -> Iterator[Rule]:
-    """-4 -> minus 4, and of any other minus sign a dash."""
-    yield rf"(?<!\d )(?<![^\s(\"'“‘])[-−](?=[{''.join(CURRENCIES)}]?\.?{NUMBER})", "minus "
-    yield "−", "—"
+    """-4 -> minus 4, and of any other minus sign and of – a dash."""
+    yield rf"(?<!\d )(?<![^\s(\"'“‘])[-−–](?=[{''.join(CURRENCIES)}]?\.?{NUMBER})", "minus "
+    yield "[−–]", "—"
 
 
 def amounts() -> Iterator[Rule]:
@@ -129,19 +130,20 @@ def units() -> Iterator[Rule]:
     """5 km -> 5 kilometers, 1 kg -> 1 kilogram, 3 m² -> 3 square meters."""
     for unit, (one, many) in UNITS.items():
         for power, word in (*(POWERS if unit in LENGTHS else ()), ("", "")):
-            here = rf"[ \u00a0]?(?:{unit}){power}(?![\w²³/'’])"
+            street = r"(?!\.? ?[A-Z\d])" if len(unit) == 1 and unit.isupper() else ""  # 350 W 42nd
+            here = rf"[ \u00a0]?(?:{unit}){power}(?![\w²³/'’]){street}"
             yield rf"(?<![\d.,:])1{here}", f"1 {word}{one}"
             yield rf"(?<={NUMBER}){here}", f" {word}{many}"
 
 
 def grouped() -> Iterator[Rule]:
-    """1 000 000 -> 1,000,000, and of one group where it is money or the space is one that holds together."""
+    """1 500 000, $1 500 -> 1,500,000, $1,500; three rooms 101 102 103 stay three."""
     group = r"\d{3}(?!\d)"
     yield rf"(?<=\d)[\u00a0\u2009\u202f](?={group})", ","
     money = behind(*(rf"[{''.join(CURRENCIES)}]\d{{{n}}}" for n in (1, 2, 3)))
     yield rf"{money} (?={group})", ","
     first = behind(*(rf"[^\d.,-]\d{{{n}}}" for n in (1, 2, 3)), *(rf"\A\d{{{n}}}" for n in (1, 2, 3)))
-    yield rf"{first} (?=\d{{3}} {group})", ","
+    yield rf"{first} (?=(?:\d{{3}} ){{0,2}}000(?!\d))", ","
     yield rf"(?<=,\d{{3}}) (?={group})", ","
 
 

@@ -15,11 +15,13 @@ from tokenizers.normalizers import Replace, Sequence
 from training import letters, numerals, quantities, short_forms
 from training.numerals import Rule
 
+QUOTES = [("[‘’´`]", "'"), ("[“”„«»]", '"')]
+
 
 def rules() -> list[Rule]:
     """All of them, in order."""
     parts = (short_forms, quantities, letters, numerals)
-    return [rule for part in parts for rule in part.rules()]
+    return QUOTES + [rule for part in parts for rule in part.rules()]
 
 
 def spelling() -> list[Replace]:

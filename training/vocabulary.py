@@ -41,9 +41,6 @@ def build_tokenizer() -> Tokenizer:
     tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
     swaps = [
         (re.escape(manner.MARK), ""),
-        ("[‘’´`]", "'"),
-        ("[“”„«»]", '"'),
-        ("–", "—"),
         (r"\.\.\.", "…"),
         ("--", "—"),
         ("♪", " ♪ "),

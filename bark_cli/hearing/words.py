@@ -20,8 +20,13 @@ SPELT = {
     "o'clock": "oclock", "grey": "gray", "colour": "color", "a.m": "am", "p.m": "pm", "prof": "professor",
     "oh": "o", "gonna": "going to", "percent": "per cent",
     "dollar": "dollars", "pound": "pounds", "euro": "euros", "degree": "degrees",
+    "meter": "meters", "kilometer": "kilometers", "kilogram": "kilograms", "mile": "miles",
 }  # fmt: skip
 CURRENCIES = {"$": "dollars", "£": "pounds", "€": "euros"}
+UNITS = {
+    "km/h": "kilometers per hour", "mph": "miles per hour", "km": "kilometers", "cm": "centimeters",
+    "mm": "millimeters", "m": "meters", "kg": "kilograms", "g": "grams",
+}  # fmt: skip
 FRACTIONS = {
     r"½|(?<![\d/])1/2(?![\d/])": "half",
     r"¼|(?<![\d/])1/4(?![\d/])": "quarter",
@@ -71,11 +76,16 @@ def normalised(text: str) -> str:
 
 
 def _signs(text: str) -> str:
-    """Minus, money, fractions and degrees in words, the numbers beside them as they are."""
+    """Minus, plus, money, units, fractions and degrees in words, telephone numbers digit by digit."""
+    text = re.sub(r"(?<!\d)\d{3}-\d{4}(?!\d)", lambda number: " ".join(number[0].replace("-", "")), text)
+    text = re.sub(r"(?<=\d)-(?=\d)", " to ", text)
+    text = text.replace("+", " plus ").replace("=", " equals ").replace("e.g.", " for example ")
+    for unit, name in UNITS.items():
+        text = re.sub(rf"(?<=\d)\s?{unit}(?![\w/'])", f" {name}", text)
     text = re.sub(r"(?<![\w)])[-−](?=[$£€]?\d)", "minus ", text)
     for sign, name in CURRENCIES.items():
         mark = re.escape(sign)
-        text = re.sub(rf"{mark}\s?([\d,]+)\.(?:00|0?(\d+))\b", rf" \1 {name} \2 ", text)
+        text = re.sub(rf"{mark}\s?([\d,]+)\.(?:00|0(\d)|(\d\d))\b", rf" \1 {name} \2\3 ", text)
         text = re.sub(rf"{mark}\s?([\d,]*\d)|(\d)\s?{mark}", rf" \1\2 {name} ", text)
     for sign, name in FRACTIONS.items():
         text = re.sub(rf"(?<=\d)\s?(?:{sign})", f" and {name}", text)

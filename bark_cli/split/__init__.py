@@ -7,14 +7,16 @@ is too long; never within a [tag] or a grapheme, within lyrics or a number only 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bark_cli.split.atoms import Break, atoms, break_after, finer, words_in
 from bark_cli.split.pace import estimate_seconds
-from bark_cli.split.pack import FITS, Unit, pack
+from bark_cli.split.pack import FITS, Unit, heavier, pack
 from bark_cli.split.sentences import LANGUAGES, language_of, paragraphs, sentence_ends
 
 __all__ = ["LANGUAGES", "Break", "Budget", "Piece", "estimate_seconds", "language_of", "split_text"]
+
+_NEARLY = 0.75  # of what may be: words that are read in a few letters more must not make a piece too long
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,11 @@ class Piece:
     seconds: float  # an estimate
 
     @property
+    def end(self) -> int:
+        """Offset behind its last character in the whole."""
+        return self.start + len(self.text)
+
+    @property
     def has_words(self) -> bool:
         """Whether there is anything to say: a line of asterisks is better a pause."""
         return any(character.isalnum() or character in "♪[" for character in self.text)
@@ -54,33 +61,64 @@ def split_text(text: str, *, budget: Budget, language: str | None = None) -> lis
     """
     language = language_of(text, language)
     measure = _Measure(budget, language)
-    pieces: list[Piece] = []
-    offset = 0
-    blocks = paragraphs(text)
-    broken = [atoms(block) for block in blocks]
+    broken = [atoms(block) for block in paragraphs(text)]
     measure.learn(atom for block in broken for atom in block)
-    for block, block_atoms in zip(blocks, broken, strict=True):
-        start = 0
-        for unit in _pieces_of(block, block_atoms, measure):
-            size = round(unit.tokens * budget.max_tokens), unit.seconds * budget.max_seconds
-            pieces.append(Piece(block[start : unit.end], unit.after, offset + start, *size))
-            start = unit.end
-        offset += len(block)
+    pieces: list[Piece] = []
+    for block in broken:
+        pieces += _pieces_of(block, pieces[-1].end if pieces else 0, measure)
+    pieces = _within(pieces, measure)
     if pieces:
-        last = pieces[-1]
-        pieces[-1] = Piece(last.text, Break.END, last.start, last.tokens, last.seconds)
+        pieces[-1] = replace(pieces[-1], after=Break.END)
     return pieces
 
 
-def _pieces_of(block: str, block_atoms: list[str], measure: _Measure) -> list[Unit]:
-    """The pieces of one paragraph: its sentences cut where they must be, then joined where they are short."""
-    target = min(1.0, measure.budget.target_seconds / measure.budget.max_seconds)
+def _pieces_of(block: list[str], start: int, measure: _Measure, weight: float = 1.0) -> list[Piece]:
+    """The pieces of one paragraph: its sentences cut where they must be, then joined where they are short.
+
+    It is given by its atoms and begins at `start`; each token counts as `weight` of them.
+    """
+    budget = measure.budget
+    text = "".join(block)
     parts: list[Unit] = []
-    for sentence, after in _sentences(block, block_atoms, measure.language):
-        start = parts[-1].end if parts else 0
-        whole = measure.whole(sentence, start, after)
-        parts += [whole] if whole.size <= FITS else pack(measure.units(sentence, start, after))
-    return pack(parts, target)
+    for sentence, after in _sentences(text, block, measure.language):
+        begin = parts[-1].end if parts else 0
+        whole = heavier(measure.whole(sentence, begin, after), weight)
+        units = (heavier(unit, weight) for unit in measure.units(sentence, begin, after))
+        parts += [whole] if whole.size <= FITS else pack(units)
+    pieces: list[Piece] = []
+    begin = 0
+    for unit in pack(parts, min(1.0, budget.target_seconds / budget.max_seconds)):
+        tokens, seconds = round(unit.tokens / weight * budget.max_tokens), unit.seconds * budget.max_seconds
+        pieces.append(Piece(text[begin : unit.end], unit.after, start + begin, tokens, seconds))
+        begin = unit.end
+    return pieces
+
+
+def _within(pieces: list[Piece], measure: _Measure) -> list[Piece]:
+    """The pieces, cut anew where as a whole they have more tokens than may be.
+
+    A tokenizer that reads "5 km" as "five kilometers" has more tokens for it than for its words alone.
+    """
+    limit = measure.budget.max_tokens
+    doubtful = [p for p in pieces if p.tokens > _NEARLY * limit or any(map(str.isdigit, p.text))]
+    counts = measure.budget.count_tokens([piece.text.strip() for piece in doubtful]) if doubtful else []
+    tokens = {piece.start: count for piece, count in zip(doubtful, counts, strict=True)}
+    found: list[Piece] = []
+    for piece in pieces:
+        counted = replace(piece, tokens=tokens.get(piece.start, piece.tokens))
+        parts = _cut_anew(counted, measure) if counted.tokens > max(piece.tokens, limit) else []
+        found += _within(parts, measure) if len(parts) > 1 else [counted]
+    return found
+
+
+def _cut_anew(piece: Piece, measure: _Measure) -> list[Piece]:
+    """The parts of a piece that has more tokens than its atoms by themselves have; each counts for more."""
+    within = atoms(piece.text)
+    measure.learn(within)
+    apart = measure.whole(within, 0, piece.after).tokens * measure.budget.max_tokens
+    parts = _pieces_of(within, piece.start, measure, weight=piece.tokens / max(1, apart))
+    parts[-1] = replace(parts[-1], after=piece.after)
+    return parts
 
 
 def _sentences(block: str, block_atoms: list[str], language: str) -> Iterator[tuple[list[str], Break]]:
@@ -105,6 +143,8 @@ class _Measure:
     def learn(self, found: Iterable[str]) -> None:
         """Measure the atoms that are new, in one call of the tokenizer."""
         new = list({atom.strip() for atom in found} - self._sizes.keys())
+        if not new:
+            return
         for atom, tokens in zip(new, self.budget.count_tokens(new), strict=True):
             seconds = self.budget.seconds(atom, self.language) / self.budget.max_seconds
             self._sizes[atom] = tokens / self.budget.max_tokens, seconds, words_in(atom)

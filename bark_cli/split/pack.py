@@ -32,6 +32,11 @@ def join(a: Unit, b: Unit) -> Unit:
     return Unit(b.end, a.tokens + b.tokens, a.seconds + b.seconds, a.words + b.words, b.after)
 
 
+def heavier(unit: Unit, weight: float) -> Unit:
+    """A unit whose tokens count so many times."""
+    return unit._replace(tokens=unit.tokens * weight)
+
+
 FITS = 1 + 1e-9  # the size of a piece may be 1, and sums of parts are not exact
 _GRAIN = 1 / 12  # of a piece: what is smaller joins its neighbour before pieces are planned
 _COST = {Break.INSIDE: 0.8, Break.WORD: 0.35, Break.CLAUSE: 0.05}
