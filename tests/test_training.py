@@ -236,7 +236,9 @@ def test_codes_are_as_long_as_the_tokens_beside_them(work):
 def test_codes_hold_excitation_and_envelopes(configured):
     shard, trained = np.load(configured / "data" / "audio-00000.npz"), codec.load_codec()
     trained.load_state_dict(learnt(configured / "runs" / "codec" / "last.pt"))
-    made = trained.codes(shard["envelopes"], shard["excitation"]).astype(int)
+    kinds = units.kinds_of(shard["semantic"])
+    made = trained.codes(shard["envelopes"], shard["excitation"], kinds).astype(int)
+    assert (trained.kinds[made[0]].numpy() == kinds).all()
     told, pulses = shard["excitation"], shard["excitation"][:2] < PULSED
     assert (made[1:3][pulses] == told[:2][pulses]).all()
     assert len(set(made[1:3][~pulses].tolist())) > 50  # where there are none, more of the envelopes

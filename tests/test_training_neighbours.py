@@ -11,6 +11,7 @@ from training.excitation import PULSED
 from training.neighbours import Neighbours, divergence
 
 SIZE, BOOKS, WIDTH = 640, 6, 8  # and the dice
+KINDS = 4
 
 
 @pytest.fixture
@@ -35,7 +36,8 @@ def books() -> Tensor:
 
 @pytest.fixture
 def neighbours(books: Tensor, codes: Tensor) -> Neighbours:
-    return Neighbours(books, codes[:, :-3].flatten(0, 1).T, torch.device("cpu"))
+    kinds = torch.arange(SIZE) % KINDS
+    return Neighbours(books, kinds, codes[:, :-3].flatten(0, 1).T, torch.device("cpu"))
 
 
 def test_the_sound_is_the_sum_of_what_the_codes_stand_for(books, codes, neighbours):
@@ -53,6 +55,10 @@ def test_shares_are_largest_for_the_nearest_and_fall_with_the_distance(books, co
     torch.testing.assert_close(shares.sum(-1), torch.ones(4, 30))
     begin = PULSED if codebook in (END, MIDDLE) else 0
     far = (rest[2, 20] - books[codebook, begin:]).square().sum(-1)
+    if codebook == 0:  # a phone is not nearly another
+        other = torch.arange(SIZE) % KINDS != codes[2, 20, 0] % KINDS
+        assert not shares[2, 20, :-1][other].any()
+        far[other] = torch.inf
     falling = shares[2, 20, begin:-1][far.argsort()]
     assert falling[0] > 0.1
     assert (falling.diff() <= 0).all()
@@ -70,6 +76,7 @@ def test_codes_stray_in_some_rows_and_the_shares_follow(books, codes, neighbours
     assert torch.equal(made[..., 4:], codes[..., 4:])
     assert torch.equal(made[:, -3:], codes[:, -3:])
     assert torch.equal(made[:, :15, [END, MIDDLE]], codes[:, :15, [END, MIDDLE]])
+    assert torch.equal(made[:, :-3, 0] % KINDS, codes[:, :-3, 0] % KINDS)
     changed = made[rows][:, :-3, 0] != codes[rows][:, :-3, 0]
     assert changed.float().mean() > 0.1
     at = made[0, 20]

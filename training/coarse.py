@@ -200,7 +200,7 @@ def main() -> None:
     run.take_up(model)
     utterances = load_utterances(run.options["data"])
     windows = Windows(utterances, model.config, run.seed)
-    neighbours = Neighbours(codec.books, sample_of(utterances), run.device)
+    neighbours = Neighbours(codec.books, codec.kinds, sample_of(utterances), run.device)
     print(f"{sum(len(u.factors) for u in utterances) / 180_000:.1f} h of codes", flush=True)
 
     def losses_of(step: int) -> Losses:

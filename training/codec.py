@@ -4,6 +4,7 @@ EnCodec finds its codes by learning an encoder; that takes days on a GPU. Here i
 sound, so the codes are measured. Codebook 0 and most of the others hold the envelopes (a residual quantizer
 by k-means on log-mel bands), two the pulses and the last the dice that threw the noise (training.excitation).
 Where there are no pulses, the codebooks of the pulses hold more of the envelopes: in a consonant they count.
+The entries of codebook 0 are shared out among the phones, so that what is said is never in doubt.
 What each entry means to EnCodec's decoder is learnt (training.decoder).
 
     python -m training.codec            # writes runs/codec/last.pt
@@ -28,18 +29,22 @@ from training.excitation import LEVELS, PULSED, TICKS, landmarks, signs, snippet
 from training.run import learnt, save_whole
 from training.settings import HERE, settings
 from training.shards import shard_files
+from training.units import KINDS, kinds_of
 from training.vocoder import WIDTH
 
 Codes = npt.NDArray[np.int16]  # (codebooks, F)
 
 SAMPLE = 150_000  # frames that books are learnt from
 END, MIDDLE, DICE = 1, 2, -1  # the codebooks of the excitation
+FEW = 3  # entries at least for what may be said
+MEASURES = ("mean", "basis", "books", "kinds")
 Envelopes = npt.NDArray[np.floating]  # log magnitudes (F, WIDTH)
+Kinds = npt.NDArray[np.int64]  # what is said in each frame (F,), training.units.KINDS
 
 
 def k_means(points: Tensor, k: int, rounds: int = 15) -> Tensor:
     """Centres (k, D) of points (N, D); one that nothing is near to begins anew."""
-    centres = points[torch.randperm(len(points))[:k]].clone()
+    centres = points[torch.randperm(len(points)).repeat(-(-k // len(points)))[:k]].clone()
     for _ in range(rounds):
         near = nearest(points, centres)
         counts = torch.bincount(near, minlength=k)
@@ -54,6 +59,20 @@ def nearest(points: Tensor, centres: Tensor) -> Tensor:
     return torch.cat([torch.cdist(part, centres).argmin(1) for part in points.split(20_000)])
 
 
+def shared_out(points: Tensor, kinds: Tensor, entries: int) -> Tensor:
+    """How many entries each kind gets (len(KINDS),), of points (N, D) of kinds (N,): the more, the more its
+    points scatter, but at least FEW where there are any."""
+    scatter = torch.zeros(len(KINDS))
+    for kind in kinds.unique().tolist():
+        own = points[kinds == kind]
+        scatter[kind] = (own - own.mean(0)).square().sum().clamp(min=1e-6)
+    wanted = scatter.sqrt() / scatter.sqrt().sum() * (entries - FEW * int((scatter > 0).sum()))
+    counts = wanted.floor().long()
+    left = entries - FEW * int((scatter > 0).sum()) - int(counts.sum())
+    counts[(wanted - counts).topk(left).indices] += 1
+    return counts + FEW * (scatter > 0)
+
+
 class TrainableCodec(nn.Module):
     """What codes are measured with (buffers), and what they mean: tables (codebooks, K, D), a decoder."""
 
@@ -61,6 +80,7 @@ class TrainableCodec(nn.Module):
     mean: Tensor
     basis: Tensor
     books: Tensor
+    kinds: Tensor
 
     def __init__(self, shape: dict[str, Any]) -> None:
         super().__init__()
@@ -72,6 +92,9 @@ class TrainableCodec(nn.Module):
         self.register_buffer("basis", torch.zeros(WIDTH, width))
         # of every codebook but the last, coarsest first; zero where a code tells of pulses
         self.register_buffer("books", torch.zeros(shape["n_codebooks"] - 1, size, width))
+        self.register_buffer(
+            "kinds", torch.zeros(size, dtype=torch.long)
+        )  # whose the first book's entries are
         self.tables = nn.Parameter(torch.zeros(shape["n_codebooks"], size, shape["dimension"]))
         with warnings.catch_warnings():  # the old weight norm is the one whose names encodec's weights have
             warnings.filterwarnings("ignore", r".*weight_norm.* is deprecated", FutureWarning)
@@ -81,24 +104,28 @@ class TrainableCodec(nn.Module):
             )  # fmt: skip
 
     @torch.no_grad()
-    def fill(self, points: Tensor, excitation: Tensor) -> None:
-        """Learn what to measure with from envelopes (N, WIDTH) and codes (3, N); begin the tables with it.
+    def fill(self, points: Tensor, excitation: Tensor, kinds: Tensor) -> None:
+        """Learn what to measure with from envelopes (N, WIDTH), codes (3, N) and kinds (N,).
 
-        The spectrum takes the first dimensions of the decoder's input, the ticks the last; the pulses around
-        a frame's end and those around its middle half of the others each, drawn as short waveforms.
+        The tables begin with it: the spectrum takes the first dimensions of the decoder's input, the ticks
+        the last; the pulses around a frame's end and those around its middle half of the others each, drawn
+        as short waveforms.
         """
         some = torch.randperm(len(points))[:SAMPLE]
-        points, excitation = points[some], excitation[:, some]
+        points, excitation, kinds = points[some], excitation[:, some], kinds[some]
         self.mean.copy_(points.mean(0))
         points = points - self.mean
         self.basis.copy_(torch.linalg.svd(points[:40_000], full_matrices=False)[2][: self.basis.shape[1]].T)
-        self._learn(points @ self.basis, excitation, 0)
+        points = points @ self.basis
+        counts = shared_out(points, kinds, self.books.shape[1])
+        self.kinds.copy_(torch.arange(len(KINDS)).repeat_interleave(counts))
+        self._learn(points, excitation, kinds, 0)
         self._even_out()
 
     @torch.no_grad()
     def measure_as(self, arrays: Mapping[str, Tensor]) -> None:
-        """Measure codes with a finished encoder's mean, basis and books; begin the tables with them."""
-        for name in ("mean", "basis", "books"):
+        """Measure codes as a finished encoder does; begin the tables with its books."""
+        for name in MEASURES:
             getattr(self, name).copy_(arrays[name])
         self._begin_tables()
         self._even_out()
@@ -107,23 +134,31 @@ class TrainableCodec(nn.Module):
     def refill(self, codes: Tensor, coordinates: Tensor) -> None:
         """Learn all but the first two books anew: codes of the first three (3, N), coordinates (N, D)."""
         rest = coordinates - sum(book[row] for book, row in zip(self.books, codes[:2], strict=False))
-        self._learn(rest, codes[[END, MIDDLE]], 2)
+        self._learn(rest, codes[[END, MIDDLE]], self.kinds[codes[0]], 2)
 
-    def _learn(self, rest: Tensor, pulses: Tensor, begin: int) -> None:
+    def _learn(self, rest: Tensor, pulses: Tensor, kinds: Tensor, begin: int) -> None:
         """Fill the books from `begin` on with what the ones before leave (N, D), and the tables with them."""
-        for layer, (book, first, free) in enumerate(self._layers(pulses)):
-            if layer >= begin:
-                self.books[layer, first:] = k_means(rest[free], len(book))
-                rest[free] -= book[nearest(rest[free], book)]
+        for layer in range(begin, len(self.books)):
+            for entries, frames in self._shares(layer, pulses, kinds):
+                self.books[layer, entries] = k_means(rest[frames], len(entries))
+                book = self.books[layer, entries]
+                rest[frames] -= book[nearest(rest[frames], book)]
         self._begin_tables()
 
-    def _layers(self, excitation: Tensor) -> Iterator[tuple[Tensor, int, Tensor]]:
-        """Of each codebook: the entries that hold envelopes, where they begin, and whose frames they are."""
-        pulses = {END: excitation[0], MIDDLE: excitation[1]}
-        for layer, book in enumerate(self.books):
-            begin = PULSED if layer in pulses else 0
-            free = pulses[layer] >= PULSED if layer in pulses else excitation[0] >= 0
-            yield book[begin:], begin, free
+    def _shares(self, layer: int, pulses: Tensor, kinds: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Which entries of a codebook stand for the envelopes of which frames (N,).
+
+        The first has entries for each kind; where there are pulses, the next two tell of nothing else.
+        """
+        every = torch.arange(self.books.shape[1])
+        if layer in (END, MIDDLE):
+            yield every[PULSED:], pulses[layer - END] >= PULSED
+        elif layer:
+            yield every, torch.ones_like(kinds, dtype=torch.bool)
+        else:
+            for kind in kinds.unique():
+                own = every[self.kinds == kind]
+                yield own if len(own) else every, kinds == kind
 
     def _begin_tables(self) -> None:
         width, dimension = self.books.shape[-1], self.tables.shape[-1]
@@ -176,24 +211,27 @@ class TrainableCodec(nn.Module):
         return (torch.from_numpy(envelopes.astype(np.float32)) - self.mean) @ self.basis
 
     @torch.no_grad()
-    def codes(self, envelopes: Envelopes, excitation: Codes) -> Codes:
-        """Log envelopes (F, WIDTH) and an excitation (3, F) -> codes (codebooks, F)."""
+    def codes(self, envelopes: Envelopes, excitation: Codes, kinds: Kinds) -> Codes:
+        """Log envelopes (F, WIDTH), an excitation (3, F), kinds (F,) -> codes (codebooks, F)."""
         codes = np.zeros((len(self.tables), len(envelopes)), np.int16)
         codes[[END, MIDDLE, DICE]] = excitation
-        return self.refined(codes, self.coordinates(envelopes), begin=0)
+        return self._measured(codes, self.coordinates(envelopes), torch.from_numpy(kinds), begin=0)
 
     @torch.no_grad()
-    def refined(self, codes: Codes, coordinates: Tensor, begin: int = 2) -> Codes:
-        """Codes (codebooks, F), of which those of envelopes from codebook `begin` on are made anew.
+    def refined(self, codes: Codes, coordinates: Tensor) -> Codes:
+        """Codes (codebooks, F), of which those of envelopes from the third codebook on are made anew.
 
         They bring what the codebooks before stand for as near to the coordinates (F, D) as they can.
         """
-        codes, rest = codes.copy(), coordinates.clone()
+        return self._measured(codes.copy(), coordinates, self.kinds[codes[0].astype(np.int64)], begin=2)
+
+    def _measured(self, codes: Codes, coordinates: Tensor, kinds: Tensor, begin: int) -> Codes:
+        rest = coordinates.clone()
         pulses = torch.from_numpy(codes[[END, MIDDLE]].astype(np.int64))
-        for layer, (book, first, free) in enumerate(self._layers(pulses)):
-            if layer >= begin:
-                codes[layer, free.numpy()] = first + nearest(rest[free], book).numpy()
-            rest -= self.books[layer][codes[layer]]
+        for layer, book in enumerate(self.books):
+            for entries, frames in self._shares(layer, pulses, kinds) if layer >= begin else ():
+                codes[layer, frames.numpy()] = entries[nearest(rest[frames], book[entries])].numpy()
+            rest -= book[codes[layer]]
         return codes
 
     def meanings(self) -> Tensor:
@@ -270,12 +308,13 @@ def load_codec() -> TrainableCodec:
     return codec.eval()
 
 
-def measured(folder: Path, shards: int) -> tuple[Tensor, Tensor]:
-    """Of the first shards of a folder: log envelopes (N, WIDTH) and codes of the excitation (3, N)."""
+def measured(folder: Path, shards: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a folder's first shards: log envelopes (N, WIDTH), codes of the excitation (3, N), kinds (N,)."""
     loaded = [np.load(file) for file in shard_files(folder, "audio", "prepare")[:shards]]
     envelopes = np.concatenate([shard["envelopes"] for shard in loaded])
     excitation = np.concatenate([shard["excitation"] for shard in loaded], axis=1)
-    return torch.from_numpy(envelopes).float(), torch.from_numpy(excitation)
+    kinds = np.concatenate([kinds_of(shard["semantic"]) for shard in loaded])
+    return torch.from_numpy(envelopes).float(), torch.from_numpy(excitation), torch.from_numpy(kinds)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import torch
 from training.codec import Codes, load_codec
 from training.settings import settings
 from training.shards import parts, shard_files, write_arrays
+from training.units import kinds_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,8 @@ def main() -> None:
         if target.exists():
             continue
         shard = np.load(file)
-        write_arrays(target, codes=codec.codes(shard["envelopes"], shard["excitation"]))
+        kinds = kinds_of(shard["semantic"])
+        write_arrays(target, codes=codec.codes(shard["envelopes"], shard["excitation"], kinds))
         print(f"{target.name}: {shard['lengths'].sum() / 50:.0f} s", flush=True)
 
 

@@ -18,7 +18,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.codec import SAMPLE, Codes, Envelopes, TrainableCodec, load_codec, refilled_file
+from training.codec import (
+    MEASURES,
+    SAMPLE,
+    Codes,
+    Envelopes,
+    Kinds,
+    TrainableCodec,
+    load_codec,
+    refilled_file,
+)
 from training.run import Losses, Run, learnt, save_whole
 from training.settings import HERE, settings
 from training.shards import parts, shard_files, write_arrays
@@ -80,9 +89,9 @@ class Encoder:
     def __init__(self, codec: TrainableCodec, network: Expectation) -> None:
         self.codec, self.network = codec.eval(), network.eval()
 
-    def codes(self, envelopes: Envelopes, excitation: Codes) -> Codes:
-        """Log envelopes (F, WIDTH) and an excitation (3, F) -> codes (codebooks, F)."""
-        return self.refined(self.codec.codes(envelopes, excitation))
+    def codes(self, envelopes: Envelopes, excitation: Codes, kinds: Kinds) -> Codes:
+        """Log envelopes (F, WIDTH), an excitation (3, F), kinds (F,) -> codes (codebooks, F)."""
+        return self.refined(self.codec.codes(envelopes, excitation, kinds))
 
     def refined(self, codes: Codes) -> Codes:
         """Codes (codebooks, F), of which those from the third codebook on are what the first two tell."""
@@ -110,10 +119,9 @@ def load_encoder() -> Encoder:
 
 def save_encoder(encoder: Encoder, file: Path) -> None:
     """Write all that measures codes, in half precision: with the same codes nano can be trained further."""
-    codec, network = encoder.codec, encoder.network
-    measures = {"mean": codec.mean, "basis": codec.basis, "books": codec.books}
-    learnt_ = {NETWORK + name: t for name, t in network.state_dict().items()}
-    save_file({name: t.half().contiguous() for name, t in (measures | learnt_).items()}, file)
+    arrays = {name: getattr(encoder.codec, name) for name in MEASURES}
+    arrays |= {NETWORK + name: t for name, t in encoder.network.state_dict().items()}
+    save_file({k: (t.half() if t.is_floating_point() else t).contiguous() for k, t in arrays.items()}, file)
 
 
 def begin(network: Expectation, file: Path) -> None:

@@ -141,7 +141,7 @@ def main() -> None:
     run.take_up(model)
     utterances = load_utterances(run.options["data"])
     windows = Windows(utterances, config, run.seed)
-    neighbours = Neighbours(codec.books, sample_of(utterances), run.device)
+    neighbours = Neighbours(codec.books, codec.kinds, sample_of(utterances), run.device)
 
     def losses_of(step: int) -> Losses:
         codebook = windows.codebook()

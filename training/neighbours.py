@@ -31,10 +31,14 @@ def sample_of(utterances: Sequence[Utterance], frames: int = 20_000) -> Tensor:
 
 
 class Neighbours:
-    """What books (codebooks - 1, K, D) say of codes; a `sample` of those (codebooks, F) tells how finely."""
+    """What books (codebooks - 1, K, D) say of codes; a `sample` of those (codebooks, F) tells how finely.
 
-    def __init__(self, books: Tensor, sample: Tensor, device: torch.device) -> None:
+    In the first codebook only entries of one of the `kinds` (K,) are neighbours.
+    """
+
+    def __init__(self, books: Tensor, kinds: Tensor, sample: Tensor, device: torch.device) -> None:
         self.size = books.shape[1]
+        self.kinds = F.pad(kinds, (0, 1), value=-1).to(device)
         self.books = F.pad(books, (0, 0, 0, 1)).to(device)  # placeholder and padding: nothing
         codes = sample.T[None].to(device)
         self.scales = []
@@ -55,7 +59,7 @@ class Neighbours:
 
     def shares(self, codes: Tensor, codebook: int, rest: Tensor) -> Tensor:
         """Of every entry, for what the codebooks before leave (B, F, D); a pulse is only itself."""
-        far = self._distances(codebook, rest)
+        far = self._distances(codes, codebook, rest)
         soft = torch.zeros(*codes.shape[:2], self.size + 1, device=codes.device)
         soft[..., self._begin(codebook) : -1] = (-SHARPNESS / self.scales[codebook] * far).softmax(-1)
         hard = F.one_hot(codes[..., codebook], self.size + 1).float()
@@ -64,7 +68,7 @@ class Neighbours:
     def strayed(self, codes: Tensor, codebook: int, rest: Tensor, rows: Tensor) -> Tensor:
         """The codes (B, F) of a codebook, in some rows (B,) such as a network might have chosen instead."""
         scale = (self.scales[codebook] / SHARPNESS / rest.shape[-1]) ** 0.5
-        far = self._distances(codebook, rest + scale * torch.randn_like(rest))
+        far = self._distances(codes, codebook, rest + scale * torch.randn_like(rest))
         near = self._begin(codebook) + far.argmin(-1)
         return torch.where(rows[:, None] & self._free(codes, codebook), near, codes[..., codebook])
 
@@ -84,10 +88,13 @@ class Neighbours:
         at = codes[..., codebook]
         return (at >= self._begin(codebook)) & (at < self.size)
 
-    def _distances(self, codebook: int, rest: Tensor) -> Tensor:
-        """Squared, less what is the same for every entry."""
+    def _distances(self, codes: Tensor, codebook: int, rest: Tensor) -> Tensor:
+        """Squared, less what is the same for every entry; without end to entries of other kinds."""
         book = self.books[codebook][self._begin(codebook) : -1]
-        return book.square().sum(-1) - 2 * rest @ book.T
+        far = book.square().sum(-1) - 2 * rest @ book.T
+        if codebook == 0:
+            far = far.masked_fill(self.kinds[codes[..., 0]][..., None] != self.kinds[:-1], torch.inf)
+        return far
 
 
 def divergence(logits: Tensor, shares: Tensor) -> Tensor:

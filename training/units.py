@@ -56,6 +56,16 @@ def pause(name: str) -> int:
     return IDS[Unit("pause", name)]
 
 
+# what may be said in a frame, pitch and place apart
+KINDS = ("pause", "sound", "music", *PHONES)
+_KIND_OF = np.array([KINDS.index(unit.name if unit.kind == "phone" else unit.kind) for unit in UNITS])
+
+
+def kinds_of(tokens: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """The number in KINDS of each id (T,)."""
+    return _KIND_OF[np.asarray(tokens)].astype(np.int64)
+
+
 def pitch_bin(log_ratio: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """The pitch bin (0..7) of log(f0 / the voice's median f0)."""
     return np.searchsorted(np.asarray(PITCH_EDGES), log_ratio, side="right")

@@ -16,6 +16,7 @@ from training.excitation import Codes
 from training.settings import HERE
 from training.teacher import Teacher
 from training.texts import Near, key
+from training.units import kinds_of
 from training.vocabulary import build_tokenizer, factors_of, layout, segments
 from training.vocoder import render
 from training.voices import VOICES
@@ -33,6 +34,7 @@ class Case:
     wave: Wave
     excitation: Codes
     envelopes: npt.NDArray[np.float16]
+    kinds: npt.NDArray[np.int64]
     semantic: npt.NDArray[np.int64]
 
 
@@ -55,7 +57,8 @@ class Reference:
         places = viterbi(observed, plain_ids(self.tokenizer, text), self.emissions)
         semantic = layout().ids(factors_of(tokens, places))
         made = render(pieces, speaker, random)
-        return Case(text, speaker.name, made.wave, made.excitation, made.envelopes, semantic)
+        heard = made.wave, made.excitation, made.envelopes
+        return Case(text, speaker.name, *heard, kinds_of(tokens), semantic)
 
 
 def trained_texts(folder: Path) -> set[str]:
