@@ -64,6 +64,7 @@ dilations = [1, 2]
 [decoder]
 sketch = 0
 crop_s = 0.1
+told = 0.5
 batch = 2
 average = 0.5
 weights = {{{{mel = 1.0, lines = 0.5, phase = 0.5, wave = 1.0}}}}
@@ -226,16 +227,18 @@ def test_letters_spoken_one_by_one_are_aligned_one_by_one(work):
 
 
 def test_codes_are_as_long_as_the_tokens_beside_them(work):
-    utterances = codes.load_utterances(work / "data")
-    assert [u.voice for u in utterances] == list(range(len(VOICES)))
-    for u in utterances:
-        assert u.codes.shape == (5, len(u.factors))
-        assert 0 <= u.codes.min() <= u.codes.max() < 640
+    for kind in ("codes", "expected"):
+        utterances = codes.load_utterances(work / "data", kind)
+        assert [u.voice for u in utterances] == list(range(len(VOICES)))
+        for u in utterances:
+            assert u.codes.shape == (5, len(u.factors))
+            assert 0 <= u.codes.min() <= u.codes.max() < 640
+        file = np.load(work / "data" / f"{kind}-00000.npz")
+        assert (np.concatenate([u.codes for u in utterances], axis=1) == file["codes"]).all()
 
 
 def test_codes_hold_excitation_and_envelopes(configured):
-    shard, trained = np.load(configured / "data" / "audio-00000.npz"), codec.load_codec()
-    trained.load_state_dict(learnt(configured / "runs" / "codec" / "last.pt"))
+    shard, trained = np.load(configured / "data" / "audio-00000.npz"), codec.first_codec()
     kinds = units.kinds_of(shard["semantic"])
     made = trained.codes(shard["envelopes"], shard["excitation"], kinds).astype(int)
     assert (trained.kinds[made[0]].numpy() == kinds).all()
@@ -269,6 +272,35 @@ def test_expected_codes_follow_from_the_first_two(configured):
         apart.append((left.square().mean() / coordinates.square().mean()).item())
     assert apart[1:] == sorted(apart[1:], reverse=True)
     assert apart[-1] < apart[1]
+
+
+def test_codes_that_tell_all_are_nearer_to_the_sound_than_those_expected(configured):
+    data, trained = configured / "data", codec.load_codec()
+    shard, made = np.load(data / "audio-00000.npz"), np.load(data / "expected-00000.npz")
+    kinds, wanted = units.kinds_of(shard["semantic"]), trained.coordinates(shard["envelopes"])
+    assert (made["told"] == trained.codes(shard["envelopes"], shard["excitation"], kinds)).all()
+    assert (made["told"][[0, 1, -1]] == made["codes"][[0, 1, -1]]).all()
+    expected_apart, told_apart = (
+        (wanted - sum(book[row] for book, row in zip(trained.books, rows, strict=False))).square().mean()
+        for rows in (torch.from_numpy(made[kind].astype(int)) for kind in ("codes", "told"))
+    )
+    assert told_apart < 0.5 * expected_apart
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_the_crops_has_codes_that_tell_all(work, share):
+    crops = decoder.CodeCrops(work / "data", 0.1, 40, 0, share)
+    made = np.load(work / "data" / "expected-00000.npz")
+    codes_, _ = crops()
+    told = ["told" if occurs(made["told"], crop) else "codes" for crop in codes_.numpy().swapaxes(0, 1)]
+    assert share == 0.5 or set(told) == {"told" if share else "codes"}
+    assert share != 0.5 or 5 < told.count("told") < 35
+
+
+def occurs(codes_: np.ndarray, crop: np.ndarray) -> bool:
+    """Whether some stretch of codes (codebooks, F) is the crop."""
+    stretches = np.lib.stride_tricks.sliding_window_view(codes_, crop.shape[1], axis=1)
+    return bool((stretches == crop[:, None]).all(axis=(0, 2)).any())
 
 
 def test_a_finished_encoder_measures_the_same_codes(configured, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from bark_cli.model import GPT
 from bark_cli.tokens import CoarseConfig, GPTConfig
-from training.codec import begun_anywhere, load_codec, same_codes
+from training.codec import begun_anywhere, first_codec, same_codes
 from training.codes import Utterance, by_voice, load_utterances
 from training.factored import Factored, gathered, spread, token_rows
 from training.neighbours import Neighbours, divergence, sample_of
@@ -195,10 +195,10 @@ def main() -> None:
     """Train, resuming; writes runs/coarse/last.pt and loss.png. `listening` is what the tokens are worth."""
     run = Run("coarse")
     model = FactoredCoarse(run.options["shape"])
-    codec = load_codec()
+    codec = first_codec()
     model.know(codec.meanings())
     run.take_up(model)
-    utterances = load_utterances(run.options["data"])
+    utterances = load_utterances(run.options["data"], "codes")
     windows = Windows(utterances, model.config, run.seed)
     neighbours = Neighbours(codec.books, codec.kinds, sample_of(utterances), run.device)
     print(f"{sum(len(u.factors) for u in utterances) / 180_000:.1f} h of codes", flush=True)

@@ -288,6 +288,12 @@ def begun_anywhere(codes: Codes, random: np.random.Generator) -> npt.NDArray[np.
     return changed
 
 
+def filled_file() -> Path:
+    """Where this step leaves the codec."""
+    file: Path = settings("codec")["runs"] / "codec" / "last.pt"
+    return file
+
+
 def refilled_file() -> Path:
     """Where training.expected leaves the codec."""
     file: Path = settings("expected")["runs"] / "expected" / "codec.pt"
@@ -300,11 +306,22 @@ def load_codec() -> TrainableCodec:
     Raises:
         FileNotFoundError: training.codec has not run.
     """
-    options = settings("codec")
-    codec = TrainableCodec(options["shape"])
     files = (settings("decoder")["runs"] / "decoder" / "last.pt", refilled_file())
-    first = options["runs"] / "codec" / "last.pt"
-    codec.load_state_dict(learnt(next((file for file in files if file.exists()), first)))
+    return _loaded(next((file for file in files if file.exists()), filled_file()))
+
+
+def first_codec() -> TrainableCodec:
+    """The codec as training.codec left it, whatever has run since: it measured codes-*.npz.
+
+    Raises:
+        FileNotFoundError: training.codec has not run.
+    """
+    return _loaded(filled_file())
+
+
+def _loaded(file: Path) -> TrainableCodec:
+    codec = TrainableCodec(settings("codec")["shape"])
+    codec.load_state_dict(learnt(file))
     return codec.eval()
 
 
@@ -321,7 +338,7 @@ def main() -> None:
     """Fill the codebooks, or take those that `start` names; what is there already stays."""
     options = settings("codec")
     torch.set_num_threads(options["threads"])
-    file: Path = options["runs"] / "codec" / "last.pt"
+    file = filled_file()
     if file.exists():
         return
     torch.manual_seed(options["seed"])

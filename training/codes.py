@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.codec import Codes, load_codec
+from training.codec import Codes, first_codec
 from training.settings import settings
 from training.shards import parts, shard_files, write_arrays
 from training.units import kinds_of
@@ -21,7 +21,7 @@ from training.units import kinds_of
 
 @dataclass(frozen=True, eq=False)
 class Utterance:
-    """One sentence in one voice: factors (T, 4) of its semantic tokens, and codes (8, T) to expect of it."""
+    """One sentence in one voice: factors (T, 4) of its semantic tokens, and codes (8, T)."""
 
     voice: int
     text: npt.NDArray[np.int16]
@@ -29,9 +29,9 @@ class Utterance:
     codes: Codes
 
 
-def load_utterances(folder: Path) -> list[Utterance]:
-    """Every encoded utterance of a folder."""
-    return [u for file in shard_files(folder, "expected", "expected") for u in _read(file)]
+def load_utterances(folder: Path, kind: str = "expected") -> list[Utterance]:
+    """Every utterance of a folder, with "codes" that tell all they can of it, or those "expected" of it."""
+    return [u for file in shard_files(folder, kind, kind) for u in _read(file, kind)]
 
 
 def by_voice(utterances: list[Utterance]) -> dict[int, list[Utterance]]:
@@ -39,8 +39,8 @@ def by_voice(utterances: list[Utterance]) -> dict[int, list[Utterance]]:
     return {voice: [u for u in utterances if u.voice == voice] for voice in {u.voice for u in utterances}}
 
 
-def _read(file: Path) -> Iterator[Utterance]:
-    folder, number = file.parent, file.name.removeprefix("expected-")
+def _read(file: Path, kind: str) -> Iterator[Utterance]:
+    folder, number = file.parent, file.name.removeprefix(f"{kind}-")
     audio, aligned = np.load(folder / f"audio-{number}"), np.load(folder / f"aligned-audio-{number}")
     codes = parts(np.load(file)["codes"], audio["lengths"], axis=1)
     texts = parts(aligned["ids"], aligned["id_lengths"])
@@ -55,7 +55,7 @@ def main() -> None:
     """Encode every audio shard that is not encoded yet."""
     options = settings("codes")
     torch.set_num_threads(options["threads"])
-    codec = load_codec()
+    codec = first_codec()
     for file in shard_files(options["data"], "audio", "prepare"):
         target = file.with_name(file.name.replace("audio-", "codes-"))
         if target.exists():

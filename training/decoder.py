@@ -29,21 +29,27 @@ LOUDNESS = 0.05  # of the sketch
 
 
 class CodeCrops:
-    """Random stretches of codes with their samples: (8, B, F) int64 and (B, 480 F) float."""
+    """Random stretches of codes with their samples: (8, B, F) int64 and (B, 480 F) float.
 
-    def __init__(self, folder: Path, seconds: float, batch: int, seed: int) -> None:
-        self.frames, self.batch = int(seconds * 24_000) // FRAME, batch
+    A share `told` of them has codes that tell all they can, the others those that fine is to make of the
+    first two. What a decoder learns from the first kind, to make heard just what codes say, serves both.
+    """
+
+    def __init__(self, folder: Path, seconds: float, batch: int, seed: int, told: float) -> None:
+        self.frames, self.batch, self.told = int(seconds * 24_000) // FRAME, batch, told
         self.random = np.random.default_rng(seed)
         self.shards = []
         for file in shard_files(folder, "expected", "expected"):
             audio = np.load(file.with_name(file.name.replace("expected-", "audio-")))["audio"]
-            self.shards.append((np.load(file)["codes"], audio))
+            codes = np.load(file)
+            self.shards.append((codes["codes"], codes["told"], audio))
 
     def __call__(self) -> tuple[Tensor, Tensor]:
         """The next batch."""
         codes, waves = [], []
         for i in self.random.integers(len(self.shards), size=self.batch):
-            tokens, audio = self.shards[i]
+            expected, told, audio = self.shards[i]
+            tokens = told if self.random.random() < self.told else expected
             at = int(self.random.integers(0, tokens.shape[1] - self.frames))
             codes.append(tokens[:, at : at + self.frames])
             waves.append(audio[FRAME * at : FRAME * (at + self.frames)])
@@ -66,7 +72,7 @@ def main() -> None:
     table = options.get("adversary")
     contest = None if table is None else Contest({**table, "weights": weights | table["weights"]}, run.device)
     run.take_up(codec, **({"contest": contest} if contest else {}))
-    crops = CodeCrops(options["data"], options["crop_s"], options["batch"], run.seed)
+    crops = CodeCrops(options["data"], options["crop_s"], options["batch"], run.seed, options["told"])
     distance, sketch = SpectralDistance().to(run.device), Sketch(run.device)
 
     def losses_of(step: int) -> Losses:

@@ -22,8 +22,6 @@ from training.codec import (
     MEASURES,
     SAMPLE,
     Codes,
-    Envelopes,
-    Kinds,
     TrainableCodec,
     load_codec,
     refilled_file,
@@ -71,9 +69,8 @@ class Stretches:
         self.frames, self.random = frames, np.random.default_rng(seed)
         self.shards = []
         for file in shard_files(folder, "codes", "codes"):
-            envelopes = np.load(file.with_name(file.name.replace("codes-", "audio-")))["envelopes"]
             codes = torch.from_numpy(np.load(file)["codes"][:2].astype(np.int64))
-            self.shards.append((codes, codec.coordinates(envelopes).half()))
+            self.shards.append((codes, sounds_of(codec, file).half()))
 
     def __call__(self, size: int) -> tuple[Tensor, Tensor]:
         """The next batch, all of one shard."""
@@ -84,14 +81,10 @@ class Stretches:
 
 
 class Encoder:
-    """What turns the teacher's envelopes into the codes that nano learns: a codec, and what it may expect."""
+    """What turns the teacher's envelopes into codes: a codec, and what the first two of them let expect."""
 
     def __init__(self, codec: TrainableCodec, network: Expectation) -> None:
         self.codec, self.network = codec.eval(), network.eval()
-
-    def codes(self, envelopes: Envelopes, excitation: Codes, kinds: Kinds) -> Codes:
-        """Log envelopes (F, WIDTH), an excitation (3, F), kinds (F,) -> codes (codebooks, F)."""
-        return self.refined(self.codec.codes(envelopes, excitation, kinds))
 
     def refined(self, codes: Codes) -> Codes:
         """Codes (codebooks, F), of which those from the third codebook on are what the first two tell."""
@@ -131,23 +124,37 @@ def begin(network: Expectation, file: Path) -> None:
 
 
 def refill(encoder: Encoder, folder: Path, shards: int) -> None:
-    """Let the codec's later books begin anew with what there is to say in them."""
+    """Let the codec's later books begin anew with what there is to say in them: half of it is what the
+    first two let expect, half what they leave open."""
     files = shard_files(folder, "codes", "codes")[:shards]
-    codes = np.concatenate([np.load(file)["codes"] for file in files], axis=1)
-    coordinates = torch.cat([encoder.expected(part) for part in np.array_split(codes, len(files), axis=1)])
-    some = torch.randperm(len(coordinates))[:SAMPLE]
-    encoder.codec.refill(torch.from_numpy(codes[:3, some.numpy()].astype(np.int64)), coordinates[some])
+    codes = [np.load(file)["codes"] for file in files]
+    guessed = torch.cat([encoder.expected(each) for each in codes])
+    heard = torch.cat([sounds_of(encoder.codec, file) for file in files])
+    some = torch.randperm(len(heard))[: SAMPLE // 2]
+    firsts = torch.from_numpy(np.concatenate(codes, axis=1)[:3, some.numpy()].astype(np.int64))
+    encoder.codec.refill(firsts.repeat(1, 2), torch.cat([guessed[some], heard[some]]))
+
+
+def sounds_of(codec: TrainableCodec, file: Path) -> Tensor:
+    """The coordinates (F, D) of the sound whose codes are a file codes-*.npz."""
+    return codec.coordinates(np.load(file.with_name(file.name.replace("codes-", "audio-")))["envelopes"])
 
 
 def write_expected(encoder: Encoder, folder: Path) -> None:
-    """codes-*.npz -> expected-*.npz, those that are not there."""
+    """codes-*.npz -> expected-*.npz, those that are not there: `codes` that the first two let expect, and
+    `told`, which tell all they can."""
     for file in shard_files(folder, "codes", "codes"):
         target = file.with_name(file.name.replace("codes-", "expected-"))
         if target.exists():
             continue
         lengths = np.load(file.with_name(file.name.replace("codes-", "audio-")))["lengths"]
-        utterances = parts(np.load(file)["codes"], lengths, axis=1)  # one does not tell of the next
-        write_arrays(target, codes=np.concatenate([encoder.refined(each) for each in utterances], axis=1))
+        codes = np.load(file)["codes"]
+        utterances = parts(codes, lengths, axis=1)  # one does not tell of the next
+        write_arrays(
+            target,
+            codes=np.concatenate([encoder.refined(each) for each in utterances], axis=1),
+            told=encoder.codec.refined(codes, sounds_of(encoder.codec, file)),
+        )
 
 
 def main() -> None:

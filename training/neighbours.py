@@ -45,7 +45,8 @@ class Neighbours:
         for codebook in range(len(books) - 1):
             rest = sum(self._drawn(codes, each) for each in range(codebook + 1, len(books)))
             assert isinstance(rest, Tensor)
-            self.scales.append(float(rest[self._free(codes, codebook)].square().sum(-1).mean()))
+            left = rest[self._free(codes, codebook)].square().sum(-1).mean()
+            self.scales.append(max(float(left), 1e-6))  # where books hit a small corpus exactly
         self.scales.append(0.8 * self.scales[-1])  # of the last nothing is left to measure
 
     def _drawn(self, codes: Tensor, codebook: int) -> Tensor:

@@ -51,7 +51,7 @@ def encoder_of(bark: Bark, case: Case) -> Encoder:
 
 def codes_of(encoder: Encoder, case: Case) -> Tokens:
     """The codes (codebooks, F) of what the teacher says."""
-    return encoder.codes(case.envelopes, case.excitation, case.kinds).astype(np.int64)
+    return encoder.codec.codes(case.envelopes, case.excitation, case.kinds).astype(np.int64)
 
 
 def stage_alone(bark: Bark, stage: str, case: Case, codes: Tokens, number: int) -> Wave:
