@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bark_cli import Bark
 from bark_cli.checkpoint import read_checkpoint
@@ -19,7 +20,7 @@ from training.excitation import PULSED, Source, codes_of, thrown
 from training.factored import token_rows
 from training.rows import END, row_of, stacked
 from training.run import Run, learnt
-from training.settings import settings
+from training.settings import HERE, settings
 from training.shards import shard_files, write_arrays
 from training.starts import plain_attention
 from training.vocabulary import PITCHES, PLACES, layout
@@ -64,7 +65,7 @@ dilations = [1, 2]
 [decoder]
 sketch = 0
 crop_s = 0.1
-told = 0.5
+full = 0.5
 batch = 2
 average = 0.5
 weights = {{{{mel = 1.0, lines = 0.5, phase = 0.5, wave = 1.0}}}}
@@ -256,6 +257,24 @@ def test_codes_hold_excitation_and_envelopes(configured):
     assert apart[-1] < 0.2
 
 
+def test_entries_are_shared_out_by_how_much_each_kind_scatters():
+    points, kinds = torch.randn(300, 4), torch.arange(300) % 3 + 5
+    points[kinds == 6] *= 4
+    counts = codec.shared_out(points, kinds, 100)
+    assert counts.sum() == 100
+    assert (counts > 0).nonzero()[:, 0].tolist() == [5, 6, 7]
+    assert counts[6] > 2 * counts[5] >= 2 * codec.FEW
+
+
+def test_the_encoder_in_the_repository_is_of_this_recipe():
+    arrays = load_file(HERE / "encoder.safetensors")
+    codec.TrainableCodec(settings("codec")["shape"]).measure_as(arrays)
+    with pytest.raises(ValueError, match="has no kinds: take the recipe of its time"):
+        codec.TrainableCodec(settings("codec")["shape"]).measure_as(
+            {name: t for name, t in arrays.items() if name != "kinds"}
+        )
+
+
 def test_expected_codes_follow_from_the_first_two(configured):
     data, trained = configured / "data", codec.load_codec()
     told, made = (np.load(data / f"{kind}-00000.npz")["codes"].astype(int) for kind in ("codes", "expected"))
@@ -278,29 +297,35 @@ def test_codes_that_tell_all_are_nearer_to_the_sound_than_those_expected(configu
     data, trained = configured / "data", codec.load_codec()
     shard, made = np.load(data / "audio-00000.npz"), np.load(data / "expected-00000.npz")
     kinds, wanted = units.kinds_of(shard["semantic"]), trained.coordinates(shard["envelopes"])
-    assert (made["told"] == trained.codes(shard["envelopes"], shard["excitation"], kinds)).all()
-    assert (made["told"][[0, 1, -1]] == made["codes"][[0, 1, -1]]).all()
-    expected_apart, told_apart = (
+    assert (made["full"] == trained.codes(shard["envelopes"], shard["excitation"], kinds)).all()
+    assert (made["full"][[0, 1, -1]] == made["codes"][[0, 1, -1]]).all()
+    expected_apart, full_apart = (
         (wanted - sum(book[row] for book, row in zip(trained.books, rows, strict=False))).square().mean()
-        for rows in (torch.from_numpy(made[kind].astype(int)) for kind in ("codes", "told"))
+        for rows in (torch.from_numpy(made[kind].astype(int)) for kind in ("codes", "full"))
     )
-    assert told_apart < 0.5 * expected_apart
+    assert full_apart < 0.5 * expected_apart
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_share_of_the_crops_has_codes_that_tell_all(work, share):
     crops = decoder.CodeCrops(work / "data", 0.1, 40, 0, share)
     made = np.load(work / "data" / "expected-00000.npz")
-    codes_, _ = crops()
-    told = ["told" if occurs(made["told"], crop) else "codes" for crop in codes_.numpy().swapaxes(0, 1)]
-    assert share == 0.5 or set(told) == {"told" if share else "codes"}
-    assert share != 0.5 or 5 < told.count("told") < 35
+    taken, waves = crops()
+    full = 0
+    for crop, wave in zip(taken.numpy().swapaxes(0, 1), waves, strict=True):
+        is_full, is_expected = (place_of(crop, made[kind]) for kind in ("full", "codes"))
+        at = is_full if is_full is not None else is_expected
+        full += is_full is not None
+        audio = np.load(work / "data" / "audio-00000.npz")["audio"][480 * at :][: len(wave)]
+        assert (np.rint(wave.numpy() * 32768) == audio).all()
+    assert {0.0: full == 0, 0.5: 5 < full < 35, 1.0: full == 40}[share]
 
 
-def occurs(codes_: np.ndarray, crop: np.ndarray) -> bool:
-    """Whether some stretch of codes (codebooks, F) is the crop."""
+def place_of(crop: np.ndarray, codes_: np.ndarray) -> int | None:
+    """The frame at which a crop begins in codes (codebooks, F)."""
     stretches = np.lib.stride_tricks.sliding_window_view(codes_, crop.shape[1], axis=1)
-    return bool((stretches == crop[:, None]).all(axis=(0, 2)).any())
+    places = np.flatnonzero((stretches == crop[:, None]).all(axis=(0, 2)))
+    return int(places[0]) if len(places) else None
 
 
 def test_a_finished_encoder_measures_the_same_codes(configured, tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ from training.excitation import LEVELS, PULSED, TICKS, landmarks, signs, snippet
 from training.run import learnt, save_whole
 from training.settings import HERE, settings
 from training.shards import shard_files
-from training.units import KINDS, kinds_of
+from training.units import KINDS, Kinds, kinds_of
 from training.vocoder import WIDTH
 
 Codes = npt.NDArray[np.int16]  # (codebooks, F)
@@ -39,7 +39,6 @@ END, MIDDLE, DICE = 1, 2, -1  # the codebooks of the excitation
 FEW = 3  # entries at least for what may be said
 MEASURES = ("mean", "basis", "books", "kinds")
 Envelopes = npt.NDArray[np.floating]  # log magnitudes (F, WIDTH)
-Kinds = npt.NDArray[np.int64]  # what is said in each frame (F,), training.units.KINDS
 
 
 def k_means(points: Tensor, k: int, rounds: int = 15) -> Tensor:
@@ -66,11 +65,12 @@ def shared_out(points: Tensor, kinds: Tensor, entries: int) -> Tensor:
     for kind in kinds.unique().tolist():
         own = points[kinds == kind]
         scatter[kind] = (own - own.mean(0)).square().sum().clamp(min=1e-6)
-    wanted = scatter.sqrt() / scatter.sqrt().sum() * (entries - FEW * int((scatter > 0).sum()))
+    few = FEW * (scatter > 0).long()
+    more = entries - int(few.sum())
+    wanted = scatter.sqrt() / scatter.sqrt().sum() * more
     counts = wanted.floor().long()
-    left = entries - FEW * int((scatter > 0).sum()) - int(counts.sum())
-    counts[(wanted - counts).topk(left).indices] += 1
-    return counts + FEW * (scatter > 0)
+    counts[(wanted - counts).topk(more - int(counts.sum())).indices] += 1
+    return counts + few
 
 
 class TrainableCodec(nn.Module):
@@ -92,9 +92,8 @@ class TrainableCodec(nn.Module):
         self.register_buffer("basis", torch.zeros(WIDTH, width))
         # of every codebook but the last, coarsest first; zero where a code tells of pulses
         self.register_buffer("books", torch.zeros(shape["n_codebooks"] - 1, size, width))
-        self.register_buffer(
-            "kinds", torch.zeros(size, dtype=torch.long)
-        )  # whose the first book's entries are
+        # whose the first book's entries are
+        self.register_buffer("kinds", torch.zeros(size, dtype=torch.long))
         self.tables = nn.Parameter(torch.zeros(shape["n_codebooks"], size, shape["dimension"]))
         with warnings.catch_warnings():  # the old weight norm is the one whose names encodec's weights have
             warnings.filterwarnings("ignore", r".*weight_norm.* is deprecated", FutureWarning)
@@ -124,7 +123,14 @@ class TrainableCodec(nn.Module):
 
     @torch.no_grad()
     def measure_as(self, arrays: Mapping[str, Tensor]) -> None:
-        """Measure codes as a finished encoder does; begin the tables with its books."""
+        """Measure codes as a finished encoder does; begin the tables with its books.
+
+        Raises:
+            ValueError: the encoder is of an earlier recipe.
+        """
+        if missing := [name for name in MEASURES if name not in arrays]:
+            lacking = ", ".join(missing)
+            raise ValueError(f"the encoder of [codec] has no {lacking}: take the recipe of its time")
         for name in MEASURES:
             getattr(self, name).copy_(arrays[name])
         self._begin_tables()
@@ -134,9 +140,9 @@ class TrainableCodec(nn.Module):
     def refill(self, codes: Tensor, coordinates: Tensor) -> None:
         """Learn all but the first two books anew: codes of the first three (3, N), coordinates (N, D)."""
         rest = coordinates - sum(book[row] for book, row in zip(self.books, codes[:2], strict=False))
-        self._learn(rest, codes[[END, MIDDLE]], self.kinds[codes[0]], 2)
+        self._learn(rest, codes[[END, MIDDLE]], None, 2)
 
-    def _learn(self, rest: Tensor, pulses: Tensor, kinds: Tensor, begin: int) -> None:
+    def _learn(self, rest: Tensor, pulses: Tensor, kinds: Tensor | None, begin: int) -> None:
         """Fill the books from `begin` on with what the ones before leave (N, D), and the tables with them."""
         for layer in range(begin, len(self.books)):
             for entries, frames in self._shares(layer, pulses, kinds):
@@ -145,17 +151,19 @@ class TrainableCodec(nn.Module):
                 rest[frames] -= book[nearest(rest[frames], book)]
         self._begin_tables()
 
-    def _shares(self, layer: int, pulses: Tensor, kinds: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _shares(self, layer: int, pulses: Tensor, kinds: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Which entries of a codebook stand for the envelopes of which frames (N,).
 
-        The first has entries for each kind; where there are pulses, the next two tell of nothing else.
+        The first has entries for each kind, and only it asks for them; where there are pulses, the next two
+        tell of nothing else.
         """
         every = torch.arange(self.books.shape[1])
         if layer in (END, MIDDLE):
             yield every[PULSED:], pulses[layer - END] >= PULSED
         elif layer:
-            yield every, torch.ones_like(kinds, dtype=torch.bool)
+            yield every, torch.ones(pulses.shape[1], dtype=torch.bool)
         else:
+            assert kinds is not None
             for kind in kinds.unique():
                 own = every[self.kinds == kind]
                 yield own if len(own) else every, kinds == kind
@@ -223,9 +231,9 @@ class TrainableCodec(nn.Module):
 
         They bring what the codebooks before stand for as near to the coordinates (F, D) as they can.
         """
-        return self._measured(codes.copy(), coordinates, self.kinds[codes[0].astype(np.int64)], begin=2)
+        return self._measured(codes.copy(), coordinates, None, begin=2)
 
-    def _measured(self, codes: Codes, coordinates: Tensor, kinds: Tensor, begin: int) -> Codes:
+    def _measured(self, codes: Codes, coordinates: Tensor, kinds: Tensor | None, begin: int) -> Codes:
         rest = coordinates.clone()
         pulses = torch.from_numpy(codes[[END, MIDDLE]].astype(np.int64))
         for layer, book in enumerate(self.books):
@@ -301,17 +309,17 @@ def refilled_file() -> Path:
 
 
 def load_codec() -> TrainableCodec:
-    """The codec, as training.decoder left it, or if that has not run training.expected, or training.codec.
+    """The codec, as training.decoder left it, or if that has not run, training.expected.
 
     Raises:
-        FileNotFoundError: training.codec has not run.
+        FileNotFoundError: training.expected has not run.
     """
-    files = (settings("decoder")["runs"] / "decoder" / "last.pt", refilled_file())
-    return _loaded(next((file for file in files if file.exists()), filled_file()))
+    trained = settings("decoder")["runs"] / "decoder" / "last.pt"
+    return _loaded(trained if trained.exists() else refilled_file())
 
 
 def first_codec() -> TrainableCodec:
-    """The codec as training.codec left it, whatever has run since: it measured codes-*.npz.
+    """The codec as training.codec left it, whatever has run since: codes-*.npz are in its books.
 
     Raises:
         FileNotFoundError: training.codec has not run.

@@ -1,5 +1,8 @@
 """The teacher's audio as codec tokens, beside the semantic tokens of the same time: (8, F) with F = T.
 
+They tell all they can of the sound. Coarse learns the first two of them, whatever training.expected makes of
+the others.
+
 python -m training.codes            # audio-*.npz -> codes-*.npz, with what training.codec learnt
 """
 
@@ -30,7 +33,8 @@ class Utterance:
 
 
 def load_utterances(folder: Path, kind: str = "expected") -> list[Utterance]:
-    """Every utterance of a folder, with "codes" that tell all they can of it, or those "expected" of it."""
+    """Every utterance of a folder, with the "codes" of its sound in first_codec's books, or with those that
+    may be "expected" of it, in load_codec's."""
     return [u for file in shard_files(folder, kind, kind) for u in _read(file, kind)]
 
 

@@ -31,25 +31,25 @@ LOUDNESS = 0.05  # of the sketch
 class CodeCrops:
     """Random stretches of codes with their samples: (8, B, F) int64 and (B, 480 F) float.
 
-    A share `told` of them has codes that tell all they can, the others those that fine is to make of the
-    first two. What a decoder learns from the first kind, to make heard just what codes say, serves both.
+    A share `full` of them has codes that tell all they can of the sound, the others those that fine is to
+    make of the first two, and with which nano speaks.
     """
 
-    def __init__(self, folder: Path, seconds: float, batch: int, seed: int, told: float) -> None:
-        self.frames, self.batch, self.told = int(seconds * 24_000) // FRAME, batch, told
+    def __init__(self, folder: Path, seconds: float, batch: int, seed: int, full: float) -> None:
+        self.frames, self.batch, self.full = int(seconds * 24_000) // FRAME, batch, full
         self.random = np.random.default_rng(seed)
         self.shards = []
         for file in shard_files(folder, "expected", "expected"):
             audio = np.load(file.with_name(file.name.replace("expected-", "audio-")))["audio"]
             codes = np.load(file)
-            self.shards.append((codes["codes"], codes["told"], audio))
+            self.shards.append((codes["codes"], codes["full"], audio))
 
     def __call__(self) -> tuple[Tensor, Tensor]:
         """The next batch."""
         codes, waves = [], []
         for i in self.random.integers(len(self.shards), size=self.batch):
-            expected, told, audio = self.shards[i]
-            tokens = told if self.random.random() < self.told else expected
+            expected, full, audio = self.shards[i]
+            tokens = full if self.random.random() < self.full else expected
             at = int(self.random.integers(0, tokens.shape[1] - self.frames))
             codes.append(tokens[:, at : at + self.frames])
             waves.append(audio[FRAME * at : FRAME * (at + self.frames)])
@@ -72,7 +72,7 @@ def main() -> None:
     table = options.get("adversary")
     contest = None if table is None else Contest({**table, "weights": weights | table["weights"]}, run.device)
     run.take_up(codec, **({"contest": contest} if contest else {}))
-    crops = CodeCrops(options["data"], options["crop_s"], options["batch"], run.seed, options["told"])
+    crops = CodeCrops(options["data"], options["crop_s"], options["batch"], run.seed, options["full"])
     distance, sketch = SpectralDistance().to(run.device), Sketch(run.device)
 
     def losses_of(step: int) -> Losses:

@@ -2,8 +2,8 @@
 
 What the other codebooks say of the teacher follows from the first two only in part. A fine stage that is
 asked for it guesses, in every frame anew, and its guesses make the sound no better. So a small network learns
-by regression what envelopes to expect, the other codebooks are learnt anew to say that, and fine and decoder
-learn such codes.
+by regression what envelopes to expect, and fine learns to say that with the other codebooks. They are learnt
+anew, for what is expected as well as for the sounds themselves: the decoder hears of both.
 
     python -m training.expected         # resumes from runs/expected; codes-*.npz -> expected-*.npz
 """
@@ -18,14 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.codec import (
-    MEASURES,
-    SAMPLE,
-    Codes,
-    TrainableCodec,
-    load_codec,
-    refilled_file,
-)
+from training.codec import MEASURES, SAMPLE, Codes, TrainableCodec, first_codec, load_codec, refilled_file
 from training.run import Losses, Run, learnt, save_whole
 from training.settings import HERE, settings
 from training.shards import parts, shard_files, write_arrays
@@ -124,8 +117,8 @@ def begin(network: Expectation, file: Path) -> None:
 
 
 def refill(encoder: Encoder, folder: Path, shards: int) -> None:
-    """Let the codec's later books begin anew with what there is to say in them: half of it is what the
-    first two let expect, half what they leave open."""
+    """Let the codec's later books begin anew: half of what they learn to say is what the first two let
+    expect, half the sounds themselves."""
     files = shard_files(folder, "codes", "codes")[:shards]
     codes = [np.load(file)["codes"] for file in files]
     guessed = torch.cat([encoder.expected(each) for each in codes])
@@ -135,32 +128,37 @@ def refill(encoder: Encoder, folder: Path, shards: int) -> None:
     encoder.codec.refill(firsts.repeat(1, 2), torch.cat([guessed[some], heard[some]]))
 
 
-def sounds_of(codec: TrainableCodec, file: Path) -> Tensor:
+def audio_of(codes_file: Path) -> Path:
+    """The file of the sound whose codes are a file codes-*.npz."""
+    return codes_file.with_name(codes_file.name.replace("codes-", "audio-"))
+
+
+def sounds_of(codec: TrainableCodec, codes_file: Path) -> Tensor:
     """The coordinates (F, D) of the sound whose codes are a file codes-*.npz."""
-    return codec.coordinates(np.load(file.with_name(file.name.replace("codes-", "audio-")))["envelopes"])
+    return codec.coordinates(np.load(audio_of(codes_file))["envelopes"])
 
 
 def write_expected(encoder: Encoder, folder: Path) -> None:
     """codes-*.npz -> expected-*.npz, those that are not there: `codes` that the first two let expect, and
-    `told`, which tell all they can."""
+    `full`, the sound itself in the same books."""
     for file in shard_files(folder, "codes", "codes"):
         target = file.with_name(file.name.replace("codes-", "expected-"))
         if target.exists():
             continue
-        lengths = np.load(file.with_name(file.name.replace("codes-", "audio-")))["lengths"]
+        lengths = np.load(audio_of(file))["lengths"]
         codes = np.load(file)["codes"]
         utterances = parts(codes, lengths, axis=1)  # one does not tell of the next
         write_arrays(
             target,
             codes=np.concatenate([encoder.refined(each) for each in utterances], axis=1),
-            told=encoder.codec.refined(codes, sounds_of(encoder.codec, file)),
+            full=encoder.codec.refined(codes, sounds_of(encoder.codec, file)),
         )
 
 
 def main() -> None:
     """Train, resuming, and let the later books begin anew, or take what `start` names; write all codes."""
     run = Run("expected")
-    options, codec = run.options, load_codec()
+    options, codec = run.options, load_codec() if refilled_file().exists() else first_codec()
     network = Expectation(codec.books, options["width"], options["dilations"])
     if "start" in options and not run.checkpoint.exists():
         begin(network, HERE.parent / options["start"])

@@ -56,13 +56,14 @@ def pause(name: str) -> int:
     return IDS[Unit("pause", name)]
 
 
-# what may be said in a frame, pitch and place apart
+# what may be said in a frame; neither its half nor its pitch counts
 KINDS = ("pause", "sound", "music", *PHONES)
+Kinds = npt.NDArray[np.int64]  # numbers in KINDS (T,)
 _KIND_OF = np.array([KINDS.index(unit.name if unit.kind == "phone" else unit.kind) for unit in UNITS])
 
 
-def kinds_of(tokens: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """The number in KINDS of each id (T,)."""
+def kinds_of(tokens: npt.ArrayLike) -> Kinds:
+    """The kind of each id (T,)."""
     return _KIND_OF[np.asarray(tokens)].astype(np.int64)
 
 

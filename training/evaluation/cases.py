@@ -16,7 +16,7 @@ from training.excitation import Codes
 from training.settings import HERE
 from training.teacher import Teacher
 from training.texts import Near, key
-from training.units import kinds_of
+from training.units import Kinds, kinds_of
 from training.vocabulary import build_tokenizer, factors_of, layout, segments
 from training.vocoder import render
 from training.voices import VOICES
@@ -34,7 +34,7 @@ class Case:
     wave: Wave
     excitation: Codes
     envelopes: npt.NDArray[np.float16]
-    kinds: npt.NDArray[np.int64]
+    said: Kinds
     semantic: npt.NDArray[np.int64]
 
 

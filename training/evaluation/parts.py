@@ -186,7 +186,7 @@ def natural(m: Measured) -> Iterator[Score]:
 def codec(m: Measured) -> Iterator[Score]:
     """The teacher's speech through the codec and back."""
     cases = some([*m.cases("everyday"), *m.cases("news")], 1 if m.plan.quick else 3)
-    trained = stages.encoder_of(m.bark, cases[0])
+    trained = stages.codec_of(m.bark, cases[0])
     codes = [stages.codes_of(trained, case) for case in cases]
     made = [stages.stage_alone(m.bark, "codec", case, codes[n], n) for n, case in enumerate(cases)]
     waves = [case.wave for case in cases]
@@ -314,7 +314,7 @@ def alone(m: Measured) -> Iterator[Score]:
     cases = some([*m.cases("everyday"), *m.cases("news")], 1 if m.plan.quick else 6)
     theirs = m.wer(cases, [case.wave for case in cases])
     for stage in stages.STAGES:
-        trained = None if stage == "coarse" else stages.encoder_of(m.bark, cases[0])
+        trained = None if stage == "coarse" else stages.codec_of(m.bark, cases[0])
         made = []
         for n, case in enumerate(cases):
             codes = np.zeros((2, 0), np.int64) if trained is None else stages.codes_of(trained, case)

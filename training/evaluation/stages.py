@@ -17,16 +17,16 @@ from bark_cli.errors import BarkError
 from bark_cli.sampling import random_stream
 from bark_cli.steps import Growing, Job, Sound
 from bark_cli.tokens import Tokens
+from training.codec import TrainableCodec, load_codec
 from training.evaluation.cases import Case, Wave
 from training.evaluation.scores import UnmeasuredError
-from training.expected import Encoder, load_encoder
 from training.judge import edits
 
 STAGES = ("coarse", "fine", "codec")  # the first asks for no codes
 
 
-def encoder_of(bark: Bark, case: Case) -> Encoder:
-    """The encoder whose codes the model was trained on.
+def codec_of(bark: Bark, case: Case) -> TrainableCodec:
+    """The codec whose codes the model was trained on.
 
     Raises:
         UnmeasuredError: there is none here, or the model makes another sound of its codes.
@@ -34,24 +34,23 @@ def encoder_of(bark: Bark, case: Case) -> Encoder:
     import torch
 
     try:
-        encoder = load_encoder()
+        codec = load_codec()
     except (FileNotFoundError, RuntimeError) as error:  # RuntimeError: its tensors have other shapes
         raise UnmeasuredError("the codec that the model was trained with is not in runs/") from error
-    codec = encoder.codec
     if codec.tables.shape[:2] != (bark.config.codec.n_codebooks, bark.config.codec.codebook_size):
         raise UnmeasuredError("the codec in runs/ has other codebooks than the model")
-    codes = codes_of(encoder, case)
+    codes = codes_of(codec, case)
     made = stage_alone(bark, "codec", case, codes, 0)
     with torch.inference_mode():
         wanted = codec(torch.from_numpy(codes)[:, None])[0].numpy()
     if np.corrcoef(made, wanted[: len(made)])[0, 1] < 0.9:
         raise UnmeasuredError("the codec in runs/ is not the one that the model was trained with")
-    return encoder
+    return codec
 
 
-def codes_of(encoder: Encoder, case: Case) -> Tokens:
-    """The codes (codebooks, F) of what the teacher says."""
-    return encoder.codec.codes(case.envelopes, case.excitation, case.kinds).astype(np.int64)
+def codes_of(codec: TrainableCodec, case: Case) -> Tokens:
+    """The codes (codebooks, F) of what the teacher says: all that they can tell of it."""
+    return codec.codes(case.envelopes, case.excitation, case.said).astype(np.int64)
 
 
 def stage_alone(bark: Bark, stage: str, case: Case, codes: Tokens, number: int) -> Wave:
