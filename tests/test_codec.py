@@ -133,7 +133,7 @@ def test_chunks_join_to_the_whole(codec: Codec, chunks: list[int]) -> None:
     assert not len(stream.finish())
     found, expected = torch.cat(pieces), by_encodec(codec, codes)
     assert found.dtype == torch.float32
-    assert expected.std() > 0.05
+    assert expected.std() > 0.01  # a sound, a thousand times as loud as what may differ
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(found, codec.decode(codes), atol=1e-5, rtol=0)
 
