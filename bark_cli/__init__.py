@@ -13,40 +13,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bark_cli.attempts import Attempts as Attempts
     from bark_cli.audio import Audio as Audio
     from bark_cli.audio import open_sink as open_sink
-    from bark_cli.documents import read_document as read_document
     from bark_cli.errors import BarkError as BarkError
+    from bark_cli.model.options import SamplingOptions as SamplingOptions
+    from bark_cli.model.options import StageSampling as StageSampling
+    from bark_cli.model.tokens import BarkTokens as BarkTokens
+    from bark_cli.narration.recite import recite as recite
     from bark_cli.pipeline import Bark as Bark
     from bark_cli.pipeline import Progress as Progress
     from bark_cli.pipeline import Speech as Speech
     from bark_cli.pipeline import SpeechRequest as SpeechRequest
     from bark_cli.pipeline import SpeechStream as SpeechStream
-    from bark_cli.recital import recite as recite
-    from bark_cli.tokens import BarkTokens as BarkTokens
-    from bark_cli.tokens import SamplingOptions as SamplingOptions
-    from bark_cli.tokens import StageSampling as StageSampling
-    from bark_cli.voices import Voice as Voice
+    from bark_cli.takes.attempt import Attempts as Attempts
+    from bark_cli.text.documents import read_document as read_document
+    from bark_cli.voices.catalogue import Voice as Voice
 
 __version__: str
 
 _HOMES = {
-    "Attempts": "attempts",
+    "Attempts": "takes.attempt",
     "Audio": "audio",
     "Bark": "pipeline",
     "BarkError": "errors",
-    "BarkTokens": "tokens",
-    "Progress": "pipeline",
-    "SamplingOptions": "tokens",
-    "Speech": "pipeline",
-    "SpeechRequest": "pipeline",
-    "SpeechStream": "pipeline",
-    "StageSampling": "tokens",
+    "BarkTokens": "model.tokens",
+    "Progress": "stages.progress",
+    "SamplingOptions": "model.options",
+    "Speech": "speech",
+    "SpeechRequest": "speech",
+    "SpeechStream": "speech",
+    "StageSampling": "model.options",
     "Voice": "voices",
     "open_sink": "audio",
-    "read_document": "documents",
-    "recite": "recital",
+    "read_document": "text.documents",
+    "recite": "narration.recite",
 }
 __all__ = [*_HOMES, "__version__"]
 

@@ -19,7 +19,18 @@ from torch import Tensor
 
 from bark_cli.backends import AudioStream, Backend, CausalStage
 from bark_cli.errors import BarkError, OptionError
-from bark_cli.steps import Answer, Aside, Close, Decode, FineWindow, Job, Prefill, Request, Result, Sound
+from bark_cli.stages.steps import (
+    Answer,
+    Aside,
+    Close,
+    Decode,
+    FineWindow,
+    Job,
+    Prefill,
+    Request,
+    Result,
+    Sound,
+)
 
 CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
 Kind = TypeVar("Kind", Prefill, Decode, FineWindow, Sound, Aside)

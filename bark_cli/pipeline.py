@@ -13,28 +13,29 @@ from pathlib import Path
 
 import torch
 
-from bark_cli import hub, voices
-from bark_cli.attempts import SEED_LIMIT, attempt
+from bark_cli import store, voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision, fitting_threads
 from bark_cli.backends.make import make_backend
+from bark_cli.backends.memory import fitting_batch_size, free_bytes
 from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint
 from bark_cli.engine import Engine, Outcome
 from bark_cli.errors import BarkError, OptionError
 from bark_cli.hearing import words_right
-from bark_cli.hub import ModelRef
-from bark_cli.memory import fitting_batch_size, free_bytes
-from bark_cli.progress import Progress, StageReport
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions
+from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.speech import Speech, SpeechRequest, SpeechStream
-from bark_cli.split import estimate_seconds, language_of
-from bark_cli.steps import Job
-from bark_cli.text import normalise
-from bark_cli.tokenizer import BarkTokenizer
-from bark_cli.tokens import BarkConfig, SamplingOptions
-from bark_cli.utterance import Delivery, Samples, Utterance, costs
-from bark_cli.voice_file import check_tokens
-from bark_cli.voices import NO_VOICE, Voice
+from bark_cli.stages.progress import Progress, StageReport
+from bark_cli.stages.steps import Job
+from bark_cli.stages.utterance import Delivery, Samples, Utterance, costs
+from bark_cli.store import ModelRef
+from bark_cli.takes.attempt import SEED_LIMIT, attempt
+from bark_cli.text.normalise import normalise
+from bark_cli.text.split import estimate_seconds, language_of
+from bark_cli.voices.catalogue import NO_VOICE, Voice
+from bark_cli.voices.file import check_tokens
 
 __all__ = ["Bark", "Progress", "Speech", "SpeechRequest", "SpeechStream", "StageReport"]
 
@@ -99,9 +100,9 @@ class Bark:
         target = choose_device(device)
         precision = choose_precision(precision, target)
         given = {"semantic": semantic, "coarse": coarse, "fine": fine}
-        refs = {stage: hub.resolve_model(other) for stage, other in given.items() if other is not None}
+        refs = {stage: store.resolve_model(other) for stage, other in given.items() if other is not None}
         # where every stage is chosen, no other model is needed
-        ref = refs["fine"] if model is None and len(refs) == len(given) else hub.resolve_model(model)
+        ref = refs["fine"] if model is None and len(refs) == len(given) else store.resolve_model(model)
         note = on_note or (lambda _: None)
         base = _read(ref, size, precision, note)
         others = {stage: _read(other, None, precision, note) for stage, other in refs.items()}

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from bark_cli import audio as sound
 from bark_cli import voices
-from bark_cli.attempts import ONCE, Attempts, Take
 from bark_cli.audio import Audio, Provenance
 from bark_cli.errors import GenerationError
-from bark_cli.progress import StageReport
-from bark_cli.tokens import BarkTokens, SamplingOptions
-from bark_cli.voices import Voice
+from bark_cli.model.options import SamplingOptions
+from bark_cli.model.tokens import BarkTokens
+from bark_cli.stages.progress import StageReport
+from bark_cli.takes.attempt import ONCE, Attempts, Take
+from bark_cli.voices.catalogue import Voice
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from bark_cli.files import write_whole
-from bark_cli.hub import cache_home
+from bark_cli.store import cache_home
+from bark_cli.system.files import write_whole
 from benchmarks.cases import CASES, QUICK, Case
 from benchmarks.report import draw, read_measured, report
 from benchmarks.runner import Workplace, make_peer_environment, run_case

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bark_cli.bench import SIZES
-from bark_cli.files import write_whole
-from bark_cli.hub import nano_folder
+from bark_cli.store import nano_folder
+from bark_cli.system.files import write_whole
 from benchmarks.cases import Case
 
 Record = dict[str, Any]

@@ -22,17 +22,10 @@ import torch
 from local_hub import local_hub  # noqa: F401  (a fixture)
 from torch import nn
 
-from bark_cli.model import GPT, FineGPT
+from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.networks import GPT, FineGPT
+from bark_cli.model.tokens import BarkTokens
 from bark_cli.settings import SETTINGS
-from bark_cli.tokens import (
-    BarkConfig,
-    BarkTokens,
-    CoarseConfig,
-    CodecConfig,
-    FineConfig,
-    GPTConfig,
-    SemanticConfig,
-)
 
 
 def hide_broken_torchaudio() -> None:

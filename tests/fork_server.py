@@ -16,8 +16,8 @@ from pathlib import Path
 
 _CODE = """
 import json, os, sys
-import bark_cli.batch.run, bark_cli.cli.app, bark_cli.cli.batch_work, bark_cli.cli.request, soundfile
-import bark_cli.documents, bark_cli.batch.join, rich.progress, torch
+import bark_cli.batch.run, bark_cli.cli.app, bark_cli.cli.batch.work, bark_cli.cli.say.request, soundfile
+import bark_cli.text.documents, bark_cli.batch.join, rich.progress, torch
 from bark_cli.cli import main
 torch.set_num_threads(1)
 for line in sys.stdin:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bark_cli.checkpoint import Checkpoint, expected_shapes, write_native
-from bark_cli.tokens import BarkConfig, GPTConfig
+from bark_cli.model.config import BarkConfig, GPTConfig
 
 LAYOUTS = ("native", "safetensors", "sharded", "bin", "sharded_bin", "suno")
 SUNO_NAMES = {"semantic": "text", "coarse": "coarse", "fine": "fine"}

@@ -13,14 +13,7 @@ import pytest
 import soundfile
 
 from bark_cli import audio as sound
-from bark_cli.audio import (
-    FORMATS,
-    Audio,
-    WavPipe,
-    check_sound_file,
-    encode,
-    save,
-)
+from bark_cli.audio import FORMATS, Audio, WavPipe, check_sound_file, encode, save
 from bark_cli.errors import AudioError, OptionError, OutputError
 
 

@@ -26,11 +26,11 @@ from bark_cli.batch.outputs import assign
 from bark_cli.batch.plan import Planned, plan
 from bark_cli.batch.run import Event, Failed, Made, Said, Work, run
 from bark_cli.errors import BarkError, OutputError, TextError, UsageError
-from bark_cli.hub import ModelRef
-from bark_cli.interrupts import uninterrupted
-from bark_cli.narration import Narration, Piece, piece_seed
+from bark_cli.model.options import SamplingOptions
+from bark_cli.narration.narrate import Narration, Piece, piece_seed
 from bark_cli.pipeline import Bark
-from bark_cli.tokens import SamplingOptions
+from bark_cli.store import ModelRef
+from bark_cli.system.interrupts import uninterrupted
 
 OPTIONS = SamplingOptions(max_duration_s=0.3, may_end=False)
 

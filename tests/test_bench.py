@@ -27,9 +27,9 @@ from bark_cli.bench.floor import step_bytes
 from bark_cli.checkpoint import expected_shapes
 from bark_cli.cli import main
 from bark_cli.errors import OptionError
-from bark_cli.model import GPT
+from bark_cli.model.config import BarkConfig, SemanticConfig
+from bark_cli.model.networks import GPT
 from bark_cli.pipeline import Bark
-from bark_cli.tokens import BarkConfig, SemanticConfig
 
 KEYS = [
     "model",
@@ -281,7 +281,7 @@ def test_mistakes(options: list[str], line: str, capsys: pytest.CaptureFixture[s
 def test_without_matplotlib(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bark_cli.pictures.find_spec", lambda _: None)
+    monkeypatch.setattr("bark_cli.system.plots.find_spec", lambda _: None)
     assert bench("--plot", str(tmp_path / "out.png")) == 2
     expected = 'bark: a plot needs matplotlib, of the extra "plot"; run: pip install matplotlib\n'
     assert capsys.readouterr().err == expected

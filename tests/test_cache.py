@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from test_lock import held_elsewhere
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.cache import (
     Check,
     bytes_of,
@@ -28,10 +28,10 @@ from bark_cli.cache import (
     remove_leftover,
 )
 from bark_cli.errors import MissingModelError, ModelError, OptionError
-from bark_cli.hub import Manifest, bark_home, model_home, read_manifest, resolve_model, write_manifest
-from bark_cli.hub.conversions import Source, conversion_folder, write_source
-from bark_cli.hub.manifest import build_folder, record_file
-from bark_cli.hub.presets import PRESETS_PLACE
+from bark_cli.store import Manifest, bark_home, model_home, read_manifest, resolve_model, write_manifest
+from bark_cli.store.conversions import Source, conversion_folder, write_source
+from bark_cli.store.manifest import build_folder, record_file
+from bark_cli.store.suno_voices import PRESETS_PLACE
 
 BUILD = "0123456789ab-01234567"
 FILES = {
@@ -46,8 +46,8 @@ REVISION = "ab" * 20
 def nano(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundled model of known size."""
     folder = fill(tmp_path / "assets" / "nano")
-    monkeypatch.setattr("bark_cli.hub.places.nano_folder", lambda: folder)
-    monkeypatch.setattr("bark_cli.hub.nano_folder", lambda: folder)
+    monkeypatch.setattr("bark_cli.store.places.nano_folder", lambda: folder)
+    monkeypatch.setattr("bark_cli.store.nano_folder", lambda: folder)
     return folder
 
 
@@ -93,7 +93,7 @@ def converted(folder: Path, storage: str = "int8", layout: str = "native") -> Pa
 
 def interrupted(name: str = "small", *, age_s: float = 7200) -> Path:
     """What a download leaves that is cut off."""
-    folder = hub.downloads_home() / model_home(name).name
+    folder = store.downloads_home() / model_home(name).name
     (folder / "abc").mkdir(parents=True)
     (folder / "abc" / "pytorch_model.bin.part").write_bytes(b"x" * 500)
     make_old(folder, age_s)
@@ -138,12 +138,12 @@ def test_every_place_is_listed() -> None:
     snapshot = fill(caches / "huggingface" / "hub" / "models--suno--bark" / "snapshots" / "abc")
     (snapshot / "config.json").write_text('{"model_type": "bark"}')
     suno = caches / "suno" / "bark_v0"
-    fill(suno, *hub.SUNO_FILES["small"], "encodec_24khz-d7cc33bc.th")
+    fill(suno, *store.SUNO_FILES["small"], "encodec_24khz-d7cc33bc.th")
     for name in ("config.json", "model.safetensors"):
         (suno / name).unlink()
     installed("small")
     installed("suno/bark-small")
-    fill(hub.models_home() / "mine")
+    fill(store.models_home() / "mine")
     elsewhere = fill(Path.home() / "elsewhere")
     converted(elsewhere)
     found = {(model.name, model.place): model for model in list_models()}
@@ -166,7 +166,7 @@ def test_every_place_is_listed() -> None:
 
 def test_conversions_of_other_programs_models_belong_to_them() -> None:
     both = Path.home() / ".cache" / "suno" / "bark_v0"
-    fill(both, *hub.SUNO_FILES["small"], *hub.SUNO_FILES["large"], "encodec_24khz-d7cc33bc.th")
+    fill(both, *store.SUNO_FILES["small"], *store.SUNO_FILES["large"], "encodec_24khz-d7cc33bc.th")
     for size in ("small", "large"):
         source = Source(folder=both, layout="suno", size=size, storage="int8")
         write_source(fill(conversion_folder(source)), source)
@@ -180,8 +180,8 @@ def test_what_lacks_a_file_is_listed_as_damaged() -> None:
     (installed() / "model.safetensors").unlink()
     installed("large")
     (model_home("large") / "manifest.json").write_text("{")
-    fill(hub.models_home() / "mine")
-    (hub.models_home() / "mine" / "tokenizer.json").unlink()
+    fill(store.models_home() / "mine")
+    (store.models_home() / "mine" / "tokenizer.json").unlink()
     damages = {model.name: model.damage for model in list_models()}
     assert damages["small"] == "model.safetensors is missing"
     assert "is damaged; remove it with `bark cache rm large`" in str(damages["large"])
@@ -191,7 +191,7 @@ def test_what_lacks_a_file_is_listed_as_damaged() -> None:
 def test_the_remains_of_a_download_are_no_model() -> None:
     fill(model_home("small") / BUILD)
     fill(model_home("large") / ".writing-0123456789ab")
-    fill(hub.models_home() / ".removing-abc")
+    fill(store.models_home() / ".removing-abc")
     interrupted()
     assert names() == ["nano"]
 
@@ -219,8 +219,8 @@ def test_the_users_own_files_do_not_count_where_a_download_links_to_them() -> No
 
 
 def test_a_model_of_links_has_its_size_and_frees_none_of_it() -> None:
-    fill(hub.models_home() / "mine")
-    weights = hub.models_home() / "mine" / "model.safetensors"
+    fill(store.models_home() / "mine")
+    weights = store.models_home() / "mine" / "model.safetensors"
     weights.rename(Path.home() / "weights")
     weights.symlink_to(Path.home() / "weights")
     [model], freed = find_cached("mine"), plan_removal("mine").bytes
@@ -233,10 +233,10 @@ def test_a_model_of_links_has_its_size_and_frees_none_of_it() -> None:
 def test_what_is_listed_is_found_checked_and_removed() -> None:
     installed("a--b", revision=None)
     installed("me/other")
-    fill(hub.models_home() / "x--y")
-    fill(hub.models_home() / "odd--")
+    fill(store.models_home() / "x--y")
+    fill(store.models_home() / "odd--")
     assert names() == ["nano", "a--b", "me/other", "odd--", "x/y"]
-    assert [ref.name for ref in hub.installed_models()] == names()
+    assert [ref.name for ref in store.installed_models()] == names()
     for name in names()[1:]:
         assert not check(name).damages
         remove(plan_removal(name))
@@ -318,7 +318,7 @@ def test_a_damaged_conversion_is_found_and_told_apart() -> None:
 
 
 def test_what_bark_has_not_fetched_is_unknown() -> None:
-    fill(hub.models_home() / "mine")
+    fill(store.models_home() / "mine")
     for name in ("nano", "mine"):
         found = check(name)
         assert (found.known, found.damages) == (False, ())
@@ -374,10 +374,10 @@ def test_a_damaged_model_and_the_remains_of_one_can_be_removed() -> None:
 
 
 def test_the_users_own_folder_is_told_apart() -> None:
-    home = fill(hub.models_home() / "mine")
+    home = fill(store.models_home() / "mine")
     removal = plan_removal("mine")
     assert (removal.home, removal.is_users) == (home, True)
-    fill(hub.models_home() / "other" / "inner")
+    fill(store.models_home() / "other" / "inner")
     assert plan_removal("other").is_users  # no model, and nothing that Bark has put there
     remove(removal)
     assert not home.exists()
@@ -385,8 +385,8 @@ def test_the_users_own_folder_is_told_apart() -> None:
 
 def test_a_link_is_removed_and_not_what_it_leads_to() -> None:
     folder = fill(Path.home() / "elsewhere")
-    hub.models_home().mkdir(parents=True)
-    (hub.models_home() / "mine").symlink_to(folder)
+    store.models_home().mkdir(parents=True)
+    (store.models_home() / "mine").symlink_to(folder)
     assert names() == ["nano", "mine"]
     removal = plan_removal("mine")
     assert (removal.is_users, removal.bytes) == (True, 0)
@@ -474,7 +474,7 @@ def test_killed_at_any_moment_the_model_is_whole_or_absent() -> None:
             assert remove_leftover(leftover)
         if "small" not in names():
             assert everything() == []
-            assert not list(hub.models_home().iterdir())
+            assert not list(store.models_home().iterdir())
         if code == 0:
             break
         assert code == -signal.SIGKILL
@@ -488,17 +488,17 @@ def test_killed_at_any_moment_the_model_is_whole_or_absent() -> None:
 
 def test_leftovers_are_found_and_a_whole_model_is_left_alone() -> None:
     folder = installed(original=True)
-    kept = [converted(folder), fill(hub.models_home() / "mine"), interrupted("large", age_s=60)]
+    kept = [converted(folder), fill(store.models_home() / "mine"), interrupted("large", age_s=60)]
     stale = converted(folder, "fp32", layout="suno")
     stale.rename(stale.with_name("0123-4567"))
-    unknown = fill(hub.converted_home() / "no-source")
-    writing = fill(hub.converted_home() / ".writing-0123456789ab")
-    fresh = fill(hub.converted_home() / ".writing-abcdefabcdef")
+    unknown = fill(store.converted_home() / "no-source")
+    writing = fill(store.converted_home() / ".writing-0123456789ab")
+    fresh = fill(store.converted_home() / ".writing-abcdefabcdef")
     make_old(writing)
     build = fill(model_home("small") / "fedcba987654-01234567")
     alone = fill(model_home("suno/bark") / ".writing-0123456789ab")
-    removing = fill(hub.models_home() / ".removing-abc")
-    voice = hub.voices_home() / "me" / ".bark-abc.part"
+    removing = fill(store.models_home() / ".removing-abc")
+    voice = store.voices_home() / "me" / ".bark-abc.part"
     voice.parent.mkdir(parents=True)
     voice.touch()
     make_old(voice)
@@ -530,11 +530,11 @@ def test_leftovers_are_found_and_a_whole_model_is_left_alone() -> None:
 
 
 def test_what_the_user_put_there_is_no_leftover() -> None:
-    fill(hub.models_home() / "mine" / "inner")
-    fill(hub.models_home() / "--")
-    (hub.models_home() / "file").touch()
+    fill(store.models_home() / "mine" / "inner")
+    fill(store.models_home() / "--")
+    (store.models_home() / "file").touch()
     fill(Path.home() / "elsewhere" / BUILD)
-    (hub.models_home() / "linked").symlink_to(Path.home() / "elsewhere")
+    (store.models_home() / "linked").symlink_to(Path.home() / "elsewhere")
     installed()
     fill(model_home("small") / "notes")
     assert find_leftovers() == []
@@ -552,7 +552,7 @@ def test_a_download_that_runs_is_left_alone() -> None:
 
 def test_a_model_called_presets_and_sunos_voices_do_not_wait_for_each_other() -> None:
     for name in ("presets", PRESETS_PLACE):
-        stage = hub.downloads_home() / name
+        stage = store.downloads_home() / name
         stage.mkdir(parents=True)
         (stage / "file").write_bytes(b"half")
         make_old(stage)
@@ -563,7 +563,7 @@ def test_a_model_called_presets_and_sunos_voices_do_not_wait_for_each_other() ->
         assert {one.path.name: one.in_use for one in found} == {"presets": False, "_presets": True}
         assert [remove_leftover(one) for one in found] == [one.path.name == "presets" for one in found]
     with pytest.raises(OptionError):
-        hub.check_name(PRESETS_PLACE)
+        store.check_name(PRESETS_PLACE)
 
 
 def test_a_leftover_that_has_become_a_model_meanwhile_is_kept() -> None:

@@ -15,7 +15,7 @@ from test_checkpoint import refused
 
 from bark_cli.checkpoint import expected_shapes, read_checkpoint
 from bark_cli.errors import UnsafeFileError
-from bark_cli.tokens import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
 
 
 def narrow(inputs: int, outputs: int, **fine: Any) -> GPTConfig:
@@ -143,7 +143,7 @@ def test_archives_larger_than_they_look_are_refused(
     with zipfile.ZipFile(file) as archive:
         content = {info.filename: archive.read(info) for info in archive.infolist()}
     with monkeypatch.context() as small:
-        small.setattr("bark_cli.checkpoint.files._MAX_PICKLE_BYTES", 100)
+        small.setattr("bark_cli.checkpoint.untrusted._MAX_PICKLE_BYTES", 100)
         refused(suno, "describes far more than the tensors of a Bark")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, data in content.items():

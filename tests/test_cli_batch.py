@@ -23,9 +23,9 @@ from rich.console import Console
 from bark_cli.audio import read_provenance
 from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
-from bark_cli.cli.batch_lines import BatchBar, Tally
+from bark_cli.cli.batch.progress import BatchBar, Tally
+from bark_cli.model.config import BarkConfig
 from bark_cli.pipeline import Bark
-from bark_cli.tokens import BarkConfig
 
 WORDS = ("hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "a")
 MANY, BAD = 300, "part 0/150.txt"
@@ -532,7 +532,7 @@ def test_every_file_has_a_line_and_the_end_another(
 def test_the_bar_counts_to_its_end(
     batch: list[str], texts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bark_cli.cli import batch_work
+    from bark_cli.cli.batch import work
 
     console, bars = Console(file=io.StringIO(), force_terminal=True, width=100), []
 
@@ -544,7 +544,7 @@ def test_the_bar_counts_to_its_end(
         bars.append(BatchBar(tally, console))
         return bars[0]
 
-    monkeypatch.setattr(batch_work, "BatchBar", bar)
+    monkeypatch.setattr(work, "BatchBar", bar)
     monkeypatch.setattr(sys, "stderr", Watched())
     (texts / "part 0" / "0.txt").write_text("\x07")
     assert main([*batch, str(texts), "-o", str(out)]) == 1

@@ -18,12 +18,12 @@ from test_cli_start import complete
 from test_imports import RUN, loaded
 from test_lock import held_elsewhere
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.cache import bytes_of
 from bark_cli.cli import main
-from bark_cli.hub import bark_home, model_home, read_manifest, write_manifest
-from bark_cli.hub.manifest import record_file
-from bark_cli.units import human_bytes
+from bark_cli.store import bark_home, model_home, read_manifest, write_manifest
+from bark_cli.store.manifest import record_file
+from bark_cli.system.units import human_bytes
 
 __all__ = ["nano"]  # a fixture
 
@@ -49,7 +49,7 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> Terminal:
 def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     made = converted(installed("suno/bark-small"))
     size = human_bytes(bytes_of(model_home("suno/bark-small"), made))
-    fill(hub.models_home() / "mine")
+    fill(store.models_home() / "mine")
     (installed("small") / "config.json").unlink()
     interrupted()
     assert main(["cache", "ls"]) == 0
@@ -167,7 +167,7 @@ def test_rm_asks_and_takes_no_for_an_answer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installed()
-    fill(hub.models_home() / "mine")
+    fill(store.models_home() / "mine")
     before = everything()
     for answer in ("", "n", "nope"):
         seen = at_a_terminal(monkeypatch, answer)
@@ -295,7 +295,7 @@ def test_what_verify_finds_the_next_download_heals(
     assert main(["download", "me/tiny", "-q"]) == 0
     assert main(["cache", "verify", "me/tiny"]) == 0
     for damage in (flipped, lambda content: content[:-1], lambda _: b"", lambda _: b"<!doctype html>"):
-        weights = hub.resolve_model("me/tiny").folder / "model.safetensors"
+        weights = store.resolve_model("me/tiny").folder / "model.safetensors"
         weights.write_bytes(damage(weights.read_bytes()))
         capsys.readouterr()
         assert main(["cache", "verify", "me/tiny"]) == 1

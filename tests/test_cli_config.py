@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bark_cli.cli import main
-from bark_cli.cli.config import setting_names
+from bark_cli.cli.config.command import setting_names
 from bark_cli.settings import SETTINGS, project_target, user_file
 
 Capture = pytest.CaptureFixture[str]
@@ -101,7 +101,7 @@ def test_names_are_completed() -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys\nfrom bark_cli.cli.config import show, presets\nshow(as_json=False)\n"
+        "import sys\nfrom bark_cli.cli.config.command import show, presets\nshow(as_json=False)\n"
         "presets(as_json=True)\n"
         "heavy = ('torch', 'numpy', 'rich', 'huggingface_hub', 'soundfile')\n"
         "print([name for name in heavy if name in sys.modules])"

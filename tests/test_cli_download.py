@@ -21,13 +21,13 @@ from local_hub import Faults, LocalHub
 from small_models import LAYOUTS, write_layout
 from test_checkpoint_suno import Canary
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.cli import main
-from bark_cli.cli.download_lines import download_lines
+from bark_cli.cli.download.progress import download_lines
 from bark_cli.download import Step
-from bark_cli.download import plan as planning
-from bark_cli.units import human_bytes
+from bark_cli.download import needs as planning
+from bark_cli.system.units import human_bytes
 
 
 class Outcome:
@@ -109,11 +109,11 @@ def test_from_folders_of_every_layout(bark: Any, layouts: dict[str, Path], local
         assert (done.code, done.json["origin"]) == (0, str(folder))
         assert bark("download", f"my-{layout}", "--from", folder, "--json", "-q").json["changed"] is False
     assert bark("download", layouts["native"]).code == 0
-    assert hub.find_model("native")
+    assert store.find_model("native")
     assert before == {path: path.read_bytes() for path in before}
-    assert not hub.downloads_home().exists() or not any(hub.downloads_home().iterdir())
+    assert not store.downloads_home().exists() or not any(store.downloads_home().iterdir())
     assert not local_hub.requests
-    first, *others = [read_checkpoint(hub.resolve_model(f"my-{layout}").folder) for layout in layouts]
+    first, *others = [read_checkpoint(store.resolve_model(f"my-{layout}").folder) for layout in layouts]
     for other in others:
         assert other.config == first.config
         assert all(torch.equal(other.tensors[name], value) for name, value in first.tensors.items())
@@ -123,7 +123,7 @@ def test_from_the_cache_of_huggingface(bark: Any, layouts: dict[str, Path]) -> N
     hugging = Path.home() / ".cache" / "huggingface"
     shutil.copytree(layouts["bin"], hugging / "hub" / "models--suno--bark-small" / "snapshots" / "abc")
     assert bark("download", "small", "--from", hugging, "-q").code == 0
-    manifest = hub.read_manifest(hub.model_home("small"))
+    manifest = store.read_manifest(store.model_home("small"))
     assert manifest is not None
     assert manifest.layout == "transformers"
 
@@ -138,16 +138,16 @@ def test_from_sunos_own_cache(
     monkeypatch.setattr(planning, "CODEC", replace(planning.CODEC, size=len(codec), sha256=digest))
     monkeypatch.setenv("BARK_ENCODEC_URL", local_hub.add_plain("codec.th", codec))
     local_hub.add("suno/bark", {"tokenizer.json": data["tokenizer.json"]})
-    hub.suno_home().mkdir(parents=True)
-    for name in hub.SUNO_FILES["large"]:
-        (hub.suno_home() / name).write_bytes(data[name])
-    assert bark("download", "large", "--from", hub.suno_home(), "-q").code == 0
+    store.suno_home().mkdir(parents=True)
+    for name in store.SUNO_FILES["large"]:
+        (store.suno_home() / name).write_bytes(data[name])
+    assert bark("download", "large", "--from", store.suno_home(), "-q").code == 0
     assert local_hub.bytes_sent("plain/codec.th") == len(codec)
     kept = Path.home() / ".cache" / "torch" / "hub" / "checkpoints" / "encodec_24khz-d7cc33bc.th"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(codec)
     local_hub.forget()
-    assert bark("download", "mine", "--from", hub.suno_home(), "-q").code == 0
+    assert bark("download", "mine", "--from", store.suno_home(), "-q").code == 0
     assert local_hub.bytes_sent("plain/codec.th") == 0
     assert bark("cache", "verify", "large").code == 0
 
@@ -187,8 +187,8 @@ def test_hostile_files_are_not_run(
     assert done.code == 1
     assert "tries to run code when read" in done.line
     assert not canary.exists()
-    assert not hub.model_home("me/bad").exists()
-    assert not list(hub.downloads_home().rglob(name))
+    assert not store.model_home("me/bad").exists()
+    assert not list(store.downloads_home().rglob(name))
     torch.load(file, weights_only=False)  # it would have
     assert canary.exists()
 
@@ -206,7 +206,7 @@ def test_a_bad_file_of_a_folder_is_named_where_it_lies(
         done = bark("download", "mine", "--from", folder)
         assert done.code == 1
         assert str(folder / name) in done.line
-        assert str(hub.bark_home()) not in done.line
+        assert str(store.bark_home()) not in done.line
 
 
 def test_a_dry_run_shows_files_and_space_and_writes_nothing(
@@ -227,7 +227,7 @@ def test_a_dry_run_shows_files_and_space_and_writes_nothing(
     assert [(file["path"], file["size"], file["here"]) for file in values["files"]] == [
         (name, len(tiny[name]), None) for name in ("config.json", "tokenizer.json", "model.safetensors")
     ]
-    assert not hub.bark_home().exists()
+    assert not store.bark_home().exists()
     assert bark("download", "small", "-q").code == 0
     assert "is here already" in bark("download", "small", "--dry-run").out
 
@@ -282,10 +282,10 @@ def test_what_the_hub_refuses_is_one_line(bark: Any, local_hub: LocalHub) -> Non
 def test_hostile_voices_are_not_run(
     bark: Any, local_hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bark_cli import published
-    from bark_cli.download import presets
+    from bark_cli.download import suno_voices
+    from bark_cli.model import published
 
-    for module in (published, presets):
+    for module in (published, suno_voices):
         monkeypatch.setattr(module, "VOICE_NAMES", ("announcer",))
     canary = tmp_path / "canary"
     hostile = tmp_path / "hostile.npy"
@@ -306,11 +306,11 @@ def test_ctrl_c_keeps_what_came(bark: Any, local_hub: LocalHub, tiny: dict[str, 
     local_hub.add("suno/bark-small", tiny)
     weights, half = "suno/bark-small/model.safetensors", len(tiny["model.safetensors"]) // 2
     local_hub.misbehave(weights, Faults(stall_at=half, stall_s=60))
-    environment = local_hub.environment(BARK_HOME=str(hub.bark_home()))
+    environment = local_hub.environment(BARK_HOME=str(store.bark_home()))
     command = [sys.executable, "-m", "bark_cli", "download", "small"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         # no other file's part: those get their final names while we look
-        while not (parts := list(hub.downloads_home().rglob("model.safetensors*.part"))) or (
+        while not (parts := list(store.downloads_home().rglob("model.safetensors*.part"))) or (
             parts[0].stat().st_size < half
         ):
             assert process.poll() is None
@@ -350,7 +350,7 @@ import contextlib, io, json, os, subprocess, sys
 from pathlib import Path
 from bark_cli.cli import main
 import bark_cli.download.install
-module, converting = (sys.modules[f"bark_cli.download.{name}"] for name in ("install", "convert"))
+module, converting = (sys.modules[f"bark_cli.download.{name}"] for name in ("install", "prepare"))
 home, sound = Path(os.environ["BARK_HOME"]), sys.argv[1]
 ballast, check_space, check_room = home / "ballast", module.check_space, converting.check_room
 

@@ -18,8 +18,8 @@ import soundfile
 from conftest import in_int8
 
 from bark_cli.audio import Audio
-from bark_cli.cli.outlets import Enough, Outlets
-from bark_cli.progress import Progress
+from bark_cli.cli.say.outlets import Enough, Outlets
+from bark_cli.stages.progress import Progress
 
 SENTENCES = 12
 SHORT = ("--max-duration", "0.2")  # of each piece: not up to the model's limit, which would be told

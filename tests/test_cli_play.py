@@ -14,8 +14,8 @@ import pytest
 from test_player import FakePortAudio, speaker, tone  # noqa: F401  (a fixture)
 
 from bark_cli.audio import save
-from bark_cli.cli import keys
-from bark_cli.cli.play import devices, play, underruns
+from bark_cli.cli.play import keys
+from bark_cli.cli.play.command import devices, play, underruns
 from bark_cli.errors import AudioError, OptionError
 
 

@@ -22,13 +22,14 @@ from rich.console import Console
 
 from bark_cli.audio import Provenance
 from bark_cli.cli import main
-from bark_cli.cli.progress import StageLines
-from bark_cli.cli.request import SamplingFlags, say_request
-from bark_cli.cli.say import say as say_command
+from bark_cli.cli.say.command import say as say_command
+from bark_cli.cli.say.progress import StageLines
+from bark_cli.cli.say.request import SamplingFlags, say_request
 from bark_cli.errors import OptionError
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark
-from bark_cli.progress import Progress
-from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
+from bark_cli.stages.progress import Progress
 
 STAGES = ["semantic", "coarse", "fine", "codec"]
 
@@ -214,7 +215,7 @@ def test_quiet_prints_nothing_and_verbose_the_stages(
 def test_without_m_it_says_which_model_speaks(
     out: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bark_cli.hub.nano_folder", lambda: tiny_model)
+    monkeypatch.setattr("bark_cli.store.nano_folder", lambda: tiny_model)
     assert main(["say", "hello", "-o", str(out), "--seed", "1", "--retries", "0"]) == 0
     first, second = capsys.readouterr().err.splitlines()
     assert first == "bark: speaking with nano; for Suno's own Bark, `bark download small`"

@@ -14,8 +14,8 @@ import torch
 
 from bark_cli import __version__, errors
 from bark_cli.cli import main
-from bark_cli.cli import say as say_module
 from bark_cli.cli.output import one_line
+from bark_cli.cli.say import command as say_module
 
 BARK = [sys.executable, "-m", "bark_cli"]
 OUT_OF_MEMORY = "bark: out of memory; use --device cpu or a smaller model; set BARK_DEBUG=1 for"
@@ -168,7 +168,7 @@ def now():
     print("now", time.process_time(), flush=True)
 if stage != "start":
     import torch
-    from bark_cli.progress import Watch
+    from bark_cli.stages.progress import Watch
     report = Watch._tell
     def hold(self):
         report(self)

@@ -9,10 +9,12 @@ from golden.recipe import narrow_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bark_cli import coarse
-from bark_cli.sampling import random_stream
-from bark_cli.steps import Decode, Growing, Prefill, Wait
-from bark_cli.tokens import BarkConfig, BarkTokens, CoarseConfig, StageSampling, Tokens
+from bark_cli.model.config import BarkConfig, CoarseConfig
+from bark_cli.model.options import StageSampling
+from bark_cli.model.tokens import BarkTokens, Tokens
+from bark_cli.stages import coarse
+from bark_cli.stages.sampling import random_stream
+from bark_cli.stages.steps import Decode, Growing, Prefill, Wait
 
 SUNO = narrow_config().coarse
 SUNO_HZ = narrow_config().semantic.rate_hz

@@ -15,8 +15,8 @@ import torch
 
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.checkpoint.foreign import codec_tensors
-from bark_cli.codec import CODEBOOK_NAME, Codec, CodecStream, import_seanet
-from bark_cli.tokens import CodecConfig
+from bark_cli.model.codec import CODEBOOK_NAME, Codec, CodecStream, import_seanet
+from bark_cli.model.config import CodecConfig
 
 PACKAGE = Path(__file__).parent.parent / "bark_cli"
 CONFIG = CodecConfig(codebook_size=32, dimension=16, n_filters=4, n_residual_layers=2, ratios=(4, 3, 2))
@@ -149,7 +149,7 @@ def test_a_stream_shorter_than_its_first_convolution(codec: Codec, frames: int) 
 
 
 def test_a_long_piece_is_taken_apart_unheard(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bark_cli.codec.FRAMES_AT_ONCE", 16)
+    monkeypatch.setattr("bark_cli.model.codec.FRAMES_AT_ONCE", 16)
     codes = random_codes(codec.config, 49)  # one frame is left for the last
     torch.testing.assert_close(codec.decode(codes), by_encodec(codec, codes), atol=1e-5, rtol=0)
 
@@ -205,8 +205,8 @@ class Absent:
 if {absent}:
     sys.meta_path.insert(0, Absent())
 import torch
-from bark_cli.codec import Codec
-from bark_cli.tokens import CodecConfig
+from bark_cli.model.codec import Codec
+from bark_cli.model.config import CodecConfig
 with torch.device("meta"):
     Codec(CodecConfig())
 print(sorted(name for name in sys.modules if name.startswith("torchaudio")))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bark_cli.compose import Composition, Line, Manner, budget, compose
 from bark_cli.errors import TextError
-from bark_cli.narration import piece_seed
-from bark_cli.split import Budget
-from bark_cli.tokens import BarkConfig
+from bark_cli.model.config import BarkConfig
+from bark_cli.narration.compose import Composition, Line, Manner, budget, compose
+from bark_cli.narration.narrate import piece_seed
+from bark_cli.text.split import Budget
 
 LONG = "This is the first sentence of many. And this is another one, which is a little longer. " * 4
 

@@ -15,14 +15,15 @@ import torch
 from conftest import make_tiny_config, tiny_tensors, write_tiny_tokenizer, write_voice
 from small_models import write_layout
 
-from bark_cli import convert as room
 from bark_cli.checkpoint import Checkpoint, layouts_for, misfit, read_checkpoint, write_native
+from bark_cli.checkpoint import convert as room
 from bark_cli.cli import main
-from bark_cli.codec import import_seanet
 from bark_cli.errors import OptionError, OutputError
-from bark_cli.hub import nano_folder, resolve_model
-from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
-from bark_cli.voices import find_voice, model_voices
+from bark_cli.model.codec import import_seanet
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.store import nano_folder, resolve_model
+from bark_cli.voices.catalogue import find_voice, model_voices
 
 LAYOUTS = ("native", "transformers", "suno")
 
@@ -114,7 +115,7 @@ def test_suno_files_are_what_its_own_code_asks_for(sources: dict[str, Path], tmp
 
 def test_a_small_model_gets_the_small_names(tmp_path: Path) -> None:
     from bark_cli.checkpoint.to_suno import _size
-    from bark_cli.published import published_config
+    from bark_cli.model.published import published_config
 
     config = published_config()
     assert _size(config) == "large"

@@ -15,10 +15,11 @@ from conftest import make_tiny_config, tiny_voice, write_voice
 from small_models import write_layout
 from test_convert import converted, make_native
 
-from bark_cli.codec import import_seanet
-from bark_cli.hub import nano_folder
+from bark_cli.model.codec import import_seanet
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark
-from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
+from bark_cli.store import nano_folder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what transformers deprecates in its own imports

@@ -19,10 +19,10 @@ from test_checkpoint_suno import Canary, save_suno, suno, suno_tensors
 
 from bark_cli.checkpoint import Checkpoint, Storage, open_checkpoint, read_checkpoint, write_native
 from bark_cli.errors import ModelError, UnsafeFileError
-from bark_cli.hub import bark_home
-from bark_cli.hub.conversions import Conversion, Source, conversions, conversions_of
-from bark_cli.hub.manifest import record_file
-from bark_cli.quantize import quantize_rows
+from bark_cli.model.quantize import quantize_rows
+from bark_cli.store import bark_home
+from bark_cli.store.conversions import Conversion, Source, conversions, conversions_of
+from bark_cli.store.manifest import record_file
 
 __all__ = ["suno", "suno_tensors"]  # fixtures
 

@@ -25,11 +25,12 @@ from bark_cli.backends.make import make_backend
 from bark_cli.backends.slots import STEPS, Kind, Rows, Slots, _draw, append, exponential
 from bark_cli.checkpoint import Networks, build_networks, read_checkpoint
 from bark_cli.errors import GenerationError
-from bark_cli.progress import Progress
-from bark_cli.sampling import probabilities, random_stream
-from bark_cli.steps import Ahead, Decode, Prefill
-from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
-from bark_cli.utterance import Spoken, Utterance
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.stages.progress import Progress
+from bark_cli.stages.sampling import probabilities, random_stream
+from bark_cli.stages.steps import Ahead, Decode, Prefill
+from bark_cli.stages.utterance import Spoken, Utterance
 
 CPU = torch.device("cpu")
 GREEDY = StageSampling(temperature=0.0)

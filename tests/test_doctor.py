@@ -23,8 +23,8 @@ from bark_cli.doctor import examine as examine_all
 from bark_cli.doctor.finding import Probe
 from bark_cli.doctor.network import VARIABLES
 from bark_cli.errors import ModelError
-from bark_cli.hub import FileRecord, Manifest, write_manifest
-from bark_cli.tokens import BarkConfig
+from bark_cli.model.config import BarkConfig
+from bark_cli.store import FileRecord, Manifest, write_manifest
 
 EXAMINE = sys.modules["bark_cli.doctor.examine"]
 GROUPS = EXAMINE.GROUPS  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ def test_encodec_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> NoReturn:
         raise ModelError("encodec cannot be imported")
 
-    monkeypatch.setattr("bark_cli.codec.import_seanet", missing)
+    monkeypatch.setattr("bark_cli.model.codec.import_seanet", missing)
     [finding] = ask(programs.NETWORKS, "encodec")
     assert finding.state == "problem"
 
@@ -258,9 +258,9 @@ def test_a_disk_with_little_room(home: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_models_and_voices(
     home: Path, tiny_model: Path, tiny_config: BarkConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bark_cli.hub.places.nano_folder", lambda: tiny_model)
-    monkeypatch.setattr("bark_cli.hub.nano_folder", lambda: tiny_model)
-    monkeypatch.setattr("bark_cli.voices._presets", lambda: tiny_model / "none")
+    monkeypatch.setattr("bark_cli.store.places.nano_folder", lambda: tiny_model)
+    monkeypatch.setattr("bark_cli.store.nano_folder", lambda: tiny_model)
+    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tiny_model / "none")
     write_voice(home / "voices" / "me.npz", tiny_voice(tiny_config))
     damaged = home / "models" / "small"
     damaged.mkdir(parents=True)
@@ -289,8 +289,8 @@ def test_models_and_voices(
 
 
 def test_no_model_at_all_is_a_problem(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bark_cli.hub.places.nano_folder", lambda: home / "nano")
-    monkeypatch.setattr("bark_cli.hub.nano_folder", lambda: home / "nano")
+    monkeypatch.setattr("bark_cli.store.places.nano_folder", lambda: home / "nano")
+    monkeypatch.setattr("bark_cli.store.nano_folder", lambda: home / "nano")
     assert ask(cache.CACHE, "models")[-1].state == "problem"
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bark_cli.documents import MAX_BYTES, decode, format_of, read_document
 from bark_cli.errors import OptionError, TextError
+from bark_cli.text.documents import MAX_BYTES, decode, format_of, read_document
 
 WORDS = "Grüße — “hi” 日本 😀"
 

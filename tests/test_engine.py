@@ -18,13 +18,15 @@ from torch import Tensor
 from bark_cli.backends import AudioStream, Backend, CausalStage
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.checkpoint import Networks
-from bark_cli.codec import Codec
 from bark_cli.engine import Engine, Outcome
 from bark_cli.errors import BarkError, GenerationError, OptionError
-from bark_cli.progress import Listener, Progress
-from bark_cli.steps import Decode, FineWindow, Prefill
-from bark_cli.tokens import BarkConfig, BarkTokens, SamplingOptions, StageSampling, Tokens
-from bark_cli.utterance import Spoken, Utterance, costs, speak
+from bark_cli.model.codec import Codec
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.tokens import BarkTokens, Tokens
+from bark_cli.stages.progress import Listener, Progress
+from bark_cli.stages.steps import Decode, FineWindow, Prefill
+from bark_cli.stages.utterance import Spoken, Utterance, costs, speak
 
 GREEDY = StageSampling(temperature=0.0)
 ALL_GREEDY = SamplingOptions(semantic=GREEDY, coarse=GREEDY, fine=GREEDY)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bark_cli import files
 from bark_cli.errors import OutputError
-from bark_cli.files import check_target, write_whole
+from bark_cli.system import files
+from bark_cli.system.files import check_target, write_whole
 
 
 def names(folder: Path) -> list[str]:

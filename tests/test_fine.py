@@ -7,11 +7,13 @@ from golden.recipe import narrow_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bark_cli import fine
-from bark_cli.fine import Window
-from bark_cli.sampling import random_stream
-from bark_cli.steps import FineWindow
-from bark_cli.tokens import BarkConfig, BarkTokens, FineConfig, StageSampling, Tokens
+from bark_cli.model.config import BarkConfig, FineConfig
+from bark_cli.model.options import StageSampling
+from bark_cli.model.tokens import BarkTokens, Tokens
+from bark_cli.stages import fine
+from bark_cli.stages.fine import Window
+from bark_cli.stages.sampling import random_stream
+from bark_cli.stages.steps import FineWindow
 
 SUNO = narrow_config().fine
 GREEDY = StageSampling(temperature=0.0)

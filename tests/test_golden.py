@@ -12,13 +12,15 @@ from golden.recipe import CASES, FOLDER, Case, inputs, narrow_config, narrow_wei
 
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.checkpoint import Networks, expected_shapes
-from bark_cli.codec import Codec
 from bark_cli.engine import Engine
-from bark_cli.model import GPT, FineGPT
+from bark_cli.model.codec import Codec
+from bark_cli.model.config import BarkConfig, CodecConfig
+from bark_cli.model.networks import GPT, FineGPT
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.tokens import Tokens
 from bark_cli.pipeline import Bark
-from bark_cli.tokens import BarkConfig, CodecConfig, SamplingOptions, StageSampling, Tokens
-from bark_cli.utterance import Spoken, Utterance, speak
-from bark_cli.voices import Voice
+from bark_cli.stages.utterance import Spoken, Utterance, speak
+from bark_cli.voices.catalogue import Voice
 
 GREEDY = StageSampling(temperature=0.0)
 

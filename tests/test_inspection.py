@@ -14,9 +14,10 @@ from bark_cli.audio import Audio, Provenance, save
 from bark_cli.cli import main
 from bark_cli.errors import AudioError, OptionError
 from bark_cli.inspection import Sketch, SoundMeter, TokenTrack, draw, place, token_facts
-from bark_cli.inspection.sound import COLUMNS, MELS
-from bark_cli.inspection.tokens import longest_repetition
-from bark_cli.tokens import BarkConfig, BarkTokens
+from bark_cli.inspection.codes import longest_repetition
+from bark_cli.inspection.measure import COLUMNS, MELS
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.tokens import BarkTokens
 
 RATE = 24_000
 
@@ -274,7 +275,7 @@ def test_mistakes(
 def test_without_matplotlib(
     sound: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("bark_cli.pictures.find_spec", lambda _: None)
+    monkeypatch.setattr("bark_cli.system.plots.find_spec", lambda _: None)
     assert main(["inspect", str(sound), "--plot", str(sound.with_name("out.png"))]) == 2
     expected = 'bark: a plot needs matplotlib, of the extra "plot"; run: pip install matplotlib\n'
     assert capsys.readouterr().err == expected

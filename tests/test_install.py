@@ -23,18 +23,18 @@ import torch
 from conftest import make_tiny_config, tiny_voice, write_voice
 from local_hub import Faults, LocalHub
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.download import Step, make_plan
 from bark_cli.download.install import install, installed
-from bark_cli.download.part import part_path
+from bark_cli.download.partial import part_path
 from bark_cli.errors import DownloadError, ModelError, OutputError
-from bark_cli.hub.conversions import conversions
-from bark_cli.hub.manifest import build_folder
-from bark_cli.published import config_in
-from bark_cli.units import human_bytes
-from bark_cli.voice_file import KEYS, read_voice_file
-from bark_cli.voices import model_voices
+from bark_cli.model.published import config_in
+from bark_cli.store.conversions import conversions
+from bark_cli.store.manifest import build_folder
+from bark_cli.system.units import human_bytes
+from bark_cli.voices.catalogue import model_voices
+from bark_cli.voices.file import KEYS, read_voice_file
 
 REPOSITORY = "me/tiny"
 WEIGHTS = f"{REPOSITORY}/model.safetensors"
@@ -61,23 +61,23 @@ def move_on(local_hub: LocalHub, files: dict[str, bytes]) -> dict[str, bytes]:
     return newer
 
 
-def pull(**options: Any) -> tuple[hub.Manifest, bool]:
+def pull(**options: Any) -> tuple[store.Manifest, bool]:
     return install(make_plan(REPOSITORY), **options)
 
 
 def home() -> Path:
-    return hub.model_home(REPOSITORY)
+    return store.model_home(REPOSITORY)
 
 
 def everything() -> set[str]:
     """Names of what lies in the cache, but for locks and conversions."""
-    paths = (path.relative_to(hub.bark_home()) for path in hub.bark_home().rglob("*") if path.is_file())
+    paths = (path.relative_to(store.bark_home()) for path in store.bark_home().rglob("*") if path.is_file())
     return {path.as_posix() for path in paths if path.parts[0] not in ("locks", "converted")}
 
 
 def is_whole_and_alone() -> bool:
     """Whether the cache holds the model, every byte as it must be, and nothing else."""
-    manifest = hub.read_manifest(home())
+    manifest = store.read_manifest(home())
     assert manifest is not None
     place = f"models/{home().name}"
     wanted = {f"{place}/manifest.json"} | {f"{place}/{manifest.build}/{file.path}" for file in manifest.files}
@@ -93,7 +93,7 @@ def voices_in(folder: Path) -> dict[str, list[Any]]:
 
 
 def voices_of(name: str) -> dict[str, list[Any]]:
-    return voices_in(hub.resolve_model(name).folder)
+    return voices_in(store.resolve_model(name).folder)
 
 
 def resumed_at(local_hub: LocalHub) -> int:
@@ -117,7 +117,7 @@ def test_a_model_is_installed_without_loss(tiny_hub: LocalHub, tiny_model: Path)
     for name in original.tensors:
         assert found.tensors[name].dtype == torch.float32
         assert torch.equal(found.tensors[name], original.float32(name))
-    ref = hub.resolve_model(REPOSITORY)
+    ref = store.resolve_model(REPOSITORY)
     assert ref.folder == build_folder(home(), manifest)
 
 
@@ -275,7 +275,7 @@ def test_damage_heals(tiny_hub: LocalHub, damage: str, name: str) -> None:
     found, changed = pull()
     assert changed
     assert found.fetched == manifest.fetched
-    assert hub.resolve_model(REPOSITORY).folder == build_folder(home(), found)
+    assert store.resolve_model(REPOSITORY).folder == build_folder(home(), found)
     assert is_whole_and_alone()
 
 
@@ -330,7 +330,7 @@ def test_what_the_hub_refuses_leaves_the_old_model(tiny_hub: LocalHub, tiny_file
     tiny_hub.misbehave(WEIGHTS, Faults(status=404))
     with pytest.raises(DownloadError):
         pull()
-    assert hub.resolve_model(REPOSITORY).folder == build_folder(home(), manifest)
+    assert store.resolve_model(REPOSITORY).folder == build_folder(home(), manifest)
     tiny_hub.behave()
     pull()
     assert is_whole_and_alone()
@@ -402,7 +402,7 @@ KILLS = {
     "while the weights are written": ("safetensors.torch", "serialize_file"),
     "after the weights are written": ("shutil", "copyfile"),
     "before the build has its name": ("bark_cli.download.install", "_version"),
-    "before the manifest": ("bark_cli.hub", "write_manifest"),
+    "before the manifest": ("bark_cli.store", "write_manifest"),
     "before the old one is removed": ("bark_cli.download.install", "_sweep"),
 }
 
@@ -426,9 +426,9 @@ def test_a_process_killed_in_conversion_costs_nothing(
     old, _ = pull()
     newer = move_on(tiny_hub, tiny_files)
     tiny_hub.forget()
-    place = str(hub.bark_home())
+    place = str(store.bark_home())
     assert ended(start(forks, pull_and_die, tiny_hub.url, place, *KILLS[moment])) == -signal.SIGKILL
-    ref = hub.resolve_model(REPOSITORY)  # the old one, or the new one: whole
+    ref = store.resolve_model(REPOSITORY)  # the old one, or the new one: whole
     assert read_checkpoint(ref.folder).tensors
     assert (ref.folder == build_folder(home(), old)) == (moment != "before the old one is removed")
     found, _ = pull()
@@ -452,11 +452,11 @@ def test_a_killed_holder_frees_the_lock(
     weights = plan.files[-1].remote
     assert weights is not None
     part = part_path(weights, plan.stage / weights.path)
-    holder = start(forks, pull_once, tiny_hub.url, str(hub.bark_home()))
+    holder = start(forks, pull_once, tiny_hub.url, str(store.bark_home()))
     while not part.exists() or part.stat().st_size < size // 2:  # what was sent is not yet received
         assert holder.is_alive()
         time.sleep(0.01)
-    assert hub.is_locked(REPOSITORY)
+    assert store.is_locked(REPOSITORY)
     heard = threading.Event()
     tiny_hub.behave()
     waiting = threading.Thread(target=pull, kwargs={"listener": lambda s: s.kind == "wait" and heard.set()})
@@ -480,7 +480,7 @@ def pull_at_once(url: str, place: str, barrier: Any, results: Any) -> None:
             os.environ["BARK_HOME"] = f"{place}/{i}"
             barrier.wait(120)
             manifest, changed = pull()
-            results.put((i, manifest.build, changed, hub.resolve_model(REPOSITORY).folder.name))
+            results.put((i, manifest.build, changed, store.resolve_model(REPOSITORY).folder.name))
 
     in_child(url, place, rounds)
 

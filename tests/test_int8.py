@@ -10,19 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.backends import Backend, CausalStage, kernel
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.backends.int8 import Int8Backend
 from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
-from bark_cli.coarse import legal as coarse_legal
 from bark_cli.errors import GenerationError
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.pipeline import Bark, SpeechRequest
-from bark_cli.semantic import legal as semantic_legal
-from bark_cli.steps import Decode, FineWindow, Prefill
-from bark_cli.tokenizer import BarkTokenizer
-from bark_cli.tokens import SamplingOptions, StageSampling
-from bark_cli.voices import find_voice
+from bark_cli.stages.coarse import legal as coarse_legal
+from bark_cli.stages.semantic import legal as semantic_legal
+from bark_cli.stages.steps import Decode, FineWindow, Prefill
+from bark_cli.voices.catalogue import find_voice
 
 pytestmark = pytest.mark.skipif(kernel.library() is None, reason="no C compiler was there at installation")
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
@@ -30,7 +30,7 @@ TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 
 @pytest.fixture(scope="module")
 def nano() -> Checkpoint:
-    return read_checkpoint(hub.resolve_model("nano").folder)
+    return read_checkpoint(store.resolve_model("nano").folder)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from bark_cli.backends import kernel
 from bark_cli.backends.int8 import Int8FineGPT, Int8GPT, Weights
 from bark_cli.backends.kernel import BLOCK, VARIANTS, Packed, in_blocks, load
-from bark_cli.model import GPT, FineGPT, KVCache
-from bark_cli.quantize import Int8Matrix
-from bark_cli.tokens import GPTConfig
+from bark_cli.model.config import GPTConfig
+from bark_cli.model.networks import GPT, FineGPT, KVCache
+from bark_cli.model.quantize import Int8Matrix
 
 RUN_HERE = {name: code for name, fits in VARIANTS.items() if fits() and (code := load(name)) is not None}
 pytestmark = pytest.mark.skipif(not RUN_HERE, reason="no C compiler was there when bark was installed")

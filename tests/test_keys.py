@@ -37,7 +37,7 @@ print("ended", os.waitstatus_to_exitcode(status), flush=True)
 """
 JOB = """
 import os, sys, threading
-from bark_cli.cli.keys import keys
+from bark_cli.cli.play.keys import keys
 done = threading.Event()
 def say(word):
     print(word, flush=True)
@@ -146,7 +146,7 @@ def test_a_pipe_that_brings_text_is_not_read() -> None:
 
 
 def test_no_standard_input_at_all_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bark_cli.cli.keys import keys
+    from bark_cli.cli.play.keys import keys
 
     monkeypatch.setattr(sys, "stdin", None)
     with keys({}) as heard:

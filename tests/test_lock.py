@@ -11,12 +11,12 @@ from contextlib import contextmanager
 import pytest
 
 from bark_cli.errors import ModelError, OptionError
-from bark_cli.hub import bark_home, is_locked, locked
-from bark_cli.hub.lock import lock_file
+from bark_cli.store import bark_home, is_locked, locked
+from bark_cli.store.lock import lock_file
 
 HOLD = """
 import sys
-from bark_cli.hub import locked
+from bark_cli.store import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.readline()

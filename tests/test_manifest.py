@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bark_cli.errors import ModelError
-from bark_cli.hub import FileRecord, Manifest, read_manifest, write_manifest
-from bark_cli.hub.manifest import (
+from bark_cli.store import FileRecord, Manifest, read_manifest, write_manifest
+from bark_cli.store.manifest import (
     build_folder,
     compare_files,
     damaged_files,

@@ -13,9 +13,10 @@ from conftest import tiny_tensors, tiny_voice, write_tiny_tokenizer, write_voice
 from bark_cli.checkpoint import STAGES, Checkpoint, mix_stages, read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.errors import OptionError
-from bark_cli.hub import models_home
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark
-from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
+from bark_cli.store import models_home
 
 LONG = SamplingOptions(min_eos_p=None)
 
@@ -91,7 +92,7 @@ def test_the_mixture_speaks_as_its_parts_do(precision: str, tiny_model: Path, wi
 def test_where_every_stage_is_chosen_no_other_model_is_needed(
     tiny_model: Path, wide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bark_cli.hub.places.nano_folder", lambda: tmp_path / "nowhere")
+    monkeypatch.setattr("bark_cli.store.places.nano_folder", lambda: tmp_path / "nowhere")
     bark = Bark.load(semantic=wide, coarse=wide, fine=tiny_model, device="cpu")
     assert bark.folder == tiny_model
     assert bark.config.coarse.gpt.n_layer == 3

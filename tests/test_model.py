@@ -4,8 +4,8 @@ import pytest
 import torch
 from conftest import tiny_networks
 
-from bark_cli.model import GPT, FineGPT, KVCache
-from bark_cli.tokens import BarkConfig, GPTConfig
+from bark_cli.model.config import BarkConfig, GPTConfig
+from bark_cli.model.networks import GPT, FineGPT, KVCache
 
 Networks = tuple[GPT, GPT, FineGPT]
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bark_cli.errors import OptionError
-from bark_cli.hub import check_name, model_home, models_home
-from bark_cli.hub.names import stays_inside
+from bark_cli.store import check_name, model_home, models_home
+from bark_cli.store.names import stays_inside
 
 # those that huggingface_hub's own tests try (tests/test_local_folder.py), and more of their kind
 UNSAFE = [

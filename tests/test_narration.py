@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bark_cli.attempts import Attempts
 from bark_cli.errors import BarkError, TextError
-from bark_cli.narration import Continuity, Narration, Piece, Spoken, narrate, narrate_soon, piece_seed
+from bark_cli.model.options import SamplingOptions
+from bark_cli.narration.narrate import Continuity, Narration, Piece, Spoken, narrate, narrate_soon, piece_seed
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
-from bark_cli.tokens import SamplingOptions
-from bark_cli.voices import Voice
+from bark_cli.takes.attempt import Attempts
+from bark_cli.voices.catalogue import Voice
 
 LONG = SamplingOptions(min_eos_p=None)
 SHORT = SamplingOptions(max_duration_s=0.1)

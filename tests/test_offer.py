@@ -17,7 +17,7 @@ from small_models import write_layout
 
 from bark_cli.cli import main
 from bark_cli.download import download
-from bark_cli.hub import find_model, model_home
+from bark_cli.store import find_model, model_home
 
 SAY = ["say", "hello", "-m", "small", "--max-duration", "1", "-o"]
 

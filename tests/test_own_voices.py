@@ -14,10 +14,10 @@ from conftest import tiny_voice, write_voice
 
 from bark_cli.cli import main
 from bark_cli.errors import BarkError, OptionError, OutputError, VoiceError
-from bark_cli.own_voices import describe_voice, find_own_voice, keep_voice, remove_voice
-from bark_cli.published import published_config
-from bark_cli.tokens import BarkConfig
-from bark_cli.voices import find_voice
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.published import published_config
+from bark_cli.voices.catalogue import find_voice
+from bark_cli.voices.own import describe_voice, find_own_voice, keep_voice, remove_voice
 
 # The thirteen kinds that huggingface_hub's tests of local folders go through, and what else may be typed.
 TRAVERSAL = [
@@ -66,8 +66,8 @@ class Canary:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> Path:
     """An empty home where the tiny model is the one that is installed."""
     monkeypatch.setenv("BARK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("bark_cli.hub.places.nano_folder", lambda: tiny_model)
-    monkeypatch.setattr("bark_cli.voices._presets", lambda: tmp_path / "none")
+    monkeypatch.setattr("bark_cli.store.places.nano_folder", lambda: tiny_model)
+    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
     return tmp_path / "home"
 
 
@@ -295,7 +295,7 @@ def test_preview_takes_a_model_that_fits(
     home: Path, tiny_model: Path, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a better model installed that cannot speak it, the one that can is taken, unless -m says which."""
-    from bark_cli.preview import preview_voice
+    from bark_cli.inspection.preview import preview_voice
 
     stranger = home / "models" / "large"
     stranger.mkdir(parents=True)

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bark_cli.audio import Audio
+from bark_cli.backends.memory import MOST, cache_bytes, fitting_batch_size, free_of_container
 from bark_cli.checkpoint import open_checkpoint
 from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
-from bark_cli.memory import MOST, cache_bytes, fitting_batch_size, free_of_container
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark, Speech, SpeechRequest
-from bark_cli.progress import Progress
-from bark_cli.steps import FineWindow
-from bark_cli.tokens import BarkConfig, SamplingOptions, StageSampling
-from bark_cli.voices import Voice
+from bark_cli.stages.progress import Progress
+from bark_cli.stages.steps import FineWindow
+from bark_cli.voices.catalogue import Voice
 
 # the tiny model's speech ends at random; these run on
 LONG = SamplingOptions(min_eos_p=None)

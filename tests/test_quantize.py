@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bark_cli.quantize import dequantize_rows, quantize_rows
+from bark_cli.model.quantize import dequantize_rows, quantize_rows
 
 
 def random_weight() -> torch.Tensor:

@@ -27,15 +27,15 @@ from local_hub import LocalHub
 from small_models import write_layout
 from test_player import FakePortAudio, speaker  # noqa: F401  (a fixture)
 
-from bark_cli import published
 from bark_cli.bench import weights
 from bark_cli.cli import main
 from bark_cli.cli.app import app
-from bark_cli.download import plan, presets
-from bark_cli.hub import find_model
+from bark_cli.download import needs, suno_voices
+from bark_cli.model import published
+from bark_cli.model.config import BarkConfig
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
-from bark_cli.tokens import BarkConfig
+from bark_cli.store import find_model
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 # what the README leaves to the reader
@@ -149,10 +149,10 @@ def place(
 ) -> Path:
     """A folder to be in, with the world around it."""
     codec = layouts["large"]["encodec_24khz-d7cc33bc.th"]
-    known = replace(plan.CODEC, size=len(codec), sha256=hashlib.sha256(codec).hexdigest())
-    monkeypatch.setattr(plan, "CODEC", known)
+    known = replace(needs.CODEC, size=len(codec), sha256=hashlib.sha256(codec).hexdigest())
+    monkeypatch.setattr(needs, "CODEC", known)
     monkeypatch.setenv("BARK_ENCODEC_URL", local_hub.add_plain("codec.th", codec))
-    for module in (published, presets):
+    for module in (published, suno_voices):
         monkeypatch.setattr(module, "VOICE_NAMES", VOICES)
     monkeypatch.setattr(weights, "random_config", {"small": tiny_config, "large": tiny_config}.__getitem__)
     local_hub.add(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from local_hub import Faults, LocalHub, git_sha1
 
+from bark_cli.download.client import request_headers
 from bark_cli.download.failures import Failure, Patience, failure_of_answer, failure_of_error
 from bark_cli.download.remote import Listing, ask_hub, hub_endpoint, list_files
-from bark_cli.download.session import request_headers
 from bark_cli.errors import DownloadError
 
 REPOSITORY = "suno/bark-small"

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from bark_cli.errors import GenerationError, OptionError
-from bark_cli.sampling import draw, probabilities, random_stream
-from bark_cli.tokens import StageSampling
+from bark_cli.model.options import StageSampling
+from bark_cli.stages.sampling import draw, probabilities, random_stream
 
 # softmax: 0.5, 0.25, 0.15, 0.1
 LOGITS = torch.tensor([0.5, 0.25, 0.15, 0.1]).log()

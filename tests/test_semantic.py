@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bark_cli import semantic
-from bark_cli.sampling import random_stream
-from bark_cli.steps import Decode, Prefill
-from bark_cli.tokens import BarkConfig, SamplingOptions, SemanticConfig, StageSampling, Tokens
+from bark_cli.model.config import BarkConfig, SemanticConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.tokens import Tokens
+from bark_cli.stages import semantic
+from bark_cli.stages.sampling import random_stream
+from bark_cli.stages.steps import Decode, Prefill
 
 GREEDY = SamplingOptions(semantic=StageSampling(temperature=0.0), min_eos_p=None)
 

@@ -161,7 +161,7 @@ def test_the_nearer_place_goes_first(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_shipped_presets_are_valid() -> None:
-    from bark_cli.tokens import SamplingOptions
+    from bark_cli.model.options import SamplingOptions
 
     presets = list_presets()
     assert list(presets) == ["audiobook", "calm", "draft", "lively", "music"]
@@ -182,7 +182,7 @@ def test_the_shipped_presets_are_valid() -> None:
 
 def test_the_shipped_presets_are_found_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = tmp_path / "site-packages" / "bark_cli" / "settings" / "places.py"
-    monkeypatch.setattr("bark_cli.settings.places.__file__", str(module))
+    monkeypatch.setattr("bark_cli.settings.paths.__file__", str(module))
     inside = tmp_path / "site-packages" / "bark_cli" / "presets" / "settings"
     inside.mkdir(parents=True)
     (inside / "only.toml").write_text('description = "one"\npause = 2\n')

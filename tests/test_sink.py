@@ -259,7 +259,7 @@ def test_a_disk_that_fills_at_the_very_end_is_told_of(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("bark_cli.files.os.fsync", full)
+    monkeypatch.setattr("bark_cli.system.files.os.fsync", full)
     with (
         pytest.raises(OutputError, match="No space left on device"),
         open_sink(target, name, RATE, force=True) as sink,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bark_cli.hub import bark_home
-from bark_cli.speeds import recall_speed, remember_speed
+from bark_cli.store import bark_home
+from bark_cli.store.speeds import recall_speed, remember_speed
 
 
 def test_the_last_run_counts_for_its_model_device_and_precision() -> None:

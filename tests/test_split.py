@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from paragraphs import PARAGRAPHS, joint
 
-from bark_cli.split import LANGUAGES, Break, Budget, Piece, estimate_seconds, language_of, split_text
-from bark_cli.split.atoms import atoms, finer, is_tag, joins
-from bark_cli.split.sentences import paragraphs, sentence_ends
+from bark_cli.text.split import LANGUAGES, Break, Budget, Piece, estimate_seconds, language_of, split_text
+from bark_cli.text.split.atoms import atoms, finer, is_tag, joins
+from bark_cli.text.split.sentences import paragraphs, sentence_ends
 
 
 def by_letters(words: Sequence[str]) -> list[int]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bark_cli.cli.tags import tags
 from bark_cli.errors import TextError
-from bark_cli.tags import KNOWN, TAGS, TagProblem, check_tags, pause_seconds, split_pauses
+from bark_cli.text.tags import KNOWN, TAGS, TagProblem, check_tags, pause_seconds, split_pauses
 
 
 @pytest.mark.parametrize("tag", TAGS)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bark_cli.takes import Verdict, judge
-from bark_cli.tokens import Tokens
+from bark_cli.model.tokens import Tokens
+from bark_cli.takes.verdict import Verdict, judge
 
 RATE = 24_000
 RNG = np.random.default_rng(3)

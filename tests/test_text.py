@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bark_cli.errors import TextError
-from bark_cli.text import normalise
+from bark_cli.text.normalise import normalise
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bark_cli.audio import Audio
-from bark_cli.narration import Piece
-from bark_cli.timeline import Timeline
+from bark_cli.narration.narrate import Piece
+from bark_cli.narration.timeline import Timeline
 
 RATE = 1000
 

@@ -10,8 +10,8 @@ from conftest import write_tiny_tokenizer
 from tokenizers import Tokenizer
 
 from bark_cli.errors import ModelError, TextError
-from bark_cli.tokenizer import BarkTokenizer
-from bark_cli.tokens import BarkConfig
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.tokenizer import BarkTokenizer
 
 SENTENCES = [
     "Hello, my name is Bark.",

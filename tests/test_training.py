@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from bark_cli import Bark
 from bark_cli.checkpoint import read_checkpoint
-from bark_cli.model import GPT
+from bark_cli.model.networks import GPT
 from training import alignment, coarse, codec, codes, decoder, expected, export, fine, semantic, units
 from training.excitation import PULSED, Source, codes_of, thrown
 from training.factored import token_rows

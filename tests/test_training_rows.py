@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bark_cli.model import Block
-from bark_cli.tokens import GPTConfig
+from bark_cli.model.config import GPTConfig
+from bark_cli.model.networks import Block
 from training import run as running
 from training.rows import END, FEW, FORMS, Pairs, Row, begins, row_of, stacked
 from training.run import Losses, Run

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from bark_cli import coarse as speaking
-from bark_cli import fine as filling
-from bark_cli.tokens import BarkTokens
+from bark_cli.model.tokens import BarkTokens
+from bark_cli.stages import coarse as speaking
+from bark_cli.stages import fine as filling
 from training import coarse, fine
 from training.codes import Utterance
 from training.factored import token_rows

@@ -21,7 +21,7 @@ from bark_cli.checkpoint import (
     read_checkpoint,
     write_native,
 )
-from bark_cli.codec import import_seanet
+from bark_cli.model.codec import import_seanet
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what transformers deprecates in its own imports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bark_cli.units import human_bytes
+from bark_cli.system.units import human_bytes
 
 
 @pytest.mark.parametrize(

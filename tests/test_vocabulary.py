@@ -62,7 +62,7 @@ def test_every_kept_character_has_a_token(tokenizer):
 
 
 def test_bark_cli_reads_the_tokenizer_alike(tokenizer, tmp_path):
-    from bark_cli.tokenizer import BarkTokenizer
+    from bark_cli.model.tokenizer import BarkTokenizer
     from training.semantic import semantic_config
 
     config = semantic_config({"n_layer": 1, "n_head": 1, "n_embd": 8, "max_text": 64, "max_new": 8})

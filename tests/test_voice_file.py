@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bark_cli.errors import OptionError, OutputError, VoiceError
-from bark_cli.tokens import BarkConfig, BarkTokens, CoarseConfig, FineConfig, GPTConfig, SemanticConfig
-from bark_cli.voice_file import KEYS, count_frames, read_voice_file, save_voice
+from bark_cli.model.config import BarkConfig, CoarseConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.tokens import BarkTokens
+from bark_cli.voices.file import KEYS, count_frames, read_voice_file, save_voice
 
 
 def published_config() -> BarkConfig:

@@ -11,9 +11,9 @@ from conftest import tiny_voice, write_voice
 
 from bark_cli import voices
 from bark_cli.errors import VoiceError
-from bark_cli.published import VOICE_NAMES, can_speak_presets, config_in
-from bark_cli.tokens import BarkConfig
-from bark_cli.voices import find_voice, lacks_presets, list_voices, locate_voice
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.published import VOICE_NAMES, can_speak_presets, config_in
+from bark_cli.voices.catalogue import find_voice, lacks_presets, list_voices, locate_voice
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import numpy as np
 
 from bark_cli import Bark
 from bark_cli.speech import SpeechRequest
-from bark_cli.voices import save_voice
+from bark_cli.voices.catalogue import save_voice
 from training.codes import load_utterances
 from training.evaluate import trained_model
 from training.evaluation.speakers import Speakers, train_speakers

@@ -1,8 +1,8 @@
 """Train nano's coarse GPT: semantic tokens (T,) and the codes of a voice -> the first two codebooks (2, T).
 
-Windows are cut as inference cuts them (bark_cli.coarse), half of them with another utterance of the same
-voice in front. In a window coarse token j always belongs to semantic position j / 2; the position code says
-so from the start.
+Windows are cut as inference cuts them (bark_cli.stages.coarse), half of them with another utterance of the
+same voice in front. In a window coarse token j always belongs to semantic position j / 2; the position code
+says so from the start.
 
     python -m training.coarse           # resumes from training/runs/coarse
 """
@@ -16,8 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from bark_cli.model import GPT
-from bark_cli.tokens import CoarseConfig, GPTConfig
+from bark_cli.model.config import CoarseConfig, GPTConfig
+from bark_cli.model.networks import GPT
 from training.codec import begun_anywhere, first_codec, same_codes
 from training.codes import Utterance, by_voice, load_utterances
 from training.factored import Factored, gathered, spread, token_rows
@@ -108,7 +108,7 @@ class FactoredCoarse(Factored):
 
     @torch.no_grad()
     def exported(self) -> dict[str, Tensor]:
-        """Tensors of bark_cli.model.GPT; semantic rows of the head are never legal and stay zero."""
+        """Tensors of bark_cli.model.networks.GPT; semantic rows of the head are never legal and stay zero."""
         tokens = spread(self.factors, token_rows())
         table = torch.cat([tokens, self.codes.weight, spread(self.factors, MARKS)])
         heads = torch.cat([torch.zeros_like(tokens), *(head.weight for head in self.heads)])
@@ -131,7 +131,7 @@ class FactoredCoarse(Factored):
 
 
 class Windows:
-    """Random windows of an utterance list, cut as bark_cli.coarse cuts them."""
+    """Random windows of an utterance list, cut as bark_cli.stages.coarse cuts them."""
 
     def __init__(self, utterances: list[Utterance], config: CoarseConfig, seed: int) -> None:
         self.utterances, self.config = utterances, config

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from bark_cli.checkpoint import Checkpoint, Storage, read_checkpoint, write_native
 from bark_cli.checkpoint.foreign import codec_tensors
-from bark_cli.tokens import BarkConfig, BarkTokens, CodecConfig, SamplingOptions, StageSampling
-from bark_cli.voices import save_voice
+from bark_cli.model.config import BarkConfig, CodecConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.tokens import BarkTokens
+from bark_cli.voices.catalogue import save_voice
 from training.coarse import FactoredCoarse
 from training.codec import load_codec, takes_up_codes
 from training.codes import Utterance, load_utterances

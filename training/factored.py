@@ -60,6 +60,6 @@ class Factored(nn.Module):
         return x
 
     def body(self) -> dict[str, Tensor]:
-        """The tensors that need no multiplying out, under bark_cli.model.GPT's names."""
+        """The tensors that need no multiplying out, under bark_cli.model.networks.GPT's names."""
         plain = ("wpe", "h", "ln_f")
         return {name: t for name, t in self.state_dict().items() if name.split(".")[0] in plain}

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from bark_cli.model import FineGPT
-from bark_cli.tokens import FineConfig, GPTConfig
+from bark_cli.model.config import FineConfig, GPTConfig
+from bark_cli.model.networks import FineGPT
 from training.codec import begun_anywhere, load_codec, same_codes
 from training.codes import Utterance, by_voice, load_utterances
 from training.neighbours import Neighbours, divergence, sample_of

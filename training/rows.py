@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bark_cli.tokens import SemanticConfig
+from bark_cli.model.config import SemanticConfig
 from training.shards import parts, shard_files
 from training.vocabulary import END_CLASS, NO_PITCH, NO_PLACE
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bark_cli.checkpoint import read_checkpoint
-from bark_cli.model import Block
+from bark_cli.model.networks import Block
 from training.settings import HERE, settings
 
 Losses = tuple[Tensor, dict[str, float]]  # what to descend, and what to write down
@@ -39,7 +39,7 @@ class FromModel(Protocol):
     part: str
 
     def begin_with(self, plain: Mapping[str, Tensor]) -> None:
-        """Take over the part's tensors, under bark_cli.model's names."""
+        """Take over the part's tensors, under bark_cli.model.networks's names."""
         ...
 
 

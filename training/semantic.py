@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bark_cli.model import GPT
-from bark_cli.tokens import GPTConfig, SemanticConfig
+from bark_cli.model.config import GPTConfig, SemanticConfig
+from bark_cli.model.networks import GPT
 from training.factored import Factored, gathered, spread, token_rows
 from training.rows import END, Pairs, Rows
 from training.run import Losses, Run
@@ -92,14 +92,14 @@ class FactoredSemantic(Factored):
 
     @torch.no_grad()
     def exported(self) -> dict[str, Tensor]:
-        """Tensors of bark_cli.model.GPT."""
+        """Tensors of bark_cli.model.networks.GPT."""
         rows = torch.cat([token_rows(), END[None]])
         table = torch.cat([spread(self.factors, rows), self.text.weight])
         return {**self.body(), "wte.weight": table, "lm_head.weight": spread(self.heads, rows)}
 
     @torch.no_grad()
     def begin_with(self, plain: Mapping[str, Tensor]) -> None:
-        """Take over a finished network, which `exported` once wrote: tensors of bark_cli.model.GPT."""
+        """Take over a finished network, which `exported` once wrote: tensors of `networks.GPT`."""
         rows = torch.cat([token_rows(), END[None]])
         for mine, name in ((self.factors, "wte.weight"), (self.heads, "lm_head.weight")):
             for table, found in zip(mine, gathered(plain[name][: len(rows)], rows, SIZES), strict=True):

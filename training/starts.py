@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from bark_cli.model import Attention
+from bark_cli.model.networks import Attention
 
 CYCLE = 16  # the fast code repeats after so many positions
 SLOW = (32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 512.0)  # periods of the slow code

@@ -25,10 +25,10 @@ from bark_cli.audio.loudness import (
     scaled,
 )
 from bark_cli.audio.player import Player, play
-from bark_cli.audio.provenance import Provenance, hash_text, read_provenance
+from bark_cli.audio.provenance import Provenance, hash_text
 from bark_cli.audio.sink import Sink, WavPipe, encode, open_sink, save
 from bark_cli.audio.sound import Audio, faded, join, pcm16, silence
-from bark_cli.audio.source import SoundSource, open_sound
+from bark_cli.audio.source import SoundSource, open_sound, read_provenance
 from bark_cli.audio.subtitles import Cue, subtitles
 from bark_cli.audio.wav import wav_header
 

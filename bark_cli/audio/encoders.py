@@ -18,7 +18,7 @@ from bark_cli.audio.provenance import Provenance
 from bark_cli.audio.sound import Audio, clipped, pcm16
 from bark_cli.audio.wav import wav_header
 from bark_cli.errors import AudioError
-from bark_cli.interrupts import uninterrupted
+from bark_cli.system.interrupts import uninterrupted
 
 Placed = tuple[int, bytes]  # bytes, and how far from the start of the file they belong
 # For a pipe, where no header can say afterwards how long an MP3 is: players tell it by a constant bit rate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bark_cli.errors import OptionError
-from bark_cli.files import check_target
+from bark_cli.system.files import check_target
 
 # file suffix -> libsndfile's container and encoding
 FORMATS = {

@@ -11,7 +11,7 @@ import numpy as np
 from bark_cli.audio.loudness import LoudnessMeter, loudness_gain, peak_gain, scaled
 from bark_cli.audio.sink import Sink
 from bark_cli.audio.sound import Audio
-from bark_cli.files import told_of
+from bark_cli.system.files import told_of
 
 Level = Literal["off", "loudness", "peak"]
 _BLOCK = 2**16  # samples

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 NOTICE = "AI-generated speech"  # what any player shows; the rest of the comment is ours to read
@@ -54,18 +53,6 @@ def parse_comment(comment: str) -> Provenance | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return Provenance(**known) if _is_sound(known) else None
-
-
-def read_provenance(path: str | Path) -> Provenance | None:
-    """What made the sound file `path`; None where it does not say, as for every file that Bark did not make.
-
-    Raises:
-        AudioError: it cannot be read as sound.
-    """
-    from bark_cli.audio.source import open_sound
-
-    with open_sound(path) as source:
-        return source.provenance
 
 
 def _is_sound(known: Mapping[str, Any]) -> bool:

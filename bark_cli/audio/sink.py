@@ -16,7 +16,7 @@ from bark_cli.audio.formats import RAW, find_format
 from bark_cli.audio.provenance import Provenance
 from bark_cli.audio.sound import Audio
 from bark_cli.errors import AudioError
-from bark_cli.files import new_file, told_of, write_whole
+from bark_cli.system.files import new_file, told_of, write_whole
 
 
 class Sink(AbstractContextManager["Sink"]):

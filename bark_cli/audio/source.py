@@ -55,6 +55,16 @@ def open_sound(path: str | Path) -> SoundSource:
     return SoundSource(path)
 
 
+def read_provenance(path: str | Path) -> Provenance | None:
+    """What made the sound file `path`; None where it does not say, as for every file that Bark did not make.
+
+    Raises:
+        AudioError: it cannot be read as sound.
+    """
+    with open_sound(path) as source:
+        return source.provenance
+
+
 def _open(path: Path) -> Any:
     import soundfile
 

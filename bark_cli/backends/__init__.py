@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
-from bark_cli.steps import Answer, Decode, FineWindow, Prefill
-from bark_cli.tokens import Tokens
+from bark_cli.model.tokens import Tokens
+from bark_cli.stages.steps import Answer, Decode, FineWindow, Prefill
 
 CausalStage = Literal["semantic", "coarse"]
 

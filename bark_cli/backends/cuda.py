@@ -20,9 +20,9 @@ from bark_cli.backends import CausalStage
 from bark_cli.backends.slots import STEPS, Kind, Rows, Slots, append
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Networks
-from bark_cli.model import GPT
-from bark_cli.steps import Ahead, Answer, Decode, Prefill
-from bark_cli.tokens import Tokens
+from bark_cli.model.networks import GPT
+from bark_cli.model.tokens import Tokens
+from bark_cli.stages.steps import Ahead, Answer, Decode, Prefill
 
 REACH = 256  # positions; a step looks at a multiple of them, so that there are few graphs
 WARM_UPS = 3  # before a step is recorded

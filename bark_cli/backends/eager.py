@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from bark_cli.backends import CausalStage
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Networks
-from bark_cli.model import GPT, KVCache
-from bark_cli.steps import Decode, Prefill
+from bark_cli.model.networks import GPT, KVCache
+from bark_cli.stages.steps import Decode, Prefill
 
 
 class EagerBackend(WideParts):

@@ -18,9 +18,9 @@ from bark_cli.backends.device import has_bf16_units
 from bark_cli.backends.kernel import Packed, PackedLayer, Stack
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Checkpoint, build_codec
-from bark_cli.quantize import Int8Matrix
-from bark_cli.steps import Decode, Prefill
-from bark_cli.tokens import GPTConfig
+from bark_cli.model.config import GPTConfig
+from bark_cli.model.quantize import Int8Matrix
+from bark_cli.stages.steps import Decode, Prefill
 
 
 @dataclass(frozen=True, eq=False)

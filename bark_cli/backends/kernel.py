@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bark_cli.quantize import Int8Matrix
-from bark_cli.tokens import GPTConfig
+from bark_cli.model.config import GPTConfig
+from bark_cli.model.quantize import Int8Matrix
 
 BLOCK = 16  # rows of a matrix that lie together; ROWS in decode.c
 

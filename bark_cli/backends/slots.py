@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bark_cli.model import GPT, Attention, Block, KVCache
-from bark_cli.sampling import filtered
-from bark_cli.tokens import GPTConfig
+from bark_cli.model.config import GPTConfig
+from bark_cli.model.networks import GPT, Attention, Block, KVCache
+from bark_cli.stages.sampling import filtered
 
 STEPS = 32  # drawn at most before anybody looks
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from bark_cli.codec import Codec, CodecStream
-from bark_cli.steps import FineWindow
-from bark_cli.tokens import Tokens
+from bark_cli.model.codec import Codec, CodecStream
+from bark_cli.model.tokens import Tokens
+from bark_cli.stages.steps import FineWindow
 
 
 class WideParts:

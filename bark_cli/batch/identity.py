@@ -11,10 +11,10 @@ from typing import Any
 
 from bark_cli.batch.items import Item
 from bark_cli.errors import ModelError
-from bark_cli.hub import ModelRef, find_codec, find_tokenizer, tokenizer_elsewhere
-from bark_cli.published import config_in
-from bark_cli.voice_file import KEYS
-from bark_cli.voices import NO_VOICE, locate_voice
+from bark_cli.model.published import config_in
+from bark_cli.store import ModelRef, find_codec, find_tokenizer, tokenizer_elsewhere
+from bark_cli.voices.catalogue import NO_VOICE, locate_voice
+from bark_cli.voices.file import KEYS
 
 _MODEL_SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json", ".txt"}
 _WHOLE = 16 * 2**20  # bytes; a larger file is known by its size and samples of it

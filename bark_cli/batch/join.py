@@ -12,7 +12,7 @@ from bark_cli.batch.identity import digest
 from bark_cli.batch.ledger import Entry, Ledger
 from bark_cli.batch.place import NewFile, check_free, place
 from bark_cli.errors import OptionError
-from bark_cli.interrupts import uninterrupted
+from bark_cli.system.interrupts import uninterrupted
 
 STEM = "all"
 _EXACT = 32_768 / 32_767  # 16 bits are read by the one, and written by the other

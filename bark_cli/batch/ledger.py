@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bark_cli.errors import OutputError
-from bark_cli.files import told_of
+from bark_cli.system.files import told_of
 
 LEDGER_FILE = ".bark-batch.jsonl"
 LOCK_FILE = ".bark-batch.lock"

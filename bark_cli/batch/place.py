@@ -9,7 +9,7 @@ from pathlib import Path
 from bark_cli.batch.ledger import Entry, Ledger, sha256_of
 from bark_cli.batch.outputs import check_inside
 from bark_cli.errors import OutputError
-from bark_cli.files import told_of
+from bark_cli.system.files import told_of
 
 KEPT = ".kept"  # what a file is called that somebody changed, when it is made anew
 

@@ -12,7 +12,7 @@ from bark_cli.batch.ledger import Entry, Ledger
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import check_free
 from bark_cli.errors import BarkError, TextError
-from bark_cli.split.pace import estimate_seconds
+from bark_cli.text.split.pace import estimate_seconds
 
 State = Literal["done", "new", "changed", "gone", "failed"]
 Reader = Callable[[Item], str]  # what an item says; raises BarkError

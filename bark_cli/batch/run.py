@@ -17,13 +17,13 @@ from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, place
 from bark_cli.batch.plan import Reader, read_item
 from bark_cli.errors import BarkError, TextError
-from bark_cli.files import is_disk_full, write_whole
-from bark_cli.interrupts import uninterrupted
-from bark_cli.narration import Narration, narrate
-from bark_cli.narration import Spoken as SpokenPiece
+from bark_cli.narration.narrate import Narration, narrate
+from bark_cli.narration.narrate import Spoken as SpokenPiece
+from bark_cli.narration.timeline import Timeline
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
-from bark_cli.timeline import Timeline
+from bark_cli.system.files import is_disk_full, write_whole
+from bark_cli.system.interrupts import uninterrupted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.bench.machine import peak_memory_bytes, read_bytes_per_second
+from bark_cli.bench.memory import peak_memory_bytes, read_bytes_per_second
 from bark_cli.errors import OptionError
 from bark_cli.pipeline import Bark, SpeechRequest
 
 if TYPE_CHECKING:
+    from bark_cli.model.config import SemanticConfig
     from bark_cli.pipeline import Speech
-    from bark_cli.tokens import SemanticConfig
 
 TEXT = "Hello, my name is Bark."  # its length does not matter: every text is padded to the same one
 STAGES = ("semantic", "coarse", "fine", "codec")

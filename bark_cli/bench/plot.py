@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bark_cli.bench.measure import BenchResult
-from bark_cli.pictures import check_plot, write_picture
+from bark_cli.system.plots import check_plot, write_picture
 
 
 def draw(result: BenchResult, floors: Mapping[str, float], path: Path, *, force: bool = False) -> None:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from bark_cli.checkpoint import Checkpoint, expected_shapes
-from bark_cli.hub import nano_folder
-from bark_cli.published import published_config
-from bark_cli.tokens import BarkConfig, GPTConfig
+from bark_cli.model.config import BarkConfig, GPTConfig
+from bark_cli.model.published import published_config
+from bark_cli.store import nano_folder
 
 SIZES = {"small": (12, 12, 768), "large": (24, 16, 1024)}  # layers, heads, width, as Suno trained them
 BLOCK = 1_000_003  # numbers drawn; a prime, so that no two rows of a matrix begin at the same one

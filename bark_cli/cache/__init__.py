@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from bark_cli.cache.check import Check, bytes_to_check, check_models, check_presets
 from bark_cli.cache.leftovers import Leftover, find_leftovers, remove_leftover
 from bark_cli.cache.listing import CachedModel, bytes_of, find_cached, list_models
 from bark_cli.cache.removal import Removal, plan_removal, remove
+from bark_cli.cache.verify import Check, bytes_to_check, check_models, check_presets
 
 __all__ = [
     "CachedModel",

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.cache.listing import bytes_of
 from bark_cli.cache.removal import REMOVING
 from bark_cli.errors import BarkError, ModelError, OptionError
-from bark_cli.hub.conversions import ABANDONED_S, conversions
-from bark_cli.hub.manifest import (
+from bark_cli.store.conversions import ABANDONED_S, conversions
+from bark_cli.store.manifest import (
     ORIGINAL_FOLDER,
     SCRATCH,
     build_folder,
@@ -24,7 +24,7 @@ from bark_cli.hub.manifest import (
     stray_folders,
     write_manifest,
 )
-from bark_cli.hub.presets import PRESETS_PLACE
+from bark_cli.store.suno_voices import PRESETS_PLACE
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
 _DOWNLOAD = "an interrupted download"
@@ -49,7 +49,7 @@ class Leftover:
 
 def find_leftovers() -> list[Leftover]:
     """All that can go, with what it takes; nothing is written."""
-    locked = {name for one in _candidates() if (name := one.name) and hub.is_locked(name)}
+    locked = {name for one in _candidates() if (name := one.name) and store.is_locked(name)}
     return [
         replace(one, bytes=bytes_of(one.path), in_use=one.name in locked)
         for one in _candidates()
@@ -67,7 +67,7 @@ def remove_leftover(leftover: Leftover) -> bool:
         _remove(leftover)
         return True
     try:
-        with hub.locked(leftover.name, _busy):
+        with store.locked(leftover.name, _busy):
             if any((one.path, one.what) == (leftover.path, leftover.what) for one in _candidates()):
                 _remove(leftover)
             return True
@@ -91,13 +91,13 @@ def _candidates() -> Iterator[Leftover]:
 
 
 def _downloads() -> Iterator[Leftover]:
-    for path in sorted(hub.downloads_home().glob("*")):
+    for path in sorted(store.downloads_home().glob("*")):
         if _age_s(path) > GRACE_S:
             yield Leftover(path=path, what=_DOWNLOAD, name=_name(path))
 
 
 def _homes() -> Iterator[Leftover]:
-    for home in sorted(hub.models_home().glob("*")):
+    for home in sorted(store.models_home().glob("*")):
         if home.name.startswith(REMOVING):
             yield Leftover(path=home, what=_REMOVAL)
         elif (name := _name(home)) and home.is_dir() and not home.is_symlink():
@@ -107,7 +107,7 @@ def _homes() -> Iterator[Leftover]:
 def _home(home: Path, name: str) -> Iterator[Leftover]:
     """Builds that count no more or never have, and the original of the one that does."""
     try:
-        manifest = hub.read_manifest(home)
+        manifest = store.read_manifest(home)
     except ModelError:  # damaged: whether to remove it is the user's choice
         return
     for path in stray_folders(home, manifest):
@@ -120,14 +120,14 @@ def _conversions() -> Iterator[Leftover]:
     for conversion in conversions():
         if not conversion.is_current:
             yield Leftover(path=conversion.folder, what=_STALE)
-    for path in sorted(hub.converted_home().glob(f"{SCRATCH}*")):
+    for path in sorted(store.converted_home().glob(f"{SCRATCH}*")):
         if _age_s(path) > ABANDONED_S:
             yield Leftover(path=path, what=_CONVERTING)
 
 
 def _scratch() -> Iterator[Leftover]:
     """Files that a killed process was writing among the voices."""
-    for home in (hub.voices_home(), hub.presets_home()):
+    for home in (store.voices_home(), store.presets_home()):
         for path in sorted(home.rglob(".bark-*.part")):
             if _age_s(path) > GRACE_S:
                 yield Leftover(path=path, what=_VOICE)
@@ -138,7 +138,7 @@ def _name(path: Path) -> str | None:
     if path.name == PRESETS_PLACE:
         return PRESETS_PLACE
     with suppress(OptionError):
-        return hub.check_name(hub.name_of(path))
+        return store.check_name(store.name_of(path))
     return None
 
 
@@ -173,7 +173,7 @@ def _remove_original(folder: Path) -> None:
     aside = home.with_name(f"{REMOVING}{secrets.token_hex(6)}")
     folder.rename(aside)
     shutil.rmtree(aside)
-    if (manifest := hub.read_manifest(home)) is not None:
+    if (manifest := store.read_manifest(home)) is not None:
         kept = tuple(file for file in manifest.files if not is_original(file))
         with suppress(OSError):  # the one that is there will do
             write_manifest(home, replace(manifest, files=kept))

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.errors import ModelError, OptionError
-from bark_cli.hub.conversions import Conversion, conversions
-from bark_cli.hub.manifest import build_folder, missing_files
+from bark_cli.store.conversions import Conversion, conversions
+from bark_cli.store.manifest import build_folder, missing_files
 
 _MAX_CONFIG_BYTES = 2**24
 Place = Literal["bark", "own", "package", "huggingface", "suno", "elsewhere"]
@@ -48,8 +48,8 @@ class CachedModel:
 
 def list_models() -> list[CachedModel]:
     """All models by their names, best first, then folders elsewhere of which a conversion is kept."""
-    homes = [path for path in sorted(hub.models_home().glob("*")) if path.is_dir()]
-    names = [*hub.MODELS, *(name for home in homes if (name := hub.name_of(home)) not in hub.MODELS)]
+    homes = [path for path in sorted(store.models_home().glob("*")) if path.is_dir()]
+    names = [*store.MODELS, *(name for home in homes if (name := store.name_of(home)) not in store.MODELS)]
     found = [model for name in names for model in _every(name)]
     kept = conversions()
     models = [replace(model, conversions=tuple(one for one in kept if _is_of(one, model))) for model in found]
@@ -89,10 +89,10 @@ def bytes_of(*paths: Path, behind_links: bool = False) -> int:
 def _every(name: str) -> Iterator[CachedModel]:
     """The models called `name`, ours first."""
     try:
-        home = hub.model_home(name)
+        home = store.model_home(name)
     except OptionError:  # a hidden folder, such as a model that is being removed
         return
-    found = list(hub.find_models(name))
+    found = list(store.find_models(name))
     if home.is_dir():
         yield from _ours(name, home, found)
     for ref in found:
@@ -100,11 +100,11 @@ def _every(name: str) -> Iterator[CachedModel]:
             yield _of_others(ref)
 
 
-def _ours(name: str, home: Path, found: list[hub.ModelRef]) -> Iterator[CachedModel]:
+def _ours(name: str, home: Path, found: list[store.ModelRef]) -> Iterator[CachedModel]:
     """What lies in models/<name>; nothing where there are only the remains of a download."""
     model = CachedModel(name=name, place="bark", folder=home, root=home, own_bytes=bytes_of(home))
     try:
-        manifest = hub.read_manifest(home)
+        manifest = store.read_manifest(home)
     except ModelError as error:
         yield replace(model, damage=str(error))
         return
@@ -126,15 +126,15 @@ def _ours(name: str, home: Path, found: list[hub.ModelRef]) -> Iterator[CachedMo
         )
 
 
-def _of_others(ref: hub.ModelRef) -> CachedModel:
+def _of_others(ref: store.ModelRef) -> CachedModel:
     """The bundled model, or one that another program keeps."""
     folder, size = ref.folder, ref.size
     place: Place = "huggingface"
-    if folder == hub.nano_folder():
+    if folder == store.nano_folder():
         place = "package"
-    elif folder == hub.suno_home():
+    elif folder == store.suno_home():
         place = "suno"
-    paths = [folder / name for name in hub.SUNO_FILES[size]] if size else [folder]
+    paths = [folder / name for name in store.SUNO_FILES[size]] if size else [folder]
     return CachedModel(
         name=ref.name,
         place=place,
@@ -181,4 +181,4 @@ def _layout(folder: Path) -> str | None:
         return "suno" if any(os.path.lexists(folder / f) for f in _SUNOS) else None
 
 
-_SUNOS = [name for names in hub.SUNO_FILES.values() for name in names]
+_SUNOS = [name for names in store.SUNO_FILES.values() for name in names]

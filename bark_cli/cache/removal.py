@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.cache.listing import bytes_of, find_cached
 from bark_cli.errors import ModelError, OptionError
-from bark_cli.hub.manifest import stray_folders
-from bark_cli.hub.places import downloads_home
+from bark_cli.store.manifest import stray_folders
+from bark_cli.store.places import downloads_home
 
 REMOVING = ".removing-"
 _OWNERS = {
@@ -55,11 +55,11 @@ def plan_removal(name: str) -> Removal:
         models = find_cached(name)
     except ModelError:
         if not remains:
-            hub.check_name(name)
+            store.check_name(name)
             raise
         models = []
     ours = next((model for model in models if model.place in ("bark", "own")), None)
-    home = ours.root if ours else next((path for path in remains if path.parent == hub.models_home()), None)
+    home = ours.root if ours else next((path for path in remains if path.parent == store.models_home()), None)
     made = [one.folder for model in models for one in model.conversions]
     made += [path for path in remains if path != home]
     stays = [f"{model.folder} {_OWNERS[model.place]}" for model in models if model.place in _OWNERS]
@@ -84,7 +84,7 @@ def remove(removal: Removal) -> None:
     if removal.home is None and not any(path.parent == downloads_home() for path in removal.made):
         _remove_all(removal)
         return
-    with hub.locked(removal.name, lambda: _in_use(removal.name)):
+    with store.locked(removal.name, lambda: _in_use(removal.name)):
         _remove_all(removal)
 
 
@@ -112,7 +112,7 @@ def _put_away(home: Path) -> None:
 def _remains(name: str) -> list[Path]:
     """What a download of that name has left, or is just writing."""
     try:
-        home = hub.model_home(name)
+        home = store.model_home(name)
     except OptionError:
         return []
     return [path for path in (home, downloads_home() / home.name) if path.is_dir()]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from bark_cli.checkpoint.build import Networks, build_causal, build_codec, build_fine, build_networks
 from bark_cli.checkpoint.check import expected_shapes
-from bark_cli.checkpoint.converted import open_checkpoint
 from bark_cli.checkpoint.fit import LAYOUTS, LayoutName, layouts_for, misfit
 from bark_cli.checkpoint.mix import STAGES, mix_stages
 from bark_cli.checkpoint.native import Storage, write_native
+from bark_cli.checkpoint.open import open_checkpoint
 from bark_cli.checkpoint.read import read_checkpoint
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.to_suno import write_suno

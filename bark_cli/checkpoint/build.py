@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from bark_cli.checkpoint.record import Checkpoint
-from bark_cli.codec import Codec
-from bark_cli.model import GPT, FineGPT
-from bark_cli.quantize import halve_linears
+from bark_cli.model.codec import Codec
+from bark_cli.model.networks import GPT, FineGPT
+from bark_cli.model.quantize import halve_linears
 
 AnyGPT = TypeVar("AnyGPT", GPT, FineGPT)
 

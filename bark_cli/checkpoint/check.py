@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bark_cli.checkpoint.files import AGAIN
 from bark_cli.checkpoint.record import Checkpoint
-from bark_cli.codec import CODEBOOK_NAME, Codec
+from bark_cli.checkpoint.untrusted import AGAIN
 from bark_cli.errors import ModelError
-from bark_cli.model import GPT, FineGPT
-from bark_cli.tokens import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.codec import CODEBOOK_NAME, Codec
+from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.networks import GPT, FineGPT
 
 # Far above any Bark there is, and low enough that checking a hostile configuration takes no time or memory.
 _CEILINGS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from bark_cli.tokens import BarkConfig, CoarseConfig, CodecConfig, FineConfig, SemanticConfig
+from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, SemanticConfig
 
 LayoutName = Literal["native", "transformers", "suno"]
 LAYOUTS: tuple[LayoutName, ...] = ("native", "transformers", "suno")

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bark_cli import hub
-from bark_cli.checkpoint.files import AGAIN
-from bark_cli.codec import CODEBOOK_NAME
+from bark_cli import store
+from bark_cli.checkpoint.untrusted import AGAIN
 from bark_cli.errors import ModelError
+from bark_cli.model.codec import CODEBOOK_NAME
 
 # Gain and direction of a weight-normed convolution, before and since torch 2.0.
 _WEIGHT_NORM = (
@@ -71,7 +71,7 @@ def required_tokenizer(folder: Path) -> Path:
     Raises:
         ModelError: there is none.
     """
-    found = hub.find_tokenizer(folder) or hub.tokenizer_elsewhere()
+    found = store.find_tokenizer(folder) or store.tokenizer_elsewhere()
     if found is None:
         raise ModelError(
             f"{folder} has no tokenizer.json or vocab.txt; put bert-base-multilingual-cased's there"

@@ -22,12 +22,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.files import AGAIN, read_json, read_safetensors
 from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.untrusted import AGAIN, read_json, read_safetensors
 from bark_cli.errors import ModelError
-from bark_cli.hub import find_tokenizer
-from bark_cli.quantize import quantize_rows
-from bark_cli.tokens import BarkConfig
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.quantize import quantize_rows
+from bark_cli.store import find_tokenizer
 
 Storage = Literal["fp32", "fp16", "int8"]
 Floats = Literal["fp32", "fp16"]

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bark_cli.checkpoint.check import check_tensors
-from bark_cli.checkpoint.files import read_json
 from bark_cli.checkpoint.native import CONFIG_FILE, read_native
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.suno import read_suno, suno_sizes
 from bark_cli.checkpoint.transformers import has_transformers_weights, read_transformers
+from bark_cli.checkpoint.untrusted import read_json
 from bark_cli.errors import ModelError
-from bark_cli.hub import SUNO_FILES
+from bark_cli.store import SUNO_FILES
 
 
 @dataclass(frozen=True)

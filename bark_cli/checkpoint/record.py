@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bark_cli.quantize import dequantize_rows
-from bark_cli.tokens import BarkConfig
+from bark_cli.model.config import BarkConfig
+from bark_cli.model.quantize import dequantize_rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A model read from disk, its tensors as they are stored: where the file allows, mapped and not copied.
 
-    Names of `tensors`: "semantic.", "coarse." and "fine." + the state names of `bark_cli.model`
+    Names of `tensors`: "semantic.", "coarse." and "fine." + the state names of `bark_cli.model.networks`
     (the fine model's tied heads left out), "codec.decoder." + encodec's names with weight norm folded in, and
     "codec.quantizer.vq.layers.{i}._codebook.embed". They are of floating point, or int8 matrices (R, C), of
     which `scales` holds the rows' float32 scales (R,) under the same names.

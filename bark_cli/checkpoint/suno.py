@@ -12,18 +12,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.files import plain_tensors, read_pickle
-from bark_cli.checkpoint.foreign import (
-    codec_tensors,
-    required_tokenizer,
-    without_masks,
-    without_tied_heads,
-)
+from bark_cli.checkpoint.foreign import codec_tensors, required_tokenizer, without_masks, without_tied_heads
 from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.untrusted import plain_tensors, read_pickle
 from bark_cli.errors import ModelError
-from bark_cli.tokens import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
 
 # best_val_loss is a numpy number: what makes one, by numpy 1's and numpy 2's name, and its types.
 _numpy_scalar = np.float64(0.0).__reduce__()[0]
@@ -38,7 +33,7 @@ _ALLOWED = (
 
 def suno_sizes(folder: Path) -> list[str]:
     """The sizes of which at least one file is there: complete ones first, large before small."""
-    there = {size: [(folder / n).is_file() for n in names] for size, names in hub.SUNO_FILES.items()}
+    there = {size: [(folder / n).is_file() for n in names] for size, names in store.SUNO_FILES.items()}
     return sorted((size for size in there if any(there[size])), key=lambda size: not all(there[size]))
 
 
@@ -50,7 +45,7 @@ def read_suno(folder: Path, size: str | None = None) -> Checkpoint:
         ModelError: a file is missing, damaged or not Bark's.
     """
     size = size or suno_sizes(folder)[0]
-    files = [folder / name for name in hub.SUNO_FILES[size]]
+    files = [folder / name for name in store.SUNO_FILES[size]]
     for file in files:
         if not file.is_file():
             raise ModelError(f"{file} is missing; the {size} model needs {', '.join(f.name for f in files)}")
@@ -112,7 +107,7 @@ def _gpt_config(args: Mapping[str, Any], named: Mapping[str, Tensor], file: Path
 
 
 def _read_codec(folder: Path, n_codebooks: int) -> dict[str, Tensor]:
-    file = hub.find_codec(folder)
+    file = store.find_codec(folder)
     if file is None:
         raise ModelError(f"{folder} has no encodec_24khz-d7cc33bc.th; put EnCodec's weights beside Bark's")
     values = read_pickle(file)

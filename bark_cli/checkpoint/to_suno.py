@@ -16,8 +16,8 @@ from torch import Tensor
 
 from bark_cli.checkpoint.encodec import encodec_state
 from bark_cli.checkpoint.record import Checkpoint
-from bark_cli.hub import SUNO_FILES
-from bark_cli.tokens import BarkConfig, GPTConfig
+from bark_cli.model.config import BarkConfig, GPTConfig
+from bark_cli.store import SUNO_FILES
 
 CODEC_FILE = "encodec_24khz-d7cc33bc.th"
 _STAGES = ("semantic", "coarse", "fine")

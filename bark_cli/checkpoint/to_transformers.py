@@ -22,7 +22,8 @@ from bark_cli.checkpoint.fit import unsaid
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.transformers import GPT_NAMES, PARTS
 from bark_cli.checkpoint.transformers_config import OWN, bark_config
-from bark_cli.tokens import BarkConfig, CodecConfig, GPTConfig, StageSampling
+from bark_cli.model.config import BarkConfig, CodecConfig, GPTConfig
+from bark_cli.model.options import StageSampling
 
 _OUR_GPT_NAMES = {ours: theirs for theirs, ours in GPT_NAMES.items()}
 _OUR_PARTS = {ours: theirs for theirs, ours in PARTS.items()}

@@ -13,18 +13,13 @@ from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
 from bark_cli.checkpoint.encodec import without_empty_entries, without_lstm
-from bark_cli.checkpoint.files import AGAIN, plain_tensors, read_json, read_pickle, read_safetensors
-from bark_cli.checkpoint.foreign import (
-    codec_tensors,
-    required_tokenizer,
-    without_masks,
-    without_tied_heads,
-)
+from bark_cli.checkpoint.foreign import codec_tensors, required_tokenizer, without_masks, without_tied_heads
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.transformers_config import Values, bark_config
+from bark_cli.checkpoint.untrusted import AGAIN, plain_tensors, read_json, read_pickle, read_safetensors
 from bark_cli.errors import ModelError, UnsafeFileError
-from bark_cli.hub import WEIGHT_FILES
-from bark_cli.tokens import BarkConfig, CodecConfig
+from bark_cli.model.config import BarkConfig, CodecConfig
+from bark_cli.store import WEIGHT_FILES
 
 Reader = Callable[[Path], Mapping[str, Any]]
 

@@ -11,16 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bark_cli.errors import ModelError, OptionError
-from bark_cli.tokens import (
-    BarkConfig,
-    CoarseConfig,
-    CodecConfig,
-    FineConfig,
-    GPTConfig,
-    SamplingOptions,
-    SemanticConfig,
-    StageSampling,
-)
+from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
 
 Values = Mapping[str, Any]
 OWN = "bark_cli"  # our section of config.json: nested values of BarkConfig that count instead of theirs

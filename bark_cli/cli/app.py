@@ -12,18 +12,21 @@ from bark_cli.cli.help import Command, Group
 
 # name -> where it is, and what it does in a line; in the order of `bark --help`
 COMMANDS = {
-    "say": ("bark_cli.cli.say:say", "Say TEXT: play it, or write it to a file."),
-    "batch": ("bark_cli.cli.batch:batch", "Say many texts, each into a file of its own."),
-    "download": ("bark_cli.cli.download:download", "Download a model, check it, and make it ready to speak."),
+    "say": ("bark_cli.cli.say.command:say", "Say TEXT: play it, or write it to a file."),
+    "batch": ("bark_cli.cli.batch.command:batch", "Say many texts, each into a file of its own."),
+    "download": (
+        "bark_cli.cli.download.command:download",
+        "Download a model, check it, and make it ready to speak.",
+    ),
     "convert": (
         "bark_cli.cli.convert:convert",
         "Write a model into a folder, in another program's layout.",
     ),
-    "voices": ("bark_cli.cli.voices:voices", "List, hear and keep voices."),
+    "voices": ("bark_cli.cli.voices.command:voices", "List, hear and keep voices."),
     "tags": ("bark_cli.cli.tags:tags", "List the tags to write into a text, such as [laughs]."),
-    "play": ("bark_cli.cli.play:play", "Play FILE: wav, flac, mp3, opus, ogg and others."),
+    "play": ("bark_cli.cli.play.command:play", "Play FILE: wav, flac, mp3, opus, ogg and others."),
     "devices": (
-        "bark_cli.cli.play:devices",
+        "bark_cli.cli.play.command:devices",
         "List the devices that can play sound; * is the one that does unless another is named.",
     ),
     "show": (
@@ -34,8 +37,8 @@ COMMANDS = {
         "bark_cli.cli.inspect:inspect",
         "Measure FILE, a sound or a voice's tokens, and draw it.",
     ),
-    "cache": ("bark_cli.cli.cache:cache", "See, check and clear the model cache."),
-    "config": ("bark_cli.cli.config:config", "See and change the settings."),
+    "cache": ("bark_cli.cli.cache.command:cache", "See, check and clear the model cache."),
+    "config": ("bark_cli.cli.config.command:config", "See and change the settings."),
     "bench": ("bark_cli.cli.bench:bench", "Measure how fast this machine speaks."),
     "doctor": ("bark_cli.cli.doctor:doctor", "Look at this installation and machine."),
 }

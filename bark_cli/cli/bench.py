@@ -125,7 +125,7 @@ def run(subject: Subject, seconds: float, batch_size: str, repeats: int, deliver
     """
     subject.check()
     from bark_cli.bench import BenchPlan, draw, floors, measure
-    from bark_cli.pictures import check_plot
+    from bark_cli.system.plots import check_plot
 
     plan = BenchPlan(seconds=seconds, batch_size=_batch_size(batch_size) or 1, repeats=repeats)
     if delivery.plot is not None:

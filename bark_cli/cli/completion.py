@@ -7,8 +7,8 @@ import typer
 
 def voice_names(context: typer.Context, incomplete: str) -> list[str]:
     """Voices that begin like what was typed: of the model named before, else of the best installed."""
-    from bark_cli.hub import resolve_model
-    from bark_cli.voices import list_voices
+    from bark_cli.store import resolve_model
+    from bark_cli.voices.catalogue import list_voices
 
     try:
         found = list_voices(resolve_model(context.params.get("model")).folder)
@@ -19,7 +19,7 @@ def voice_names(context: typer.Context, incomplete: str) -> list[str]:
 
 def model_names(incomplete: str) -> list[str]:
     """Names of the installed models that begin like what was typed."""
-    from bark_cli.hub import installed_models
+    from bark_cli.store import installed_models
 
     try:
         return [ref.name for ref in installed_models() if ref.name.startswith(incomplete)]

@@ -9,12 +9,12 @@ import typer
 
 from bark_cli.cli import options
 from bark_cli.cli.completion import model_names
-from bark_cli.cli.offer import resolve_or_offer
+from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import note, one_line, print_json
-from bark_cli.units import human_bytes
+from bark_cli.system.units import human_bytes
 
 if TYPE_CHECKING:
-    from bark_cli.convert import Conversion
+    from bark_cli.checkpoint.convert import Conversion
 
 
 def convert(
@@ -55,8 +55,8 @@ def convert(
 
     Nothing is rounded unless --storage asks for it. What a layout cannot hold is told before it is written.
     """
-    from bark_cli.convert import Order
-    from bark_cli.convert import convert as write
+    from bark_cli.checkpoint.convert import Order
+    from bark_cli.checkpoint.convert import convert as write
 
     ref = resolve_or_offer([model], may_ask=not (quiet or as_json))[0]
     order = Order(model=ref, out=out, layout=to, storage=storage, force=force)

@@ -18,7 +18,7 @@ def doctor(offline: Offline = False, as_json: Json = False) -> None:
 
     Exit code 1 says that bark cannot speak here; a warning is about something else, such as the network.
     """
-    from bark_cli.cli.offer import forbid_network
+    from bark_cli.cli.download.offer import forbid_network
     from bark_cli.doctor import examine
 
     if offline:

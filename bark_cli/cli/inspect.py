@@ -60,7 +60,7 @@ def inspect(
     from pathlib import Path
 
     from bark_cli.inspection import draw, token_facts
-    from bark_cli.pictures import check_plot
+    from bark_cli.system.plots import check_plot
 
     if plot is not None:
         check_plot(Path(plot), force=force)
@@ -121,7 +121,7 @@ def _inspect_tokens(file: str, tokens: str | None, model: str | None) -> _Found:
     """
     from bark_cli.errors import OptionError
     from bark_cli.inspection import SoundMeter
-    from bark_cli.preview import preview_voice
+    from bark_cli.inspection.preview import preview_voice
 
     if tokens is not None:
         raise OptionError(f"{file} holds tokens itself; give --tokens with a sound file")
@@ -135,8 +135,8 @@ def _inspect_tokens(file: str, tokens: str | None, model: str | None) -> _Found:
 
 def _track(file: str, model: str | None) -> TokenTrack:
     from bark_cli.inspection import TokenTrack
-    from bark_cli.published import config_in
-    from bark_cli.voices import find_voice
+    from bark_cli.model.published import config_in
+    from bark_cli.voices.catalogue import find_voice
 
     folder = _model_for(file, model).folder
     config = config_in(folder)
@@ -145,8 +145,8 @@ def _track(file: str, model: str | None) -> TokenTrack:
 
 def _model_for(file: str, model: str | None) -> Any:
     """The model that is named, else the best that can speak the voice."""
-    from bark_cli.hub import resolve_model
-    from bark_cli.own_voices import describe_voice
+    from bark_cli.store import resolve_model
+    from bark_cli.voices.own import describe_voice
 
     fitting = () if model is not None else describe_voice(file).models
     return fitting[0] if fitting else resolve_model(model)

@@ -18,7 +18,7 @@ def tags(
     bark tags
     bark say "Well... [sighs] I knew it. [pause 1s] Goodbye."
     """
-    from bark_cli.tags import MARKS, TAGS
+    from bark_cli.text.tags import MARKS, TAGS
 
     if as_json:
         print_json([{"tag": tag.text, "meaning": tag.meaning} for tag in (*TAGS, *MARKS)])

@@ -7,16 +7,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.cache import CachedModel, list_models
 from bark_cli.doctor.finding import Finding, Probe, State
-from bark_cli.units import human_bytes
+from bark_cli.system.units import human_bytes
 
 _LITTLE_BYTES = 5 * 10**9  # downloading small and converting it takes less
 
 
 def _folder() -> Iterator[Finding]:
-    home = hub.bark_home()
+    home = store.bark_home()
     there = next((path for path in (home, *home.absolute().parents) if path.exists()), Path("/"))
     try:
         with tempfile.TemporaryFile(dir=there):
@@ -35,7 +35,7 @@ def _folder() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    usable = {ref.folder for ref in hub.installed_models()}
+    usable = {ref.folder for ref in store.installed_models()}
     models = list_models()
     for model in models:
         yield _model(model, usable)
@@ -46,7 +46,7 @@ def _models() -> Iterator[Finding]:
             text="none can be used, not even nano; install bark again, or download one",
             next="bark download small",
         )
-    elif usable == {hub.nano_folder()}:
+    elif usable == {store.nano_folder()}:
         yield Finding(
             topic="models",
             text="only nano is here, which is small and speaks English; Suno's speak 13 languages",
@@ -61,19 +61,19 @@ def _model(model: CachedModel, usable: set[Path]) -> Finding:
     if model.damage is None:
         used = "" if model.folder in usable or model.place == "elsewhere" else "; another of its name is used"
         return Finding(topic=topic, text=takes + used, facts=facts)
-    again = hub.download_command(model.name) if model.place == "bark" else None
+    again = store.download_command(model.name) if model.place == "bark" else None
     return Finding(topic=topic, state="warning", text=f"{takes}; {model.damage}", next=again, facts=facts)
 
 
 def _voices() -> Iterator[Finding]:
-    from bark_cli.voices import lacks_presets, list_voices, own_voices
+    from bark_cli.voices.catalogue import lacks_presets, list_voices, own_voices
 
-    folder = hub.resolve_model(None).folder
+    folder = store.resolve_model(None).folder
     count, own = len(list_voices(folder)), len(own_voices(folder))
     lacking = lacks_presets(folder)
     yield Finding(
         topic="voices",
-        text=f"{count} for {hub.resolve_model(None).name}, {own} of them yours"
+        text=f"{count} for {store.resolve_model(None).name}, {own} of them yours"
         + ("; Suno's 261 are not here" if lacking else ""),
         next="bark download --voices" if lacking else None,
         facts={"count": count, "own": own},

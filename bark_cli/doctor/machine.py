@@ -7,14 +7,14 @@ import platform
 from collections.abc import Iterator
 
 from bark_cli.doctor.finding import Finding, Probe
-from bark_cli.units import human_bytes
+from bark_cli.system.units import human_bytes
 
 
 def _cpu() -> Iterator[Finding]:
     import torch
 
     from bark_cli.backends.device import cpu_abilities
-    from bark_cli.memory import free_bytes
+    from bark_cli.backends.memory import free_bytes
 
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
     free, can = free_bytes(torch.device("cpu")), cpu_abilities()

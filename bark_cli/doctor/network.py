@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 from bark_cli.doctor.finding import Finding, Probe
-from bark_cli.hub import is_offline
+from bark_cli.store import is_offline
 
 HUB_TIMEOUT_S = 3.0
 _SECRET = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}

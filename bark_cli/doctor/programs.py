@@ -60,8 +60,8 @@ def _torch() -> Iterator[Finding]:
 
 
 def _encodec() -> Iterator[Finding]:
-    from bark_cli.codec import import_seanet
     from bark_cli.errors import ModelError
+    from bark_cli.model.codec import import_seanet
 
     try:
         import_seanet()

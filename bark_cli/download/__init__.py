@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bark_cli.download.install import Listener, Step, install
-from bark_cli.download.plan import Plan, downloadable, make_plan
-from bark_cli.hub import Manifest
+from bark_cli.download.needs import Plan, downloadable, make_plan
+from bark_cli.store import Manifest
 
 __all__ = ["Listener", "Plan", "Step", "download", "downloadable", "make_plan"]
 

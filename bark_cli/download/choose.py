@@ -11,8 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bark_cli.errors import ModelError, OptionError
-from bark_cli.hub import SUNO_FILES, WEIGHT_FILES
-from bark_cli.hub.places import TOKENIZER_FILES
+from bark_cli.store import SUNO_FILES, WEIGHT_FILES
+from bark_cli.store.places import TOKENIZER_FILES
 
 LAYOUTS = ("transformers", "suno")
 CODEC_FILE = "encodec_24khz-d7cc33bc.th"

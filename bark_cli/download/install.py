@@ -17,19 +17,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
-from bark_cli import hub
-from bark_cli.download.convert import convert, drop_damaged_conversions, prepare_int8
-from bark_cli.download.part import part_path
-from bark_cli.download.plan import Plan, PlannedFile, look_again
+from bark_cli import store
+from bark_cli.download.model_voices import record_voices, take_voices
+from bark_cli.download.needs import Plan, PlannedFile, look_again
+from bark_cli.download.partial import part_path
+from bark_cli.download.prepare import convert, drop_damaged_conversions, prepare_int8
 from bark_cli.download.remote import RemoteFile
 from bark_cli.download.room import check_room
 from bark_cli.download.transfer import fetch
-from bark_cli.download.voices import record_voices, take_voices
 from bark_cli.errors import ModelError, OptionError, OutputError
-from bark_cli.files import is_disk_full
-from bark_cli.hub import FileRecord, Manifest
-from bark_cli.hub.conversions import conversions_of
-from bark_cli.hub.manifest import (
+from bark_cli.store import FileRecord, Manifest
+from bark_cli.store.conversions import conversions_of
+from bark_cli.store.manifest import (
     ORIGINAL_FOLDER,
     SCRATCH,
     build_folder,
@@ -38,6 +37,7 @@ from bark_cli.hub.manifest import (
     record_file,
     stray_folders,
 )
+from bark_cli.system.files import is_disk_full
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def install(
     if found := installed(plan, keep_original, listener):  # a cache that can only be read is enough for this
         drop_damaged_conversions(plan.home)
         return found, False
-    with hub.locked(plan.name, lambda: listener(Step("wait"))):
+    with store.locked(plan.name, lambda: listener(Step("wait"))):
         if found := installed(plan, keep_original, listener):  # by another process meanwhile
             return found, False
         plan = look_again(plan)
@@ -84,7 +84,7 @@ def install(
 def installed(plan: Plan, keep_original: bool, listener: Listener = lambda _: None) -> Manifest | None:
     """What is in the plan's place, if it is what the plan says, and every byte of it as it was."""
     try:
-        manifest = hub.read_manifest(plan.home)
+        manifest = store.read_manifest(plan.home)
     except ModelError:  # damaged: it is made anew
         return None
     if manifest is None or not _is_planned(manifest, plan, keep_original):
@@ -96,14 +96,14 @@ def installed(plan: Plan, keep_original: bool, listener: Listener = lambda _: No
 def kept(what: str, revision: str | None = None, layout: str | None = None) -> Manifest | None:
     """What is installed whole under a name, where the hub may not be asked for anything newer."""
     try:
-        manifest = hub.read_manifest(hub.model_home(what)) if hub.is_offline() else None
+        manifest = store.read_manifest(store.model_home(what)) if store.is_offline() else None
     except (ModelError, OptionError):
         return None
     if manifest is None or (revision or manifest.revision) != manifest.revision:
         return None
     if layout is not None and (layout == "suno") != (manifest.layout == "suno"):
         return None
-    return None if damaged_files(hub.model_home(what), manifest) else manifest
+    return None if damaged_files(store.model_home(what), manifest) else manifest
 
 
 def check_space(plan: Plan) -> None:
@@ -173,7 +173,7 @@ def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
         )
         scratch.rename(build_folder(plan.home, manifest))
         _sync(plan.home)
-        hub.write_manifest(plan.home, manifest)
+        store.write_manifest(plan.home, manifest)
     return manifest
 
 
@@ -247,7 +247,7 @@ def _keep(plan: Plan, folder: Path) -> None:
 
 def _sweep(home: Path, manifest: Manifest) -> None:
     """Remove what the new model replaces and what making it, or trying to, has left."""
-    shutil.rmtree(hub.downloads_home() / home.name, ignore_errors=True)
+    shutil.rmtree(store.downloads_home() / home.name, ignore_errors=True)
     build = build_folder(home, manifest).resolve()
     for path in stray_folders(home, manifest):
         shutil.rmtree(path, ignore_errors=True)
@@ -276,7 +276,7 @@ def _disk(plan: Plan) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        home = hub.bark_home()
+        home = store.bark_home()
         if is_disk_full(error):
             raise OutputError(f"the disk is full ({home}); make room {again}") from error
         raise OutputError(

@@ -7,18 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bark_cli.download.failures import (
-    Failure,
-    Patience,
-    failure_of_answer,
-    failure_of_error,
-    no_hub,
-    offline,
-)
-from bark_cli.download.session import hub_endpoint, network_errors, request_headers, session
+from bark_cli.download.client import hub_endpoint, network_errors, request_headers, session
+from bark_cli.download.failures import Failure, Patience, failure_of_answer, failure_of_error, no_hub, offline
 from bark_cli.errors import DownloadError
-from bark_cli.hub import is_offline
-from bark_cli.hub.names import stays_inside
+from bark_cli.store import is_offline
+from bark_cli.store.names import stays_inside
 
 __all__ = ["Listing", "RemoteFile", "ask_hub", "hub_endpoint", "list_files"]
 

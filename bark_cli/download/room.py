@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bark_cli import hub
+from bark_cli import store
 from bark_cli.errors import OutputError
-from bark_cli.units import human_bytes
+from bark_cli.system.units import human_bytes
 
 
 def check_room(name: str, needed: int) -> None:
@@ -13,9 +13,9 @@ def check_room(name: str, needed: int) -> None:
     Raises:
         OutputError: they cannot.
     """
-    if (lacking := needed - (free := hub.free_bytes())) > 0:
+    if (lacking := needed - (free := store.free_bytes())) > 0:
         raise OutputError(
-            f"{name} needs {human_bytes(needed)} of disk in {hub.bark_home()} and "
+            f"{name} needs {human_bytes(needed)} of disk in {store.bark_home()} and "
             f"{human_bytes(free)} are free: {human_bytes(lacking)} are missing; "
             "make room (`bark cache prune`) or set BARK_HOME to a folder on another disk"
         )

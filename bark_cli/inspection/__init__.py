@@ -5,9 +5,9 @@ tokens   the tokens of each stage -> how many, how varied, how repetitive
 picture  waveform, mel spectrogram and tokens on one time axis, by matplotlib
 """
 
+from bark_cli.inspection.codes import StageFacts, TokenTrack, place, token_facts
+from bark_cli.inspection.measure import Sketch, SoundFacts, SoundMeter
 from bark_cli.inspection.picture import draw
-from bark_cli.inspection.sound import Sketch, SoundFacts, SoundMeter
-from bark_cli.inspection.tokens import StageFacts, TokenTrack, place, token_facts
 
 __all__ = [
     "Sketch",

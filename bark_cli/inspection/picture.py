@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bark_cli.inspection.sound import MELS, Sketch
-from bark_cli.inspection.tokens import TokenTrack
-from bark_cli.pictures import check_plot, write_picture
+from bark_cli.inspection.codes import TokenTrack
+from bark_cli.inspection.measure import MELS, Sketch
+from bark_cli.system.plots import check_plot, write_picture
 
 _BLUE = "#3a6ea5"
 _RANGE_DB = 80.0  # below the loudest band

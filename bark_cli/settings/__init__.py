@@ -10,10 +10,10 @@ have names or lie in its own folder.
 """
 
 from bark_cli.settings.edit import set_setting, unset_setting
-from bark_cli.settings.places import project_file, project_target, user_file
-from bark_cli.settings.read import NO_PRESET, Preset
+from bark_cli.settings.known import SETTINGS, Setting, Settings, Value
+from bark_cli.settings.paths import project_file, project_target, user_file
 from bark_cli.settings.resolve import Resolved, list_presets, resolve
-from bark_cli.settings.table import SETTINGS, Setting, Settings, Value
+from bark_cli.settings.tables import NO_PRESET, Preset
 
 __all__ = [
     "NO_PRESET",

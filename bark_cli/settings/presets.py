@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from bark_cli.errors import OptionError
-from bark_cli.settings.places import shipped_folder
-from bark_cli.settings.read import NO_PRESET, Preset, SettingsFile, read_preset
+from bark_cli.settings.paths import shipped_folder
+from bark_cli.settings.tables import NO_PRESET, Preset, SettingsFile, read_preset
 
 
 def presets_with(files: Iterable[SettingsFile]) -> dict[str, Preset]:

@@ -20,7 +20,8 @@ import torch
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 from golden.recipe import CASES, FOLDER, Case, inputs, narrow_config, narrow_weights  # noqa: E402
 
-from bark_cli.tokens import BarkConfig, GPTConfig, Tokens  # noqa: E402
+from bark_cli.model.config import BarkConfig, GPTConfig  # noqa: E402
+from bark_cli.model.tokens import Tokens  # noqa: E402
 
 
 def import_reference(checkout: Path) -> Any:

@@ -12,16 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bark_cli.model import GPT, FineGPT
-from bark_cli.tokens import (
-    BarkConfig,
-    BarkTokens,
-    CoarseConfig,
-    FineConfig,
-    GPTConfig,
-    SemanticConfig,
-    Tokens,
-)
+from bark_cli.model.config import BarkConfig, CoarseConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.networks import GPT, FineGPT
+from bark_cli.model.tokens import BarkTokens, Tokens
 
 FOLDER = Path(__file__).parent
 

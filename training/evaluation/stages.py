@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from bark_cli import Bark, coarse, fine
+from bark_cli import Bark
 from bark_cli.engine import Engine
 from bark_cli.errors import BarkError
-from bark_cli.sampling import random_stream
-from bark_cli.steps import Growing, Job, Sound
-from bark_cli.tokens import Tokens
+from bark_cli.model.tokens import Tokens
+from bark_cli.stages import coarse, fine
+from bark_cli.stages.sampling import random_stream
+from bark_cli.stages.steps import Growing, Job, Sound
 from training.codec import TrainableCodec, load_codec
 from training.evaluation.cases import Case, Wave
 from training.evaluation.scores import UnmeasuredError

@@ -1,0 +1,52 @@
+"""How many utterances fit into memory at once: a model's shape and free bytes -> a batch size."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from bark_cli.model.config import BarkConfig, GPTConfig
+
+MOST = 64  # more gain nothing: by then a step's time grows with its utterances
+
+
+def cache_bytes(gpt: GPTConfig, bytes_per_number: int) -> int:
+    """Keys and values of one sequence: 2 x layers x positions x width."""
+    return 2 * gpt.n_layer * gpt.block_size * gpt.n_embd * bytes_per_number
+
+
+def fitting_batch_size(config: BarkConfig, bytes_per_number: int, free_bytes: int) -> int:
+    """Utterances whose caches fill half of the free memory, 1 .. MOST; the rest is for what a step needs.
+
+    An utterance has a cache in both causal stages: they overlap, and what is done is kept for the next.
+    """
+    both = sum(cache_bytes(gpt, bytes_per_number) for gpt in (config.semantic.gpt, config.coarse.gpt))
+    return max(1, min(MOST, free_bytes // 2 // both))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device; where that cannot be told, enough for a few utterances."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    with suppress(OSError, StopIteration):  # Linux, which also counts what it could drop
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        kilobytes = int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+        return min(kilobytes * 1024, free_of_container())
+    with suppress(AttributeError, ValueError, OSError):  # not on Windows, nor on every Unix
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 4 * 2**30
+
+
+def free_of_container(folder: Path = Path("/sys/fs/cgroup")) -> int:
+    """What a container's limit (cgroup, version 2 or 1) leaves; no limit leaves more than there is."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # the limit may be the word "max"
+            return max(0, int((folder / limit).read_text()) - int((folder / used).read_text()))
+    return sys.maxsize

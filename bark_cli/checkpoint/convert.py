@@ -1,0 +1,265 @@
+"""A model on this machine, in any layout -> a new folder that holds it in the layout asked for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bark_cli.errors import ModelError, OptionError, OutputError, VoiceError
+from bark_cli.store import ModelRef
+from bark_cli.system.files import told_of
+from bark_cli.system.folders import check_new_folder, new_folder
+from bark_cli.system.units import human_bytes
+from bark_cli.voices.catalogue import model_voices, place_in_model
+from bark_cli.voices.file import KEYS, read_voice_file, voice_bytes
+
+if TYPE_CHECKING:
+    from bark_cli.checkpoint import Checkpoint, LayoutName, Storage
+    from bark_cli.checkpoint.native import Floats
+    from bark_cli.model.config import BarkConfig
+    from bark_cli.model.tokens import BarkTokens
+
+_WHOSE = {"native": "bark's own", "transformers": "Transformers'", "suno": "Suno's"}
+_PAPERS = ("LICENSE", "README.md")  # whose model it is, and what it may be used for
+_EMBEDDINGS = "speaker_embeddings"  # Transformers' folder of voices, and the list of them beside it
+# all that a conversion writes: a folder that holds anything else is somebody's, and never replaced
+_WRITTEN = (
+    *("config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt"),
+    *("model.safetensors", "text*.pt", "coarse*.pt", "fine*.pt", "encodec_24khz*.th", *_PAPERS),
+    *("voices/*.npz", "assets/prompts/*.npz", f"{_EMBEDDINGS}/*.npy", f"{_EMBEDDINGS}_path.json"),
+)
+_ENCODER = "EnCodec's encoder, which Bark does not use and this model does not have, is written as zeros"
+_NO_HISTORY = (
+    "no voices were written: Transformers would lay them over the text, which this model never learnt to read"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be converted, and how."""
+
+    model: ModelRef
+    out: Path
+    layout: LayoutName
+    storage: Storage | None = None  # None: as the model has it, and fp32 for int8 where the layout has none
+    force: bool = False  # replace an older conversion in `out`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What was written."""
+
+    folder: Path
+    layout: LayoutName
+    source_layout: str
+    storage: Storage
+    size: int  # bytes
+    n_voices: int
+    left_out: tuple[str, ...] = ()  # what the layout has no place for, in words
+
+
+def convert(order: Order, note: Callable[[str], None]) -> Conversion:
+    """Write the model into a new folder; `note` is told, in a line each, what is done now.
+
+    Raises:
+        OptionError: the layout cannot hold this model; nothing was written.
+        OutputError: the folder exists, holds what no conversion wrote, or the disk refuses.
+        ModelError: the model is incomplete, damaged or not Bark.
+    """
+    from bark_cli.checkpoint import read_checkpoint
+
+    _check_out(order)
+    note(f"reading {order.model.name}")
+    checkpoint = read_checkpoint(order.model.folder, size=order.model.size)
+    order = replace(order, storage=order.storage or _storage_of(checkpoint, order.layout))
+    _check_fit(checkpoint.config, order)
+    needed = _needed(checkpoint, order)
+    _check_room(order.out, needed)
+    note(f"writing about {human_bytes(needed)} to {order.out}")
+    with new_folder(order.out, force=order.force) as scratch:
+        with _told_of_weights(order.out):
+            _write(checkpoint, scratch, order)
+        n_voices, left_out = _put_voices(checkpoint, scratch, order)
+        read_checkpoint(scratch)  # every tensor is there, in its shape
+        size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+    return Conversion(
+        folder=order.out,
+        layout=order.layout,
+        source_layout=checkpoint.layout,
+        storage=order.storage or "fp32",
+        size=size,
+        n_voices=n_voices,
+        left_out=(*_unsaid(checkpoint.config, order), *left_out),
+    )
+
+
+def _check_out(order: Order) -> None:
+    """Find out whether the folder may be written.
+
+    Raises:
+        OptionError: the model itself lies there.
+        OutputError: as `check_new_folder`, or it holds what no conversion wrote.
+    """
+    out, source = order.out.resolve(), order.model.folder.resolve()
+    if out == source or out in source.parents:
+        raise OptionError(f"{order.out} holds the model itself; give another folder")
+    check_new_folder(order.out, force=order.force)
+    for file in sorted(order.out.rglob("*")):
+        name = file.relative_to(order.out).as_posix()
+        if not file.is_dir() and not any(fnmatch(name, pattern) for pattern in _WRITTEN):
+            raise OutputError(
+                f"{order.out} holds {name}, which no conversion wrote, so --force does not replace it; "
+                "choose another name"
+            )
+
+
+def _storage_of(checkpoint: Checkpoint, layout: LayoutName) -> Storage:
+    """The numbers the model is stored in."""
+    if checkpoint.scales:
+        return "int8" if layout == "native" else "fp32"
+    return "fp16" if _is_half(checkpoint) else "fp32"
+
+
+def _is_half(checkpoint: Checkpoint) -> bool:
+    """Whether all floats are stored as float16; a codec's are float32 once its weight norm is folded in."""
+    import torch
+
+    stages = {name: t for name, t in checkpoint.tensors.items() if not name.startswith("codec.")}
+    return all(t.dtype == torch.float16 for name, t in stages.items() if name not in checkpoint.scales)
+
+
+def _check_fit(config: BarkConfig, order: Order) -> None:
+    """Refuse what the layout cannot hold.
+
+    Raises:
+        OptionError: it says what, and which layout can.
+    """
+    from bark_cli.checkpoint import layouts_for, misfit
+
+    name = order.model.name
+    if why := misfit(config, order.layout):
+        instead = " or ".join(f"--to {layout}" for layout in layouts_for(config))
+        raise OptionError(f"{name} does not fit {_WHOSE[order.layout]} layout: {why}; use {instead}")
+    if order.storage == "int8" and order.layout != "native":
+        raise OptionError(
+            f"{_WHOSE[order.layout]} layout has no int8; use --storage fp32 or fp16, or --to native"
+        )
+
+
+def _needed(checkpoint: Checkpoint, order: Order) -> int:
+    """About how many bytes will be written."""
+    width = {"fp32": 4, "fp16": 2, "int8": 1}[order.storage or "fp32"]
+    sizes = {name: tensor.numel() * width for name, tensor in checkpoint.tensors.items()}
+    codec = sum(size for name, size in sizes.items() if name.startswith("codec."))
+    # an encoder as large as the decoder, and what training a codebook goes on from
+    return sum(sizes.values()) + (0 if order.layout == "native" else 2 * codec)
+
+
+def _check_room(out: Path, needed: int) -> None:
+    """Find out whether so many bytes can be written now.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    parent = out.absolute().parent
+    free = shutil.disk_usage(parent).free
+    if needed > free:
+        raise OutputError(
+            f"{out} needs {human_bytes(needed)} of disk and {human_bytes(free)} are free in {parent}: "
+            f"{human_bytes(needed - free)} are missing; choose a folder on another disk"
+        )
+
+
+def _write(checkpoint: Checkpoint, folder: Path, order: Order) -> None:
+    """The model, its tokenizer, and whose it is.
+
+    Raises:
+        OSError, SafetensorError, ModelError: the disk refuses.
+    """
+    import torch
+
+    from bark_cli.checkpoint import write_native, write_suno, write_transformers
+
+    storage = order.storage or "fp32"
+    if order.layout == "native":
+        floats: Floats = "fp16" if storage == "fp16" or _is_half(checkpoint) else "fp32"
+        write_native(checkpoint, folder, storage=storage, floats=floats)
+    else:
+        write = write_suno if order.layout == "suno" else write_transformers
+        write(checkpoint, folder, torch.float16 if storage == "fp16" else torch.float32)
+    for name in _PAPERS:
+        if (paper := order.model.folder / name).is_file():
+            shutil.copyfile(paper, folder / name)
+
+
+@contextmanager
+def _told_of_weights(out: Path) -> Iterator[None]:
+    """Turn what the writers raise where the disk refuses into the OutputError that names `out`."""
+    from safetensors import SafetensorError
+
+    try:
+        with told_of(out):
+            yield
+    except (SafetensorError, ModelError) as error:
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise OutputError(f"cannot write {out}: {reason}; choose another place") from error
+
+
+def _put_voices(checkpoint: Checkpoint, folder: Path, order: Order) -> tuple[int, tuple[str, ...]]:
+    """Write the voices that lie in the model's folder; how many, and what was left out."""
+    found = list(model_voices(order.model.folder))
+    if order.layout == "transformers" and not checkpoint.config.semantic.max_history_tokens:
+        _write_embeddings(folder, {})
+        return 0, (_NO_HISTORY,)
+    voices, damaged = {}, []
+    for info in {info.name: info for info in reversed(found)}.values():  # of a name the first counts
+        try:
+            voices[info.name] = read_voice_file(info.path, info.name, checkpoint.config)
+        except VoiceError as error:
+            damaged.append(f"voice {info.name} was left out: {error}")
+    with told_of(order.out):
+        _write_voices(folder, voices, order.layout)
+    return len(voices), tuple(damaged)
+
+
+def _write_voices(folder: Path, voices: dict[str, BarkTokens], layout: LayoutName) -> None:
+    if layout == "transformers":
+        _write_embeddings(folder, voices)
+        return
+    for name, tokens in voices.items():
+        file = folder / (f"assets/prompts/{name}.npz" if layout == "suno" else place_in_model(name))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(voice_bytes(tokens))
+
+
+def _write_embeddings(folder: Path, voices: dict[str, BarkTokens]) -> None:
+    """Each voice as three .npy files, and the list of them that Transformers' BarkProcessor reads."""
+    import numpy as np
+
+    listed: dict[str, object] = {"repo_or_path": "."}  # whoever reads it puts in the folder it lies in
+    for name, tokens in voices.items():
+        arrays = dict(zip(KEYS, (tokens.semantic, tokens.coarse, tokens.fine), strict=True))
+        files = {key: f"{_EMBEDDINGS}/{name}_{key}.npy" for key in arrays}
+        (folder / files[KEYS[0]]).parent.mkdir(parents=True, exist_ok=True)
+        for key, array in arrays.items():
+            np.save(folder / files[key], array, allow_pickle=False)
+        listed[name] = files
+    (folder / f"{_EMBEDDINGS}_path.json").write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
+
+
+def _unsaid(config: BarkConfig, order: Order) -> Iterator[str]:
+    """What the layout has no place for."""
+    from bark_cli.model.options import SamplingOptions
+
+    if order.layout != "native":
+        yield _ENCODER
+    if order.layout == "suno" and config.sampling != SamplingOptions():
+        yield "Suno's layout has no place for a model's own ways of sampling"
+    if order.layout == "suno" and config.default_voice:
+        yield "Suno's layout has no place for a default voice"

@@ -1,0 +1,1 @@
+"""`bark batch`: many texts, each into a file of its own."""

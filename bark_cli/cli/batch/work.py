@@ -1,0 +1,217 @@
+"""A batch at work: BatchRequest -> files in a folder, what failed in lines, and whether all went well."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from bark_cli.batch.items import Item, gather
+from bark_cli.batch.join import Joint, check_joint, join_files
+from bark_cli.batch.ledger import Entry, Ledger, hold
+from bark_cli.batch.outputs import Task, assign
+from bark_cli.batch.plan import Planned, plan
+from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
+from bark_cli.cli.batch.request import BatchRequest
+from bark_cli.cli.download.offer import resolve_or_offer
+from bark_cli.cli.output import one_line, print_json
+from bark_cli.cli.table import aligned
+from bark_cli.errors import OutputError
+from bark_cli.system.interrupts import uninterrupted
+from bark_cli.text.split.pace import estimate_seconds
+from bark_cli.text.tags import check_tags
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bark_cli.batch.identity import Maker
+    from bark_cli.batch.run import Work
+    from bark_cli.narration.narrate import Narration
+    from bark_cli.store import ModelRef
+    from bark_cli.text.script import Script
+
+
+def outline(request: BatchRequest) -> bool:
+    """Print what would be made, and how long it is; nothing is written, and no model loaded.
+
+    Returns whether all of it can be made, as far as can be told beforehand.
+
+    Raises:
+        BarkError: the request cannot be done at all.
+    """
+    maker, tasks = _prepare(request)
+    planned = list(_plan(request, tasks, Ledger(request.folder), maker))
+    can_all = all(one.error is None for one in planned)
+    if request.say.delivery.as_json:
+        print_json([_row(one) for one in planned])
+        return can_all
+    rows = [
+        (one.state, f"{one.estimate_s:.1f}", one_line(one.task.item.source), one_line(_fate(one)))
+        for one in planned
+    ]
+    print("\n".join(aligned([("STATE", "SECONDS", "TEXT", "FILE"), *rows])))
+    due = [one for one in planned if one.is_due]
+    tell(f"{len(due)} of {len(planned)} to make, about {sum(one.estimate_s for one in due):.0f} s of speech")
+    return can_all
+
+
+def work(request: BatchRequest) -> bool:
+    """Make what is missing, and say what failed; returns whether all is done.
+
+    Raises:
+        BarkError: the request cannot be done at all, or the disk is full.
+    """
+    maker, tasks = _prepare(request)
+    with hold(request.folder) as (ledger, scratch):
+        tally = Tally(list(_plan(request, tasks, ledger, maker)))
+        if any(one.is_due for one in tally.planned):
+            _make(request, maker, tally, ledger, scratch)
+        joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
+    delivery = request.say.delivery
+    for source, _, error in tally.failed:
+        tell(f"{source}: {error}")
+    if not delivery.quiet:
+        tell(tally.sentence)
+    if delivery.as_json:
+        print_json(tally.record(request.folder, maker.models[0].name, joined))
+    return not tally.failed
+
+
+def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
+    """Find out whether it can be done, before anything is written."""
+    delivery = request.say.delivery
+    models = resolve_or_offer(request.say.choice.models, may_ask=not (delivery.quiet or delivery.as_json))
+    maker = request.maker(models)
+    if request.joins:
+        check_joint(request.format)
+    joined = Joint(format=request.format).output if request.joins else None
+    made = {path.resolve() for path in Ledger(request.folder).outputs}  # subtitles are no texts of ours
+    items = [i for i in gather(request.sources) if i.file is None or i.file.resolve() not in made]
+    tasks = assign(items, request.folder, request.format, joined=joined, subtitles=delivery.subtitles)
+    return maker, tasks
+
+
+def _plan(request: BatchRequest, tasks: list[Task], ledger: Ledger, maker: Maker) -> Iterator[Planned]:
+    warned: set[str] = set()
+
+    def estimate(item: Item, text: str) -> float:
+        script = request.script(item, text)
+        if not request.say.delivery.quiet:
+            _warn(script, item.source, warned)
+        return sum(estimate_seconds(line.text) for line in script.lines)
+
+    return plan(tasks, ledger, maker, request.read, estimate=estimate, overwrite=request.overwrite)
+
+
+def _warn(script: Script, source: str, warned: set[str]) -> None:
+    """Tell of each tag that no model knows, where it is met first."""
+    for problem in (problem for line in script.lines for problem in check_tags(line.text)):
+        if problem.text not in warned:
+            tell(f"{source}: {problem}")
+        warned.add(problem.text)
+
+
+def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scratch: Path) -> None:
+    """Load the model and make the files.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    from bark_cli.batch.run import run
+
+    due = (one.task for one in tally.planned if one.is_due)
+    try:
+        with _display(request, tally) as display:
+            work = _work(request, maker, ledger, scratch)
+            tally.start()
+            with closing(run(work, due)) as events:
+                for event in events:
+                    with uninterrupted():
+                        tally.count(event)
+                        display.show(event)
+    except (KeyboardInterrupt, OutputError):
+        made = sum(one.task.output in ledger.added for one in tally.planned)
+        done = len(tally.unchanged) + made  # not the tally's: an event may have been on its way
+        tell(f"{done} of {len(tally.planned)} done; run the same command again to go on")
+        raise
+    finally:
+        tally.finish()
+
+
+@contextmanager
+def _display(request: BatchRequest, tally: Tally) -> Iterator[FileLines]:
+    """What a human sees of it."""
+    quiet = request.say.delivery.quiet or request.say.delivery.as_json
+    watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
+    with BatchBar(tally) if watched else FileLines(tally, quiet=quiet) as display:
+        yield display
+
+
+def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) -> Work:
+    """The model, and how it is used."""
+    from bark_cli import __version__
+    from bark_cli.audio import Provenance, hash_text
+    from bark_cli.batch.run import Work
+    from bark_cli.narration.compose import budget, compose, lines_of
+
+    bark = request.say.choice.load(None if request.say.delivery.quiet else tell)
+    limits = budget(bark.config, bark.count_tokens)
+
+    def narration(item: Item, text: str, seed: int) -> Narration:
+        lines = lines_of(request.script(item, text))
+        return compose(lines, request.manner(item, seed, bark.config.sampling), limits).narration
+
+    def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
+        text = " ".join(" ".join(piece.text for piece in narration.pieces).split())
+        voice = item.voice or request.say.settings.voice or bark.config.default_voice
+        return Provenance(bark.name, voice, seed, hash_text(text), __version__, request.say.noted)
+
+    return Work(
+        bark=bark,
+        ledger=ledger,
+        scratch=scratch,
+        maker=maker,
+        read=request.read,
+        compose=narration,
+        metadata=metadata if request.say.delivery.metadata else None,
+        level=request.say.delivery.normalize,
+        overwrite=request.overwrite,
+        batch_size=request.say.settings.batch_size,
+    )
+
+
+def _join(
+    request: BatchRequest, model: ModelRef, tally: Tally, ledger: Ledger, scratch: Path
+) -> Entry | None:
+    """All in one file, if there is all."""
+    from bark_cli import __version__
+    from bark_cli.audio import Provenance, hash_text
+
+    say, entries = request.say, tally.entries
+    texts = hash_text(" ".join(entry.key for entry in entries))
+    told = Provenance(model.name, say.settings.voice, None, texts, __version__, say.noted)
+    joint = Joint(
+        format=request.format,
+        pause_s=say.settings.paragraph_pause,
+        metadata=told if say.delivery.metadata else None,
+        overwrite=request.overwrite,
+    )
+    if tally.failed:
+        tell(f"{joint.output} was not made, for not all of it is there")
+        return None
+    return join_files(entries, joint, ledger, scratch)
+
+
+def _row(one: Planned) -> dict[str, object]:
+    return {
+        "source": one.task.item.source,
+        "output": one.task.output,
+        "state": one.state,
+        "seconds": round(one.estimate_s, 1),
+        "error": None if one.error is None else one_line(str(one.error)),
+    }
+
+
+def _fate(one: Planned) -> str:
+    return one.task.output if one.error is None else str(one.error)

@@ -1,0 +1,1 @@
+"""`bark download`, and the offer to download that other commands make."""

@@ -1,0 +1,1 @@
+"""`bark play` and `bark devices`."""

@@ -1,0 +1,1 @@
+"""`bark say`: text -> a sound file, a pipe, or the loudspeaker."""

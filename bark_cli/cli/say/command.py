@@ -1,0 +1,156 @@
+"""`bark say`: text -> a sound file, a pipe, or the loudspeaker."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from bark_cli.cli import options
+from bark_cli.cli.download.offer import forbid_network
+from bark_cli.cli.say.input import read_lines
+from bark_cli.cli.say.outline import outline
+from bark_cli.cli.say.request import say_request
+from bark_cli.cli.say.speak import speak
+
+_SOUND = "Sound"
+_PRINTING = "Printing"
+
+
+def say(
+    context: typer.Context,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT", help="What to say; - reads it from a pipe.", show_default=False),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("-f", "--file", metavar="FILE", help="Read the text from FILE.")
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="Write OUT (.wav .flac .ogg .opus .mp3) instead of playing; - writes WAV to a pipe.",
+        ),
+    ] = None,
+    force: options.Force = False,
+    voice: options.Voice = None,
+    save_voice: Annotated[
+        str | None,
+        typer.Option("--save-voice", metavar="FILE", help="Keep the speaker as FILE.npz, to use with -v."),
+    ] = None,
+    seed: options.Seed = None,
+    preset: options.Preset = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="As FILE was said: its model, voice, seed and settings."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the pieces and how long they will take; say nothing.")
+    ] = False,
+    model: options.Model = None,
+    size: Annotated[
+        Literal["small", "large"] | None, typer.Option(help="Which model of a folder that holds both.")
+    ] = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    batch_size: options.BatchSize = None,
+    offline: options.Offline = False,
+    input_format: options.InputFormat = "auto",
+    encoding: options.Encoding = None,
+    language: options.Language = None,
+    cast: options.Cast = None,
+    strict: options.Strict = False,
+    continuity: options.Continuity = None,
+    pause: options.Pause = None,
+    paragraph_pause: options.ParagraphPause = None,
+    takes: options.Takes = None,
+    retries: options.Retries = None,
+    play: Annotated[
+        bool, typer.Option("--play", rich_help_panel=_SOUND, help="Play it as well as writing it.")
+    ] = False,
+    audio_device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", rich_help_panel=_SOUND, help="The loudspeaker, of those in `bark devices`."
+        ),
+    ] = None,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            rich_help_panel=_SOUND,
+            help="Play or pipe exactly what a file would hold; it begins later.",
+        ),
+    ] = False,
+    format: Annotated[
+        Literal["wav", "flac", "mp3", "opus", "ogg", "raw"] | None,
+        typer.Option(rich_help_panel=_SOUND, help="What OUT is, whatever its name says."),
+    ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", rich_help_panel=_SOUND, help="16 bit samples without a header (format raw)."),
+    ] = False,
+    subtitles: Annotated[
+        Literal["srt", "vtt", "none"] | None,
+        typer.Option(rich_help_panel=_SOUND, help="Write subtitles beside OUT."),
+    ] = None,
+    normalize: Annotated[
+        Literal["off", "loudness", "peak"] | None,
+        typer.Option(rich_help_panel=_SOUND, help="Bring OUT to -16 LUFS, or its peak to -1 dB."),
+    ] = None,
+    no_metadata: Annotated[
+        bool,
+        typer.Option("--no-metadata", rich_help_panel=_SOUND, help="Do not write into OUT how it was made."),
+    ] = False,
+    semantic_model: options.SemanticModel = None,
+    coarse_model: options.CoarseModel = None,
+    fine_model: options.FineModel = None,
+    temperature: options.Temperature = None,
+    semantic_temperature: options.SemanticTemperature = None,
+    coarse_temperature: options.CoarseTemperature = None,
+    fine_temperature: options.FineTemperature = None,
+    liveliness: options.Liveliness = None,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    min_eos_p: options.MinEosP = None,
+    max_duration: options.MaxDuration = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", rich_help_panel=_PRINTING, help="Print one JSON object on stdout.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", rich_help_panel=_PRINTING, help="Print errors only.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", rich_help_panel=_PRINTING, help="Print what each stage took.")
+    ] = False,
+) -> None:
+    """Say TEXT: play it, or write it to a file.
+
+    \b
+    bark say "Hello, my name is Bark. [laughs] I can speak." -o hello.wav
+    bark say -f chapter.txt -v nano/ben -o chapter.mp3
+    bark say -f play.txt --cast ANNA=nano/anna --cast BEN=nano/ben -o play.flac
+    echo "Read from a pipe." | bark say -o pipe.flac
+    bark say "Heard at once, by any player." -o - | ffplay -nodisp -autoexit -
+
+    Square brackets hold sounds, such as [laughs] or [sighs] (`bark tags`); music notes hold song.
+    Text of any length is cut at sentences into pieces that the model can say.
+
+    Played or piped, the sound begins while the rest is being made. What is said, and how, is as in a file;
+    the finest detail is drawn without hearing what follows and so differs, unless --exact is given.
+    """
+    request = say_request(context.params)
+    if request.settings.offline:
+        forbid_network()
+    lines = read_lines(text or [], file, request.reading, quiet=quiet)
+    if lines is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(2)
+    if dry_run:
+        outline(lines, request)
+    else:
+        speak(lines, request)

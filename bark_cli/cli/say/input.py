@@ -1,0 +1,96 @@
+"""Where the text of a command comes from: arguments, a file, or a pipe -> the lines to say, tags checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bark_cli.cli.output import note
+from bark_cli.errors import OptionError, TextError, UsageError
+
+if TYPE_CHECKING:
+    from bark_cli.cli.say.request import Reading
+    from bark_cli.narration.compose import Line
+
+STDIN = "-"
+
+
+def read_lines(
+    words: Sequence[str], file: str | None, reading: Reading, *, quiet: bool = False
+) -> list[Line] | None:
+    """What to say: the words, else what is in `file`, else in the pipe into us; None if there is none.
+
+    Raises:
+        UsageError: words and a file are both given.
+        TextError: the text cannot be read, is not what it should be, or holds an unknown tag and must not.
+        OptionError: there is no such encoding, or a cast for what is no script.
+    """
+    from bark_cli.narration.compose import lines_of
+    from bark_cli.text.documents import read_document
+
+    if (found := read_text(words, file, reading.encoding)) is None:
+        return None
+    text, name = found
+    if not text.strip():
+        raise TextError('the text is empty; give some words, as in: bark say "Hello"')
+    script = read_document(text, reading.format, name, cast=reading.cast)
+    if reading.cast and not script.cast:
+        what = name or "the text"
+        raise OptionError(f"--cast is for scripts, and {what} is none; add --input-format script")
+    lines = lines_of(script)
+    _check_tags(lines, strict=reading.strict, quiet=quiet)
+    return lines
+
+
+def read_text(
+    words: Sequence[str], file: str | None, encoding: str | None = None
+) -> tuple[str, str | None] | None:
+    """The text of the words, else of `file`, else of the pipe into us (`-` names it), and the file's name.
+
+    None if there is none.
+
+    Raises:
+        UsageError: words and a file are both given.
+        TextError: the file cannot be read, is too large, or is no text of that encoding.
+    """
+    if words and file is not None:
+        raise UsageError("the text is given twice, as words and with -f; give one of them")
+    if file not in (None, STDIN):
+        return _read_file(Path(str(file)), encoding), str(file)
+    if words and list(words) != [STDIN]:
+        return " ".join(words), None
+    asked_for = file == STDIN or bool(words)
+    if sys.stdin is None or (sys.stdin.isatty() and not asked_for):
+        return None
+    from bark_cli.text.documents import MAX_BYTES, decode
+
+    return decode(sys.stdin.buffer.read(MAX_BYTES + 1), encoding, source="standard input"), None
+
+
+def _read_file(path: Path, encoding: str | None) -> str:
+    from bark_cli.text.documents import MAX_BYTES, decode
+
+    try:
+        with path.open("rb") as stream:
+            return decode(stream.read(MAX_BYTES + 1), encoding, source=str(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TextError(f"cannot read text file {path}: {reason}; check the name given to -f") from error
+
+
+def _check_tags(lines: list[Line], *, strict: bool, quiet: bool) -> None:
+    """Tell of each tag once that no model knows.
+
+    Raises:
+        TextError: there is one, and `strict` is on.
+    """
+    from bark_cli.text.tags import check_tags
+
+    problems = {problem.text: problem for line in lines for problem in check_tags(line.text)}
+    for problem in problems.values():
+        if strict:
+            raise TextError(f"{problem}; --strict forbids it")
+        if not quiet:
+            note(str(problem))

@@ -1,0 +1,100 @@
+"""`bark say --dry-run`: the pieces of a text, their tokens and estimated seconds; no model is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bark_cli.cli.download.offer import resolve_or_offer
+from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.cli.say.speak import check_voices
+from bark_cli.cli.table import aligned
+
+if TYPE_CHECKING:
+    from bark_cli.cli.say.request import SayRequest
+    from bark_cli.narration.compose import Composition, Line
+
+_WIDTH = 60  # characters of a piece that are shown
+
+
+def outline(lines: list[Line], request: SayRequest) -> None:
+    """Print what would be said.
+
+    Raises:
+        BarkError: the model or a voice is not here, or nothing of the text can be said.
+    """
+    composition = _compose(lines, request)
+    pieces, work_s = composition.narration.pieces, _work_s(composition, request)
+    if request.delivery.as_json:
+        print_json(_record(composition, work_s))
+        return
+    rows = [
+        (str(n), str(tokens), f"{seconds:.1f}", str(piece.voice or "-"), _short(piece.text))
+        for n, (piece, tokens, seconds) in enumerate(
+            zip(pieces, composition.tokens, composition.seconds, strict=True), 1
+        )
+    ]
+    print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
+    count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
+    speech = f"about {_duration(composition.estimate_s)} of speech"
+    work = "" if work_s is None else f", about {_duration(work_s)} of work as fast as it last spoke here"
+    note(f"{count}, {speech}{work}")
+
+
+def _compose(lines: list[Line], request: SayRequest) -> Composition:
+    """The pieces, by the model's small files alone."""
+    from bark_cli.model.published import config_in
+    from bark_cli.model.tokenizer import BarkTokenizer
+    from bark_cli.narration.compose import budget, compose
+    from bark_cli.store import find_tokenizer, tokenizer_elsewhere
+
+    folder = resolve_or_offer(request.choice.models)[0].folder
+    check_voices(lines, request, folder)
+    config = config_in(folder)
+    file = find_tokenizer(folder) or tokenizer_elsewhere() or Path(folder / "tokenizer.json")
+    tokenizer = BarkTokenizer.from_file(file, config.semantic)
+    return compose(lines, request.manner(config.sampling), budget(config, tokenizer.count))
+
+
+def _work_s(composition: Composition, request: SayRequest) -> float | None:
+    """Seconds of work, at the speed with which the model last spoke here; None where it never did."""
+    from bark_cli.store import resolve_model
+    from bark_cli.store.speeds import recall_speed
+
+    choice = request.choice
+    leading, *stages = choice.models
+    if stages:  # as fast as none of its models
+        return None
+    name = resolve_model(leading).name
+    factor = recall_speed(name, choice.device, choice.precision)
+    takes = request.settings.takes
+    return None if factor is None else factor * takes * sum(composition.seconds)
+
+
+def _record(composition: Composition, work_s: float | None) -> dict[str, object]:
+    return {
+        "seconds": round(composition.estimate_s, 1),
+        "work_seconds": None if work_s is None else round(work_s, 1),
+        "pieces": [
+            {
+                "text": piece.text,
+                "tokens": tokens,
+                "seconds": round(seconds, 2),
+                "pause": piece.pause_s,
+                "voice": None if piece.voice is None else str(piece.voice),
+                "seed": piece.seed,
+            }
+            for piece, tokens, seconds in zip(
+                composition.narration.pieces, composition.tokens, composition.seconds, strict=True
+            )
+        ],
+    }
+
+
+def _short(text: str) -> str:
+    line = one_line(" ".join(text.split()))
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,92 @@
+"""A line per stage while Bark speaks: Progress -> tokens, seconds of speech, real-time factor on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from bark_cli.cli.bars import Drawn
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from bark_cli.pipeline import Progress
+
+_UNITS = {"fine": "passes", "codec": "passes"}  # a pass over a window makes many tokens
+
+
+class StageLines(Drawn):
+    """Draws every stage on its own line; call it with each Progress."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description:<8}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[count]:<11}"),
+            TextColumn("{task.fields[audio]}"),
+            console=console or Console(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw how far a stage is."""
+        unit = _UNITS.get(progress.stage, "tokens")
+        fields: dict[str, Any] = {"count": f"{progress.done:>4} {unit}", "audio": _audio(progress)}
+        if progress.stage not in self._tasks:
+            self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=progress.total, **fields)
+        self._bars.update(
+            self._tasks[progress.stage], completed=progress.done, total=progress.total, **fields
+        )
+
+
+def _audio(progress: Progress) -> str:
+    if not progress.audio_s:
+        return ""
+    factor = progress.seconds / progress.audio_s
+    return f"{progress.audio_s:5.1f} s of speech, {factor:.2f}x real time"
+
+
+class PieceLine(Drawn):
+    """One line for a long text: pieces done, seconds of speech made, real-time factor, time left."""
+
+    def __init__(self, expected_s: Sequence[float], console: Console | None = None) -> None:
+        self._bars = Bars(
+            TextColumn("{task.fields[count]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[audio]}"),
+            TimeRemainingColumn(compact=True),
+            console=console or Console(stderr=True),
+        )
+        self._expected_s = expected_s
+        self._made_s: dict[int, float] = {}  # of speech, by piece
+        self._done: set[int] = set()
+        self._began = time.perf_counter()
+        self._task = self._bars.add_task("", total=sum(expected_s), count=self._count(), audio="")
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw how far the pieces are; the coarse stage is most of the work, and stands for it."""
+        if progress.stage == "codec" and progress.done == progress.total:
+            self._done.add(progress.utterance)
+        if progress.stage == "coarse":
+            self._made_s[progress.utterance] = progress.audio_s
+        made_s = sum(self._made_s.values())
+        audio = f"{made_s:.0f} s of speech"
+        if made_s:
+            audio += f", {(time.perf_counter() - self._began) / made_s:.2f}x real time"
+        self._bars.update(self._task, completed=self._completed(), count=self._count(), audio=audio)
+
+    def _completed(self) -> float:
+        """Seconds of what was expected, for the pieces that are done and the parts of the others."""
+        return sum(
+            self._expected_s[n] if n in self._done else min(made, self._expected_s[n])
+            for n, made in self._made_s.items()
+            if n < len(self._expected_s)
+        )
+
+    def _count(self) -> str:
+        return f"{len(self._done)} of {len(self._expected_s)} pieces"

@@ -1,0 +1,233 @@
+"""One spoken request: options of `bark say` -> a loaded model -> a file, a pipe, the loudspeaker."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bark_cli.cli.output import abandon_stdout, note, print_json
+from bark_cli.cli.say.report import Result, introduce, record, report
+from bark_cli.cli.say.request import Delivery, SayRequest
+from bark_cli.errors import BarkError, OptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bark_cli.audio import Audio, Provenance
+    from bark_cli.narration.compose import Composition, Line
+    from bark_cli.pipeline import Bark, Progress
+    from bark_cli.speech import Speech
+
+
+def speak(lines: list[Line], request: SayRequest) -> None:
+    """Say them and deliver it; whatever can be found wrong without the model is, before it is loaded.
+
+    Raises:
+        BarkError: as the pipeline's, or the sound cannot be delivered.
+    """
+    check(lines, request)
+    delivery = request.delivery
+    with _loading_line(delivery):
+        bark = request.choice.load(None if delivery.quiet else note)
+    if not delivery.quiet:
+        introduce(bark, request)
+    composition = _compose(bark, lines, request)
+    try:
+        result = _deliver(bark, composition, request)
+    except BrokenPipeError:  # who listened has heard enough: that is no failure
+        abandon_stdout()
+        if delivery.voice_file is not None and not delivery.quiet:
+            note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
+        return
+    _remember(bark, request, result)
+    if delivery.voice_file is not None and result.last is not None:
+        result.last.save_voice(delivery.voice_file, force=delivery.force)
+    if delivery.as_json:
+        print_json(record(result, request))
+    if not delivery.quiet:
+        report(result, request, bark.config.semantic)
+
+
+def check(lines: list[Line], request: SayRequest) -> None:
+    """Find what is wrong with the text, the options, the voices' names and the places to write to.
+
+    Raises:
+        BarkError: the first thing wrong.
+    """
+    from bark_cli import audio
+    from bark_cli.cli.download.offer import resolve_or_offer
+    from bark_cli.model.options import SamplingOptions
+    from bark_cli.system.files import check_target
+    from bark_cli.text.normalise import normalise
+    from bark_cli.voices.catalogue import check_voice_file
+
+    for line in lines:
+        if line.text.strip():  # else it is a pause
+            normalise(line.text)
+    request.manner(SamplingOptions())
+    delivery = request.delivery
+    if delivery.voice_file is not None:
+        check_voice_file(delivery.voice_file, force=delivery.force)
+    if delivery.output == "-":
+        _check_stdout(delivery)
+    elif delivery.output is not None:
+        audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
+    if (beside := delivery.subtitle_file) is not None:
+        check_target(beside, force=delivery.force)
+    may_ask = not (delivery.quiet or delivery.as_json)
+    check_voices(lines, request, resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder)
+    if delivery.plays:
+        audio.check_player()
+
+
+def check_voices(lines: list[Line], request: SayRequest, folder: Path) -> None:
+    """Find out whether a model's folder, or the user's own voices, hold all that are asked for.
+
+    Raises:
+        VoiceError: one is not there.
+    """
+    from bark_cli.voices.catalogue import NO_VOICE, locate_voice
+
+    for voice in {request.settings.voice, *(line.voice for line in lines)} - {None, NO_VOICE}:
+        locate_voice(str(voice), folder)
+
+
+def _check_stdout(delivery: Delivery) -> None:
+    """Find out whether standard output can take sound.
+
+    Raises:
+        OptionError: it is closed or a terminal, or is to hold JSON as well.
+    """
+    if sys.stdout is None:
+        raise OptionError("-o - writes to standard output, which is closed; use -o FILE")
+    if delivery.as_json:
+        raise OptionError("--json and -o - cannot share standard output; give -o the name of a file")
+    if sys.stdout.isatty():
+        raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
+
+
+def _compose(bark: Bark, lines: list[Line], request: SayRequest) -> Composition:
+    from bark_cli.narration.compose import budget, compose
+
+    return compose(lines, request.manner(bark.config.sampling), budget(bark.config, bark.count_tokens))
+
+
+def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Result:
+    """Say it, and put the sound where it is wanted as it comes.
+
+    Raises:
+        BrokenPipeError: nobody reads standard output any more.
+    """
+    from bark_cli.cli.say.outlets import Enough, open_outlets
+    from bark_cli.narration.timeline import Timeline
+
+    delivery, pieces = request.delivery, composition.narration.pieces
+    rate = bark.config.codec.sample_rate
+    longest = bark.config.semantic.max_new_tokens
+    result = Result(timeline=Timeline(pieces, rate), sample_rate=rate, longest=longest)
+    metadata = _provenance(bark, composition, request) if delivery.metadata else None
+    with (
+        open_outlets(delivery, rate, metadata) as outlets,
+        _progress(composition, delivery) as watcher,
+        closing(_sounds(bark, composition, request, outlets.watched(watcher))) as sounds,
+        suppress(Enough),
+    ):
+        for piece, sound, speech in sounds:
+            for heard in result.timeline.lay(piece, sound, ends=speech is not None):
+                outlets.put(heard)
+            if speech is not None:
+                result.add(speech)
+    result.first_sound_s = outlets.first_sound_s if delivery.is_stream else None
+    result.underruns = outlets.player.underruns if outlets.player else 0
+    _write_subtitles(result, delivery)
+    return result
+
+
+def _sounds(
+    bark: Bark, composition: Composition, request: SayRequest, watcher: Callable[[Progress], None] | None
+) -> Generator[tuple[int, Audio | None, Speech | None], None, None]:
+    """(piece, its next sound, the whole of it once it is over), in order.
+
+    Raises:
+        BarkError: of the first piece that cannot be said.
+    """
+    from bark_cli.narration.narrate import narrate, narrate_soon
+
+    narration, batch_size = composition.narration, request.settings.batch_size
+    if request.delivery.is_stream:
+        exact = request.delivery.exact
+        yield from narrate_soon(bark, narration, exact=exact, batch_size=batch_size, on_progress=watcher)
+        return
+    for spoken in narrate(bark, [narration], batch_size=batch_size, on_progress=watcher):
+        if isinstance(spoken.result, BarkError):
+            raise spoken.result
+        yield spoken.piece, spoken.result.audio, spoken.result
+
+
+def _provenance(bark: Bark, composition: Composition, request: SayRequest) -> Provenance:
+    from bark_cli import __version__
+    from bark_cli.audio import Provenance, hash_text
+
+    text = " ".join(" ".join(piece.text for piece in composition.narration.pieces).split())
+    voice = request.settings.voice or bark.config.default_voice
+    return Provenance(
+        model=bark.name,
+        voice=voice,
+        seed=request.seed,
+        text_hash=hash_text(text),
+        version=__version__,
+        settings=request.noted,
+    )
+
+
+def _remember(bark: Bark, request: SayRequest, result: Result) -> None:
+    """Keep how fast it was, so that --dry-run can tell how long the next will take."""
+    from bark_cli.store.speeds import remember_speed
+
+    if result.speech_s:
+        takes = max(1, sum(len(one.get("takes", [1])) for one in result.said)) / len(result.said)
+        # by what was asked for, auto: that is what is known before anything is loaded
+        name, choice = bark.name, request.choice
+        remember_speed(name, choice.device, choice.precision, result.real_time_factor / takes)
+
+
+def _write_subtitles(result: Result, delivery: Delivery) -> None:
+    from bark_cli.audio import subtitles
+    from bark_cli.system.files import write_whole
+
+    if (path := delivery.subtitle_file) is not None:
+        text = subtitles(result.timeline.cues, delivery.subtitles)  # type: ignore[arg-type]  # srt or vtt
+        write_whole(path, text.encode(), force=delivery.force)
+
+
+def _is_watched(delivery: Delivery) -> bool:
+    """Whether a human sits there and wants to see what goes on."""
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    return watched and not delivery.quiet and not delivery.as_json
+
+
+@contextmanager
+def _loading_line(delivery: Delivery) -> Iterator[None]:
+    """Show that something happens while torch and the model are read, which takes seconds."""
+    if not _is_watched(delivery):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("loading the model"):
+        yield
+
+
+@contextmanager
+def _progress(composition: Composition, delivery: Delivery) -> Iterator[Callable[[Progress], None] | None]:
+    """Draw the stages, or the pieces of a long text, where a human watches, else nothing."""
+    if not _is_watched(delivery):
+        yield None
+        return
+    from bark_cli.cli.say.progress import PieceLine, StageLines
+
+    many = len(composition.narration.pieces) > 1
+    with PieceLine(composition.seconds) if many else StageLines() as lines:
+        yield lines

@@ -1,0 +1,1 @@
+"""`bark voices`: list, hear, keep and remove voices."""

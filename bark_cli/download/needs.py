@@ -1,0 +1,352 @@
+"""What it takes to have a model: a name, repository or folder -> Plan: its files, where they are, disk space.
+
+A plan only looks. What is on this machine already is used where it lies: what an interrupted download left,
+huggingface_hub's cache, suno-ai/bark's, torch.hub's for the codec.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bark_cli import store
+from bark_cli.download.choose import CODEC_FILE, Choice, choose_files
+from bark_cli.download.partial import part_path
+from bark_cli.download.remote import RemoteFile, list_files
+from bark_cli.errors import DownloadError, ModelError, OptionError
+from bark_cli.store import MODELS, SUNO_FILES
+from bark_cli.store.names import is_repository
+from bark_cli.system.units import human_bytes
+
+# Meta's own file, which suno-ai/bark fetches too; BARK_ENCODEC_URL names a mirror.
+CODEC = RemoteFile(
+    path=CODEC_FILE,
+    size=93_171_529,
+    sha256="d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47bf",
+    git_sha1=None,
+    url=f"https://dl.fbaipublicfiles.com/encodec/v0/{CODEC_FILE}",
+)
+# What Suno's weights are known to be: (bytes, sha256) by repository and file.
+PINS = {
+    ("suno/bark", "pytorch_model.bin"): (
+        4_486_643_861,
+        "4e3d407b9b3b619da184c85786c88e5e35f90f9089303e16db696ed0be477989",
+    ),
+    ("suno/bark-small", "pytorch_model.bin"): (
+        1_676_663_913,
+        "f0f7f16b24f65789ce42b3c491aa6a1cdf219f7ef425066fcd194485245e65d9",
+    ),
+}
+SUNO_REPOSITORY = "suno/bark"  # its .pt files of both sizes lie there
+_OPTIMIZED = 3  # weights, and two moments of each in the optimizer's state: how much larger a .pt is
+_INT8 = 3  # how much smaller int8 is, at least: a quarter, and the codec and scales in float32
+_MARGIN = 50  # a part of what is written: what a file system takes beside it
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedFile:
+    """One file that the model is made of."""
+
+    path: str  # its name beside the others
+    size: int  # bytes
+    remote: RemoteFile | None  # where it can be fetched, and its hash; None: it is the user's own
+    here: Path | None = None  # on this machine, as it seems
+    part: int = 0  # bytes that are here of an interrupted download
+
+    @property
+    def missing(self) -> int:
+        """Bytes to fetch."""
+        return 0 if self.here else max(0, self.size - self.part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A model to install."""
+
+    name: str
+    origin: str  # the repository or folder
+    revision: str | None  # the commit; None: a folder
+    layout: str  # of its files, "transformers" or "suno"
+    size: str | None  # of Suno's, which one
+    files: tuple[PlannedFile, ...]
+    free: int  # bytes, where the cache is
+
+    @property
+    def total(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def missing(self) -> int:
+        """Bytes to fetch."""
+        return sum(file.missing for file in self.files)
+
+    @property
+    def needed(self) -> int:
+        """Bytes of disk, at the moment when it takes the most: the files beside what is made of them."""
+        converted = sum(_converted_bytes(file) for file in self.files)
+        int8 = converted // _INT8 if makes_int8() else 0  # once what was fetched is removed
+        written = converted + max(self.missing, int8)
+        return written + written // _MARGIN
+
+    @property
+    def home(self) -> Path:
+        """Where the model is to lie."""
+        return store.model_home(self.name)
+
+    @property
+    def stage(self) -> Path:
+        """Where its files are brought together. What is there of another revision has another hash."""
+        return store.downloads_home() / self.home.name / "-".join(filter(None, (self.layout, self.size)))
+
+    @property
+    def summary(self) -> str:
+        """Sizes in a line: what is to be fetched from where, what it takes, what there is."""
+        missing, total = human_bytes(self.missing), human_bytes(self.total)
+        what = f"{missing} to download" if self.missing else "nothing to download"
+        if self.missing and missing != total:
+            what += f" of {total} ({human_bytes(self.total - self.missing)} of it is here)"
+        needed = f"takes {human_bytes(self.needed)} of disk on the way, {human_bytes(self.free)} free"
+        return f"{what} from {self.origin}; {needed}"
+
+
+def make_plan(
+    what: str | None, *, revision: str | None = None, layout: str | None = None, source: Path | None = None
+) -> Plan:
+    """Find out what it takes to have a model.
+
+    Args:
+        what: a name, OWNER/NAME of a repository, or a folder; with `source`, the name that it is to have.
+        revision: a branch, tag or commit of the repository; by default its main branch.
+        layout: "transformers" or "suno"; by default the first that is there.
+        source: a folder of any layout, huggingface_hub's cache or suno-ai/bark's. Its files are only read.
+
+    Raises:
+        OptionError: no such model, or options that do not go together.
+        DownloadError: the hub does not answer, or has other weights than those that are known.
+        ModelError: there is no Bark, or not all of it.
+    """
+    folder = source or _as_folder(what)
+    if folder is not None:
+        if revision is not None:
+            raise OptionError(f"--revision is of a repository, and {folder} is a folder; leave it out")
+        return _plan_folder(folder, what if source else None, layout)
+    entry = MODELS.get(what or "")
+    if entry is not None and entry.repository is None:
+        raise OptionError(f"{entry.name} is in the package; there is nothing to download")
+    repository = entry.repository if entry else what
+    if not repository or not is_repository(repository):
+        raise OptionError(_unknown(what))
+    if entry and layout == "suno":
+        repository = SUNO_REPOSITORY
+    name = store.check_name(entry.name if entry else repository)
+    size = entry.name if entry and layout == "suno" else None
+    return _plan_repository(name, repository, revision, layout, size)
+
+
+def makes_int8() -> bool:
+    """Whether a model is converted to int8 once it is here, as this machine speaks in it."""
+    from bark_cli.backends.device import choose_device, choose_precision
+
+    return choose_precision("auto", choose_device("auto")) == "int8"
+
+
+def look_again(plan: Plan) -> Plan:
+    """The same plan, with what is on this machine by now."""
+    return replace(plan, files=_located(plan, plan.files), free=store.free_bytes())
+
+
+def downloadable() -> list[str]:
+    """Names of the models that can be downloaded, small first."""
+    return [entry.name for entry in reversed(MODELS.values()) if entry.repository]
+
+
+def _as_folder(what: str | None) -> Path | None:
+    """The folder that is meant, where it is one."""
+    if what is None or what in MODELS:
+        return None
+    path = Path(what).expanduser()
+    return path if what and path.is_dir() else None
+
+
+def _unknown(what: str | None) -> str:
+    names = downloadable()
+    known = f"give {', '.join(names)}, OWNER/NAME of a repository, or a folder"
+    near = difflib.get_close_matches((what or "").lower(), names, n=1)
+    return f"there is no model {what!r}; {f'did you mean {near[0]}? Else ' if near else ''}{known}"
+
+
+def _plan_repository(
+    name: str, repository: str, revision: str | None, layout: str | None, size: str | None
+) -> Plan:
+    listing = list_files(repository, revision)
+    listed = {file.path: file for file in listing.files}
+    choice = choose_files(listed.keys(), repository, layout=layout, size=size)
+    wanted = [listed[path] if revision else _pinned(repository, listed[path]) for path in choice.names]
+    if choice.tokenizer is None and not (choice.layout == "suno" and store.tokenizer_elsewhere()):
+        raise ModelError(
+            f"{repository} has no tokenizer.json or vocab.txt, so it cannot be used; take another"
+        )
+    files = [PlannedFile(path=file.path, size=file.size, remote=file) for file in wanted]
+    if choice.layout == "suno" and CODEC_FILE not in choice.names:
+        files.insert(0, _codec())
+    return _finished(name, repository, listing.commit, choice, files)
+
+
+def _pinned(repository: str, file: RemoteFile) -> RemoteFile:
+    """The file, if it is what it is known to be.
+
+    Raises:
+        DownloadError: the hub has another one, and nobody has asked for a revision.
+    """
+    if (pin := PINS.get((repository, file.path))) is None:
+        return file
+    size, sha256 = pin
+    if file.sha256 not in (None, sha256) or file.size != size:
+        raise DownloadError(
+            f"{repository}/{file.path} is not the file that bark_cli knows: sha256 {file.sha256}, "
+            f"{file.size:,} bytes, not {sha256}, {size:,} bytes; --revision main takes it anyway"
+        )
+    return replace(file, sha256=sha256)
+
+
+def _codec() -> PlannedFile:
+    """EnCodec's weights where a model has none beside it: here, or from Meta."""
+    remote = replace(CODEC, url=os.environ.get("BARK_ENCODEC_URL") or CODEC.url)
+    return PlannedFile(path=CODEC_FILE, size=CODEC.size, remote=remote)
+
+
+def _plan_folder(source: Path, name: str | None, layout: str | None) -> Plan:
+    folder, name = _model_folder(source.expanduser(), name)
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    size = name if name in SUNO_FILES else None  # what is called large is never made of Suno's small files
+    is_sunos = size is not None and set(SUNO_FILES[size]) <= names
+    prefer = layout or ("suno" if is_sunos else None)  # as when a folder of both is used as it is
+    choice = choose_files(names, str(folder), layout=prefer, size=size)
+    files = [_own_file(folder / path) for path in choice.names if path != CODEC_FILE]
+    if choice.layout == "suno":
+        found = next(iter(sorted(folder.glob("encodec_24khz*.th"))), None)
+        files.insert(0, _own_file(found) if found else _codec())
+    if choice.tokenizer is None:
+        files.insert(0, _tokenizer(folder, choice))
+    return _finished(name, str(folder.resolve()), None, choice, files)
+
+
+def _model_folder(folder: Path, name: str | None) -> tuple[Path, str]:
+    """The folder in `folder` that holds the files, and the model's name.
+
+    That is another one in huggingface_hub's cache: hub/models--OWNER--NAME/snapshots/COMMIT.
+    """
+    if not folder.is_dir():
+        raise OptionError(f"{folder} is not a folder; give one that holds a model")
+    folder = folder.resolve()
+    entry = MODELS.get(name or "")
+    repository = (entry.repository if entry else name) or ""
+    kept = f"models--{repository.replace('/', '--')}"
+    homes = (folder, *(home / kept for home in (folder, folder / "hub") if repository))
+    for snapshots in (home / "snapshots" for home in homes):
+        if found := [path for path in snapshots.glob("*") if path.is_dir()]:
+            folder = max(found, key=lambda path: path.stat().st_mtime)
+            break
+    return folder, store.check_name(name) if name else _name_of(folder)
+
+
+def _name_of(folder: Path) -> str:
+    """What to call a model that nobody has named: its repository's name in huggingface_hub's cache.
+
+    Raises:
+        OptionError: the folder's own name cannot be one.
+    """
+    home, name = folder.parent.parent.name, folder.name
+    if folder.parent.name == "snapshots" and home.startswith("models--"):
+        repository = home.removeprefix("models--").replace("--", "/", 1)
+        known = (entry.name for entry in MODELS.values() if entry.repository == repository)
+        name = next(known, repository)
+    try:
+        return store.check_name(name)
+    except OptionError as error:
+        command = f"bark download NAME --from {shlex.quote(str(folder))}"
+        raise OptionError(
+            f"a model cannot be called {name!r}, as its folder is; name it: `{command}`"
+        ) from error
+
+
+def _tokenizer(folder: Path, choice: Choice) -> PlannedFile:
+    """The tokenizer for a folder that has none, which is only known for Suno's: BERT's, as Suno uses it.
+
+    Raises:
+        ModelError: it cannot be known.
+        DownloadError: it is to be fetched, and cannot be.
+    """
+    if choice.layout != "suno":
+        raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; put the model's own there")
+    if (found := store.tokenizer_elsewhere()) is not None:
+        return _own_file(found)
+    listed = list_files(SUNO_REPOSITORY).files
+    for name in store.places.TOKENIZER_FILES:
+        for file in listed:
+            if file.path == name:
+                return PlannedFile(path=name, size=file.size, remote=file)
+    raise DownloadError(f"{SUNO_REPOSITORY} has no tokenizer; put tokenizer.json into {folder}")
+
+
+def _own_file(path: Path) -> PlannedFile:
+    return PlannedFile(path=path.name, size=path.stat().st_size, remote=None, here=path.resolve())
+
+
+def _finished(
+    name: str, origin: str, revision: str | None, choice: Choice, files: Iterable[PlannedFile]
+) -> Plan:
+    plan = Plan(
+        name=name,
+        origin=origin,
+        revision=revision,
+        layout=choice.layout,
+        size=choice.size,
+        files=tuple(files),
+        free=store.free_bytes(),
+    )
+    return replace(plan, files=_located(plan, plan.files))
+
+
+def _located(plan: Plan, files: Iterable[PlannedFile]) -> tuple[PlannedFile, ...]:
+    """The files with what is on this machine of them."""
+    return tuple(_locate(plan, file, file.remote) if file.remote else file for file in files)
+
+
+def _locate(plan: Plan, file: PlannedFile, remote: RemoteFile) -> PlannedFile:
+    staged = plan.stage / file.path
+    found = next((path for path in (staged, *_elsewhere(plan, remote)) if _size(path) == file.size), None)
+    return replace(file, here=found, part=_size(part_path(remote, staged)) or 0)
+
+
+def _elsewhere(plan: Plan, remote: RemoteFile) -> Iterable[Path]:
+    """Where other programs would have put a file. What has its size may be it; the hash is yet to be seen."""
+    for snapshot in store.huggingface_snapshots(plan.origin):
+        blob = (snapshot / remote.path).resolve()
+        # the cache names what it holds by its hash; where there are no links it does not
+        if blob.parent == snapshot.resolve() or blob.name in (remote.sha256, remote.git_sha1):
+            yield blob
+    if remote.path.endswith((".pt", ".th")):
+        yield store.suno_home() / remote.path
+    if remote.path == CODEC_FILE and (found := store.find_codec(plan.stage)) is not None:
+        yield found
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _converted_bytes(file: PlannedFile) -> int:
+    """What a file's weights take in our layout, in float32."""
+    suffix = Path(file.path).suffix
+    if suffix == ".pt":
+        return file.size // _OPTIMIZED
+    return file.size if suffix in (".bin", ".safetensors", ".th") else 0

@@ -1,0 +1,47 @@
+"""How an utterance is drawn: temperature, filters and end for each stage; the defaults are Suno's.
+
+After suno-ai/bark, bark/generation.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bark_cli.errors import OptionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSampling:
+    """How one stage draws its tokens. `temperature` 0 is argmax; None switches a filter off."""
+
+    temperature: float
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.temperature <= 10.0:
+            raise OptionError(f"temperature {self.temperature} is outside 0..10; 0.7 is usual")
+        if 0.0 < self.temperature < 0.001:  # logits divided by so little overflow
+            raise OptionError(f"temperature {self.temperature} is below 0.001; use 0 for the likeliest token")
+        if self.top_k is not None and self.top_k < 1:
+            raise OptionError(f"top-k {self.top_k} must be at least 1; leave it out for all")
+        if self.top_p is not None and not 0.0 < self.top_p <= 1.0:
+            raise OptionError(f"top-p {self.top_p} is outside 0..1 (0 excluded)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How an utterance is drawn; the defaults are Suno's."""
+
+    semantic: StageSampling = field(default_factory=lambda: StageSampling(temperature=0.7))
+    coarse: StageSampling = field(default_factory=lambda: StageSampling(temperature=0.7))
+    fine: StageSampling = field(default_factory=lambda: StageSampling(temperature=0.5))
+    min_eos_p: float | None = 0.2  # stop as soon as end of speech is this likely
+    max_duration_s: float | None = None  # stop the semantic stage after this much speech
+    may_end: bool = True  # False: speech goes on until max_duration_s or the model's limit, to the token
+
+    def __post_init__(self) -> None:
+        if self.min_eos_p is not None and not 0.0 <= self.min_eos_p <= 1.0:
+            raise OptionError(f"min-eos-p {self.min_eos_p} is outside 0..1")
+        if self.max_duration_s is not None and not self.max_duration_s > 0:
+            raise OptionError(f"max-duration {self.max_duration_s} must be more than 0 seconds")

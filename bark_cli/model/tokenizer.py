@@ -1,0 +1,102 @@
+"""Normalised text -> ids (N,) of the semantic model: without special tokens, plus the model's offset.
+
+Bark was trained with BERT's WordPiece (google-research/bert, multilingual cased); a model's own
+tokenizer.json may be any that `tokenizers` reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bark_cli.errors import ModelError, TextError
+from bark_cli.model.config import SemanticConfig
+from bark_cli.model.tokens import Tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
+
+
+class BarkTokenizer:
+    """A model's tokenizer together with the place its ids have in that model's vocabulary."""
+
+    def __init__(self, tokenizer: Tokenizer, config: SemanticConfig) -> None:
+        self._tokenizer = tokenizer
+        self._config = config
+        self._unknown = tokenizer.token_to_id("[UNK]")
+
+    @classmethod
+    def from_file(cls, path: Path, config: SemanticConfig) -> BarkTokenizer:
+        """Read a `tokenizer.json`, or a bare `vocab.txt` as cased BERT.
+
+        Raises:
+            ModelError: the file is missing, is no tokenizer, or has more tokens than the model has ids for.
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise ValueError("it is far too large")
+            tokenizer = _cased_bert(path) if path.suffix == ".txt" else Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises bare Exceptions
+            raise ModelError(
+                f"{path} is not a readable tokenizer ({error}); download the model again"
+            ) from error
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
+        if n_ids + config.text_offset > config.gpt.input_vocab_size:
+            raise ModelError(
+                f"{path} has tokens for {n_ids} ids but the model has "
+                f"{config.gpt.input_vocab_size - config.text_offset}; it belongs to another model"
+            )
+        return cls(tokenizer, config)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has.
+
+        Those of words add up to those of a sentence, nearly: a tokenizer may read some words together.
+        """
+        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [len(one.ids) for one in encoded]
+
+    def encode(self, text: str) -> Tokens:
+        """Ids (N,) of text, 1 <= N <= max_text_tokens, the model's offset added.
+
+        Raises:
+            TextError: the text is longer than the model reads, or holds nothing that the tokenizer knows.
+        """
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        limit = self._config.max_text_tokens
+        if len(ids) > limit:
+            raise TextError(
+                f"the text has {len(ids)} tokens and this model reads at most {limit} at once; "
+                "shorten it or split it into several calls"
+            )
+        if all(token == self._unknown for token in ids):
+            raise TextError("the text holds nothing this model can read; use letters of a language it knows")
+        return np.array(ids, dtype=np.int64) + self._config.text_offset
+
+
+def _cased_bert(vocabulary: Path) -> Tokenizer:
+    """BERT's cased tokenizer from a vocab.txt: accents kept, punctuation and Chinese characters split off."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+
+    pieces = vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")  # one a line, in id order
+    ids = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer.normalizer = BertNormalizer(
+        clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
+    )
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.add_special_tokens([token for token in SPECIAL_TOKENS if token in ids])
+    return tokenizer

@@ -1,0 +1,245 @@
+"""Texts longer than one utterance: pieces in order -> their speech in order, many at a time.
+
+A piece that continues the one before waits for it; all others share the engine, of any narration.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from bark_cli.audio import Audio
+from bark_cli.errors import BarkError
+from bark_cli.model.options import SamplingOptions
+from bark_cli.pipeline import Bark
+from bark_cli.speech import Speech, SpeechRequest, SpeechStream
+from bark_cli.stages.progress import Listener
+from bark_cli.takes.attempt import ONCE, SEED_LIMIT, Attempts
+from bark_cli.voices.catalogue import NO_VOICE, Voice
+
+# What a piece starts from: the voice itself, the last piece in that voice, or nothing at all.
+Continuity = Literal["voice", "previous", "none"]
+VoiceChoice = str | Path | Voice | None
+_STRIDE = 65_537  # between the seeds of two pieces; further takes use the numbers in between
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Piece:
+    """What is said in one go."""
+
+    text: str
+    seed: int
+    voice: VoiceChoice = None  # None is the model's default
+    pause_s: float = 0.0  # of silence after it
+    begin_s: float | None = None  # of a subtitle: it is not to be heard before, from the first sample on
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Narration:
+    """A text in pieces, and how it is spoken."""
+
+    pieces: Sequence[Piece]
+    continuity: Continuity = "voice"
+    options: SamplingOptions | None = None  # None is the model's own way
+    attempts: Attempts = ONCE
+    language: str | None = None  # such as de; as for SpeechRequest
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spoken:
+    """What became of a piece. After an error nothing more comes of its narration."""
+
+    narration: int
+    piece: int
+    result: Speech | BarkError
+
+
+def piece_seed(seed: int, piece: int) -> int:
+    """The seed of a narration's piece, 0 .. 2**32 - 1; the first has the narration's own."""
+    return (seed + _STRIDE * piece) % SEED_LIMIT
+
+
+def narrate(
+    bark: Bark,
+    narrations: Iterable[Narration],
+    *,
+    batch_size: int | None = None,
+    on_progress: Listener | None = None,
+) -> Generator[Spoken, None, None]:
+    """Speak every piece; those of one narration come in their order, the narrations as they get on.
+
+    Narrations are taken one by one as there is room. A piece sounds the same whatever else is spoken.
+    """
+    desk = _Desk(iter(narrations))
+    with closing(bark.say_each(desk.requests(), batch_size=batch_size, on_progress=on_progress)) as results:
+        for index, result in results:
+            yield from desk.take_back(index, result)
+
+
+def narrate_soon(
+    bark: Bark,
+    narration: Narration,
+    *,
+    exact: bool = False,
+    batch_size: int | None = None,
+    on_progress: Listener | None = None,
+) -> Generator[tuple[int, Audio | None, Speech | None], None, None]:
+    """Speak one narration so that its first sound comes soon: (piece, sound, the Speech once it is whole).
+
+    The first piece comes as `Bark.stream` makes it, and then more and more at once, so that while they are
+    heard the next ones are made together. Pieces that continue each other all come as the first does. Where
+    there are several takes to choose from, a piece comes when it is whole.
+
+    Raises:
+        BarkError: of the first piece that cannot be said.
+    """
+    line, chained = _Line(narration), narration.continuity == "previous"
+    n_streamed = len(narration.pieces) if chained else 1
+    if not _can_stream(narration.attempts, exact):
+        n_streamed = 0
+    for piece in range(n_streamed):
+        with closing(_stream(bark, line.request(piece), exact, _from(piece, on_progress))) as stream:
+            for sound in stream:
+                yield piece, sound, None
+            line.keep(piece, stream.speech)
+            yield piece, None, stream.speech
+    most, begin = batch_size or bark.fitting_batch_size(), n_streamed
+    group = len(narration.pieces) if chained else 1  # those wait for each other by themselves
+    while begin < len(narration.pieces):
+        together = replace(narration, pieces=narration.pieces[begin : begin + group])
+        width, listener = min(group, most), _from(begin, on_progress)
+        for spoken in narrate(bark, [together], batch_size=width, on_progress=listener):
+            if isinstance(spoken.result, BarkError):
+                raise spoken.result
+            yield begin + spoken.piece, spoken.result.audio, spoken.result
+        begin, group = begin + group, min(2 * group, most)
+
+
+def _can_stream(attempts: Attempts, exact: bool) -> bool:
+    """Whether sound may be heard before its piece is whole: what is heard cannot be taken back.
+
+    A retry replaces a piece only where something went wrong, and that is risked, unless the sound is to be
+    exactly that of a file.
+    """
+    return attempts.takes == 1 and not (exact and attempts.retries)
+
+
+def _from(piece: int, listener: Listener | None) -> Listener | None:
+    """A listener to whom utterances are pieces, the first of them this one."""
+    if listener is None:
+        return None
+    return lambda progress: listener(replace(progress, utterance=progress.utterance + piece))
+
+
+def _stream(bark: Bark, request: SpeechRequest, exact: bool, on_progress: Listener | None) -> SpeechStream:
+    return bark.stream(
+        request.text,
+        voice=request.voice,
+        seed=request.seed,
+        options=request.options,
+        exact=exact,
+        on_progress=on_progress,
+    )
+
+
+@dataclass(eq=False)
+class _Line:
+    """A narration at work."""
+
+    narration: Narration
+    number: int = 0
+    waiting: deque[int] = field(default_factory=deque)  # pieces not yet asked for
+    done: dict[int, Speech | BarkError] = field(default_factory=dict)  # that an earlier one keeps waiting
+    following: int = 0  # the piece to be handed over next
+    at_work: int = 0
+    spoken: dict[VoiceChoice, Voice] = field(default_factory=dict)  # what each voice said last
+
+    def __post_init__(self) -> None:
+        self.waiting.extend(range(len(self.narration.pieces)))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a piece can be asked for now."""
+        return bool(self.waiting) and not (self.narration.continuity == "previous" and self.at_work)
+
+    def request(self, piece: int) -> SpeechRequest:
+        said, how = self.narration.pieces[piece], self.narration
+        voice: VoiceChoice = NO_VOICE if how.continuity == "none" else said.voice
+        if how.continuity == "previous":
+            voice = self.spoken.get(said.voice, said.voice)
+        return SpeechRequest(
+            text=said.text,
+            voice=voice,
+            seed=said.seed,
+            options=how.options,
+            attempts=how.attempts,
+            language=how.language,
+        )
+
+    def keep(self, piece: int, speech: Speech) -> None:
+        """Remember what a voice said, for its next piece to go on from."""
+        if self.narration.continuity == "previous":
+            voice = self.narration.pieces[piece].voice
+            self.spoken[voice] = Voice(speech.voice or "previous", speech.tokens)
+
+    def finish(self, piece: int, result: Speech | BarkError) -> Iterator[tuple[int, Speech | BarkError]]:
+        """Take a result, and hand over those whose turn it is."""
+        self.at_work -= 1
+        self.done[piece] = result
+        if isinstance(result, BarkError):
+            self.waiting.clear()
+        else:
+            self.keep(piece, result)
+        while self.following in self.done:
+            found = self.done.pop(self.following)
+            yield self.following, found
+            self.following += 1
+            if isinstance(found, BarkError):
+                self.done.clear()
+                self.following = -1  # which never comes
+
+
+class _Desk:
+    """Gives out the pieces of all narrations as requests, and puts what comes back in order."""
+
+    def __init__(self, narrations: Iterator[Narration]) -> None:
+        self._narrations, self._n_taken = narrations, 0
+        self._lines: list[_Line] = []  # begun, and with pieces left to ask for
+        self._given: dict[int, tuple[_Line, int]] = {}  # what is at work, by the number of its request
+
+    def requests(self) -> Iterator[SpeechRequest | None]:
+        """The next piece that can be said; None while all wait for one that is at work."""
+        number = 0
+        while True:
+            line = next((line for line in self._lines if line.is_free), None) or self._begin()
+            if line is None and not self._given:
+                return
+            if line is None:
+                yield None
+                continue
+            piece = line.waiting.popleft()
+            line.at_work += 1
+            self._given[number] = (line, piece)
+            self._lines = [line for line in self._lines if line.waiting]
+            yield line.request(piece)
+            number += 1
+
+    def take_back(self, number: int, result: Speech | BarkError) -> Iterator[Spoken]:
+        """What can be handed over now that the request of that number has its result."""
+        line, piece = self._given.pop(number)
+        for index, found in line.finish(piece, result):
+            yield Spoken(narration=line.number, piece=index, result=found)
+
+    def _begin(self) -> _Line | None:
+        """Take the next narration that has a piece."""
+        for narration in self._narrations:
+            line = _Line(narration, self._n_taken)
+            self._n_taken += 1
+            if line.waiting:
+                self._lines.append(line)
+                return line
+        return None

@@ -1,0 +1,74 @@
+"""A text of any length, or a script -> its sound (N,) in pieces, pauses included; the door from Python."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator
+from contextlib import closing
+
+from bark_cli.audio import Audio
+from bark_cli.errors import BarkError
+from bark_cli.model.options import SamplingOptions
+from bark_cli.narration.compose import Manner, budget, compose, lines_of
+from bark_cli.narration.narrate import Continuity, VoiceChoice, narrate
+from bark_cli.narration.timeline import Timeline
+from bark_cli.pipeline import Bark
+from bark_cli.stages.progress import Listener
+from bark_cli.takes.attempt import ONCE, Attempts
+from bark_cli.text.documents import read_document
+from bark_cli.text.script import Script
+
+
+def recite(
+    bark: Bark,
+    text: str | Script,
+    *,
+    voice: VoiceChoice = None,
+    seed: int | None = None,
+    language: str | None = None,
+    continuity: Continuity = "voice",
+    pause_s: float = 0.25,
+    paragraph_pause_s: float = 0.5,
+    options: SamplingOptions | None = None,
+    attempts: Attempts = ONCE,
+    batch_size: int | None = None,
+    on_progress: Listener | None = None,
+) -> Generator[Audio, None, None]:
+    """Say a text of any length; its sound comes in order, however many pieces are made at once.
+
+    Args:
+        bark: who says it.
+        text: plain text, in which [pause 1.5s] is silence, or what `read_document` made of something else.
+        voice: as for `Bark.say`; a script's cast goes before it.
+        seed: of the first piece, and by it of all; None draws one.
+        language: such as de; None: what the script of the letters suggests.
+        continuity: what each piece goes on from.
+        pause_s: seconds of silence after a sentence.
+        paragraph_pause_s: the same after a paragraph.
+        options: how to sample; None is the model's own way.
+        attempts: how often each piece is said, to keep the best.
+        batch_size: pieces at once; None is as many as fit into memory.
+        on_progress: called after every step of each piece.
+
+    Raises:
+        BarkError: as `Bark.say`, of the first piece that cannot be said.
+    """
+    script = text if isinstance(text, Script) else read_document(text, "text")
+    manner = Manner(
+        seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+        voice=voice,
+        language=language,
+        pause_s=pause_s,
+        paragraph_pause_s=paragraph_pause_s,
+        continuity=continuity,
+        options=options,
+        attempts=attempts,
+    )
+    narration = compose(lines_of(script), manner, budget(bark.config, bark.count_tokens)).narration
+    timeline = Timeline(narration.pieces, bark.config.codec.sample_rate)
+    spoken = narrate(bark, [narration], batch_size=batch_size, on_progress=on_progress)
+    with closing(spoken):
+        for one in spoken:
+            if isinstance(one.result, BarkError):
+                raise one.result
+            yield from timeline.lay(one.piece, one.result.audio, ends=True)

@@ -1,0 +1,130 @@
+"""What a stage asks for, one request at a time: request -> logits of the ids that are legal there, or sound.
+
+Each stage is a generator of requests. It is sent the answer to each request and returns its tokens at the
+end: it needs no device and can be driven alone, interleaved with others, or by a test that makes logits up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bark_cli.model.options import StageSampling
+from bark_cli.model.tokens import Tokens
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Prefill:
+    """Begin a sequence with a whole prompt; answered with logits (len(legal),) of the next token."""
+
+    ids: Tokens  # (T,)
+    legal: range  # ids whose logits are wanted
+    merged: Tokens | None = None  # (M,) ids whose embeddings are added to those of the first M positions
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """How a stage goes on after a token, so that a backend that draws where it computes can go on alone."""
+
+    steps: int  # tokens that are wanted at most, at least 1
+    legal: tuple[range, ...]  # ids of the next token, the one after it and so on, in turn; all of one length
+    sampling: StageSampling
+    stream: torch.Generator  # what the tokens are drawn with, and nothing but it and the logits
+    may_end: bool = False  # the last legal id is an end: no token follows it
+    min_end_p: float | None = None  # an end that is as likely as this is taken
+
+    def until_end(self, tokens: Tokens, end_p: Tokens) -> Tokens:
+        """Of tokens (n,) those that count: up to the end, which is the last of them then.
+
+        The end's probabilities (n,), after filters and temperature, are those with which each was drawn.
+        """
+        end = self.legal[0][-1]
+        ends = tokens == end
+        if self.min_end_p is not None:
+            ends = ends | (end_p >= self.min_end_p)
+        if not self.may_end or not ends.any():
+            return tokens
+        return np.append(tokens[: ends.argmax()], end)
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Append one token to the sequence begun last; answered with logits (len(legal),) of the next token.
+
+    Where `ahead` is there, a backend may answer with the next tokens (n,) instead, 1 <= n <= `ahead.steps`;
+    all but the last of them it has appended too.
+    """
+
+    token: int
+    legal: range
+    ahead: Ahead | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FineWindow:
+    """Predict one codebook over a window; answered with logits (T, V), V at least the codebook size."""
+
+    codebook: int
+    codes: Tokens  # (codebooks, T)
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """Decode codes; answered with samples (S,), F * hop of them where the codes are whole.
+
+    Pieces continue each other: their samples join to those of the whole, and some may come with a later
+    piece, at the latest with the last.
+    """
+
+    codes: Tokens  # (codebooks, F)
+    extent: Literal["whole", "piece", "last piece"] = "whole"
+
+
+@dataclass(frozen=True, eq=False)
+class Aside:
+    """Work that is none of the model's and takes its time; answered with what it returns."""
+
+    work: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to ask before an earlier stage has gone on; answered with None."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """The causal sequence of this stage is over; answered with None."""
+
+
+@dataclass(eq=False)
+class Growing(Generic[Item]):
+    """What a stage that may still be at work has made so far, for the next stage to read."""
+
+    items: list[Item] = field(default_factory=list)
+    ended: bool = False
+
+
+Request = Prefill | Decode | FineWindow | Sound | Aside | Close
+Answer = Tensor | Tokens  # logits, or tokens that the backend drew from them
+CausalSteps = Generator[Prefill | Decode, Answer, Tokens]
+CoarseSteps = Generator[Prefill | Decode | Wait, Answer, Tokens]
+FineSteps = Generator[FineWindow, Tensor, Tokens]
+# An utterance, or some of its stages: (stage, request) -> answer
+Job = Generator[tuple[str, Request], Any, Result]
+
+
+def tokens_of(answer: Answer, choose: Callable[[Tensor], int]) -> list[int]:
+    """The tokens that the backend drew, or the one chosen from its logits."""
+    if isinstance(answer, Tensor):
+        return [choose(answer)]
+    drawn: list[int] = answer.tolist()
+    return drawn

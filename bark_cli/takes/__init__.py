@@ -1,0 +1,1 @@
+"""Several tries at one piece, and the verdict on each."""

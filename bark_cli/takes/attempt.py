@@ -1,0 +1,138 @@
+"""Several takes of one utterance, of which the best is kept: Utterance -> Chosen, as one Job.
+
+They are made one after the other in the utterance's own place, so that a batch goes on around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bark_cli.errors import GenerationError, OptionError
+from bark_cli.model.config import BarkConfig
+from bark_cli.stages import semantic
+from bark_cli.stages.progress import Listener
+from bark_cli.stages.steps import Aside, Job
+from bark_cli.stages.utterance import Samples, Spoken, Utterance, speak
+from bark_cli.takes.verdict import Verdict, judge
+
+SEED_LIMIT = 2**32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempts:
+    """How often a text is said.
+
+    Raises:
+        OptionError: no take at all, or fewer retries than none.
+    """
+
+    takes: int = 1  # of which the best is kept; several are listened to, if there is a judge of words
+    retries: int = 0  # more than that, while none is free of problems
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.takes <= 100:
+            raise OptionError(f"takes {self.takes} is outside 1..100")
+        if not 0 <= self.retries <= 100:
+            raise OptionError(f"retries {self.retries} is outside 0..100")
+
+
+ONCE = Attempts()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """One of them, as it was judged; `verdict` is None where no speech came at all."""
+
+    seed: int
+    verdict: Verdict | None
+
+    @property
+    def score(self) -> tuple[bool, float]:
+        """Larger is better: first of all no problem."""
+        return (self.is_good, -1.0 if self.verdict is None else self.verdict.score)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing asks for another."""
+        return self.verdict is not None and self.verdict.problem is None
+
+    @property
+    def reason(self) -> str:
+        """What there is to say of it."""
+        return "it made no speech" if self.verdict is None else self.verdict.reason
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The best take, whole, and what became of each; no verdicts where only one was asked for."""
+
+    seed: int
+    spoken: Spoken
+    complete: bool  # it ended by itself
+    takes: tuple[Take, ...]
+
+
+def attempt(
+    utterance: Utterance,
+    config: BarkConfig,
+    attempts: Attempts,
+    expected_s: Callable[[], float],
+    words_right: Callable[[Samples], float | None],
+    listener: Listener | None = None,
+    on_sound: Callable[[Samples], None] | None = None,
+) -> Job[Chosen]:
+    """Say it as often as it takes; the seeds of further takes are the numbers after the first.
+
+    A take whose sound is handed over while it is made cannot be taken back: then there is only one. Only
+    where several are compared are their words listened to: it takes about a second each, in which the whole
+    batch waits, and changes nothing of any sound.
+
+    Args:
+        utterance: what to say; its seed is that of the first take.
+        config: of the model.
+        attempts: how often.
+        expected_s: the seconds that the text should take.
+        words_right: samples (N,) -> which part of the text's words is heard in them; None: nobody listens.
+        listener: told of every step.
+        on_sound: given the sound as it comes.
+
+    Raises:
+        GenerationError: no take made any speech.
+    """
+    if attempts == ONCE or utterance.delivery != "whole":
+        spoken = yield from speak(utterance, config, listener, on_sound)
+        return Chosen(utterance.seed, spoken, _is_complete(spoken, utterance, config), ())
+    made: list[tuple[Take, Spoken | None]] = []
+    for number in range(attempts.takes + attempts.retries):
+        if number >= attempts.takes and any(take.is_good for take, _ in made):
+            break
+        again = replace(utterance, seed=(utterance.seed + number) % SEED_LIMIT)
+        try:
+            spoken = yield from speak(again, config, listener)
+        except GenerationError:
+            made.append((Take(seed=again.seed, verdict=None), None))
+        else:
+            verdict = _judge(spoken, again, config, expected_s())
+            if attempts.takes > 1 and verdict.problem is None:
+                verdict = verdict.heard((yield "judge", Aside(partial(words_right, spoken.samples))))
+            made.append((Take(seed=again.seed, verdict=verdict), spoken))
+    best, chosen = max(made, key=lambda one: one[0].score)
+    if chosen is None:
+        raise GenerationError(f"none of {len(made)} takes made any speech; try another --seed or text")
+    takes = tuple(take for take, _ in made)
+    return Chosen(best.seed, chosen, _is_complete(chosen, utterance, config), takes)
+
+
+def _is_complete(spoken: Spoken, utterance: Utterance, config: BarkConfig) -> bool:
+    """Whether it ended by itself."""
+    longest = semantic.longest(config.semantic, utterance.options.max_duration_s)
+    return len(spoken.tokens.semantic) < longest
+
+
+def _judge(spoken: Spoken, utterance: Utterance, config: BarkConfig, expected_s: float) -> Verdict:
+    # who asks for so many seconds does not mind that they are reached
+    complete = utterance.options.max_duration_s is not None or _is_complete(spoken, utterance, config)
+    rate = config.codec.sample_rate
+    return judge(spoken.samples, rate, spoken.tokens.semantic, expected_s=expected_s, complete=complete)
