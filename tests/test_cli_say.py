@@ -505,7 +505,8 @@ def test_a_pipe_of_no_text(
 
 def test_a_long_text_is_said_in_pieces(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "The bark. A name. I can. " * 5
-    how = ["--seed", "1", "--min-eos-p", "1", "--pause", "0.5"]
+    # no second try: whether a take of random weights is good is decided by the last bits of a CPU
+    how = ["--seed", "1", "--min-eos-p", "1", "--pause", "0.5", "--retries", "0"]
     assert main([*say, text, "-o", str(out), "--json", "--subtitles", "srt", *how]) == 0
     record = json.loads(capsys.readouterr().out)
     pieces = record["pieces"]
