@@ -1,4 +1,7 @@
-"""Compiles the int8 kernel while the package is built, once per instruction set, if there is a compiler."""
+"""Compiles the int8 kernel while the package is built, once per instruction set, if there is a compiler.
+
+`python hatch_build.py` does the same in a checkout, after a change of the C code.
+"""
 
 from __future__ import annotations
 
@@ -9,55 +12,85 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run as a script, where nothing is built but the kernel
+    BuildHookInterface = dict  # type: ignore[assignment, misc]
 
-SOURCE = Path("bark_cli/backends/decode.c")
+SOURCES = Path("bark_cli/backends/csrc")
 # which file suits a CPU is decided when it is loaded: bark_cli/backends/kernel.py
 _WIDE = ["-march=x86-64-v4", "-mprefer-vector-width=512", "-mavx512vnni"]
 X86 = {
     "amx": [*_WIDE, "-mamx-tile", "-mamx-int8"],
     "vnni": _WIDE,
+    "avxvnni": ["-march=x86-64-v3", "-mavxvnni"],
     "avx2": ["-march=x86-64-v3"],
     "plain": [],
 }
+ARM = {
+    "dotprod": ["-march=armv8.2-a+dotprod"],
+    "neon": ["-march=armv8-a"],
+    "plain": ["-march=armv8-a", "-DBARK_PLAIN"],
+}
 OTHER: dict[str, list[str]] = {"plain": []}
-FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
+FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-pthread"]
 
 
 class Kernel(BuildHookInterface[Any]):
-    """Puts decode-*.so beside decode.c."""
+    """Puts kernel-*.so beside kernel.py."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile what this machine can, and tag the wheel by it."""
-        root = Path(self.root)
-        variants = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHER
-        made = [name for name, flags in variants.items() if compiled(root / SOURCE, name, flags)]
+        made = compile_all(Path(self.root))
         if not made:
             self.app.display_warning(
                 "nothing was compiled: bark will compute without its int8 kernel, more slowly"
             )
             return
-        build_data["artifacts"] += [f"/{SOURCE.with_name(f'decode-{name}.so')}" for name in made]
+        build_data["artifacts"] += [f"/{file}" for file in made]
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
 
-def compiled(source: Path, name: str, flags: list[str]) -> bool:
-    """Whether one variant could be compiled, with OpenMP if the compiler has it."""
-    target = source.with_name(f"decode-{name}.so")
-    scratch = source.with_name(f".{target.name}.{os.getpid()}")  # a running bark keeps the old file
+def variants(machine: str) -> dict[str, list[str]]:
+    """The instruction sets of a kind of processor, and what tells the compiler of each."""
+    machine = machine.lower()
+    return X86 if machine in ("x86_64", "amd64") else ARM if machine in ("aarch64", "arm64") else OTHER
+
+
+def compile_all(root: Path) -> list[Path]:
+    """Compile every variant of this machine in a checkout; returns those that could be, from `root` on."""
+    files = {name: SOURCES.with_name(f"kernel-{name}.so") for name in variants(platform.machine())}
+    return [
+        files[name]
+        for name, flags in variants(platform.machine()).items()
+        if compiled(root / SOURCES, root / files[name], flags)
+    ]
+
+
+def command(sources: Path, target: Path, flags: list[str], compiler: list[str]) -> list[str]:
+    """What compiles one variant."""
+    files = [str(file) for file in sorted(sources.glob("*.c"))]
+    return [*compiler, *FLAGS, *flags, "-shared", "-fPIC", *files, "-o", str(target), "-lm"]
+
+
+def compiled(sources: Path, target: Path, flags: list[str]) -> bool:
+    """Whether one variant could be compiled."""
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")  # a running bark keeps the old file
     target.unlink(missing_ok=True)  # what cannot be compiled anew must not stay as it was
-    compiler = os.environ.get("CC", "cc").split()
-    for openmp in (["-fopenmp"], []):
-        command = [*compiler, *FLAGS, *flags, *openmp, str(source), "-o", str(scratch), "-lm"]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except OSError as error:
-            print(f"bark: no C compiler: {error}")
-        except subprocess.CalledProcessError as error:
-            print(f"bark: {' '.join(flags + openmp)}: {error.stderr.strip().splitlines()[-1:]}")
-        else:
-            scratch.replace(target)
-            return True
+    try:
+        line = command(sources, scratch, flags, os.environ.get("CC", "cc").split())
+        subprocess.run(line, check=True, capture_output=True, text=True)
+    except OSError as error:
+        print(f"bark: no C compiler: {error}")
+    except subprocess.CalledProcessError as error:
+        print(f"bark: {' '.join(flags)}: {error.stderr.strip().splitlines()[-1:]}")
+    else:
+        scratch.replace(target)
+        return True
     scratch.unlink(missing_ok=True)
     return False
+
+
+if __name__ == "__main__":
+    print(*compile_all(Path(__file__).parent))

@@ -16,10 +16,10 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: int = 0, mps: bool = False
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
 
-def test_auto_prefers_cuda_then_mps_then_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_prefers_cuda_to_the_cpu_and_leaves_mps_to_who_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for present, expected in [
         ({"cuda": 1, "mps": True}, "cuda"),
-        ({"mps": True}, "mps"),
+        ({"mps": True}, "cpu"),
         ({}, "cpu"),
     ]:
         pretend(monkeypatch, **present)  # type: ignore[arg-type]
@@ -66,15 +66,12 @@ def abilities(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def test_auto_takes_int8_where_the_kernel_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    has_threads = 1
-    code = SimpleNamespace(bark_has_threads=lambda: has_threads)
-    monkeypatch.setattr(devices, "library", lambda: code)
+    monkeypatch.setattr(devices, "library", lambda: SimpleNamespace())
     abilities(monkeypatch, "avx2")
-    assert choose_precision("auto", torch.device("cpu")) == "int8"
-    has_threads = 0  # compiled without OpenMP it would keep all cores but one waiting
-    assert choose_precision("auto", torch.device("cpu")) == "fp32"
-    has_threads = 1
-    abilities(monkeypatch)  # another kind of CPU
+    for here in (("avx2", "plain"), ("dotprod", "neon", "plain")):
+        monkeypatch.setattr(devices, "runnable", lambda here=here: here)
+        assert choose_precision("auto", torch.device("cpu")) == "int8"
+    monkeypatch.setattr(devices, "runnable", lambda: ("plain",))  # another kind of CPU
     assert choose_precision("auto", torch.device("cpu")) == "fp32"
 
 
@@ -111,6 +108,10 @@ def test_an_unknown_precision_names_those_there_are(name: str) -> None:
 
 
 def test_the_cpu_is_described_by_what_the_choice_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(devices, "runnable", lambda: ("dotprod", "neon", "plain"))
+    assert cpu_abilities() == "NEON, dot products"
+    monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
     abilities(monkeypatch, "vnni", "avx2")
     assert cpu_abilities() == "AVX-512 VNNI, AVX2"
     abilities(monkeypatch)

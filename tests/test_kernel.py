@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import shutil
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,12 +17,13 @@ from torch import Tensor, nn
 
 from bark_cli.backends import kernel
 from bark_cli.backends.int8 import Int8FineGPT, Int8GPT, Weights
-from bark_cli.backends.kernel import BLOCK, VARIANTS, Packed, in_blocks, load
+from bark_cli.backends.kernel import BLOCK, Packed, in_blocks, load, runnable
+from bark_cli.errors import OptionError
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.networks import GPT, FineGPT, KVCache
 from bark_cli.model.quantize import Int8Matrix
 
-RUN_HERE = {name: code for name, fits in VARIANTS.items() if fits() and (code := load(name)) is not None}
+RUN_HERE = {name: code for name in runnable() if (code := load(name)) is not None}
 pytestmark = pytest.mark.skipif(not RUN_HERE, reason="no C compiler was there when bark was installed")
 
 
@@ -152,16 +159,41 @@ def test_the_usual_dynamic_kernels_do_share_a_scale() -> None:
     assert off(ours, expected) < 0.02
 
 
-def test_threads_do_not_change_a_bit(variant: str) -> None:
+def test_threads_do_not_change_a_bit(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, fast = networks(SHAPES["heads of 64"])
-    before = torch.get_num_threads()
     found = []
     for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        found.append(run(fast, torch.arange(40), 20))
-    torch.set_num_threads(before)
+        monkeypatch.setattr(kernel, "threads_for", lambda width, rows, count=threads: count)
+        prompt = fast.prompt(torch.arange(70), None, fast.new_cache())
+        found.append(torch.cat([run(fast, torch.arange(40), 20), prompt]))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("rows", [*range(1, 34), 1024])
+def test_sums_are_exact_for_any_number_of_rows(rows: int, variant: str) -> None:
+    """Extremes included, where 16 bits would overflow first; a largest value of 127 makes steps of 1."""
+    generator = torch.Generator().manual_seed(rows)
+    weight = torch.randint(-127, 128, (70, 1040), generator=generator, dtype=torch.int8)
+    x = torch.randint(-127, 128, (rows, 1040), generator=generator)
+    weight[::3], x[::2], x[:, 0] = 127, -127, 127
+    matrix = Int8Matrix(weight, torch.ones(70))
+    assert torch.equal(Packed(matrix).product(x.float()), (x @ weight.long().T).float())
+
+
+def test_what_a_prompt_says_of_a_position_does_not_depend_on_what_follows(variant: str) -> None:
+    _, fast = networks(SHAPES["heads of 64"])
+    x = torch.randn(90, 128, generator=torch.Generator().manual_seed(8))
+    whole = fast._stack.window(x.clone(), fast.new_cache())
+    for length in (1, 15, 30, 64):
+        assert torch.equal(fast._stack.window(x[:length].clone(), fast.new_cache()), whole[:length])
+
+
+def test_the_last_positions_of_a_window_are_the_same_alone(variant: str) -> None:
+    _, fast = networks(SHAPES["odd"])
+    x = torch.randn(90, 42, generator=torch.Generator().manual_seed(8))
+    whole = fast._stack.window(x.clone())
+    assert torch.equal(fast._stack.window(x.clone(), first=61), whole[61:])
 
 
 @pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 33, 300])
@@ -194,3 +226,111 @@ def test_a_long_cache_is_read_whole() -> None:
     held = KVCache(cache[:, 0, None].float(), cache[:, 1, None].float(), length=1000)
     expected = reference.ln_f(reference.h[0](x[None], held))[0]
     assert off(fast._stack.step(x, [cache], [1000]), expected) < 0.02
+
+
+def test_a_kernel_can_be_forced_and_one_that_cannot_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel.library.cache_clear()
+    try:
+        monkeypatch.setenv("BARK_KERNEL", "plain")
+        assert kernel.library() is load("plain") or kernel.library()._name.endswith("kernel-plain.so")  # type: ignore[union-attr]
+        kernel.library.cache_clear()
+        monkeypatch.setenv("BARK_KERNEL", "mmx")
+        with pytest.raises(OptionError, match=r"BARK_KERNEL=mmx cannot run here; use one of .*plain"):
+            kernel.library()
+    finally:
+        kernel.library.cache_clear()
+
+
+# ---- without Python, where only an emulator has the processor ----
+
+ROOT = Path(__file__).parent.parent
+FLAGS = [
+    "-O3",
+    "-std=gnu11",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fopenmp-simd",
+    "-pthread",
+    "-Wall",
+    "-Werror",
+]
+# AVX-VNNI's tile with the twin of its instruction that AVX-512 has: the same sums in another encoding
+AVXVNNI = [
+    "-march=x86-64-v4", "-mavx512vnni", "-U__AVX512VNNI__", "-U__AVX512F__", "-D__AVXVNNI__=1",
+    "-D_mm256_dpbusd_avx_epi32=_mm256_dpbusd_epi32",
+]  # fmt: skip
+
+
+def states(tmp_path: Path, compiler: str, flags: list[str], *emulator: str) -> dict[str, Tensor]:
+    """What kernel_check.c prints, compiled so; it fails where a sum is wrong."""
+    sources = sorted((ROOT / "bark_cli/backends/csrc").glob("*.c"))
+    program = tmp_path / "check"
+    files = [str(file) for file in (*sources, ROOT / "tests/kernel_check.c")]
+    line = [compiler, *FLAGS, *flags, "-static", f"-I{sources[0].parent}", *files, "-o", str(program), "-lm"]
+    subprocess.run(line, check=True)
+    done = subprocess.run([*emulator, str(program)], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {name: torch.tensor([float(number) for number in numbers]) for name, *numbers in rows}
+
+
+needs_gcc_on_linux = pytest.mark.skipif(
+    shutil.which("gcc") is None or sys.platform != "linux", reason="needs gcc on Linux"
+)
+
+
+@pytest.fixture(scope="module")
+def plain_states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    return states(tmp_path_factory.mktemp("plain"), "gcc", ["-DBARK_PLAIN"])
+
+
+@needs_gcc_on_linux
+@pytest.mark.parametrize(
+    ("flags", "emulator"),
+    [
+        (["-march=armv8.2-a+dotprod"], ["qemu-aarch64", "-cpu", "max"]),
+        (["-march=armv8-a"], ["qemu-aarch64", "-cpu", "cortex-a53"]),
+    ],
+    ids=["dotprod", "neon"],
+)
+def test_arm_computes_the_same(
+    flags: list[str], emulator: list[str], plain_states: dict[str, Tensor], tmp_path: Path
+) -> None:
+    compiler = "gcc" if platform.machine() == "aarch64" else "aarch64-linux-gnu-gcc"
+    if shutil.which(compiler) is None or shutil.which(emulator[0]) is None:
+        pytest.skip("needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user")
+    found = states(tmp_path, compiler, flags, *emulator)
+    for name, expected in plain_states.items():
+        assert off(found[name], expected) < 0.01, name
+
+
+@needs_gcc_on_linux
+def test_avx_vnni_computes_the_same(plain_states: dict[str, Tensor], tmp_path: Path) -> None:
+    if "vnni" not in runnable():
+        pytest.skip("needs a CPU with AVX-512 VNNI, whose instruction stands in for AVX-VNNI's")
+    found = states(tmp_path, "gcc", AVXVNNI)
+    for name, expected in plain_states.items():
+        assert off(found[name], expected) < 0.01, name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process choose its cores so")
+def test_one_core_and_a_fork_are_enough() -> None:
+    """A helper that never gets to run holds nobody up, and a child that has none works alone."""
+    script = """
+import os, torch
+from bark_cli.backends import kernel
+from bark_cli.quantize import Int8Matrix
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+kernel.threads_for = lambda width, rows: 3
+packed = kernel.Packed(Int8Matrix.of(torch.eye(600)))
+x = torch.arange(600.0)[None]
+before = packed.product(x)
+child = os.fork()
+if child == 0:
+    os._exit(0 if torch.equal(packed.product(x), before) else 3)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert torch.equal(packed.product(x), before)
+"""
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120, env=dict(os.environ)
+    )

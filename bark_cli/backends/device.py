@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-from bark_cli.backends.kernel import library
+from bark_cli.backends.kernel import library, runnable
 from bark_cli.errors import OptionError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -16,7 +17,7 @@ NARROW = 512  # numbers in a step of one token, below which it is too short to b
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU; "cuda:1" is one of several.
+    """The device of that name; "auto" takes CUDA, else the CPU; "cuda:1" is one of several.
 
     Raises:
         OptionError: the name is unknown, or this machine has no such device.
@@ -24,7 +25,7 @@ def choose_device(name: str) -> torch.device:
     kind, _, index = name.partition(":")
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, here in present.items() if here))
+        return torch.device("cuda" if present["cuda"] else "cpu")  # MPS has not been measured
     if kind not in present or (index and not index.isdecimal()):
         raise OptionError(f"device {name!r} is unknown; use one of {', '.join(DEVICES)}")
     if not present[kind] or (kind == "cuda" and int(index or 0) >= torch.cuda.device_count()):
@@ -55,10 +56,9 @@ def choose_precision(name: str, device: torch.device) -> str:
 def _best_of_cpu() -> str:
     """Int8 reads a quarter of the memory that fp32 does, which is what a step of one token waits for.
 
-    The kernel is written for x86; what a compiler makes of it elsewhere has not been measured.
+    Plain C is for processors that nothing was written for; it has not been measured there.
     """
-    code = library()
-    if code is not None and code.bark_has_threads() and torch.cpu._is_avx2_supported():
+    if library() is not None and runnable() != ("plain",):
         return "int8"
     return "bf16" if has_bf16_units() else "fp32"
 
@@ -76,6 +76,8 @@ def cpu_abilities() -> str:
         "AVX-512 VNNI": torch.cpu._is_vnni_supported(),
         "AVX2": torch.cpu._is_avx2_supported(),
     }
+    if platform.machine().lower() in ("aarch64", "arm64"):
+        has = {"NEON": True, "dot products": "dotprod" in runnable()}
     return ", ".join(name for name, here in has.items() if here) or "none of AMX, AVX-512 and AVX2"
 
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from bark_cli.backends import CausalStage
-from bark_cli.backends.device import has_bf16_units
 from bark_cli.backends.kernel import Packed, PackedLayer, Stack
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Checkpoint, build_codec
@@ -79,27 +77,6 @@ class Weights:
         return Stack(config, layers, self.norm("ln_f"))
 
 
-def attend(qkv: Tensor, n_head: int, cache: Tensor | None = None, *, last_only: bool = False) -> Tensor:
-    """What attention finds: bf16 (T, 3 D) of one layer -> bf16 (T, D), or (1, D) of the last position.
-
-    With a cache, bf16 (2, heads, positions, head size), every position sees those before it, and keys and
-    values are kept there; without one all see all.
-    """
-    t, width = len(qkv), qkv.shape[1] // 3
-    causal = cache is not None and not last_only
-    if causal:  # torch is up to three times as fast on whole multiples; nobody sees what comes later
-        qkv = F.pad(qkv, (0, 0, 0, -t % 32))
-    q, k, v = qkv.view(len(qkv), 3, n_head, width // n_head).permute(1, 2, 0, 3)  # (heads, T, head size)
-    if cache is not None:
-        cache[0, :, :t], cache[1, :, :t] = k[:, :t], v[:, :t]
-    if last_only:
-        q = q[:, -1:]
-    if not has_bf16_units():
-        q, k, v = q.float(), k.float(), v.float()
-    y = F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=causal)[0]
-    return y[:, :t].transpose(0, 1).reshape(-1, width).to(torch.bfloat16)
-
-
 class Int8GPT:
     """The causal network of one stage: whole prompts, and steps of one more token."""
 
@@ -108,7 +85,6 @@ class Int8GPT:
         self._stack = weights.stack(config)
         self._table = weights.table("wte")
         self._positions = weights.table("wpe")(torch.arange(config.block_size))
-        self._norm = weights.norm("ln_f")
         self._head = weights.matrix("lm_head")
         self._heads: dict[range, Packed] = {}
         self._free: list[Tensor] = []
@@ -133,13 +109,7 @@ class Int8GPT:
         if merged is not None:
             x[: len(merged)] += self._table(merged)
         x += self._positions[: len(ids)]
-        c = self._config
-        for layer in range(c.n_layer):
-            last = layer == c.n_layer - 1  # of which nobody asks more than the last position
-            found = attend(self._stack.queries(layer, x), c.n_head, cache[layer], last_only=last)
-            x = x[-1:] if last else x
-            self._stack.absorb(layer, x, found)
-        return F.layer_norm(x, x.shape[1:], *self._norm)
+        return self._stack.window(x, cache, first=len(ids) - 1)
 
     def step(self, ids: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
         """Final hidden states (n, D) of one more id of n sequences: ids (n,) at their positions."""
@@ -161,7 +131,6 @@ class Int8FineGPT:
         self._stack = weights.stack(config)
         self._tables = [weights.table(f"wtes.{i}") for i in range(config.n_codes_total)]
         self._positions = weights.table("wpe")(torch.arange(config.block_size))
-        self._norm = weights.norm("ln_f")
         tied = config.input_vocab_size == config.output_vocab_size
         given = config.n_codes_given
         self._heads = {
@@ -169,16 +138,12 @@ class Int8FineGPT:
             for codebook in range(given, config.n_codes_total)
         }
 
-    def __call__(self, codebook: int, codes: Tensor) -> Tensor:
-        """Logits (1, T, V) of one codebook from codes (1, T, codebooks)."""
+    def __call__(self, codebook: int, codes: Tensor, first: int = 0) -> Tensor:
+        """Logits (1, T - first, V) of one codebook from codes (1, T, codebooks), from frame `first` on."""
         x = self._positions[: codes.shape[1]].clone()
         for i, table in enumerate(self._tables[: codebook + 1]):
             x += table(codes[0, :, i])
-        for layer in range(self._config.n_layer):
-            found = attend(self._stack.queries(layer, x), self._config.n_head)
-            self._stack.absorb(layer, x, found)
-        hidden = F.layer_norm(x, x.shape[1:], *self._norm)
-        return self._heads[codebook].product(hidden)[None]
+        return self._heads[codebook].product(self._stack.window(x, first=first))[None]
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Int8 products and causal transformers computed by decode.c: rows (n, C) -> (n, R), (n, D) -> (n, D).
+"""Int8 products and transformers computed by csrc/: rows (n, C) -> (n, R), (n, D) -> (n, D).
 
 The C code is compiled when the package is installed, once per instruction set (hatch_build.py). Where there
 was no compiler `library` says so, and the other precisions serve.
@@ -7,7 +7,8 @@ was no compiler `library` says so, and the other precisions serve.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 from ctypes import POINTER, Structure, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,15 +19,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bark_cli.backends.threads import threads_for
+from bark_cli.errors import OptionError
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.quantize import Int8Matrix
 
-BLOCK = 16  # rows of a matrix that lie together; ROWS in decode.c
+BLOCK = 16  # rows of a matrix that lie together; ROWS in csrc/network.h
 
 
 class _Matrix(Structure):
     _fields_ = (
-        ("values", c_void_p), ("scale", c_void_p), ("bias", c_void_p), ("offset", c_void_p),
+        ("values", c_void_p), ("scale", c_void_p), ("bias", c_void_p), ("total", c_void_p),
         ("rows", c_int32), ("columns", c_int32),
     )  # fmt: skip
 
@@ -47,8 +50,8 @@ class _Network(Structure):
 
 class _Scratch(Structure):
     _fields_ = (
-        ("rounded", c_void_p), ("steps", c_void_p), ("wide", c_void_p), ("narrow", c_void_p),
-        ("scores", c_void_p),
+        ("rounded", c_void_p), ("steps", c_void_p), ("wide", c_void_p), ("mixed", c_void_p),
+        ("found", c_void_p), ("keys", c_void_p), ("values", c_void_p), ("scores", c_void_p),
     )  # fmt: skip
 
 
@@ -56,27 +59,67 @@ _LAYOUT = sum(
     ctypes.sizeof(struct) << 16 * i for i, struct in enumerate((_Matrix, _Layer, _Network, _Scratch))
 )
 
-# instruction sets that decode.c is compiled for, the best first -> whether this CPU has it
-VARIANTS: dict[str, Callable[[], bool]] = {
-    "amx": lambda: torch.cpu._is_amx_tile_supported() and torch.cpu._is_vnni_supported(),
-    "vnni": torch.cpu._is_vnni_supported,
-    "avx2": torch.cpu._is_avx2_supported,
-    "plain": lambda: True,
-}
+# instruction sets that csrc/ is compiled for, the best first; the bits of bark_can_run in the same order
+VARIANTS = ("amx", "vnni", "avxvnni", "avx2", "dotprod", "neon", "plain")
+FORCED = "BARK_KERNEL"  # names one of them, for measurements and tests
 
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """The compiled code that suits this CPU; None where none was compiled."""
-    for name, fits in VARIANTS.items():
-        if fits() and (code := load(name)) is not None:
-            return code
-    return None
+    """The compiled code that suits this CPU, or the one that BARK_KERNEL names; None where none was compiled.
+
+    Raises:
+        OptionError: BARK_KERNEL names code that is not there or cannot run here.
+    """
+    forced = os.environ.get(FORCED)
+    if not forced:
+        name = best_variant()
+        return None if name is None else load(name)
+    code = load(forced) if forced in runnable() else None
+    if code is None:
+        here = [name for name in runnable() if load(name) is not None]
+        raise OptionError(
+            f"{FORCED}={forced} cannot run here; use one of {', '.join(here) or 'none'}, or unset it"
+        )
+    return code
+
+
+def best_variant() -> str | None:
+    """The instruction set that is taken unless another is forced."""
+    return next((name for name in runnable() if load(name) is not None), None)
+
+
+@lru_cache(maxsize=1)
+def runnable() -> tuple[str, ...]:
+    """Those of VARIANTS that this CPU has, compiled or not; none where nothing was compiled to ask it."""
+    code = _open("plain")
+    if code is None:
+        return ()
+    can = int(code.bark_can_run())
+    return tuple(name for bit, name in enumerate(VARIANTS) if can >> bit & 1)
 
 
 def load(variant: str) -> ctypes.CDLL | None:
     """The code of one instruction set; None where it was not compiled or may not run."""
-    file = Path(__file__).with_name(f"decode-{variant}.so")
+    code = _open(variant)
+    if code is None or not code.bark_may_run():
+        return None
+    network, scratch = POINTER(_Network), POINTER(_Scratch)
+    code.bark_step.argtypes = [
+        network, scratch, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_int32), c_int32,
+    ]  # fmt: skip
+    code.bark_window.argtypes = [network, scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32]
+    code.bark_product.argtypes = [
+        POINTER(_Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
+    ]  # fmt: skip
+    for function in (code.bark_step, code.bark_window, code.bark_product):
+        function.restype = None
+    return code
+
+
+def _open(variant: str) -> ctypes.CDLL | None:
+    """What was compiled for an instruction set, from the present state of csrc/."""
+    file = Path(__file__).with_name(f"kernel-{variant}.so")
     if not file.is_file():
         return None
     try:
@@ -86,25 +129,11 @@ def load(variant: str) -> ctypes.CDLL | None:
     if not hasattr(code, "bark_layout"):
         return None
     code.bark_layout.restype = c_int64
-    if code.bark_layout() != _LAYOUT or not code.bark_may_run():  # compiled from another state of decode.c
-        return None
-    network, scratch = POINTER(_Network), POINTER(_Scratch)
-    code.bark_step.argtypes = [
-        network, scratch, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_int32), c_int32,
-    ]  # fmt: skip
-    code.bark_product.argtypes = [
-        POINTER(_Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
-    ]  # fmt: skip
-    code.bark_queries.argtypes = code.bark_absorb.argtypes = [
-        network, scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
-    ]  # fmt: skip
-    for function in (code.bark_step, code.bark_product, code.bark_queries, code.bark_absorb):
-        function.restype = None
-    return code
+    return code if code.bark_layout() == _LAYOUT else None
 
 
 class Packed:
-    """An int8 matrix (R, C) as decode.c reads it, and a bias (R,) or None.
+    """An int8 matrix (R, C) as csrc/ reads it, and a bias (R,) or None.
 
     Raises:
         RuntimeError: the package was installed without its compiled code; `choose_precision` looks first.
@@ -114,13 +143,13 @@ class Packed:
         self._code = _compiled()
         self.rows = len(matrix.scale)
         blocks = in_blocks(matrix.values)
-        offset = 128 * matrix.values.sum(dim=1, dtype=torch.int32)
+        total = matrix.values.sum(dim=1, dtype=torch.int32)
         self._memory = _Memory()
         self.struct = _Matrix(
             self._memory.keep(blocks),
             self._memory.keep(_padded(matrix.scale.float())),
             None if bias is None else self._memory.keep(_padded(bias.float())),
-            self._memory.keep(_padded(offset)),
+            self._memory.keep(_padded(total)),
             self.rows,
             4 * blocks.shape[1],
         )
@@ -130,9 +159,11 @@ class Packed:
         x = x.float().contiguous()
         n, width = x.shape
         y = torch.empty(n, self.rows)
-        rounded, steps = torch.empty(n, self.struct.columns, dtype=torch.uint8), torch.empty(n)
+        part = int(self._code.bark_part())
+        rounded, steps = torch.empty(part, 2 * self.struct.columns, dtype=torch.uint8), torch.empty(part)
         scratch = _Scratch(rounded=rounded.data_ptr(), steps=steps.data_ptr())
-        self._code.bark_product(self.struct, scratch, n, width, x.data_ptr(), y.data_ptr(), threads())
+        threads = threads_for(width, n)
+        self._code.bark_product(self.struct, scratch, n, width, x.data_ptr(), y.data_ptr(), threads)
         return y
 
 
@@ -161,13 +192,25 @@ class Stack:
             (_Layer * config.n_layer)(*(self._struct(layer) for layer in layers)),
             keep(norm[0]), keep(norm[1]), config.n_layer, config.n_head, config.n_embd, config.block_size,
         )  # fmt: skip
-        most = self._most = int(self._code.bark_most_rows())
-        self._scratch = _Scratch(
-            keep(torch.empty(most, 4 * config.n_embd, dtype=torch.uint8)),
+        self._most = int(self._code.bark_part())
+        self._width = config.n_embd
+        self._scratch = self._room(config)
+
+    def _room(self, config: GPTConfig) -> _Scratch:
+        """Memory for a call; what no call touches takes no room."""
+        code, keep, width = self._code, self._memory.keep, config.n_embd
+        most, panel = self._most, int(code.bark_panel())
+        places = -(-max(most, config.block_size) // panel) * panel
+        wide_heads = config.n_head * -(-width // config.n_head // panel) * panel  # heads of whole panels
+        return _Scratch(
+            keep(torch.empty(most, 8 * width, dtype=torch.uint8)),
             keep(torch.empty(most)),
-            keep(torch.empty(most, 4 * config.n_embd)),
-            keep(torch.empty(most, config.n_embd)),
-            keep(torch.empty(int(self._code.bark_max_threads()), config.block_size)),
+            keep(torch.empty(most, 4 * width)),
+            keep(torch.empty(places, 3 * width)),
+            keep(torch.empty(places, width)),
+            keep(torch.empty(places, width)),
+            keep(torch.empty(places, wide_heads)),
+            keep(torch.empty(int(code.bark_max_threads()), int(code.bark_queries()), places + panel)),
         )
 
     def step(self, x: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
@@ -183,25 +226,22 @@ class Stack:
                 self._code.bark_step(
                     self._network, self._scratch, n, x[rows].data_ptr(),
                     (c_void_p * n)(*(cache.data_ptr() for cache in caches[rows])),
-                    (c_int32 * n)(*positions[rows]), threads(),
+                    (c_int32 * n)(*positions[rows]), threads_for(self._width, n),
                 )  # fmt: skip
         return x
 
-    def queries(self, layer: int, x: Tensor) -> Tensor:
-        """Queries, keys and values of a layer: x (n, D) -> bf16 (n, 3 D)."""
-        found = torch.empty(len(x), 3 * x.shape[1], dtype=torch.bfloat16)
-        with self._lock:
-            self._code.bark_queries(
-                self._network, self._scratch, layer, len(x), x.data_ptr(), found.data_ptr(), threads()
-            )
-        return found
+    def window(self, x: Tensor, cache: Tensor | None = None, first: int = 0) -> Tensor:
+        """Final hidden states (T - first, D) of a whole prompt or window, whose embeddings (T, D) are lost.
 
-    def absorb(self, layer: int, x: Tensor, found: Tensor) -> None:
-        """Add to x (n, D) what attention found, bf16 (n, D), and then the other half of the layer."""
+        With a cache every position sees those before it, and its start is filled; without one all see all.
+        """
+        n = len(x)
         with self._lock:
-            self._code.bark_absorb(
-                self._network, self._scratch, layer, len(x), found.data_ptr(), x.data_ptr(), threads()
-            )
+            self._code.bark_window(
+                self._network, self._scratch, n, first, x.data_ptr(),
+                None if cache is None else cache.data_ptr(), threads_for(self._width, n),
+            )  # fmt: skip
+        return x[first:]
 
     def _struct(self, layer: PackedLayer) -> _Layer:
         keep = self._memory.keep
@@ -224,11 +264,6 @@ class _Memory:
         return self._tensors[-1].data_ptr()
 
 
-def threads() -> int:
-    """As many as torch uses."""
-    return min(torch.get_num_threads(), int(_compiled().bark_max_threads()))
-
-
 def _compiled() -> ctypes.CDLL:
     code = library()
     if code is None:
@@ -237,7 +272,7 @@ def _compiled() -> ctypes.CDLL:
 
 
 def in_blocks(values: Tensor) -> Tensor:
-    """Int8 (R, C) as decode.c reads it: (blocks of 16 rows, C / 4, 16, 4), filled up with zeros."""
+    """Int8 (R, C) as csrc/ reads it: (blocks of 16 rows, C / 4, 16, 4), filled up with zeros."""
     rows, columns = values.shape
     whole = F.pad(values, (0, -columns % 4, 0, -rows % BLOCK)).contiguous()
     # four neighbouring columns move as one int32

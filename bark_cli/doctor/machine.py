@@ -46,11 +46,11 @@ def _gpu() -> Iterator[Finding]:
 
 
 def _kernel() -> Iterator[Finding]:
-    from bark_cli.backends.kernel import VARIANTS, library, load
+    from bark_cli.backends.kernel import FORCED, VARIANTS, best_variant, load
 
     compiled = [name for name in VARIANTS if load(name) is not None]
-    chosen = next((name for name in compiled if VARIANTS[name]()), None)
-    if chosen is None or library() is None:
+    chosen = os.environ.get(FORCED) or best_variant()
+    if chosen is None:
         yield Finding(
             topic="int8 kernel",
             state="warning",

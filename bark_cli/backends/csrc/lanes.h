@@ -1,0 +1,87 @@
+/* Floats, as many at once as this processor adds: vectors of GCC and Clang, and the functions over them. */
+#ifndef BARK_LANES_H
+#define BARK_LANES_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "network.h"
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX2__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+typedef Floats LooseFloats __attribute__((aligned(4), may_alias)); /* anywhere in memory */
+typedef Halves LooseHalves __attribute__((aligned(2), may_alias));
+
+static inline Floats load(const float *from) { return *(const LooseFloats *)from; }
+static inline void store(float *to, Floats values) { *(LooseFloats *)to = values; }
+static inline Floats all(float value) { return value - (Floats){0}; }
+
+static inline Floats load_bf16(const uint16_t *from) {
+    return (Floats)(__builtin_convertvector(*(const LooseHalves *)from, Words) << 16);
+}
+
+static inline float total(Floats values) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_ps((__m512)values);
+#elif defined(__AVX2__)
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128((__m256)values), _mm256_extractf128_ps((__m256)values, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+#else
+    return (values[0] + values[1]) + (values[2] + values[3]);
+#endif
+}
+
+static inline float from_bf16(uint16_t bits) {
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+static inline uint16_t to_bf16(float value) { /* to the nearest, ties to even; NaN stays NaN enough to be seen */
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline float exponential(float x) { /* e^x for x <= 0, within 2e-7 of it, after Cephes' expf */
+    x = x < -87.0f ? -87.0f : x;
+    float whole = rintf(x * 1.44269504f);
+    float f = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * f + 1.3981999507e-3f;
+    p = p * f + 8.3334519073e-3f;
+    p = p * f + 4.1665795894e-2f;
+    p = p * f + 1.6666665459e-1f;
+    p = p * f + 5.0000001201e-1f;
+    p = p * f * f + f + 1.0f;
+    uint32_t power = (uint32_t)((int32_t)whole + 127) << 23;
+    float scale;
+    memcpy(&scale, &power, sizeof scale);
+    return p * scale;
+}
+
+static inline float gelu(float x) { /* with erf by Abramowitz and Stegun 7.1.26, within 1.5e-7 */
+    float z = fabsf(x) * 0.70710678f;
+    float t = 1.0f / (1.0f + 0.3275911f * z);
+    float p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+    float tail = 0.5f * p * exponential(-z * z); /* of the normal distribution beyond |x| */
+    return x * (x < 0.0f ? tail : 1.0f - tail);
+}
+
+#endif

@@ -1,0 +1,101 @@
+/* Transformers with int8 weights: a step of many sequences, a whole prompt or window, and single products.
+ *
+ * Weights are int8 with one scale per output row; an input row is rounded to 8 bits by its own largest value. Sums
+ * of products are exact integers, so what a row becomes never depends on its neighbours. Everything else is float,
+ * and computed row by row.
+ */
+#include <string.h>
+
+#include "network.h"
+#include "pool.h"
+#if defined(__AMX_INT8__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+/* The structs' sizes, packed into one number. */
+int64_t bark_layout(void) {
+    return (int64_t)sizeof(Matrix) | (int64_t)sizeof(Layer) << 16 | (int64_t)sizeof(Network) << 32 |
+           (int64_t)sizeof(Scratch) << 48;
+}
+
+int32_t bark_max_threads(void) { return MAX_THREADS; }
+int32_t bark_part(void) { return PART; }
+int32_t bark_queries(void) { return QUERIES; }
+int32_t bark_panel(void) { return PANEL; }
+
+/* Whether this processor lets us use what this file was compiled for. */
+int32_t bark_may_run(void) {
+#if defined(__AMX_INT8__)
+    return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* XTILEDATA */) == 0;
+#else
+    return 1;
+#endif
+}
+
+/* x (n, width) += projection(found), then += contraction(gelu(expansion(norm_2(x)))); n <= PART */
+static void after_attention(const Layer *layer, const Scratch *s, const float *found, float *x, int n, int width) {
+    round_rows(s, found, n, width);
+    product(&layer->projection, s, n, x, ADD);
+    norm_and_round(s, x, layer->norm_2, layer->norm_2_bias, n, width);
+    product(&layer->expansion, s, n, s->wide, GELU);
+    round_rows(s, s->wide, n, 4 * width);
+    product(&layer->contraction, s, n, x, ADD);
+}
+
+static void final_norm(const Network *net, const Scratch *s, float *x, int n) {
+    for (int i = 0; i < n; i++, x += net->width) {
+        layer_norm(x, net->norm, net->norm_bias, net->width, s->wide);
+        memcpy(x, s->wide, sizeof(float) * (size_t)net->width);
+    }
+}
+
+/* x (n, width), n <= PART: in, the embeddings; out, the final hidden states. caches and positions (n,): where each one
+ * belongs. The positions may belong to n sequences or follow each other in one. */
+void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16_t *const *caches,
+               const int32_t *positions, int32_t threads) {
+    gather_helpers(threads);
+    for (int l = 0; l < net->n_layer; l++) {
+        const Layer *layer = net->layers + l;
+        norm_and_round(s, x, layer->norm_1, layer->norm_1_bias, n, net->width);
+        product(&layer->attention, s, n, s->mixed, STORE);
+        attend_steps(net, s, l, n, caches, positions);
+        after_attention(layer, s, s->found, x, n, net->width);
+    }
+    final_norm(net, s, x, n);
+    dismiss_helpers();
+}
+
+/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
+ * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
+void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint16_t *cache,
+                 int32_t threads) {
+    size_t width = (size_t)net->width;
+    gather_helpers(threads);
+    for (int l = 0; l < net->n_layer; l++) {
+        const Layer *layer = net->layers + l;
+        for (int i = 0; i < n; i += PART) {
+            int count = n - i < PART ? n - i : PART;
+            norm_and_round(s, x + i * width, layer->norm_1, layer->norm_1_bias, count, net->width);
+            product(&layer->attention, s, count, s->mixed + i * 3 * width, STORE);
+        }
+        int from = l == net->n_layer - 1 ? first : 0; /* the others' keys and values were all that was wanted */
+        attend_window(net, s, l, n, from, cache);
+        for (int i = from; i < n; i += PART)
+            after_attention(layer, s, s->found + i * width, x + i * width, n - i < PART ? n - i : PART, net->width);
+    }
+    final_norm(net, s, x + first * width, n - first);
+    dismiss_helpers();
+}
+
+/* y (n, rows) = x (n, width) times the matrix: a head's share. */
+void bark_product(const Matrix *m, const Scratch *s, int32_t n, int32_t width, const float *x, float *y,
+                  int32_t threads) {
+    gather_helpers(threads);
+    for (int i = 0; i < n; i += PART) {
+        int count = n - i < PART ? n - i : PART;
+        round_rows(s, x + (size_t)i * width, count, width);
+        product(m, s, count, y + (size_t)i * m->rows, STORE);
+    }
+    dismiss_helpers();
+}

@@ -1,0 +1,65 @@
+/* What the int8 kernel computes with: matrices, layers, networks, and the memory of a call.
+ *
+ * The structs are mirrored in kernel.py, which compares bark_layout.
+ */
+#ifndef BARK_NETWORK_H
+#define BARK_NETWORK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+#define ROWS 16       /* of a matrix that lie together and are multiplied at once */
+#define PART 256      /* inputs that meet a matrix in one go; their rounded rows fit a cache */
+#define QUERIES 24    /* of one head that look for keys together */
+#define PANEL 16      /* keys, or numbers of a value, that lie together for attention */
+#define MAX_THREADS 64
+
+typedef struct {
+    const int8_t *values; /* (rows / 16, columns / 4, 16, 4): blocks of 16 rows, zeros where they end */
+    const float *scale;   /* (rows,) padded to 16 as all below */
+    const float *bias;    /* (rows,) or NULL */
+    const int32_t *total; /* (rows,) the sum of a row: what an input of ones would give */
+    int32_t rows, columns; /* columns: a multiple of 4 */
+} Matrix;
+
+typedef struct {
+    const float *norm_1, *norm_1_bias, *norm_2, *norm_2_bias; /* (width,); biases may be NULL */
+    Matrix attention, projection, expansion, contraction;
+} Layer;
+
+typedef struct {
+    const Layer *layers;
+    const float *norm, *norm_bias; /* (width,) */
+    int32_t n_layer, n_head, width, block;
+} Network;
+
+typedef struct {
+    uint8_t *rounded; /* (PART, 8 width) inputs as the products read them */
+    float *steps;     /* (PART,) what one step of `rounded` is worth */
+    float *wide;      /* (PART, 4 width) the hidden layer, or a row on its way to `rounded` */
+    float *mixed;     /* (positions, 3 width) queries, keys and values */
+    float *found;     /* (positions, width) what attention found */
+    float *keys;      /* (width, positions) in panels, whole ones */
+    float *values;    /* (positions, width) in panels, whole ones */
+    float *scores;    /* (MAX_THREADS, QUERIES, positions + a panel) */
+} Scratch;            /* positions: those of a block, whole panels, and no fewer than PART */
+
+enum { STORE, ADD, GELU }; /* what becomes of a product */
+
+/* products.c: out (n, rows) = the inputs in s->rounded (n, columns) times the matrix; n <= PART */
+void product(const Matrix *m, const Scratch *s, int n, float *out, int end);
+/* rows.c: x (n, width) as inputs of a product, as they are or after a layer norm */
+void round_rows(const Scratch *s, const float *x, int n, int width);
+void norm_and_round(const Scratch *s, const float *x, const float *gain, const float *bias, int n, int width);
+void layer_norm(const float *x, const float *gain, const float *bias, int width, float *out);
+
+/* attention.c: s->mixed -> s->found, for n rows that may belong to n sequences, each with a cache and a place in it */
+void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint16_t *const *caches,
+                  const int32_t *positions);
+/* The same for the positions first .. n of one sequence, which see those before them and are kept in its cache; or,
+ * without a cache, see all. */
+void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint16_t *cache);
+
+#endif

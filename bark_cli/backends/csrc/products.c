@@ -1,0 +1,70 @@
+/* Int8 matrices times rounded inputs: exact integer sums, then scale, bias and what becomes of them.
+ *
+ * A matrix is stored in blocks of 16 rows, a block in lines of 64 bytes: four columns of each row. A thread takes
+ * some blocks and reads each from first to last as it lies in memory, for all inputs.
+ */
+#include <string.h>
+
+#include "lanes.h"
+#include "pool.h"
+#include "tile.h"
+
+#define CHUNK 1024 /* columns of a block that stay in the nearest cache while all inputs meet them */
+
+/* What becomes of the sums of a block with one input, whose step is `step`: to (rows,) */
+static inline void finish(const Matrix *m, int first, const int32_t *sums, float step, int end, float *to) {
+    int rows = m->rows - first < ROWS ? m->rows - first : ROWS;
+    float y[ROWS];
+    for (int w = 0; w < ROWS; w++)
+        y[w] = (float)(sums[w] - BIAS * m->total[first + w]) * m->scale[first + w] * step;
+    if (m->bias)
+        for (int w = 0; w < ROWS; w++) y[w] += m->bias[first + w];
+    if (end == GELU)
+        for (int w = 0; w < ROWS; w++) y[w] = gelu(y[w]);
+    if (end == ADD)
+        for (int w = 0; w < rows; w++) y[w] += to[w];
+    memcpy(to, y, sizeof(float) * (size_t)rows);
+}
+
+typedef struct {
+    const Matrix *m;
+    const Scratch *s;
+    float *out;
+    int n, end;
+    int each; /* blocks to a job */
+} Product;
+
+static void block(const Product *p, int first) {
+    const Matrix *m = p->m;
+    int32_t sums[PART][ROWS];
+    size_t stride = (size_t)m->columns * BYTES;
+    memset(sums, 0, sizeof sums[0] * (size_t)p->n);
+    for (int c = 0; c < m->columns; c += CHUNK) {
+        int columns = m->columns - c < CHUNK ? m->columns - c : CHUNK;
+        const int8_t *lines = m->values + (size_t)first * m->columns + 16 * (size_t)c;
+        const Tile *tile = tiles;
+        for (int i = 0; i < p->n; i += tile->inputs) {
+            while (tile->inputs > p->n - i) tile++;
+            tile->multiply(lines, p->s->rounded + i * stride + (size_t)c * BYTES, stride, columns, sums + i);
+        }
+    }
+    for (int i = 0; i < p->n; i++)
+        finish(m, first, sums[i], p->s->steps[i], p->end, p->out + (size_t)i * m->rows + first);
+}
+
+static void some_blocks(const void *what, int job, int thread) {
+    const Product *p = what;
+    (void)thread;
+    int first = job * p->each * ROWS, last = first + p->each * ROWS;
+    begin_tiles();
+    for (; first < last && first < p->m->rows; first += ROWS) block(p, first);
+    end_tiles();
+}
+
+void product(const Matrix *m, const Scratch *s, int n, float *out, int end) {
+    int blocks = runs(m->rows, ROWS), team = team_size();
+    /* four jobs to each thread: one who comes late leaves little to wait for */
+    int each = team == 1 ? blocks : runs(blocks, 4 * team);
+    Product p = {m, s, out, n, end, each};
+    share(runs(blocks, each), some_blocks, &p);
+}

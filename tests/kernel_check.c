@@ -1,0 +1,109 @@
+/* The kernel without Python, for processors that only an emulator has here: exact sums, then a small network's states.
+ *
+ * Compiled together with csrc/ for one instruction set. Ends with 1 where a sum is not the integer it must be; prints
+ * the hidden states of a prompt, a step and a window, which another instruction set's must be near.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network.h"
+
+void bark_step(const Network *, const Scratch *, int32_t, float *, uint16_t *const *, const int32_t *, int32_t);
+void bark_window(const Network *, const Scratch *, int32_t, int32_t, float *, uint16_t *, int32_t);
+void bark_product(const Matrix *, const Scratch *, int32_t, int32_t, const float *, float *, int32_t);
+
+enum { THREADS = 3, WIDTH = 128, HEADS = 2, LAYERS = 2, BLOCK = 96, N = 40 };
+
+static uint64_t state = 88172645463325252ull;
+static int draw(int below) { /* xorshift */
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return (int)(state >> 33) % below;
+}
+static void *room(size_t bytes) {
+    void *memory = aligned_alloc(64, (bytes + 4096) / 64 * 64); /* products look ahead */
+    memset(memory, 0, bytes);
+    return memory;
+}
+static float *floats(int count, float base, float spread) {
+    float *to = room(sizeof(float) * (size_t)(count + ROWS));
+    for (int i = 0; i < count; i++) to[i] = base + spread * ((float)draw(2001) / 1000.0f - 1.0f);
+    return to;
+}
+
+/* A random matrix, extremes included, with scales that are all `scale`. */
+static Matrix matrix(int rows, int columns, float scale, int extreme) {
+    int blocks = (rows + ROWS - 1) / ROWS;
+    int8_t *values = room((size_t)blocks * ROWS * columns);
+    float *scales = room(sizeof(float) * (size_t)blocks * ROWS);
+    int32_t *totals = room(sizeof(int32_t) * (size_t)blocks * ROWS);
+    for (int row = 0; row < rows; row++) {
+        scales[row] = scale;
+        for (int c = 0; c < columns; c++) {
+            int value = extreme && row % 3 == 0 ? (row % 2 ? 127 : -127) : draw(255) - 127;
+            values[((size_t)(row / ROWS) * (columns / 4) + c / 4) * 64 + row % ROWS * 4 + c % 4] = (int8_t)value;
+            totals[row] += value;
+        }
+    }
+    return (Matrix){values, scales, NULL, totals, rows, columns};
+}
+
+static int value(const Matrix *m, int row, int c) {
+    return m->values[((size_t)(row / ROWS) * (m->columns / 4) + c / 4) * 64 + row % ROWS * 4 + c % 4];
+}
+
+static int wrong(int rows, int columns, int n) {
+    Matrix m = matrix(rows, columns, 1.0f, 1);
+    Scratch s = {.rounded = room((size_t)PART * 2 * columns), .steps = room(sizeof(float) * PART)};
+    float *x = room(sizeof(float) * (size_t)n * columns), *y = room(sizeof(float) * (size_t)n * rows);
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < columns; c++) /* a largest value of 127 makes steps of 1 */
+            x[(size_t)i * columns + c] = (float)(c == 0 ? 127 : i % 2 && columns <= 1040 ? (i % 4 == 1 ? 127 : -127) : draw(255) - 127);
+    bark_product(&m, &s, n, columns, x, y, THREADS);
+    int bad = 0;
+    for (int i = 0; i < n; i++)
+        for (int row = 0; row < rows; row++) {
+            int sum = 0;
+            for (int c = 0; c < columns; c++) sum += value(&m, row, c) * (int)x[(size_t)i * columns + c];
+            bad += y[(size_t)i * rows + row] != (float)sum;
+        }
+    if (bad) printf("%d x %d, %d inputs: %d sums are wrong\n", rows, columns, n, bad);
+    return bad;
+}
+
+static void print(const char *name, const float *x, int count) {
+    printf("%s", name);
+    for (int i = 0; i < count; i++) printf(" %.6g", (double)x[i]);
+    printf("\n");
+}
+
+static void network(void) {
+    Layer layers[LAYERS];
+    for (int l = 0; l < LAYERS; l++) {
+        layers[l] = (Layer){floats(WIDTH, 1.0f, 0.1f), NULL, floats(WIDTH, 1.0f, 0.1f), floats(WIDTH, 0.0f, 0.1f),
+                            matrix(3 * WIDTH, WIDTH, 0.002f, 0), matrix(WIDTH, WIDTH, 0.002f, 0),
+                            matrix(4 * WIDTH, WIDTH, 0.002f, 0), matrix(WIDTH, 4 * WIDTH, 0.002f, 0)};
+    }
+    Network net = {layers, floats(WIDTH, 1.0f, 0.1f), NULL, LAYERS, HEADS, WIDTH, BLOCK};
+    size_t f = sizeof(float), places = PART;
+    Scratch s = {room(PART * 8 * WIDTH), room(PART * f), room(PART * 4 * WIDTH * f), room(places * 3 * WIDTH * f),
+                 room(places * WIDTH * f), room(places * WIDTH * f), room(places * WIDTH * f),
+                 room(MAX_THREADS * QUERIES * (places + PANEL) * f)};
+    uint16_t *cache = room((size_t)LAYERS * 2 * BLOCK * WIDTH * sizeof(uint16_t)), *caches[] = {cache};
+    int32_t positions[] = {N};
+    float *x = floats((N + 1) * WIDTH, 0.0f, 1.0f), *all = floats(BLOCK * WIDTH, 0.0f, 1.0f);
+    bark_window(&net, &s, N, N - 2, x, cache, THREADS);
+    print("prompt", x + (N - 2) * WIDTH, 2 * WIDTH);
+    bark_step(&net, &s, 1, x + N * WIDTH, caches, positions, THREADS);
+    print("step", x + N * WIDTH, WIDTH);
+    bark_window(&net, &s, BLOCK, 50, all, NULL, THREADS);
+    print("window", all + 50 * WIDTH, (BLOCK - 50) * WIDTH);
+}
+
+int main(void) {
+    int bad = 0;
+    for (int n = 1; n <= 33; n++) bad += wrong(70, 44, n) + wrong(33, 128, n);
+    bad += wrong(16, 3072, 17) + wrong(48, 1040, 5) + wrong(20, 64, 1024);
+    network();
+    return bad != 0;
+}
