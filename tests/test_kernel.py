@@ -319,7 +319,7 @@ def test_one_core_and_a_fork_are_enough() -> None:
     script = """
 import os, torch
 from bark_cli.backends import kernel
-from bark_cli.quantize import Int8Matrix
+from bark_cli.model.quantize import Int8Matrix
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 kernel.threads_for = lambda width, rows: 3
 packed = kernel.Packed(Int8Matrix.of(torch.eye(600)))
