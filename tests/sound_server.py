@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 RATE = 24_000
+ROUNDING = 3 / 32_768  # from our samples to those of 16 bits that come back
 PROGRAMS = ("pulseaudio", "pactl", "parec")
 PACKAGES = Path(__file__).with_name("apt-packages.txt").read_text("utf-8").splitlines()
 INSTALL = "apt-get install --no-install-recommends " + " ".join(p for p in PACKAGES if not p.startswith("#"))
@@ -86,6 +87,32 @@ def where(sound: np.ndarray[Any, Any], recorded: np.ndarray[Any, Any]) -> int:
     size = 1 << (len(sound) + len(recorded)).bit_length()
     likeness = np.fft.irfft(np.fft.rfft(recorded, size) * np.conj(np.fft.rfft(sound, size)), size)
     return int(likeness[: len(recorded)].argmax())
+
+
+def is_heard_in_order(recorded: np.ndarray[Any, Any], sound: np.ndarray[Any, Any]) -> int:
+    """How many samples of it were heard, from its first on; fails if one was lost, repeated or changed.
+
+    Between them there may be silence, of a pause or of a machine that was too busy to feed the device.
+    """
+    end = 0
+    for part in parts(recorded, RATE // 100):
+        loud = end + int(np.argmax(np.abs(sound[end:]) > ROUNDING))
+        start = end + where(part, sound[end : loud + len(part)])
+        assert np.abs(sound[end:start]).max(initial=0) <= ROUNDING  # what was not heard is silence
+        assert len(sound) >= start + len(part)
+        end = start + len(part)
+        assert np.abs(part - sound[start:end]).max() <= ROUNDING
+    return end
+
+
+def parts(recorded: np.ndarray[Any, Any], silent: int) -> list[np.ndarray[Any, Any]]:
+    """What was heard, cut where it was silent for so many samples or more."""
+    loud = np.flatnonzero(recorded)
+    if not len(loud):
+        return []
+    gaps = np.flatnonzero(np.diff(loud) > silent)
+    starts, ends = [loud[0], *loud[gaps + 1]], [*loud[gaps], loud[-1]]
+    return [recorded[start : end + 1] for start, end in zip(starts, ends, strict=True)]
 
 
 def as_samples(data: bytearray) -> np.ndarray[Any, Any]:
