@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bark_cli.model.config import GPTConfig, SemanticConfig
+from bark_cli.model.config import GPTConfig, ReadingConfig, SemanticConfig
 from bark_cli.model.networks import GPT
+from training.alignment import JUMPS
 from training.factored import Factored, gathered, spread, token_rows
 from training.rows import END, Pairs, Rows
 from training.run import Losses, Run
@@ -25,6 +26,7 @@ from training.vocabulary import (
     END_CLASS,
     PITCHES,
     PLACES,
+    STOPS,
     build_tokenizer,
     layout,
 )
@@ -47,6 +49,7 @@ def semantic_config(shape: dict[str, int]) -> SemanticConfig:
         text_pad_token=offset + tokenizer.token_to_id("[PAD]"),
         infer_token=offset + tokenizer.token_to_id("[INFER]"),
         max_text_tokens=shape["max_text"], max_history_tokens=0, max_new_tokens=shape["max_new"],
+        reading=ReadingConfig(cycle=PLACES, n_placed=layout().n_placed, reach=len(JUMPS) - 1), stops=STOPS,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ PITCHES = 4
 NO_PITCH = PITCHES  # unvoiced phones, pauses, sounds
 TAGS = ("[laughs]", "[laughter]", "[sighs]", "[gasps]", "[clears throat]", "[music]")
 CHARACTERS = string.ascii_lowercase + string.digits + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~…—♪"
+STOPS = ".!?…"  # a text that ends in none of them is given the first: where it ends otherwise nano reads on
 SPECIAL = ("[PAD]", "[UNK]", "[INFER]")
 
 Factors = npt.NDArray[np.int16]  # (T, 4): unit class, pitch, last, place
@@ -85,6 +86,11 @@ class Layout:
     def size(self) -> int:
         """How many semantic tokens there are; this id itself is end of speech."""
         return len(self.rows)
+
+    @property
+    def n_placed(self) -> int:
+        """How many tokens, the first ones, have a place in the text: their id modulo PLACES."""
+        return int(np.flatnonzero(self.rows[:, 3] < PLACES)[-1]) + 1
 
     def ids(self, factors: Factors) -> npt.NDArray[np.int64]:
         """(T, 4) -> (T,)."""

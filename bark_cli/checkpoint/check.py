@@ -31,9 +31,11 @@ _CEILINGS = {
     "n_residual_layers": 16,
     "lstm": 16,
     "sample_rate": 768_000,
+    "cycle": 1_024,
 }
 _CEILING = 4_000_000  # of ids and every other count
 _MAX_RATE_HZ = 10_000
+_MAX_STOPS = 32
 _MAY_BE_ZERO = {"text_offset", "pad_token", "lstm", "text_pad_token", "infer_token", "semantic_pad_token"}
 _MAY_BE_ZERO |= {"max_history_tokens", "max_history_frames", "n_residual_layers"}
 
@@ -72,6 +74,13 @@ def _semantic_rules(c: SemanticConfig) -> Iterable[tuple[bool, str]]:
     yield c.pad_token == c.vocab_size, "pad_token, which ends speech, must follow the last semantic token"
     yield c.max_history_tokens <= c.max_text_tokens, "the history is laid over the text and cannot be longer"
     yield 1 <= c.rate_hz <= _MAX_RATE_HZ, f"rate_hz is {c.rate_hz}, expected 1..{_MAX_RATE_HZ}"
+    yield len(c.stops) <= _MAX_STOPS, f"{len(c.stops)} stops are too many"
+    if c.reading is not None:
+        yield c.reading.reach < c.reading.cycle, "a step in the text must be shorter than its cycle"
+        yield (
+            c.reading.n_placed <= c.vocab_size,
+            "there are fewer semantic tokens than have a place in the text",
+        )
     yield from _gpt_rules(
         c.gpt, highest, max(c.vocab_size, c.pad_token + 1), c.max_text_tokens + c.max_new_tokens
     )

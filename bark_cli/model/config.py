@@ -32,6 +32,19 @@ class GPTConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadingConfig:
+    """How semantic tokens tell where in the text they are read, in a model whose tokens do.
+
+    Token t < `n_placed` is read at one of the text's ids number t, t + cycle, t + 2 cycle and so on; all
+    others anywhere. With this a text is read from its start to its end and no further.
+    """
+
+    cycle: int
+    n_placed: int
+    reach: int  # ids of the text that one step goes on at most, less than `cycle`
+
+
+@dataclass(frozen=True, kw_only=True)
 class SemanticConfig:
     """Text ids -> semantic tokens."""
 
@@ -45,6 +58,10 @@ class SemanticConfig:
     max_text_tokens: int = 256
     max_history_tokens: int = 256  # laid over the text: their embeddings are summed; 0 for none
     max_new_tokens: int = 768
+    reading: ReadingConfig | None = None  # None: the tokens do not tell where they are read
+    stops: str = (
+        ""  # marks of which a text has to end in one, else it is given the first; "": it may end anyhow
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +146,7 @@ class BarkConfig:
 
 _NESTED = {
     "GPTConfig": GPTConfig,
+    "ReadingConfig | None": ReadingConfig,
     "SemanticConfig": SemanticConfig,
     "CoarseConfig": CoarseConfig,
     "FineConfig": FineConfig,
@@ -147,7 +165,7 @@ def _build(cls: Any, values: dict[str, Any]) -> Any:
     built = {}
     for name, value in values.items():
         nested = _NESTED.get(kinds[name])
-        if nested is not None:
+        if nested is not None and value is not None:
             built[name] = _build(nested, value)
         else:
             built[name] = tuple(value) if isinstance(value, list) else value

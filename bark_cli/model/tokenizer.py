@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_CLOSING = " \"'”’»),:;—–-"  # what may stand behind the last word or stop of a text
 _MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
 
 
@@ -72,8 +73,10 @@ class BarkTokenizer:
         Raises:
             TextError: the text is longer than the model reads, or holds nothing that the tokenizer knows.
         """
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         limit = self._config.max_text_tokens
+        ids = self._ids(stopped(text, self._config.stops))
+        if len(ids) > limit:  # for the stop there is no room
+            ids = self._ids(text)
         if len(ids) > limit:
             raise TextError(
                 f"the text has {len(ids)} tokens and this model reads at most {limit} at once; "
@@ -82,6 +85,21 @@ class BarkTokenizer:
         if all(token == self._unknown for token in ids):
             raise TextError("the text holds nothing this model can read; use letters of a language it knows")
         return np.array(ids, dtype=np.int64) + self._config.text_offset
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+
+def stopped(text: str, stops: str) -> str:
+    """The text up to its last stop, without quotes that close behind it; with a stop where it ends in a word.
+
+    Tags, notes and all else that is neither stays as it is.
+    """
+    bare = text.rstrip(_CLOSING)
+    if not stops or not bare or not (bare[-1].isalnum() or bare[-1] in stops):
+        return text
+    return bare if bare[-1] in stops else bare + stops[0]
 
 
 def _cased_bert(vocabulary: Path) -> Tokenizer:

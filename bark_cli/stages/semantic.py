@@ -5,7 +5,6 @@ After suno-ai/bark, bark/generation.py, generate_text_semantic.
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import accumulate, repeat
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from bark_cli.model.config import SemanticConfig
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.tokens import Tokens
+from bark_cli.stages.reading import Reader
 from bark_cli.stages.sampling import draw, probabilities
 from bark_cli.stages.steps import Ahead, CausalSteps, Decode, Growing, Prefill, tokens_of
 
@@ -64,13 +64,26 @@ def steps(
     """
     limit = longest(config, options.max_duration_s)
     made = Growing[int]() if made is None else made
-    choose = partial(next_token, config=config, options=options, stream=stream)
+    # who wants so many seconds, come what may, also gets what is said a second time
+    reader = (
+        Reader(text_ids, config.reading, config.pad_token + 1) if config.reading and options.may_end else None
+    )
+
+    def choose(logits: torch.Tensor) -> int:
+        allowed = logits if reader is None else reader.allowed(logits)
+        return next_token(allowed, config, options, stream)
+
     request: Prefill | Decode = prompt(text_ids, history, config)
+    drawn = 0
     while not made.ended:
         new = tokens_of((yield request), choose)
-        made.items += [token for token in new if token != config.pad_token]
-        made.ended = new[-1] == config.pad_token or len(made.items) == limit
-        further = ahead(limit - len(made.items), config, options, stream)
+        said = [token for token in new if token != config.pad_token]
+        drawn += len(said)
+        is_over = new[-1] == config.pad_token or drawn == limit
+        made.items += said if reader is None else reader.heard(said, is_over)
+        made.ended = is_over
+        # where a reader has a say in each token, no backend can draw several
+        further = None if reader else ahead(limit - drawn, config, options, stream)
         request = Decode(new[-1], legal(config), further)
     return np.array(made.items, dtype=np.int64)
 

@@ -1,0 +1,99 @@
+"""Reading a text once, from start to end: logits (V,) and tokens as they are drawn -> those that count.
+
+A semantic model can lose its place, say the end of a text twice, or go back to a place that looks alike.
+Where its tokens tell which part of the text they say (`ReadingConfig`), a step back or beyond the end is
+never taken, and what is read a second time is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from bark_cli.model.config import ReadingConfig
+from bark_cli.model.tokens import Tokens
+
+_SURE = (
+    4  # runs of one token that are the same a cycle before: by chance that never happened in 600 sentences
+)
+_HELD = 32  # tokens that are held back, for a second reading is known a few runs after it began
+
+
+class Reader:
+    """Follows the reading of one text (N,) in a model that has a `ReadingConfig`."""
+
+    def __init__(self, text_ids: Tokens, rules: ReadingConfig, n_ids: int) -> None:
+        self._rules, self._n_ids = rules, n_ids
+        self._text = text_ids.tolist()
+        self._at = 0  # in the text
+        self._runs: list[tuple[int, int]] = []  # (place, token), a run of one token once
+        self._said: dict[int, list[int]] = {}  # the same by place
+        self._held: list[int] = []
+        self._same = 0  # of the last runs, how many came a cycle before; more of them than not
+        self._began = (0, 0)  # the run and the held token with which that began
+        self._until: int | None = None  # the place up to which all is said already
+
+    def allowed(self, logits: Tensor) -> Tensor:
+        """Logits (V,) with -inf for tokens of other parts of the text than the next ones."""
+        reach = min(self._rules.reach, len(self._text) - 1 - self._at)
+        barred = _barred(self._rules, self._n_ids, self._at % self._rules.cycle, reach)
+        return logits.masked_fill(barred, -torch.inf)
+
+    def heard(self, drawn: Sequence[int], is_over: bool) -> list[int]:
+        """Go on by the tokens that were drawn; returns those that by now are certain to be heard."""
+        for token in drawn:
+            self._take(token)
+        sure = self._held[: len(self._held) if is_over else max(0, len(self._held) - _HELD)]
+        del self._held[: len(sure)]
+        self._began = (self._began[0], self._began[1] - len(sure))
+        return sure
+
+    def _take(self, token: int) -> None:
+        if token < self._rules.n_placed:
+            self._at += (token - self._at) % self._rules.cycle
+            if self._is_said(token):
+                return
+            if not self._runs or self._runs[-1][1] != token:
+                self._run(token, self._rules.cycle)
+        if self._until is None:
+            self._held.append(token)
+
+    def _is_said(self, token: int) -> bool:
+        """Whether a second reading has not yet come to where the first one was left."""
+        if self._until is None:
+            return False
+        if self._at < self._until or (self._at == self._until and token in self._said[self._at]):
+            return True
+        self._until = None
+        return False
+
+    def _run(self, token: int, cycle: int) -> None:
+        """Take in that another token begins, and see whether it tells of a second reading."""
+        before = self._said.get(self._at - cycle)
+        if before and self._text[self._at] != self._text[self._at - cycle]:
+            if not self._same:
+                self._began = (len(self._runs), len(self._held))
+            self._same = max(0, self._same + (1 if token in before else -1))
+        self._runs.append((self._at, token))
+        self._said.setdefault(self._at, []).append(token)
+        if self._same == _SURE:
+            self._go_back(cycle)
+
+    def _go_back(self, cycle: int) -> None:
+        """Leave out what is read again, up to where the first reading was left."""
+        run, held = self._began
+        for place, token in self._runs[run:]:
+            self._said[place].remove(token)
+        del self._runs[run:], self._held[max(0, held) :]
+        self._same, self._at = 0, self._at - cycle
+        self._until = self._runs[-1][0]
+
+
+@lru_cache(maxsize=512)  # more than there are of one model
+def _barred(rules: ReadingConfig, n_ids: int, place: int, reach: int) -> Tensor:
+    """Which ids (n_ids,) stand for a place that is none of the `reach` next."""
+    ids = torch.arange(n_ids)
+    return (ids < rules.n_placed) & ((ids - place) % rules.cycle > reach)
