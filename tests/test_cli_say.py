@@ -503,6 +503,19 @@ def test_a_pipe_of_no_text(
     assert capsys.readouterr().err.startswith(f"bark: {line}")
 
 
+def test_subtitles_follow_no_link_that_somebody_else_put_there(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out.with_suffix(".srt").symlink_to("profile")
+    for force in ([], ["--force"]):
+        assert main([*say, "hello", "-o", str(out), "--subtitles", "srt", *force]) == 1
+        assert "out.srt is a link to nothing; remove it" in capsys.readouterr().err
+    out.with_suffix(".srt").with_name("profile").write_text("mine")
+    assert main([*say, "hello", "-o", str(out), "--subtitles", "srt", "--force"]) == 1
+    assert out.with_name("profile").read_text() == "mine"
+    assert not out.exists()
+
+
 def test_a_long_text_is_said_in_pieces(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "The bark. A name. I can. " * 5
     # no second try: whether a take of random weights is good is decided by the last bits of a CPU

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -601,3 +602,25 @@ def test_the_choices_are_those_of_the_rooms_below() -> None:
     assert SETTINGS["format"].choices == FORMAT_NAMES
     assert SETTINGS["device"].choices == DEVICES
     assert SETTINGS["precision"].choices == PRECISIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        (f"presets{'.a' * 60_000} = 1", "characters in line 1"),
+        (f"presets{'.a' * 201} = 1", "200 dots in line 1"),
+        (f"a = {'[' * 20}{']' * 20}", "8 tables within each other"),
+        ("x = [\n" + "{a.b.c.d.e.f.g.h.i = [\n" * 10 + "]}\n" * 10 + "]", "8 tables within each other"),
+        ("".join(f"[presets.p{i}]\n" for i in range(30_000)), "256 KiB"),
+        (f"seed = 0x{'f' * 4000}", "not a number so large"),
+    ],
+)
+def test_a_file_of_settings_is_bounded_whatever_is_in_it(
+    text: str, bound: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bark.toml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    began = time.process_time()
+    with pytest.raises(OptionError, match=bound):
+        resolve()
+    assert time.process_time() - began < 5  # 40 kB of dots took minutes

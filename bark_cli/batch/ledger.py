@@ -12,16 +12,20 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bark_cli.errors import OutputError
 from bark_cli.system.files import told_of
+from bark_cli.system.ours import check_ours, open_ours
+from bark_cli.system.records import Bounds, parse, record
 
 LEDGER_FILE = ".bark-batch.jsonl"
 LOCK_FILE = ".bark-batch.lock"
 SCRATCH_FOLDER = ".bark-batch.parts"  # files grow here; what a kill leaves is swept by the next run
+_MOST_BYTES = 2**28  # of all lines, of which a million files take less
+_LINE = Bounds(2**16, items=100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +90,7 @@ class Ledger:
         """
         line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
         with told_of(self._file):
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-            descriptor = os.open(self._file, flags, 0o666)
+            descriptor = open_ours(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
                 line = (b"\n" if _is_torn(descriptor) else b"") + line
                 while line:
@@ -104,12 +107,15 @@ def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
     """The ledger of a folder and an empty folder for files that are being made; no other batch has them.
 
     Raises:
-        OutputError: another process has them, or the folder cannot be written.
+        OutputError: another process has them, the folder cannot be written, or a link is where one of our own
+            files is to be.
     """
     from filelock import FileLock, Timeout
 
     with told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        for ours in (LEDGER_FILE, LOCK_FILE):
+            check_ours(folder / ours)
         lock = FileLock(folder / LOCK_FILE)
         try:
             lock.acquire(timeout=0)
@@ -144,23 +150,20 @@ def sha256_of(path: Path) -> str:
 def _read(file: Path) -> Iterator[Entry]:
     """The entries of a ledger, without what is torn or foreign."""
     try:
-        stream = file.open("rb")
-    except FileNotFoundError:
+        descriptor = open_ours(file, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
         return
-    except OSError as error:
-        raise OutputError(f"cannot read {file}: {error.strerror}; check its permissions") from error
-    with stream:
-        for line in stream:
-            with suppress(ValueError, TypeError, RecursionError):
-                yield _entry(json.loads(line))
-
-
-def _entry(found: dict[str, object]) -> Entry:
-    names = Entry.__dataclass_fields__
-    entry = Entry(**{name: found[name] for name in names if name in found})  # type: ignore[arg-type]
-    if not isinstance(entry.output, str) or not isinstance(entry.sha256, str):
-        raise TypeError("not an entry")
-    return entry
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the folder's name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(f"cannot read {file}: {reason}; check its permissions") from error
+    with os.fdopen(descriptor, "rb") as stream:
+        if os.fstat(stream.fileno()).st_size > _MOST_BYTES:
+            raise OutputError(f"{file} has more than {_MOST_BYTES // 2**20} MiB; move it away")
+        while line := stream.readline(_LINE.bytes + 1):
+            try:
+                yield record(Entry, parse(line, _LINE))
+            except ValueError:
+                continue  # the rest of a line that is too long is no entry either
 
 
 def _is_torn(descriptor: int) -> bool:

@@ -18,6 +18,7 @@ from bark_cli.download.failures import AGAIN
 from bark_cli.download.remote import RemoteFile
 from bark_cli.errors import OutputError
 from bark_cli.system.files import is_disk_full
+from bark_cli.system.ours import open_ours
 from bark_cli.system.units import human_bytes
 
 _READ_BYTES = 2**20
@@ -57,7 +58,7 @@ class Part:
             target.parent.mkdir(parents=True, exist_ok=True)
             _remove_others(self.path, target)
             # unbuffered: what has come is the system's at once, and outlives this process
-            self._stream = self.path.open("r+b" if self.path.exists() else "x+b", buffering=0)
+            self._stream = os.fdopen(open_ours(self.path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
             try:
                 self._read_back()
             except BaseException:

@@ -73,7 +73,7 @@ def _typed(setting: Setting, text: str, path: Path, project: bool) -> Value:
 
 
 def _change(path: Path, name: str, value: Value | None, project: bool) -> None:
-    before = read_text(path) if path.exists() else ""
+    before = read_text(path, is_project=project) if os.path.lexists(path) else ""
     after = _edited(before, name, None if value is None else _literal(value))
     expected = {key: old for key, old in parse_toml(path, before).items() if key != name}
     if value is not None:
@@ -86,15 +86,15 @@ def _change(path: Path, name: str, value: Value | None, project: bool) -> None:
         raise OptionError(f"{shown(path)} is written in a way that only you can change {name}; edit it there")
     parse_file(path, after, is_project=project)
     if after != before:
-        _write(path, after)
+        _write(path, after, project)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, project: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make {shown(path.parent)} for the settings: {error.strerror}") from error
-    write_whole(path, text.encode("utf-8"), force=True)
+    write_whole(path, text.encode("utf-8"), force=True, follow=not project)
 
 
 def _edited(text: str, name: str, literal: str | None) -> str:

@@ -199,5 +199,7 @@ def find_setting(name: str, where: str) -> Setting:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 64:  # Python prints none of many thousand digits
+        return "a number so large"
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -34,8 +34,13 @@ def project_file() -> Path | None:
     Where neither lies above only the working directory counts: /tmp/bark.toml may be anybody's.
     """
     with suppress(OSError):  # a working directory that was removed, or may not be looked into
-        return next((path for path in map(_inside, _searched(Path.cwd())) if path.is_file()), None)
+        return next((path for path in map(_inside, _searched(Path.cwd())) if _is_there(path)), None)
     return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a project has it; a link that leads nowhere is there to be refused."""
+    return path.is_file() or path.is_symlink()
 
 
 def project_target() -> Path:

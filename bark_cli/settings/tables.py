@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from bark_cli.errors import OptionError
+from bark_cli.errors import OptionError, OutputError
 from bark_cli.settings.known import Setting, Value, find_setting
 from bark_cli.settings.paths import shown
+from bark_cli.system.ours import read_ours
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,8 +22,11 @@ else:
     import tomli as tomllib
 
 NO_PRESET = "none"  # asks for no preset, even where a file names one
-_MOST_BYTES = 2**20  # nobody sets so much
-_TABLE = re.compile(r"\s*\[\s*presets\s*\.\s*[\"']?([^\"'\]]+?)[\"']?\s*\]")
+# Nobody sets so much; a parser of TOML takes time and memory by the square of the dots in a key.
+_MOST_BYTES = 2**18
+_MOST_IN_LINE, _MOST_DOTS = 4096, 200
+_MOST_DEPTH = 8
+_TABLE = re.compile(r"""\s*\[\s*presets\s*\.\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*\]""")
 _KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
 
 
@@ -61,7 +67,7 @@ def read_file(path: Path, *, is_project: bool = False) -> SettingsFile:
     Raises:
         OptionError: it cannot be read, is no TOML, or holds what is no setting or not allowed in a project.
     """
-    return parse_file(path, read_text(path), is_project=is_project)
+    return parse_file(path, read_text(path, is_project=is_project), is_project=is_project)
 
 
 def parse_file(path: Path, text: str, *, is_project: bool = False) -> SettingsFile:
@@ -76,17 +82,16 @@ def parse_file(path: Path, text: str, *, is_project: bool = False) -> SettingsFi
     return SettingsFile(path, values, own)
 
 
-def read_text(path: Path) -> str:
-    """The text of a file of settings.
+def read_text(path: Path, *, is_project: bool = False) -> str:
+    """The text of a file of settings; a project's is read from no link, for others may have put it there.
 
     Raises:
         OptionError: it cannot be read, is far too large, or is not UTF-8.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
+        data = _read(path, is_project)
         if len(data) > _MOST_BYTES:
-            raise OptionError(f"{shown(path)} is larger than any file of settings; remove or rename it")
+            raise _too_much(path, f"{_MOST_BYTES // 1024} KiB")
         return data.decode("utf-8-sig")  # an editor of Windows may have begun it with a mark
     except UnicodeDecodeError as error:
         raise OptionError(f"{shown(path)} is not UTF-8; save it as UTF-8") from error
@@ -94,17 +99,49 @@ def read_text(path: Path) -> str:
         raise OptionError(f"cannot read settings from {shown(path)}: {error.strerror}") from error
 
 
+def _read(path: Path, is_project: bool) -> bytes:
+    """What a file holds, and a byte more where that is too much."""
+    if not is_project:
+        with path.open("rb") as stream:
+            return stream.read(_MOST_BYTES + 1)
+    try:
+        data = read_ours(path, _MOST_BYTES)
+    except OutputError as error:
+        raise OptionError(str(error)) from error
+    if data is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return data
+
+
 def parse_toml(path: Path, text: str) -> dict[str, Any]:
     """The tables of a file.
 
     Raises:
-        OptionError: it is no TOML; the message says where it ends to be.
+        OptionError: it is no TOML, or beyond what one of ours can be; the message says where.
     """
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > _MOST_IN_LINE or line.count(".") > _MOST_DOTS:
+            is_long = len(line) > _MOST_IN_LINE
+            most = f"{_MOST_IN_LINE:,} characters" if is_long else f"{_MOST_DOTS} dots"
+            raise _too_much(path, f"{most} in line {number}")
     try:
         values: dict[str, Any] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number or a nest too large among them
         raise OptionError(f"{shown(path)} is not TOML: {error}; correct it there") from error
+    level: list[object] = [values]
+    for _ in range(_MOST_DEPTH):
+        level = [inner for one in level for inner in _inside(one)]
+    if level:
+        raise _too_much(path, f"{_MOST_DEPTH} tables within each other")
     return values
+
+
+def _inside(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _too_much(path: Path, bound: str) -> OptionError:
+    return OptionError(f"{shown(path)} has more than {bound}, and no settings have; correct or rename it")
 
 
 def read_preset(path: Path) -> Preset:
@@ -194,7 +231,7 @@ def _line_numbers(text: str) -> Lines:
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if table := _TABLE.match(line):
-            section = table[1].strip()
+            section = next(name for name in table.groups() if name is not None)
             found.setdefault((section, ""), number)
         elif key := _KEY.match(line):
             found.setdefault((section, key[1]), number)

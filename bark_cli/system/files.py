@@ -16,8 +16,11 @@ from bark_cli.errors import OutputError
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
-def check_target(path: Path, *, force: bool = False) -> None:
+def check_target(path: Path, *, force: bool = False, follow: bool = True) -> None:
     """Find out whether `path` can be written, before the work that fills it is done.
+
+    A link that the user names has to lead to a file. One at a name that we chose (`follow` off) is not written
+    through, for whoever made the folder may have put it there.
 
     Raises:
         OutputError: it exists and `force` is off, is no ordinary file, or its folder is missing or read-only.
@@ -28,6 +31,9 @@ def check_target(path: Path, *, force: bool = False) -> None:
         mode = None
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
         raise OutputError(_cannot_write(path, error)) from error
+    if path.is_symlink() and (mode is None or not follow):
+        where = "a link" if mode is not None else "a link to nothing"
+        raise OutputError(f"{path} is {where}; remove it, or choose another name")
     if mode is not None and stat.S_ISDIR(mode):
         raise OutputError(f"{path} is a folder; give the name of a file in it")
     if mode is not None and not stat.S_ISREG(mode):  # a device: replacing it would take it from everyone
@@ -41,18 +47,18 @@ def check_target(path: Path, *, force: bool = False) -> None:
         raise OutputError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
 
 
-def write_whole(path: Path, data: bytes, *, force: bool = False) -> None:
+def write_whole(path: Path, data: bytes, *, force: bool = False, follow: bool = True) -> None:
     """Put `data` under `path` by way of a temporary file beside it, so that no reader ever sees a part.
 
     Raises:
         OutputError: as `check_target`, or the disk refuses (full, gone); no temporary file is left.
     """
-    with new_file(path, force=force) as stream, told_of(path):
+    with new_file(path, force=force, follow=follow) as stream, told_of(path):
         stream.write(data)
 
 
 @contextmanager
-def new_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterator[BinaryIO]:
     """A stream whose bytes become `path` when the block ends; after an error in it there is no trace of them.
 
     Until then they are in a hidden file beside it. What the block itself writes is not watched: an OSError of
@@ -61,8 +67,9 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     Raises:
         OutputError: as `check_target`, at the start or, made meanwhile, at the end; or the disk refuses.
     """
-    check_target(path, force=force)
-    target = path.resolve()  # a link keeps pointing where it points
+    check_target(path, force=force, follow=follow)
+    # a link keeps pointing where it points; to rename a file over one that is made meanwhile follows none
+    target = path.resolve() if follow else path.parent.resolve() / path.name
     part = target.with_name(f".bark-{secrets.token_hex(6)}.part")
     try:
         with told_of(path):

@@ -22,6 +22,8 @@ def check_new_folder(path: Path, *, force: bool = False) -> None:
     """
     with told_of(path):
         parent = path.absolute().parent
+        if path.is_symlink() and not path.exists():
+            raise OutputError(f"{path} is a link to nothing; remove it, or choose another name")
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file; give the name of a new folder")
         if path.is_dir() and any(path.iterdir()) and not force:

@@ -75,7 +75,7 @@ def check(lines: list[Line], request: SayRequest) -> None:
     elif delivery.output is not None:
         audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
     if (beside := delivery.subtitle_file) is not None:
-        check_target(beside, force=delivery.force)
+        check_target(beside, force=delivery.force, follow=False)
     may_ask = not (delivery.quiet or delivery.as_json)
     check_voices(lines, request, resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder)
     if delivery.plays:
@@ -199,7 +199,7 @@ def _write_subtitles(result: Result, delivery: Delivery) -> None:
 
     if (path := delivery.subtitle_file) is not None:
         text = subtitles(result.timeline.cues, delivery.subtitles)  # type: ignore[arg-type]  # srt or vtt
-        write_whole(path, text.encode(), force=delivery.force)
+        write_whole(path, text.encode(), force=delivery.force, follow=False)
 
 
 def _is_watched(delivery: Delivery) -> bool:
