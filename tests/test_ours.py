@@ -1,4 +1,4 @@
-"""Bark's own files in a folder that somebody else made: no link, pipe or device there is written to, or read."""
+"""Bark's own files in somebody else's folder: no link, pipe or device there is written to, or read."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 def check_target(path: Path, *, force: bool = False, follow: bool = True) -> None:
     """Find out whether `path` can be written, before the work that fills it is done.
 
-    A link that the user names has to lead to a file. One at a name that we chose (`follow` off) is not written
-    through, for whoever made the folder may have put it there.
+    A link that the user names has to lead to a file. One at a name that we chose (`follow` off) is never
+    written through, for whoever made the folder may have put it there.
 
     Raises:
         OutputError: it exists and `force` is off, is no ordinary file, or its folder is missing or read-only.

@@ -1,4 +1,4 @@
-"""Bark's own files in a folder that may be anybody's: a path -> that file itself, and never what a link leads to.
+"""Bark's own files in a folder that may be anybody's: a path -> that file, and never what a link leads to.
 
 A folder that was cloned or is shared may hold a link, a pipe or a device where a file of ours is to be; to
 write through it would change, or run, what the user never named. `openat` with O_NOFOLLOW (POSIX) decides

@@ -1,4 +1,4 @@
-"""JSON that anybody may have written -> values of the types that were asked for, within bounds, or ValueError.
+"""JSON that anybody may have written -> values of the types asked for, within bounds, or ValueError.
 
 `parse` bounds bytes, depth and items before the parser, which knows no bounds, sees a byte. `record` makes a
 dataclass of what was found, by the annotations of its fields, and trusts no type.
