@@ -29,6 +29,7 @@ from bark_cli.pipeline import Bark
 
 WORDS = ("hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "a")
 MANY, BAD = 300, "part 0/150.txt"
+FEW = ("--batch-size", "2")  # at once, where a test must be in time to meet it at work
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +172,7 @@ def test_ten_kills_and_every_output_once_as_if_there_had_been_none(
 
 def test_ctrl_c_loses_nothing(batch: list[str], tmp_path: Path, out: Path, server: ForkServer) -> None:
     texts = write_texts(tmp_path / "texts", 60)
-    running = server.start([*batch, str(texts), "-o", str(out)])
+    running = server.start([*batch, *FEW, str(texts), "-o", str(out)])
     wait_until(lambda: lines(out) >= 5)
     running.kill(signal.SIGINT)
     assert running.wait() == 130
@@ -190,7 +191,7 @@ def test_ctrl_c_loses_nothing(batch: list[str], tmp_path: Path, out: Path, serve
 
 def test_two_at_once(batch: list[str], tmp_path: Path, out: Path, server: ForkServer) -> None:
     texts = write_texts(tmp_path / "texts", 60)
-    running = server.start([*batch, str(texts), "-o", str(out)])
+    running = server.start([*batch, *FEW, str(texts), "-o", str(out)])
     wait_until(lambda: lines(out) >= 1)
     os.kill(running.pid, signal.SIGSTOP)
     try:

@@ -342,7 +342,7 @@ def test_a_full_disk(hub: LocalHub, file: RemoteFile, tmp_path: Path) -> None:
     alone = ["unshare", "--user", "--map-root-user", "--mount"]
     command = [*alone, sys.executable, "-c", FULL_DISK, str(tmp_path)]
     try:
-        done = subprocess.run(command, env=hub.environment(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=hub.environment(), capture_output=True, text=True, timeout=240)
     except FileNotFoundError:
         pytest.skip("needs unshare, to mount a small disk")
     if done.returncode == 77 or "unshare" in done.stderr:
