@@ -17,7 +17,8 @@ import pytest
 import soundfile
 from conftest import in_int8
 
-from bark_cli.audio import Audio
+from bark_cli.audio import Audio, Provenance, save
+from bark_cli.cli import main
 from bark_cli.cli.say.outlets import Enough, Outlets
 from bark_cli.stages.progress import Progress
 
@@ -112,6 +113,67 @@ def test_without_stderr_nothing_is_printed_on_stdout_instead(
     assert (tmp_path / "status").read_text() == f"{code}\n"
     # the words that are missing here would be there
     assert (len(done.stdout) > 1_000, b"bark: " in done.stdout) == (code == 0, False)
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> dict[str, str]:
+    """A text, a sound and a folder of texts whose words and names are in no encoding but UTF-8."""
+    texts = tmp_path / "тексты"
+    texts.mkdir()
+    (texts / "♪.txt").write_text("Привет ♪ 你好", "utf-8")
+    sound = tmp_path / "你好.wav"
+    noted = Provenance(model="бас", voice="голос", seed=7, text_hash="ab" * 32, version="1", settings={})
+    save(Audio(np.zeros(24_000, np.float32), 24_000), sound, metadata=noted)
+    return {"texts": str(texts), "text": str(texts / "♪.txt"), "sound": str(sound)}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "shift_jis", "utf-8"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "tags",
+            "tags --json",
+            "show {sound}",
+            "show {sound} --json",
+            "inspect {sound}",
+            "voices ls",
+            "--help",
+        ),
+        *(
+            "say -m nano -f {text} --dry-run",
+            "batch -m nano {texts} -o out --dry-run",
+            "config ls",
+            "cache ls",
+        ),
+        *("say -m nano hello -v 你好", "show {sound}♪", "你好", "cache verify 你好", "voices rm ♪"),
+    ],
+)
+def test_every_command_prints_into_any_encoding(
+    line: str, encoding: str, foreign: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    for name, stream in zip(("stdout", "stderr"), printed, strict=True):
+        monkeypatch.setattr(sys, name, stream)
+    code = main([word.format(**foreign) for word in line.split()])
+    for stream in printed:
+        stream.flush()
+    # the parser of the command line takes ASCII for a mistake, and writes UTF-8
+    text = b"".join(stream.buffer.getvalue() for stream in printed).decode(encoding, "replace")  # type: ignore[attr-defined]
+    assert text
+    assert code in (0, 2) or "你" in line or "♪" in line
+    assert "unexpected" not in text
+    if encoding == "cp1252" and line == "tags":
+        assert "\\u266a" in text  # what it has no letter for can be told apart, and typed
+
+
+def test_a_real_pipe_of_another_encoding(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "bark_cli", "tags"]
+    done = subprocess.run(command, env=environment, capture_output=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"[laughs]" in done.stdout
 
 
 # files

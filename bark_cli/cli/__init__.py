@@ -5,6 +5,7 @@ Exit codes: 0 all done, 1 something failed, 2 bad usage, 130 interrupted. BARK_D
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ GRACE_S = 0.5  # to clean up in after Ctrl-C
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` are the process's own when None."""
     _open_what_is_closed()
+    _print_anywhere()
     interrupt = _Interrupt()
     try:
         code = _run(arguments)
@@ -51,6 +53,13 @@ def _open_what_is_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (for good)
+
+
+def _print_anywhere() -> None:
+    """Print what the encoding of stdout has no letter for as \\u266a, as Python does on stderr by itself."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -93,7 +93,7 @@ def _record(composition: Composition, work_s: float | None) -> dict[str, object]
 
 def _short(text: str) -> str:
     line = one_line(" ".join(text.split()))
-    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."
 
 
 def _duration(seconds: float) -> str:
