@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from bark_cli.pipeline import Progress as Progress
     from bark_cli.pipeline import Speech as Speech
     from bark_cli.pipeline import SpeechRequest as SpeechRequest
-    from bark_cli.pipeline import SpeechStream as SpeechStream
+    from bark_cli.session import Handle as Handle
+    from bark_cli.session import Session as Session
+    from bark_cli.session import SpeechStream as SpeechStream
     from bark_cli.takes.attempt import Attempts as Attempts
     from bark_cli.text.documents import read_document as read_document
     from bark_cli.voices.catalogue import Voice as Voice
@@ -37,11 +39,13 @@ _HOMES = {
     "Bark": "pipeline",
     "BarkError": "errors",
     "BarkTokens": "model.tokens",
+    "Handle": "session",
     "Progress": "stages.progress",
     "SamplingOptions": "model.options",
+    "Session": "session",
     "Speech": "speech",
     "SpeechRequest": "speech",
-    "SpeechStream": "speech",
+    "SpeechStream": "session",
     "StageSampling": "model.options",
     "Voice": "voices",
     "open_sink": "audio",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -33,7 +33,7 @@ from bark_cli.stages.steps import (
 )
 
 CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
-Kind = TypeVar("Kind", Prefill, Decode, FineWindow, Sound, Aside)
+Asked = TypeVar("Asked", Prefill, Decode, FineWindow, Sound, Aside)
 Answered = TypeVar("Answered")
 PATIENCE_S = 0.1  # between looks for Ctrl-C, where nothing is left to do but to wait for the codec
 
@@ -66,62 +66,65 @@ class _Sequence:
 
 
 @dataclass(eq=False)
-class _Slot(Generic[Result]):
+class Slot(Generic[Result]):
     """A job at work, and what it asks for now: None when it is over."""
 
-    index: int
     job: Job[Result]
+    held: bool = False  # it is not answered for now: its owner says so, and the others go on
     stage: str = ""
     request: Request | None = None
-    result: Any = None  # a Result, or the BarkError that ended it
-    open: dict[str, _Sequence] = field(default_factory=dict)
-    audio: AudioStream | None = None
-    decoding: Future[tuple[Tensor, float]] | None = None  # samples, and the seconds they took
+    result: Result | BaseException | None = None  # what became of it: an exception is what ended it
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _open: dict[str, _Sequence] = field(default_factory=dict)
+    _audio: AudioStream | None = None
+    _decoding: Future[tuple[Tensor, float]] | None = None  # samples, and the seconds they took
 
 
 class Engine(Generic[Result]):
-    """Up to `batch_size` jobs at once on one backend.
+    """Jobs at work together on one backend; begin one at any time, and step until it is over.
 
-    No job's result depends on which others run beside it, as far as the backend holds to its contract.
+    No job's result depends on which others run beside it, as far as the backend holds to its contract. An
+    exception of any kind ends the job that raised it, and no other.
 
     Raises:
         OptionError: the batch size is less than 1.
     """
 
     def __init__(self, backend: Backend, batch_size: int = 1) -> None:
-        if batch_size < 1:
-            raise OptionError(f"batch size {batch_size} must be at least 1")
+        check_batch_size(batch_size)
         self.backend, self.batch_size = backend, batch_size
-        self._slots: list[_Slot[Result]] = []
-        self._n_taken = 0
+        self.slots: list[Slot[Result]] = []
+        self._codec: ThreadPoolExecutor | None = None
         # a codec is short of work for many threads: one for each utterance is best
-        self._codec = ThreadPoolExecutor(
-            max(1, min(batch_size, torch.get_num_threads())), initializer=torch.set_num_threads, initargs=(1,)
-        )
+        self._codec_threads = max(1, min(batch_size, torch.get_num_threads()))
 
     def run(self, jobs: Iterable[Job[Result] | None]) -> Generator[Outcome[Result], None, None]:
-        """Work on all jobs, taken as slots get free; each outcome comes as soon as it is there.
+        """Work on all jobs, `batch_size` at once, taken as there is room; outcomes come as they are there.
 
-        None among them means that there is no job until one of those at work is over. It is not counted.
-
+        None among the jobs means that there is none until one of those at work is over. It is not counted.
         Errors that are no BarkError, and Ctrl-C, end all of them.
         """
-        with closing(self.steps(jobs)) as steps:
-            for outcomes in steps:
-                yield from outcomes
-
-    def steps(self, jobs: Iterable[Job[Result] | None]) -> Generator[list[Outcome[Result]], None, None]:
-        """As `run`, with what came of each step, mostly nothing, for who has to look in between."""
-        waiting = iter(jobs)
+        waiting, numbers, places = iter(jobs), count(), dict[Slot[Result], int]()
         try:
-            while self._admit(waiting):
-                yield self.step()
+            while True:
+                while len(self.slots) < self.batch_size and (job := next(waiting, None)) is not None:
+                    places[self.begin(job)] = next(numbers)
+                if not self.slots:
+                    break
+                for slot in self.step():
+                    yield _outcome(slot, places.pop(slot))
         finally:
-            self._close()
+            self.close()
 
-    def step(self) -> list[Outcome[Result]]:
-        """Answer once what the slots ask, and let go of those that are done."""
+    def begin(self, job: Job[Result]) -> Slot[Result]:
+        """Take a job up; its first request is answered in the next step."""
+        slot = Slot(job)
+        self.slots.append(slot)
+        self._send(slot, None)
+        return slot
+
+    def step(self) -> list[Slot[Result]]:
+        """Answer once what the slots ask, and let go of those that are over: these are returned."""
         self._prefill()
         for stage in CAUSAL:
             self._decode(stage)
@@ -130,40 +133,45 @@ class Engine(Generic[Result]):
         self._asides()
         return self._retire()
 
-    def _admit(self, waiting: Iterator[Job[Result] | None]) -> bool:
-        """Fill the free slots; says whether there is anything to do."""
-        while len(self._slots) < self.batch_size:
-            job = next(waiting, None)
-            if job is None:  # the end, or nothing for now
-                break
-            slot = _Slot(self._n_taken, job)
-            self._n_taken += 1
-            self._slots.append(slot)
-            self._send(slot, None)
-        return bool(self._slots)
+    def drop(self, slot: Slot[Result]) -> None:
+        """End a job that is at work; what it holds is free, and nobody else notices."""
+        self.slots.remove(slot)
+        slot.request = None
+        self._release(slot, *CAUSAL)
+        slot.job.close()
+
+    def close(self) -> None:
+        """End whatever is still at work, and give everything back; the engine can begin anew."""
+        if self._codec is not None:
+            self._codec.shutdown(wait=False, cancel_futures=True)
+            self._codec = None
+        for slot in list(self.slots):
+            self.drop(slot)
 
     def _prefill(self) -> None:
         """Open sequences, one after the other, except where the open one lacks nothing but the last token."""
         for slot, request in self._asking(Prefill):
-            sequence = slot.open.get(slot.stage)
+            sequence = slot._open.get(slot.stage)
             if sequence is not None and sequence.is_continued_by(request):
                 slot.request = Decode(int(request.ids[-1]), request.legal)
                 continue
             self._release(slot, slot.stage)
-            self._answer([slot], partial(self._open, slot, request))
+            self._answer([(slot, request)], self._opened)
 
-    def _open(self, slot: _Slot[Result], request: Prefill) -> list[Tensor]:
+    def _opened(self, asking: Sequence[tuple[Slot[Result], Prefill]]) -> list[Tensor]:
+        [(slot, request)] = asking
         context, logits = self.backend.prefill(_causal(slot.stage), request)
-        slot.open[slot.stage] = _Sequence(context, request.ids.tolist(), request.merged is None)
+        slot._open[slot.stage] = _Sequence(context, request.ids.tolist(), request.merged is None)
         return [logits]
 
     def _decode(self, stage: CausalStage) -> None:
         """Append a token to every sequence of a stage, all at once."""
         asking = [(slot, request) for slot, request in self._asking(Decode) if slot.stage == stage]
-        self._answer([slot for slot, _ in asking], partial(self._append, stage, asking))
+        self._answer(asking, self._appended)
 
-    def _append(self, stage: CausalStage, asking: list[tuple[_Slot[Result], Decode]]) -> Sequence[Answer]:
-        sequences = [slot.open[stage] for slot, _ in asking]
+    def _appended(self, asking: Sequence[tuple[Slot[Result], Decode]]) -> Sequence[Answer]:
+        stage = _causal(asking[0][0].stage)
+        sequences = [slot._open[stage] for slot, _ in asking]
         requests = [request for _, request in asking]
         answers = self.backend.decode(
             stage, [(s.context, r) for s, r in zip(sequences, requests, strict=True)]
@@ -175,61 +183,90 @@ class Engine(Generic[Result]):
 
     def _fine(self) -> None:
         """Predict a codebook of every window, all at once."""
-        asking = self._asking(FineWindow)
-        requests = [request for _, request in asking]
-        self._answer([slot for slot, _ in asking], lambda: self.backend.fine_logits(requests))
+        self._answer(
+            self._asking(FineWindow),
+            lambda asking: self.backend.fine_logits([request for _, request in asking]),
+        )
 
     def _sound(self) -> None:
         """Decode codes beside everything else, and hand over what is done."""
         asking = self._asking(Sound)
-        if len(self._slots) == 1 and asking and asking[0][0].decoding is None:
-            [(slot, request)] = asking  # there is nothing else: all threads may help
-            self._answer([slot], lambda: [self._decode_audio(slot, request)])
+        if len(self.slots) == 1 and asking and asking[0][0]._decoding is None:
+            # there is nothing else: all threads may help
+            self._answer(asking, lambda asking: [self._decode_audio(*one) for one in asking])
             return
         for slot, request in asking:
-            if slot.decoding is None:
-                slot.decoding = self._codec.submit(_timed, partial(self._decode_audio, slot, request))
-        futures = [slot.decoding for slot, _ in asking if slot.decoding is not None]
-        if futures and len(asking) == len(self._slots):
+            if slot._decoding is None:
+                slot._decoding = self._pool().submit(_timed, partial(self._decode_audio, slot, request))
+        futures = [slot._decoding for slot, _ in asking if slot._decoding is not None]
+        if futures and len(asking) == sum(not slot.held for slot in self.slots):
             wait(futures, PATIENCE_S, FIRST_COMPLETED)
         for slot, _ in asking:
-            if slot.decoding is not None and slot.decoding.done():
-                samples, seconds = slot.decoding.result()
-                slot.decoding = None
-                slot.seconds[slot.stage] += seconds
-                self._send(slot, samples)
+            if slot._decoding is not None and slot._decoding.done():
+                self._hand_over(slot, slot._decoding)
+
+    def _hand_over(self, slot: Slot[Result], decoding: Future[tuple[Tensor, float]]) -> None:
+        slot._decoding = None
+        if (error := decoding.exception()) is not None:
+            self._fail(slot, error)
+            return
+        samples, seconds = decoding.result()
+        slot.seconds[slot.stage] += seconds
+        self._send(slot, samples)
+
+    def _pool(self) -> ThreadPoolExecutor:
+        """Threads for the codec, each of which computes by itself."""
+        if self._codec is None:
+            self._codec = ThreadPoolExecutor(self._codec_threads, "bark-codec", torch.set_num_threads, (1,))
+        return self._codec
 
     def _asides(self) -> None:
         """Do what is asked for beside the model's own work, while all wait; its time is no stage's."""
-        for slot, request in self._asking(Aside):
-            answer, seconds = _timed(request.work)
-            slot.seconds[slot.stage] += seconds
-            self._send(slot, answer)
+        for asking in self._asking(Aside):
+            self._answer([asking], lambda asking: [request.work() for _, request in asking])
 
-    def _decode_audio(self, slot: _Slot[Result], request: Sound) -> Tensor:
+    def _decode_audio(self, slot: Slot[Result], request: Sound) -> Tensor:
         if request.extent == "whole":
             return self.backend.decode_audio(request.codes)
-        if slot.audio is None:
-            slot.audio = self.backend.audio_stream()
-        samples = slot.audio.push(request.codes)
-        return samples if request.extent == "piece" else torch.cat([samples, slot.audio.finish()])
+        if slot._audio is None:
+            slot._audio = self.backend.audio_stream()
+        samples = slot._audio.push(request.codes)
+        return samples if request.extent == "piece" else torch.cat([samples, slot._audio.finish()])
 
-    def _asking(self, kind: type[Kind]) -> list[tuple[_Slot[Result], Kind]]:
+    def _asking(self, kind: type[Asked]) -> list[tuple[Slot[Result], Asked]]:
         """The slots that ask for something of that kind, and what."""
-        return [(slot, slot.request) for slot in self._slots if isinstance(slot.request, kind)]
+        return [
+            (slot, slot.request) for slot in self.slots if isinstance(slot.request, kind) and not slot.held
+        ]
 
-    def _answer(self, slots: Sequence[_Slot[Result]], answers: Callable[[], Sequence[Answer]]) -> None:
-        """Send every slot its answer; the time that takes, drawing tokens included, they share."""
-        if not slots:
+    def _answer(
+        self,
+        asking: Sequence[tuple[Slot[Result], Asked]],
+        answers: Callable[[Sequence[tuple[Slot[Result], Asked]]], Sequence[Any]],
+    ) -> None:
+        """Send every slot its answer; the time that takes, drawing tokens included, they share.
+
+        Where several cannot be answered together, each is tried alone: who is at fault ends alone.
+        """
+        if not asking:
             return
-        began, stages = time.perf_counter(), [slot.stage for slot in slots]
-        for slot, answer in zip(slots, answers(), strict=True):
+        began, stages = time.perf_counter(), [slot.stage for slot, _ in asking]
+        try:
+            found = answers(asking)
+        except Exception as error:
+            if len(asking) == 1:
+                self._fail(asking[0][0], error)
+            else:
+                for one in asking:
+                    self._answer([one], answers)
+            return
+        for (slot, _), answer in zip(asking, found, strict=True):
             self._send(slot, answer)
-        share = (time.perf_counter() - began) / len(slots)
-        for slot, stage in zip(slots, stages, strict=True):
+        share = (time.perf_counter() - began) / len(asking)
+        for (slot, _), stage in zip(asking, stages, strict=True):
             slot.seconds[stage] += share
 
-    def _send(self, slot: _Slot[Result], answer: Any) -> None:
+    def _send(self, slot: Slot[Result], answer: Any) -> None:
         """Let a job go on to its next request, or its end."""
         try:
             slot.stage, slot.request = slot.job.send(answer)
@@ -238,29 +275,44 @@ class Engine(Generic[Result]):
                 slot.stage, slot.request = slot.job.send(None)
         except StopIteration as end:
             slot.request, slot.result = None, end.value
-        except BarkError as error:
+        except BaseException as error:
             slot.request, slot.result = None, error
 
-    def _retire(self) -> list[Outcome[Result]]:
+    def _fail(self, slot: Slot[Result], error: BaseException) -> None:
+        """End a job by an error of the backend's."""
+        slot.job.close()
+        slot.request, slot.result = None, error
+
+    def _retire(self) -> list[Slot[Result]]:
         """Let go of the slots whose jobs are over."""
-        done = [slot for slot in self._slots if slot.request is None]
-        self._slots = [slot for slot in self._slots if slot.request is not None]
+        done = [slot for slot in self.slots if slot.request is None]
+        self.slots = [slot for slot in self.slots if slot.request is not None]
         for slot in done:
             self._release(slot, *CAUSAL)
-        return [Outcome(slot.index, slot.result, dict(slot.seconds)) for slot in done]
+        return done
 
-    def _release(self, slot: _Slot[Result], *stages: str) -> None:
+    def _release(self, slot: Slot[Result], *stages: str) -> None:
         """Give back the sequences of those stages that are open."""
         for stage in stages:
-            if stage in slot.open:
-                self.backend.release(slot.open.pop(stage).context)
+            if stage in slot._open:
+                self.backend.release(slot._open.pop(stage).context)
 
-    def _close(self) -> None:
-        """Give everything back, whatever is still at work."""
-        self._codec.shutdown(wait=False, cancel_futures=True)
-        for slot in self._slots:
-            self._release(slot, *CAUSAL)
-        self._slots = []
+
+def check_batch_size(batch_size: int) -> None:
+    """Refuse a batch size below 1.
+
+    Raises:
+        OptionError: it is less than 1.
+    """
+    if batch_size < 1:
+        raise OptionError(f"batch size {batch_size} must be at least 1")
+
+
+def _outcome(slot: Slot[Result], index: int) -> Outcome[Result]:
+    if isinstance(slot.result, BaseException) and not isinstance(slot.result, BarkError):
+        raise slot.result
+    result: Any = slot.result
+    return Outcome(index, result, dict(slot.seconds))
 
 
 def _causal(stage: str) -> CausalStage:

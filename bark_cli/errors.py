@@ -11,7 +11,9 @@ BarkError                    anything bark_cli raises on purpose
 ├── DownloadError            the network or the hub does not give what was asked for
 ├── OutputError              a result cannot be delivered: the disk or the folder refuses it
 │   └── AudioError           sound cannot be written or played
+├── BusyError                more requests wait already than may
 └── GenerationError          the model produced nothing usable
+    └── CancelledError       the speech was broken off: by its caller, or by its time limit
 """
 
 
@@ -69,3 +71,11 @@ class AudioError(OutputError):
 
 class GenerationError(BarkError):
     """The model produced nothing usable."""
+
+
+class CancelledError(GenerationError):
+    """Speech that was broken off: by who asked for it, or because it took longer than it was given."""
+
+
+class BusyError(BarkError):
+    """A request that is refused because as many wait as may; the same may be asked again later."""

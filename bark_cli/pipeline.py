@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import random
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence, Sized
+import weakref
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
-from functools import partial
-from itertools import count
 from pathlib import Path
+from threading import Lock
 
 import torch
 
-from bark_cli import store, voices
-from bark_cli.audio import Audio
+from bark_cli import store
 from bark_cli.backends import Backend
-from bark_cli.backends.device import choose_device, choose_precision, fitting_threads
+from bark_cli.backends.device import choose_device, choose_precision
 from bark_cli.backends.make import make_backend
-from bark_cli.backends.memory import fitting_batch_size, free_bytes
 from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint
-from bark_cli.engine import Engine, Outcome
-from bark_cli.errors import BarkError, OptionError
-from bark_cli.hearing import words_right
+from bark_cli.errors import BarkError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.tokenizer import BarkTokenizer
-from bark_cli.speech import Speech, SpeechRequest, SpeechStream
+from bark_cli.narration.each import speak_each
+from bark_cli.session import AHEAD_S, Handle, Session, SpeechStream
+from bark_cli.speech import LoadedModel, Speech, SpeechRequest
 from bark_cli.stages.progress import Progress, StageReport
-from bark_cli.stages.steps import Job
-from bark_cli.stages.utterance import Delivery, Samples, Utterance, costs
 from bark_cli.store import ModelRef
-from bark_cli.takes.attempt import SEED_LIMIT, attempt
-from bark_cli.text.normalise import normalise
-from bark_cli.text.split import estimate_seconds, language_of
-from bark_cli.voices.catalogue import NO_VOICE, Voice
-from bark_cli.voices.file import check_tokens
+from bark_cli.voices import Voice
 
-__all__ = ["Bark", "Progress", "Speech", "SpeechRequest", "SpeechStream", "StageReport"]
-
-NUMBER_BYTES = 4  # of a cache, at most
+__all__ = ["Bark", "Handle", "Progress", "Session", "Speech", "SpeechRequest", "SpeechStream", "StageReport"]
 
 
 class Bark:
-    """A loaded model: `Bark.load("nano").say("Hello").save("hello.wav")`."""
+    """A loaded model: `Bark.load("nano").say("Hello").save("hello.wav")`.
+
+    Any number of threads may use one Bark at a time: they share its engine, and each gets its own sound.
+    """
 
     def __init__(
         self,
@@ -56,13 +46,9 @@ class Bark:
         device: str,
         precision: str,
     ) -> None:
-        self.name = name
-        self.folder = folder
-        self.config = config
-        self.device = device
-        self.precision = precision
-        self._tokenizer = tokenizer
-        self._backend = backend
+        self.model = LoadedModel(name, folder, config, tokenizer, backend, device, precision)
+        self._lock = Lock()
+        self._own: Session | None = None
 
     @classmethod
     def load(
@@ -135,6 +121,31 @@ class Bark:
             precision=precision,
         )
 
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.model.name
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.model.folder
+
+    @property
+    def config(self) -> BarkConfig:
+        """What it says of itself."""
+        return self.model.config
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self.model.device
+
+    @property
+    def precision(self) -> str:
+        """What its networks compute in."""
+        return self.model.precision
+
     def say(
         self,
         text: str,
@@ -160,8 +171,7 @@ class Bark:
             GenerationError: the model made no speech.
         """
         request = SpeechRequest(text=text, voice=voice, seed=seed, options=options)
-        [speech] = self.say_all([request], batch_size=1, on_progress=on_progress)
-        return speech
+        return self.submit(request, on_progress=on_progress).result()
 
     def stream(
         self,
@@ -191,16 +201,10 @@ class Bark:
         Raises:
             BarkError: for `say`'s reasons, when the pieces are taken.
         """
-        pieces: deque[Audio] = deque()
-        rate = self.config.codec.sample_rate
-        job = self._job(
-            0,
-            SpeechRequest(text=text, voice=voice, seed=seed, options=options),
-            on_progress,
-            "exact" if exact else "early",
-            lambda samples: pieces.append(Audio(samples, rate)),
+        request = SpeechRequest(
+            text=text, voice=voice, seed=seed, options=options, streaming="exact" if exact else "early"
         )
-        return SpeechStream(self._steps(job), pieces)
+        return SpeechStream(lambda: self.submit(request, ahead_s=0.0, on_progress=on_progress))
 
     def say_all(
         self,
@@ -245,93 +249,49 @@ class Bark:
         Raises:
             OptionError: the batch size is less than 1.
         """
-        if batch_size is None:
-            batch_size = self.fitting_batch_size()
-        if isinstance(requests, Sized) and len(requests):
-            batch_size = min(batch_size, len(requests))  # which decides about threads
-        numbers = count()
-        jobs = (None if r is None else self._job(next(numbers), r, on_progress) for r in requests)
-        with closing(Engine[Speech](self._backend, batch_size).run(jobs)) as outcomes:
-            while True:
-                with fitting_threads(batch_size * self.config.coarse.gpt.n_embd):  # only while it is our turn
-                    outcome = next(outcomes, None)
-                if outcome is None:
-                    break
-                yield outcome.index, _accounted(outcome)
+        yield from speak_each(self, requests, batch_size=batch_size, on_progress=on_progress)
+
+    def submit(
+        self,
+        request: SpeechRequest,
+        *,
+        number: int = 0,
+        ahead_s: float = AHEAD_S,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Handle:
+        """Ask for speech and go on; as `Session.submit`, of the session that all who use this Bark share."""
+        handle = self._shared().submit(request, number=number, ahead_s=ahead_s, on_progress=on_progress)
+        handle.owner = self  # which ends its session when nobody holds it any more
+        return handle
+
+    def session(self, batch_size: int | None = None, *, max_waiting: int | None = None) -> Session:
+        """An engine for many callers, to be closed after use; arguments are those of `Session`."""
+        return Session(self.model, batch_size, max_waiting=max_waiting)
+
+    @property
+    def batch_size(self) -> int:
+        """How many utterances are worked on at once."""
+        return self._shared().batch_size
+
+    def widen(self, batch_size: int) -> None:
+        """Let more be worked on at once than fit by estimate."""
+        self._shared().widen(batch_size)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has for this model."""
-        return self._tokenizer.count(texts)
+        return self.model.count_tokens(texts)
 
     def fitting_batch_size(self) -> int:
         """How many utterances at once the free memory holds, 1 .. 64."""
-        return fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
+        return self.model.fitting_batch_size()
 
-    def _steps(self, job: Job[Speech]) -> Generator[Speech | None, None, None]:
-        """Work on one job alone; None after each step, and the Speech after the last."""
-        with closing(Engine[Speech](self._backend).steps([job])) as steps:
-            speech = None
-            while speech is None:
-                with fitting_threads(self.config.coarse.gpt.n_embd):
-                    outcomes = next(steps)
-                speech = _accounted(outcomes[0]) if outcomes else None
-                if isinstance(speech, BarkError):
-                    raise speech
-                yield speech
-
-    def _job(
-        self,
-        index: int,
-        request: SpeechRequest,
-        listener: Callable[[Progress], None] | None,
-        delivery: Delivery = "whole",
-        on_sound: Callable[[Samples], None] | None = None,
-    ) -> Job[Speech]:
-        """The whole way from a request to a Speech, whose costs its engine knows."""
-        line = normalise(request.text)
-        seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
-        if not 0 <= seed < SEED_LIMIT:
-            raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")
-        speaker = self._speaker(request.voice)
-        utterance = Utterance(
-            text_ids=self._tokenizer.encode(line),
-            voice=None if speaker is None else speaker.tokens,
-            seed=seed,
-            options=request.options or self.config.sampling,
-            delivery=delivery,
-            index=index,
-        )
-        rate = self.config.codec.sample_rate
-        language = language_of(line, request.language)
-        chosen = yield from attempt(
-            utterance,
-            self.config,
-            request.attempts,
-            partial(estimate_seconds, line, language),
-            lambda samples: words_right(samples, rate, text=line, language=language),
-            listener,
-            on_sound,
-        )
-        return Speech(
-            audio=Audio(samples=chosen.spoken.samples, sample_rate=rate),
-            tokens=chosen.spoken.tokens,
-            text=line,
-            model=self.name,
-            voice=None if speaker is None else speaker.name,
-            seed=chosen.seed,
-            complete=chosen.complete,
-            stages={},
-            takes=chosen.takes,
-        )
-
-    def _speaker(self, voice: str | Path | Voice | None) -> Voice | None:
-        """The voice that was asked for, else the model's default; None is no history."""
-        wanted = self.config.default_voice if voice is None else voice
-        if wanted is None or wanted == NO_VOICE:
-            return None
-        if isinstance(wanted, Voice):
-            return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
-        return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
+    def _shared(self) -> Session:
+        """The session of all who use this Bark, which lives as long as it does."""
+        with self._lock:
+            if self._own is None:
+                self._own = Session(self.model)
+                weakref.finalize(self, self._own.close, cancel=True)
+            return self._own
 
 
 def _read(ref: ModelRef, size: str | None, precision: str, note: Callable[[str], None]) -> Checkpoint:
@@ -339,10 +299,3 @@ def _read(ref: ModelRef, size: str | None, precision: str, note: Callable[[str],
     if precision == "int8":
         return open_checkpoint(ref.folder, size=size or ref.size, storage="int8", note=note)
     return read_checkpoint(ref.folder, size=size or ref.size)
-
-
-def _accounted(outcome: Outcome[Speech]) -> Speech | BarkError:
-    """What became of a request, a speech with what its stages cost."""
-    if isinstance(outcome.result, BarkError):
-        return outcome.result
-    return replace(outcome.result, stages=costs(outcome.result.tokens, outcome.seconds))

@@ -1,21 +1,38 @@
-"""What is asked of Bark and what it gives: SpeechRequest -> Speech, whole or as a SpeechStream of pieces."""
+"""What is asked of Bark and what it gives: SpeechRequest -> Speech, by a model that is loaded."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+import random
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+import torch
 
 from bark_cli import audio as sound
 from bark_cli import voices
 from bark_cli.audio import Audio, Provenance
-from bark_cli.errors import GenerationError
+from bark_cli.backends import Backend
+from bark_cli.backends.memory import fitting_batch_size, free_bytes
+from bark_cli.errors import OptionError
+from bark_cli.hearing import words_right
+from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
+from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.model.tokens import BarkTokens
-from bark_cli.stages.progress import StageReport
-from bark_cli.takes.attempt import ONCE, Attempts, Take
-from bark_cli.voices.catalogue import Voice
+from bark_cli.stages.progress import Listener, StageReport
+from bark_cli.stages.steps import Job
+from bark_cli.stages.utterance import Samples, Streaming, Utterance
+from bark_cli.takes.attempt import ONCE, SEED_LIMIT, Attempts, Take, attempt
+from bark_cli.text.normalise import normalise
+from bark_cli.text.split import estimate_seconds, language_of
+from bark_cli.voices import Voice
+from bark_cli.voices.file import check_tokens
+
+NUMBER_BYTES = 4  # of a cache, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,39 +94,119 @@ class SpeechRequest:
     seed: int | None = None  # None draws one
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = ONCE  # how often it is said
-    language: str | None = None  # such as de, to judge takes by; None: what its letters suggest
+    language: str | None = None  # e.g. de, to judge takes by; None: what its letters suggest
+    streaming: Streaming = "whole"  # how its sound comes
 
 
-class SpeechStream(Iterator[Audio]):
-    """Speech while it is made: iterate over its pieces of sound.
+class Turns(AbstractContextManager[None]):
+    """A lock that goes to who waits for it before it goes back to who had it."""
 
-    Each is made when it is asked for; `Bark.stream` says what may be raised then.
-    """
+    def __init__(self) -> None:
+        self._next, self._held = threading.Lock(), threading.Lock()
 
-    def __init__(self, steps: Generator[Speech | None, None, None], pieces: deque[Audio]) -> None:
-        self._steps = steps  # works on the speech, and yields it at last
-        self._pieces = pieces  # that are made and not yet taken; the steps add to them
-        self._speech: Speech | None = None
+    def __enter__(self) -> None:
+        with self._next:
+            self._held.acquire()
 
-    def __next__(self) -> Audio:
-        while not self._pieces:
-            self._speech = next(self._steps) or self._speech
-        return self._pieces.popleft()
+    def __exit__(self, *_: object) -> None:
+        self._held.release()
 
-    @property
-    def speech(self) -> Speech:
-        """All of it, from the first sample on; what is not made yet is made now.
+
+@dataclass(eq=False)
+class LoadedModel:
+    """A model that can speak: what was read from its folder, and where it computes."""
+
+    name: str
+    folder: Path
+    config: BarkConfig
+    tokenizer: BarkTokenizer
+    backend: Backend
+    device: str
+    precision: str
+    turn: Turns = field(default_factory=Turns, repr=False)  # whose engine may use the backend
+
+    def fitting_batch_size(self) -> int:
+        """How many utterances at once the free memory holds, 1 .. 64."""
+        return fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has for this model."""
+        return self.tokenizer.count(texts)
+
+    def find_voice(self, voice: str | Path | Voice | None) -> Voice | None:
+        """The voice that was asked for, checked, else the model's default; None is no history.
 
         Raises:
-            GenerationError: the stream was closed before.
+            VoiceError: it is unknown, malformed or made for another model.
         """
-        for _ in self:
-            pass
-        if self._speech is None:
-            raise GenerationError("the speech was broken off; stream it again")
-        return self._speech
+        wanted = self.config.default_voice if voice is None else voice
+        if wanted is None or wanted == voices.NO_VOICE:
+            return None
+        if isinstance(wanted, Voice):
+            return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
+        return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
 
-    def close(self) -> None:
-        """Break off; no more pieces come."""
-        self._pieces.clear()
-        self._steps.close()
+
+def draw_seed() -> int:
+    """A seed for who gave none."""
+    return random.SystemRandom().randrange(2**31)
+
+
+def speech_job(
+    model: LoadedModel,
+    request: SpeechRequest,
+    *,
+    number: int = 0,
+    on_progress: Listener | None = None,
+    on_sound: Callable[[Samples], None] | None = None,
+) -> Job[Speech]:
+    """The whole way from a request to a Speech, whose `stages` its engine knows.
+
+    Args:
+        model: who speaks.
+        request: what is said.
+        number: of the utterance among those asked for together, for `on_progress`.
+        on_progress: told of every step of the network.
+        on_sound: given samples (N,) as they come, if the request is streamed or of one take.
+
+    Raises:
+        TextError: the text is empty, too long or unreadable.
+        VoiceError: the voice is unknown, malformed or made for another model.
+        OptionError: the seed is out of range.
+        GenerationError: the model made no speech.
+    """
+    line = normalise(request.text)
+    seed = draw_seed() if request.seed is None else request.seed
+    if not 0 <= seed < SEED_LIMIT:
+        raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")
+    speaker = model.find_voice(request.voice)
+    utterance = Utterance(
+        text_ids=model.tokenizer.encode(line),
+        voice=None if speaker is None else speaker.tokens,
+        seed=seed,
+        options=request.options or model.config.sampling,
+        streaming=request.streaming,
+        index=number,
+    )
+    rate = model.config.codec.sample_rate
+    language = language_of(line, request.language)
+    chosen = yield from attempt(
+        utterance,
+        model.config,
+        request.attempts,
+        partial(estimate_seconds, line, language),
+        lambda samples: words_right(samples, rate, text=line, language=language),
+        on_progress,
+        on_sound,
+    )
+    return Speech(
+        audio=Audio(samples=chosen.spoken.samples, sample_rate=rate),
+        tokens=chosen.spoken.tokens,
+        text=line,
+        model=model.name,
+        voice=None if speaker is None else speaker.name,
+        seed=chosen.seed,
+        complete=chosen.complete,
+        stages={},
+        takes=chosen.takes,
+    )

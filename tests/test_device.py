@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bark_cli.backends import device as devices
-from bark_cli.backends.device import NARROW, choose_device, choose_precision, cpu_abilities, fitting_threads
+from bark_cli.backends.device import choose_device, choose_precision, cpu_abilities
 from bark_cli.errors import OptionError
 
 
@@ -44,19 +44,6 @@ def test_a_device_that_is_not_there_says_what_to_use(monkeypatch: pytest.MonkeyP
 def test_an_unknown_device_names_those_there_are(name: str) -> None:
     with pytest.raises(OptionError, match="use one of auto, cpu, cuda, mps"):
         choose_device(name)
-
-
-def test_a_narrow_network_gets_one_thread_and_gives_the_others_back() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with fitting_threads(NARROW):
-            assert torch.get_num_threads() == 2
-        with fitting_threads(NARROW - 1):
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 def abilities(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:

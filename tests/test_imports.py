@@ -22,9 +22,9 @@ FLOORS = [
     {"voices"},
     {"checkpoint", "cache"},
     {"backends", "speech"},
-    {"engine"},
+    {"engine", "narration", "download", "inspection"},
+    {"session"},
     {"pipeline"},
-    {"narration", "download", "inspection"},
     {"bench", "doctor", "batch"},
     {"cli"},
 ]

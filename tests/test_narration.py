@@ -10,7 +10,15 @@ import pytest
 
 from bark_cli.errors import BarkError, TextError
 from bark_cli.model.options import SamplingOptions
-from bark_cli.narration.narrate import Continuity, Narration, Piece, Spoken, narrate, narrate_soon, piece_seed
+from bark_cli.narration.narrate import (
+    Continuity,
+    Narration,
+    Piece,
+    PieceResult,
+    narrate,
+    narrate_soon,
+    piece_seed,
+)
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
 from bark_cli.takes.attempt import Attempts
@@ -30,7 +38,7 @@ def pieces(*texts: str, voice: str | None = None) -> list[Piece]:
     return [Piece(text=text, seed=piece_seed(7, i), voice=voice) for i, text in enumerate(texts)]
 
 
-def speeches(spoken: Iterator[Spoken]) -> dict[tuple[int, int], Speech]:
+def speeches(spoken: Iterator[PieceResult]) -> dict[tuple[int, int], Speech]:
     found = {}
     for one in spoken:
         assert isinstance(one.result, Speech), one.result
@@ -88,14 +96,14 @@ def test_narrations_that_wait_for_themselves_still_share_the_engine(
     bark: Bark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widest = 0
-    decode = bark._backend.decode
+    decode = bark.model.backend.decode
 
     def watched(stage: str, sequences: list[object]) -> object:
         nonlocal widest
         widest = max(widest, len(sequences))
         return decode(stage, sequences)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bark._backend, "decode", watched)
+    monkeypatch.setattr(bark.model.backend, "decode", watched)
     several = [Narration(pieces=pieces(*TEXTS[:3]), continuity="previous", options=LONG) for _ in range(3)]
     found = speeches(narrate(bark, several, batch_size=8))
     assert widest == 3

@@ -107,7 +107,7 @@ def test_the_models_default_voice_speaks_unless_none_is_asked_for(bark: Bark, ti
     import dataclasses
 
     shy = Bark.load(tiny_model, device="cpu")
-    shy.config = dataclasses.replace(shy.config, default_voice="tiny/ann")
+    shy.model.config = dataclasses.replace(shy.config, default_voice="tiny/ann")
     assert shy.say("hello", seed=5, options=LONG).voice == "tiny/ann"
     assert shy.say("hello", seed=5, options=LONG, voice="none").voice is None
 
@@ -235,6 +235,20 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
 TO_THE_LIMIT = SamplingOptions(may_end=False)  # 40 semantic tokens, 60 frames: nearly two of fine's hops
 
 
+def with_own_backend(bark: Bark) -> Bark:
+    """The same model, with a backend that a test may change."""
+    m = bark.model
+    return Bark(
+        name=m.name,
+        folder=m.folder,
+        config=m.config,
+        tokenizer=m.tokenizer,
+        backend=copy.copy(m.backend),
+        device=m.device,
+        precision=m.precision,
+    )
+
+
 def joined(pieces: list[Audio]) -> NDArray[np.float32]:
     return np.concatenate([piece.samples for piece in pieces])
 
@@ -303,14 +317,14 @@ def test_later_pieces_of_a_stream_continue_the_voice_and_the_pieces_before(
     bark: Bark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[NDArray[np.int64]] = []
-    monkeypatch.setattr(bark, "_backend", copy.copy(bark._backend))
-    fine_logits = bark._backend.fine_logits
+    bark = with_own_backend(bark)
+    fine_logits = bark.model.backend.fine_logits
 
     def note_down(requests: Sequence[FineWindow]) -> list[Tensor]:
         asked.extend(request.codes.copy() for request in requests)
         return fine_logits(requests)
 
-    monkeypatch.setattr(bark._backend, "fine_logits", note_down)
+    monkeypatch.setattr(bark.model.backend, "fine_logits", note_down)
     tokens = bark.stream("hello bark", seed=5, voice="tiny/ann", options=TO_THE_LIMIT).speech.tokens
     voice = tiny_voice(bark.config)
     assert len(asked) == 2 * 6
@@ -330,10 +344,10 @@ def test_what_a_stream_cannot_say_is_told_when_it_is_taken(bark: Bark) -> None:
 
 def test_a_stream_that_is_left_gives_its_sequences_back(bark: Bark, monkeypatch: pytest.MonkeyPatch) -> None:
     released: list[object] = []
-    monkeypatch.setattr(bark, "_backend", copy.copy(bark._backend))
-    release = bark._backend.release
+    bark = with_own_backend(bark)
+    release = bark.model.backend.release
     monkeypatch.setattr(
-        bark._backend, "release", lambda context: (released.append(context), release(context))
+        bark.model.backend, "release", lambda context: (released.append(context), release(context))
     )
     stream = bark.stream("hello bark", seed=5, options=TO_THE_LIMIT)
     next(stream)

@@ -67,4 +67,4 @@ def test_a_piece_may_come_in_parts(n_parts: int) -> None:
         (0.0, 0.25 * n_parts),
         (0.25 * n_parts + 0.5, 0.5 * n_parts + 0.5),
     ]
-    assert int((samples == 1).sum()) == 500 * n_parts - 5  # only the second begins with a fade
+    assert int((samples == 1).sum()) == 500 * n_parts - 10  # the first ends and the second begins with a fade

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 
 import torch
 
@@ -81,17 +80,24 @@ def cpu_abilities() -> str:
     return ", ".join(name for name, here in has.items() if here) or "none of AMX, AVX-512 and AVX2"
 
 
-@contextmanager
-def fitting_threads(width: int) -> Iterator[None]:
-    """One thread, inside the block, for steps of less than NARROW numbers: a network's width times its batch.
+class OwnThreads:
+    """How many threads torch computes with on this thread, fitted to the work; other threads keep theirs.
 
-    Threads that share so short a step spend their time waiting for each other, and where another process has
-    one of the cores they spin for it: nano took twenty times as long then.
+    Threads that share a step of less than NARROW numbers spend their time waiting for each other, and where
+    another process has one of the cores they spin for it: nano took twenty times as long then.
     """
-    before = torch.get_num_threads()
-    if width < NARROW:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+
+    def __init__(self, width: int) -> None:
+        self._width, self._all = width, torch.get_num_threads()
+        self._now = self._all
+
+    def use(self, n_sequences: int) -> None:
+        """Fit them to steps of so many sequences at once."""
+        wanted = 1 if self._width * n_sequences < NARROW else self._all
+        if wanted != self._now:
+            self._now = wanted
+            torch.set_num_threads(wanted)
+            # what it sets is this thread's own, but also what later threads begin with: that is put back
+            restore = threading.Thread(target=torch.set_num_threads, args=(self._all,))
+            restore.start()
+            restore.join()

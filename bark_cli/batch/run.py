@@ -17,8 +17,7 @@ from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, place
 from bark_cli.batch.plan import Reader, read_item
 from bark_cli.errors import BarkError, TextError
-from bark_cli.narration.narrate import Narration, narrate
-from bark_cli.narration.narrate import Spoken as SpokenPiece
+from bark_cli.narration.narrate import Narration, PieceResult, narrate
 from bark_cli.narration.timeline import Timeline
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
@@ -129,7 +128,7 @@ class _Workshop:
         while self._failed:
             yield self._failed.popleft()
 
-    def take(self, spoken: SpokenPiece) -> Iterator[Event]:
+    def take(self, spoken: PieceResult) -> Iterator[Event]:
         """Put a piece into its file, which is finished with the last.
 
         Raises:

@@ -10,13 +10,13 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
 from bark_cli.model.options import SamplingOptions
-from bark_cli.pipeline import Bark
-from bark_cli.speech import Speech, SpeechRequest, SpeechStream
+from bark_cli.narration.each import Speaks, speak_each
+from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener
 from bark_cli.takes.attempt import ONCE, SEED_LIMIT, Attempts
 from bark_cli.voices.catalogue import NO_VOICE, Voice
@@ -50,7 +50,7 @@ class Narration:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Spoken:
+class PieceResult:
     """What became of a piece. After an error nothing more comes of its narration."""
 
     narration: int
@@ -63,36 +63,45 @@ def piece_seed(seed: int, piece: int) -> int:
     return (seed + _STRIDE * piece) % SEED_LIMIT
 
 
+class Sounding(NamedTuple):
+    """Some sound of a piece, or the whole of its speech once it is over, or both."""
+
+    piece: int
+    sound: Audio | None
+    speech: Speech | None
+
+
 def narrate(
-    bark: Bark,
+    bark: Speaks,
     narrations: Iterable[Narration],
     *,
     batch_size: int | None = None,
     on_progress: Listener | None = None,
-) -> Generator[Spoken, None, None]:
+) -> Generator[PieceResult, None, None]:
     """Speak every piece; those of one narration come in their order, the narrations as they get on.
 
     Narrations are taken one by one as there is room. A piece sounds the same whatever else is spoken.
     """
     desk = _Desk(iter(narrations))
-    with closing(bark.say_each(desk.requests(), batch_size=batch_size, on_progress=on_progress)) as results:
+    spoken = speak_each(bark, desk.requests(), batch_size=batch_size, on_progress=on_progress)
+    with closing(spoken) as results:
         for index, result in results:
             yield from desk.take_back(index, result)
 
 
 def narrate_soon(
-    bark: Bark,
+    bark: Speaks,
     narration: Narration,
     *,
     exact: bool = False,
     batch_size: int | None = None,
     on_progress: Listener | None = None,
-) -> Generator[tuple[int, Audio | None, Speech | None], None, None]:
-    """Speak one narration so that its first sound comes soon: (piece, sound, the Speech once it is whole).
+) -> Generator[Sounding, None, None]:
+    """Speak one narration so that its first sound comes soon.
 
-    The first piece comes as `Bark.stream` makes it, and then more and more at once, so that while they are
-    heard the next ones are made together. Pieces that continue each other all come as the first does. Where
-    there are several takes to choose from, a piece comes when it is whole.
+    The first piece is streamed, and then more and more are made at once, so that while they are heard the
+    next ones are made together. Pieces that continue each other are all streamed. Where there are several
+    takes to choose from, a piece comes when it is whole.
 
     Raises:
         BarkError: of the first piece that cannot be said.
@@ -102,20 +111,24 @@ def narrate_soon(
     if not _can_stream(narration.attempts, exact):
         n_streamed = 0
     for piece in range(n_streamed):
-        with closing(_stream(bark, line.request(piece), exact, _from(piece, on_progress))) as stream:
-            for sound in stream:
-                yield piece, sound, None
-            line.keep(piece, stream.speech)
-            yield piece, None, stream.speech
-    most, begin = batch_size or bark.fitting_batch_size(), n_streamed
+        request = replace(line.request(piece), attempts=ONCE, streaming="exact" if exact else "early")
+        handle = bark.submit(request, number=piece, on_progress=on_progress)
+        try:
+            for sound in iter(handle.next_piece, None):
+                yield Sounding(piece, sound, None)
+            line.keep(piece, handle.result())
+            yield Sounding(piece, None, handle.result())
+        finally:
+            handle.cancel()
+    most, begin = batch_size or bark.batch_size, n_streamed
     group = len(narration.pieces) if chained else 1  # those wait for each other by themselves
     while begin < len(narration.pieces):
         together = replace(narration, pieces=narration.pieces[begin : begin + group])
         width, listener = min(group, most), _from(begin, on_progress)
-        for spoken in narrate(bark, [together], batch_size=width, on_progress=listener):
-            if isinstance(spoken.result, BarkError):
-                raise spoken.result
-            yield begin + spoken.piece, spoken.result.audio, spoken.result
+        for done in narrate(bark, [together], batch_size=width, on_progress=listener):
+            if isinstance(done.result, BarkError):
+                raise done.result
+            yield Sounding(begin + done.piece, done.result.audio, done.result)
         begin, group = begin + group, min(2 * group, most)
 
 
@@ -133,17 +146,6 @@ def _from(piece: int, listener: Listener | None) -> Listener | None:
     if listener is None:
         return None
     return lambda progress: listener(replace(progress, utterance=progress.utterance + piece))
-
-
-def _stream(bark: Bark, request: SpeechRequest, exact: bool, on_progress: Listener | None) -> SpeechStream:
-    return bark.stream(
-        request.text,
-        voice=request.voice,
-        seed=request.seed,
-        options=request.options,
-        exact=exact,
-        on_progress=on_progress,
-    )
 
 
 @dataclass(eq=False)
@@ -228,11 +230,11 @@ class _Desk:
             yield line.request(piece)
             number += 1
 
-    def take_back(self, number: int, result: Speech | BarkError) -> Iterator[Spoken]:
+    def take_back(self, number: int, result: Speech | BarkError) -> Iterator[PieceResult]:
         """What can be handed over now that the request of that number has its result."""
         line, piece = self._given.pop(number)
         for index, found in line.finish(piece, result):
-            yield Spoken(narration=line.number, piece=index, result=found)
+            yield PieceResult(narration=line.number, piece=index, result=found)
 
     def _begin(self) -> _Line | None:
         """Take the next narration that has a piece."""

@@ -10,9 +10,9 @@ from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.compose import Manner, budget, compose, lines_of
+from bark_cli.narration.each import Speaks
 from bark_cli.narration.narrate import Continuity, VoiceChoice, narrate
 from bark_cli.narration.timeline import Timeline
-from bark_cli.pipeline import Bark
 from bark_cli.stages.progress import Listener
 from bark_cli.takes.attempt import ONCE, Attempts
 from bark_cli.text.documents import read_document
@@ -20,7 +20,7 @@ from bark_cli.text.script import Script
 
 
 def recite(
-    bark: Bark,
+    bark: Speaks,
     text: str | Script,
     *,
     voice: VoiceChoice = None,
@@ -64,8 +64,10 @@ def recite(
         options=options,
         attempts=attempts,
     )
-    narration = compose(lines_of(script), manner, budget(bark.config, bark.count_tokens)).narration
-    timeline = Timeline(narration.pieces, bark.config.codec.sample_rate)
+    narration = compose(
+        lines_of(script), manner, budget(bark.model.config, bark.model.count_tokens)
+    ).narration
+    timeline = Timeline(narration.pieces, bark.model.config.codec.sample_rate)
     spoken = narrate(bark, [narration], batch_size=batch_size, on_progress=on_progress)
     with closing(spoken):
         for one in spoken:

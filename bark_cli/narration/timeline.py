@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from bark_cli.audio import Audio, Cue, faded, silence
+from bark_cli.audio.sound import FADE_S
 from bark_cli.narration.narrate import Piece
 
 
@@ -16,6 +19,8 @@ class Timeline:
         self._pieces, self._rate = pieces, sample_rate
         self._end = 0  # samples so far
         self._begins: int | None = None  # where the piece that is being laid begins
+        self._tail: Audio | None = None  # of it, kept back
+        self._n_tail = 2 * round(FADE_S * sample_rate)  # a fade is at most half of a sound
 
     @property
     def duration_s(self) -> float:
@@ -25,18 +30,23 @@ class Timeline:
     def lay(self, number: int, sound: Audio | None, *, ends: bool) -> list[Audio]:
         """The next sound of piece `number`, and whether that was its last -> what is to be heard next.
 
-        Edges where two pieces meet are faded; the sound of a text of one piece stays as it is.
+        Edges where two pieces meet are faded; the sound of a text of one piece stays as it is. So a few
+        milliseconds are kept back until it is known whether they are the piece's last.
         """
         piece, laid = self._pieces[number], []
         if self._begins is None:
             laid += self._wait(piece)
             self._begins = self._end
-        if sound is not None:
+        kept = [part for part in (self._tail, sound) if part is not None]
+        samples = np.concatenate([part.samples for part in kept]) if kept else np.zeros(0, np.float32)
+        meets_another = number + 1 < len(self._pieces)
+        n_now = len(samples) if ends or not meets_another else max(0, len(samples) - self._n_tail)
+        self._tail = Audio(samples[n_now:], self._rate)
+        if n_now:
             is_first = self._end == self._begins
-            laid.append(
-                faded(sound, start=is_first and number > 0, end=ends and number + 1 < len(self._pieces))
-            )
-            self._end += len(sound.samples)
+            now = Audio(samples[:n_now], self._rate)
+            laid.append(faded(now, start=is_first and number > 0, end=ends and meets_another))
+            self._end += n_now
         if ends:
             self.cues.append(Cue(self._begins / self._rate, self.duration_s, " ".join(piece.text.split())))
             self._begins = None

@@ -30,7 +30,7 @@ Steps = Generator[Request | Wait, Any, None]
 
 # How the sound comes. "whole": at once. "exact": the same sound in pieces, as the codec makes them. "early":
 # in pieces, each begun as soon as its codes are there; fine then knows no codes beyond its piece.
-Delivery = Literal["whole", "exact", "early"]
+Streaming = Literal["whole", "exact", "early"]
 FIRST_PIECE_S = 0.75  # of sound; pieces then double, up to what fine predicts at once
 
 
@@ -42,7 +42,7 @@ class Utterance:
     voice: BarkTokens | None
     seed: int
     options: SamplingOptions
-    delivery: Delivery = "whole"
+    streaming: Streaming = "whole"
     index: int = 0  # its number among those asked for together
 
 
@@ -116,7 +116,7 @@ class _Said:
 
     def coarse(self, watch: Watch) -> Steps:
         config, said, rate_hz = self.config.coarse, self.utterance, self.config.semantic.rate_hz
-        while not (self.tokens.ended or said.delivery == "early"):
+        while not (self.tokens.ended or said.streaming == "early"):
             yield Wait()
         most = semantic.longest(self.config.semantic, said.options.max_duration_s)
         n_flat = coarse.n_steps(len(self.tokens.items) if self.tokens.ended else most, config, rate_hz)
@@ -134,7 +134,7 @@ class _Said:
     def fine(self, watch: Watch) -> Steps:
         config, said = self.config.fine, self.utterance
         voice, stream, frames = said.voice, random_stream(said.seed, "fine"), 0
-        for size in piece_sizes(self.config) if said.delivery == "early" else repeat(None):
+        for size in piece_sizes(self.config) if said.streaming == "early" else repeat(None):
             codes = yield from self._codes(frames, size)
             if not codes.size:
                 break
@@ -165,7 +165,7 @@ class _Said:
     @property
     def comes_whole(self) -> bool:
         """Whether all sound is made at once."""
-        return self.utterance.delivery == "whole"
+        return self.utterance.streaming == "whole"
 
     def all(self) -> Spoken:
         """Everything, once every stage has ended."""
@@ -193,7 +193,7 @@ class _Said:
 
     def _pieces(self, codes: Tokens) -> list[Tokens]:
         """What the codec decodes of a part (n_codebooks, F), one after the other."""
-        if self.utterance.delivery != "exact":
+        if self.utterance.streaming != "exact":
             return [codes]
         ends = takewhile(lambda end: end < codes.shape[1], accumulate(piece_sizes(self.config)))
         return np.split(codes, list(ends), axis=1)

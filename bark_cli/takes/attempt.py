@@ -101,7 +101,7 @@ def attempt(
     Raises:
         GenerationError: no take made any speech.
     """
-    if attempts == ONCE or utterance.delivery != "whole":
+    if attempts == ONCE or utterance.streaming != "whole":
         spoken = yield from speak(utterance, config, listener, on_sound)
         return Chosen(utterance.seed, spoken, _is_complete(spoken, utterance, config), ())
     made: list[tuple[Take, Spoken | None]] = []

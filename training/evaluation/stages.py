@@ -56,7 +56,7 @@ def codes_of(codec: TrainableCodec, case: Case) -> Tokens:
 
 def stage_alone(bark: Bark, stage: str, case: Case, codes: Tokens, number: int) -> Wave:
     """What is heard when the teacher's tokens enter at `stage`: "coarse", "fine" or "codec"."""
-    [outcome] = Engine[Wave](bark._backend).run([_from_stage(bark, stage, case, codes, number)])
+    [outcome] = Engine[Wave](bark.model.backend).run([_from_stage(bark, stage, case, codes, number)])
     if isinstance(outcome.result, BarkError):
         raise outcome.result
     return outcome.result

@@ -1,0 +1,104 @@
+"""Many requests to one speaker: requests, taken as there is room -> each with its speech, once it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sized
+from itertools import count
+from queue import SimpleQueue
+from typing import Protocol
+
+from bark_cli.audio import Audio
+from bark_cli.errors import BarkError, OptionError
+from bark_cli.speech import LoadedModel, Speech, SpeechRequest
+from bark_cli.stages.progress import Listener
+
+
+class Pending(Protocol):
+    """What was submitted: `session.Handle`, as far as it is needed here."""
+
+    def next_piece(self, timeout: float | None = None) -> Audio | None:
+        """The next sound; None after the last."""
+        ...
+
+    def result(self, timeout: float | None = None) -> Speech:
+        """The whole, once it is there."""
+        ...
+
+    def cancel(self) -> None:
+        """Give it up."""
+        ...
+
+    def call_when_done(self, call: Callable[[], None]) -> None:
+        """Make a call once it is over."""
+        ...
+
+
+class Speaks(Protocol):
+    """Who takes requests at any time: a Session, or a Bark by way of its own."""
+
+    model: LoadedModel
+
+    @property
+    def batch_size(self) -> int:
+        """How many are worked on at once."""
+        ...
+
+    def submit(
+        self, request: SpeechRequest, *, number: int = 0, on_progress: Listener | None = None
+    ) -> Pending:
+        """Ask for speech."""
+        ...
+
+    def widen(self, batch_size: int) -> None:
+        """Let more be worked on at once."""
+        ...
+
+
+def speak_each(
+    speaker: Speaks,
+    requests: Iterable[SpeechRequest | None],
+    *,
+    batch_size: int | None = None,
+    on_progress: Listener | None = None,
+) -> Generator[tuple[int, Speech | BarkError], None, None]:
+    """Speak several texts, many at a time, and yield each with its index as soon as it is done.
+
+    Requests are taken one by one as there is room. One that cannot be said is yielded as its error, and the
+    others go on. None among them says that there is no request until one of those at work is done; it has no
+    index.
+
+    Args:
+        speaker: who speaks.
+        requests: what to say.
+        batch_size: how many are worked on at once; None is as many as the speaker takes.
+        on_progress: called after every step of each; `Progress.utterance` says whose.
+
+    Raises:
+        OptionError: the batch size is less than 1.
+    """
+    if batch_size is None:
+        batch_size = speaker.batch_size
+    elif batch_size < 1:
+        raise OptionError(f"batch size {batch_size} must be at least 1")
+    if isinstance(requests, Sized) and len(requests):
+        batch_size = min(batch_size, len(requests))
+    speaker.widen(batch_size)
+    waiting, numbers, at_work = iter(requests), count(), dict[int, Pending]()
+    over: SimpleQueue[int] = SimpleQueue()
+    try:
+        while True:
+            while len(at_work) < batch_size and (request := next(waiting, None)) is not None:
+                number = next(numbers)
+                at_work[number] = speaker.submit(request, number=number, on_progress=on_progress)
+                at_work[number].call_when_done(lambda number=number: over.put(number))  # type: ignore[misc]
+            if not at_work:
+                return
+            number = over.get()
+            try:
+                found: Speech | BarkError = at_work.pop(number).result()
+            except BarkError as error:
+                found = error
+            yield number, found
+    finally:
+        for pending in at_work.values():
+            pending.cancel()

@@ -1,0 +1,270 @@
+"""The engine on a thread of its own: requests from any thread -> their handles, filled step by step."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Hashable
+from dataclasses import replace
+from itertools import count
+from types import TracebackType
+
+from bark_cli.audio import Audio
+from bark_cli.backends.device import OwnThreads
+from bark_cli.engine import Engine, Slot, check_batch_size
+from bark_cli.errors import BusyError, CancelledError, OptionError
+from bark_cli.narration.narrate import Narration, Sounding, narrate_soon
+from bark_cli.session.handle import AHEAD_S, Handle
+from bark_cli.session.turns import Work, admitted, held
+from bark_cli.speech import LoadedModel, Speech, SpeechRequest, speech_job
+from bark_cli.stages.progress import Listener, Progress
+from bark_cli.stages.steps import Job
+from bark_cli.stages.utterance import Samples, costs
+
+
+class Session:
+    """An engine for many callers; `Bark.session()` makes one. Close it, or use it in a `with` block.
+
+    Args:
+        model: who speaks.
+        batch_size: utterances at work at once; None is as many as fit into memory, at most 64.
+        max_waiting: requests that may wait for room; None is any number.
+
+    Raises:
+        OptionError: the batch size is less than 1.
+    """
+
+    def __init__(
+        self, model: LoadedModel, batch_size: int | None = None, *, max_waiting: int | None = None
+    ) -> None:
+        self.model, self.max_waiting = model, max_waiting
+        self.batch_size = model.fitting_batch_size() if batch_size is None else batch_size
+        check_batch_size(self.batch_size)
+        self._change = threading.Condition()
+        self._waiting: list[Work] = []
+        self._at_work: dict[Slot[Speech], Work] = {}
+        self._cancelled: set[Handle] = set()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def submit(
+        self,
+        request: SpeechRequest,
+        *,
+        caller: Hashable = None,
+        timeout: float | None = None,
+        ahead_s: float = AHEAD_S,
+        number: int = 0,
+        on_progress: Listener | None = None,
+    ) -> Handle:
+        """Ask for speech; it is begun as soon as there is room, and joins the others at the next step.
+
+        Args:
+            request: what to say.
+            caller: who asks, to be fair among callers; None is this thread.
+            timeout: seconds after which it is given up.
+            ahead_s: seconds of streamed sound that may wait for the reader before the job is held; with 0 it
+                goes on only while somebody waits for its next piece.
+            number: of the utterance among those asked for together, for `on_progress`.
+            on_progress: called on the engine's thread after every step; what it raises ends this request.
+
+        Raises:
+            BusyError: `max_waiting` others wait already.
+            OptionError: the session is closed.
+        """
+        handle = Handle(request, self, ahead_s)
+        end = None if timeout is None else time.monotonic() + timeout
+        with self._change:
+            if self._closing:
+                raise OptionError("the session is closed; make another with Bark.session()")
+            if self.max_waiting is not None and len(self._waiting) >= self.max_waiting:
+                raise BusyError(f"{len(self._waiting)} requests wait, and no more may; try again later")
+            self._waiting.append(Work(handle, caller or threading.get_ident(), number, on_progress, end))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bark-engine", daemon=True)
+                self._thread.start()
+            self._change.notify_all()
+        return handle
+
+    def narrate(
+        self,
+        narration: Narration,
+        *,
+        exact: bool = False,
+        batch_size: int | None = None,
+        on_progress: Listener | None = None,
+    ) -> Generator[Sounding, None, None]:
+        """Speak a text of any length so that its first sound comes soon, and all of it in order.
+
+        Raises:
+            BarkError: of the first piece that cannot be said.
+        """
+        return narrate_soon(self, narration, exact=exact, batch_size=batch_size, on_progress=on_progress)
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that wait for room."""
+        return len(self._waiting)
+
+    @property
+    def n_at_work(self) -> int:
+        """Requests that the engine works on."""
+        return len(self._at_work)
+
+    def widen(self, batch_size: int) -> None:
+        """Let so many be at work at once, if that is more than now.
+
+        Raises:
+            OptionError: it is less than 1.
+        """
+        check_batch_size(batch_size)
+        with self._change:
+            self.batch_size = max(self.batch_size, batch_size)
+
+    def close(self, *, cancel: bool = False, wait: bool = True) -> None:
+        """Take no more requests, and end: once those that are here are spoken, or with `cancel` at once."""
+        with self._change:
+            self._closing = True
+            if cancel:
+                self._cancelled.update(work.handle for work in self._works())
+            self._change.notify_all()
+            thread = self._thread
+        if wait and thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(cancel=error is not None, wait=error is None)
+
+    # what handles ask for, on any thread
+
+    def wake(self) -> None:
+        """Look again: a handle may have made room for more of its sound."""
+        with self._change:
+            self._change.notify_all()
+
+    def cancel(self, handle: Handle) -> None:
+        """Give a request up; it ends at the next step."""
+        with self._change:
+            if not handle.done:
+                self._cancelled.add(handle)
+                self._change.notify_all()
+
+    # on the engine's thread
+
+    def _run(self) -> None:
+        engine = Engine[Speech](self.model.backend, self.batch_size)
+        threads = OwnThreads(self.model.config.coarse.gpt.n_embd)
+        try:
+            for step in count():
+                if not self._step(step, engine, threads):
+                    break
+        finally:
+            engine.close()
+            with self._change:
+                self._closing = True
+                left = self._works()
+                self._waiting, self._at_work = [], {}
+            for work in left:
+                work.handle.finish(CancelledError("the session ended before this was spoken"))
+
+    def _step(self, step: int, engine: Engine[Speech], threads: OwnThreads) -> bool:
+        """Wait for something to do and do a step of it; False when all is over.
+
+        While it waits it holds on to nobody's request: who is not held otherwise can go.
+        """
+        if (found := self._next()) is None:
+            return False
+        given_up, begun = found
+        for work in given_up:
+            self._give_up(work, engine)
+        with self.model.turn:
+            for work in begun:
+                self._at_work[engine.begin(self._job(work))] = work
+            left_out = held(self._at_work.values(), step)
+            for slot, work in self._at_work.items():
+                slot.held = work in left_out
+            threads.use(len(self._at_work) - len(left_out))
+            over = engine.step()
+        for work in self._at_work.values():
+            self._hand_over(work)
+        for slot in over:
+            self._end(self._at_work.pop(slot), slot)
+        return True
+
+    def _next(self) -> tuple[list[Work], list[Work]] | None:
+        """Wait until there is something to do: who is given up and who is begun; None when all is over."""
+        with self._change:
+            while True:
+                given_up = self._take_given_up()
+                begun = admitted(self._waiting, self._at_work.values(), self.batch_size)
+                self._waiting = [work for work in self._waiting if work not in begun]
+                if given_up or begun or not all(work.is_held for work in self._at_work.values()):
+                    return given_up, begun
+                if self._closing and not self._works():
+                    return None
+                self._change.wait(self._until_next_end())
+
+    def _take_given_up(self) -> list[Work]:
+        """Those that were cancelled or are out of time; who only waited waits no more."""
+        now = time.monotonic()
+        given_up = [
+            work
+            for work in self._works()
+            if work.handle in self._cancelled or (work.end is not None and work.end <= now)
+        ]
+        self._cancelled.clear()
+        self._waiting = [work for work in self._waiting if work not in given_up]
+        return given_up
+
+    def _until_next_end(self) -> float | None:
+        """Seconds until the first is out of time; None where none has a limit."""
+        ends = [work.end for work in self._works() if work.end is not None]
+        return max(0.0, min(ends) - time.monotonic()) if ends else None
+
+    def _works(self) -> list[Work]:
+        return [*self._waiting, *self._at_work.values()]
+
+    def _job(self, work: Work) -> Job[Speech]:
+        rate = self.model.config.codec.sample_rate
+
+        def hear(samples: Samples) -> None:
+            work.fresh.append(Audio(samples, rate))
+
+        def watch(progress: Progress) -> None:
+            work.handle.progress = progress
+            if work.on_progress is not None:
+                work.on_progress(progress)
+
+        request, number = work.handle.request, work.number
+        return speech_job(self.model, request, number=number, on_progress=watch, on_sound=hear)
+
+    def _give_up(self, work: Work, engine: Engine[Speech]) -> None:
+        """End it, whether it was begun or not, and say so."""
+        for slot in [slot for slot, at_work in self._at_work.items() if at_work is work]:
+            del self._at_work[slot]
+            engine.drop(slot)
+        late = work.end is not None and work.end <= time.monotonic()
+        why = "it took longer than it was given" if late else "it was cancelled"
+        work.handle.finish(CancelledError(f"the speech was broken off: {why}"))
+
+    def _hand_over(self, work: Work) -> None:
+        """Give the reader what the step made."""
+        for piece in work.fresh:
+            work.has_sounded = True
+            work.handle.put(piece)
+        work.fresh.clear()
+
+    def _end(self, work: Work, slot: Slot[Speech]) -> None:
+        """Say what became of a job."""
+        result = slot.result
+        assert result is not None  # it is over
+        if isinstance(result, Speech):
+            result = replace(result, stages=costs(result.tokens, slot.seconds))
+            if not work.has_sounded:  # its takes were compared, and the best is heard at once
+                work.handle.put(result.audio)
+        work.handle.finish(result)
