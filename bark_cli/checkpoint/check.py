@@ -196,7 +196,7 @@ def check_tensors(checkpoint: Checkpoint) -> None:
     if extra:
         raise ModelError(f"{where} holds {_some(extra)}, which Bark does not have; is it another model?")
     for name, shape in expected.items():
-        tensor = tensors[name]
+        tensor = checkpoint.form(name)
         if tensor.shape != shape:
             raise ModelError(f"{where}: {name} has shape {tuple(tensor.shape)}, expected {tuple(shape)}")
         if tensor.dtype == torch.int8:

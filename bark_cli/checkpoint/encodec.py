@@ -33,7 +33,7 @@ def encodec_state(checkpoint: Checkpoint, n_codebooks: int, entries: int) -> dic
         config = replace(config, lstm=1)
     state: dict[str, Tensor] = {}
     for name, weight in {**_empty_encoder(config), **decoder}.items():
-        state |= _weight_norm(name, weight) if weight.ndim == 3 else {name: weight}
+        state |= weight_norm(name, weight) if weight.ndim == 3 else {name: weight}
     for i in range(n_codebooks):
         name = CODEBOOK_NAME.format(i)
         book = torch.zeros(entries, config.dimension)
@@ -107,7 +107,7 @@ def _empty_encoder(config: CodecConfig) -> dict[str, Tensor]:
     return {f"encoder.{name}": torch.zeros(value.shape) for name, value in encoder.state_dict().items()}
 
 
-def _weight_norm(name: str, weight: Tensor) -> dict[str, Tensor]:
+def weight_norm(name: str, weight: Tensor) -> dict[str, Tensor]:
     """Gain and direction of a convolution's weight (C, ...), which multiply out to it, to the last bit.
 
     The direction is the weight itself, and the gain its norm as the kernel that divides by it computes it.

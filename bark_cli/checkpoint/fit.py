@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
+from bark_cli.checkpoint.gguf_keys import config_of, keys_of, names_of_biases
 from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, SemanticConfig
 
-LayoutName = Literal["native", "transformers", "suno"]
-LAYOUTS: tuple[LayoutName, ...] = ("native", "transformers", "suno")
+LayoutName = Literal["native", "transformers", "suno", "gguf"]
+LAYOUTS: tuple[LayoutName, ...] = ("native", "transformers", "suno", "gguf")
 
 
 def misfit(config: BarkConfig, layout: LayoutName) -> str | None:
     """The first reason for which another program would not speak as this model does from that layout."""
     if layout == "native":
         return None
-    rules = _transformers_rules(config) if layout == "transformers" else _suno_rules(config)
-    return next((why for holds, why in (*_shared_rules(config), *rules) if not holds), None)
+    if layout == "gguf":
+        rules = _said_rules(config, gguf_config(config))
+    elif layout == "suno":
+        rules = [*_shared_rules(config), *_said_rules(config, suno_config(config))]
+    else:
+        rules = [*_shared_rules(config), *_transformers_rules(config)]
+    return next((why for holds, why in rules if not holds), None)
 
 
 def layouts_for(config: BarkConfig) -> list[LayoutName]:
@@ -47,6 +53,11 @@ def suno_config(config: BarkConfig) -> BarkConfig:
     )
 
 
+def gguf_config(config: BarkConfig) -> BarkConfig:
+    """What a GGUF file would say of the model."""
+    return config_of(keys_of(config), names_of_biases(config))
+
+
 def _shared_rules(config: BarkConfig) -> Iterator[tuple[bool, str]]:
     """What both programs' networks take for granted."""
     for stage in ("semantic", "coarse"):
@@ -72,8 +83,9 @@ def _transformers_rules(config: BarkConfig) -> Iterator[tuple[bool, str]]:
     yield history == hop, f"its fine history has {history} frames, {there} a hop's {hop}"
 
 
-def _suno_rules(config: BarkConfig) -> Iterable[tuple[bool, str]]:
-    said, wanted = suno_config(config).to_dict(), config.to_dict()
+def _said_rules(config: BarkConfig, saying: BarkConfig) -> list[tuple[bool, str]]:
+    """What the layout would have the model be, beside what it is."""
+    said, wanted = saying.to_dict(), config.to_dict()
     parts = ("semantic", "coarse", "fine", "codec")
     differing = [
         (f"{part} {name}", value, said[part][name])

@@ -58,14 +58,12 @@ def mix_stages(base: Checkpoint, stages: Mapping[str, Checkpoint]) -> Checkpoint
         tensors=_parts({part: source.tensors for part, source in sources.items()}),
         scales=_parts({part: source.scales for part, source in sources.items()}),
         tokenizer_file=semantic.tokenizer_file,
+        vocabulary=semantic.vocabulary,
     )
 
 
 def _parts(holders: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Of each holder what belongs to its part."""
     return {
-        name: tensor
-        for part, held in holders.items()
-        for name, tensor in held.items()
-        if name.startswith(f"{part}.")
+        name: held[name] for part, held in holders.items() for name in held if name.startswith(f"{part}.")
     }

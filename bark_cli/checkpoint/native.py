@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -80,10 +79,10 @@ def write_native(
             (staged / CONFIG_FILE).write_text(config, encoding="utf-8")
             # safetensors makes a private file; the configuration has the mode that any new file gets
             (staged / WEIGHTS_FILE).chmod(stat.S_IMODE((staged / CONFIG_FILE).stat().st_mode))
-            shutil.copyfile(checkpoint.tokenizer_file, staged / checkpoint.tokenizer_file.name)
+            tokenizer = checkpoint.write_tokenizer(staged)
             with (staged / WEIGHTS_FILE).open("rb+") as weights:
                 os.fsync(weights.fileno())  # a name must not outlive a power cut that its content does not
-            for name in (WEIGHTS_FILE, checkpoint.tokenizer_file.name, CONFIG_FILE):
+            for name in (WEIGHTS_FILE, tokenizer, CONFIG_FILE):
                 (staged / name).replace(folder / name)
     except (OSError, SafetensorError) as error:  # the latter where the disk is full
         reason = getattr(error, "strerror", None) or error
@@ -106,11 +105,11 @@ def _pack(checkpoint: Checkpoint, storage: Storage, floats: Floats) -> dict[str,
     """Tensors as they are stored; see the module's docstring."""
     dtype = _DTYPES[floats if storage == "int8" else storage]
     packed: dict[str, Tensor] = {}
-    for name, tensor in checkpoint.tensors.items():
+    for name in checkpoint.tensors:
         if storage == "int8" and name in checkpoint.scales:  # rounding again would only add to the error
-            packed[name], packed[name + _SCALE] = tensor, checkpoint.scales[name]
-        elif storage == "int8" and tensor.ndim == 2 and not name.startswith("codec."):
-            packed[name], packed[name + _SCALE] = quantize_rows(tensor)
+            packed[name], packed[name + _SCALE] = checkpoint.tensors[name], checkpoint.scales[name]
+        elif storage == "int8" and checkpoint.form(name).ndim == 2 and not name.startswith("codec."):
+            packed[name], packed[name + _SCALE] = quantize_rows(checkpoint.tensors[name])
         else:
             packed[name] = checkpoint.float32(name).to(dtype).contiguous()
     return packed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,15 @@ from torch import Tensor
 
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.quantize import dequantize_rows
+from bark_cli.model.tokenizer import BarkTokenizer
+
+
+class LazyTensors(Mapping[str, Tensor]):
+    """Tensors that are made when they are asked for, anew each time, of what a file holds."""
+
+    @abstractmethod
+    def form(self, name: str) -> Tensor:
+        """A tensor of the shape and type of that one, on the meta device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +37,10 @@ class Checkpoint:
     config: BarkConfig
     tensors: Mapping[str, Tensor]
     scales: Mapping[str, Tensor] = field(default_factory=dict)
-    tokenizer_file: Path  # tokenizer.json or vocab.txt
-    layout: str  # "native", "suno" or "transformers"
-    folder: Path
+    tokenizer_file: Path  # tokenizer.json or vocab.txt, or the file that the vocabulary was found in
+    vocabulary: tuple[str, ...] | None = None  # BERT's pieces by id, where no file holds them alone
+    layout: str  # "native", "suno", "transformers" or "gguf"
+    folder: Path  # or the file that is the model
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The tensors of "semantic", "coarse", "fine" or "codec", without that prefix, all as float32.
@@ -45,6 +57,34 @@ class Checkpoint:
             for held in (self.tensors, self.scales)
         )
         return tensors, scales
+
+    def form(self, name: str) -> Tensor:
+        """A tensor of the shape and type of that one: itself, or one without memory where it is made anew."""
+        held = self.tensors
+        return held.form(name) if isinstance(held, LazyTensors) else held[name]
+
+    def tokenizer(self) -> BarkTokenizer:
+        """The model's tokenizer.
+
+        Raises:
+            ModelError: it is damaged, or has more tokens than the model has ids for.
+        """
+        if self.vocabulary is None:
+            return BarkTokenizer.from_file(self.tokenizer_file, self.config.semantic)
+        return BarkTokenizer.from_pieces(self.vocabulary, self.config.semantic, self.tokenizer_file)
+
+    def write_tokenizer(self, folder: Path) -> str:
+        """Put the tokenizer into a folder; returns the name of its file there.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if self.vocabulary is None:
+            name = self.tokenizer_file.name
+            shutil.copyfile(self.tokenizer_file, folder / name)
+            return name
+        (folder / "vocab.txt").write_text("\n".join(self.vocabulary) + "\n", encoding="utf-8", newline="\n")
+        return "vocab.txt"
 
     def float32(self, name: str) -> Tensor:
         """One tensor as float32: itself if it is stored so."""

@@ -7,7 +7,6 @@ values only.
 from __future__ import annotations
 
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def write_suno(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype = torch.
         _save(held | {"best_val_loss": torch.tensor(math.nan)}, folder / name)
     codec = encodec_state(checkpoint, _N_CODEBOOKS, checkpoint.config.codec.codebook_size)
     _save({name: value.to(dtype) for name, value in codec.items()}, folder / CODEC_FILE)
-    shutil.copyfile(checkpoint.tokenizer_file, folder / checkpoint.tokenizer_file.name)
+    checkpoint.write_tokenizer(folder)
 
 
 def _size(config: BarkConfig) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ def write_transformers(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype 
     values["dtype"] = str(dtype).removeprefix("torch.")
     _write_json(folder / "generation_config.json", generation)
     _write_json(folder / "tokenizer_config.json", _tokenizer_values(checkpoint))
-    shutil.copyfile(checkpoint.tokenizer_file, folder / checkpoint.tokenizer_file.name)
+    checkpoint.write_tokenizer(folder)
     weights = folder / "model.safetensors"
     save_file(_tensors(checkpoint, dtype), weights, metadata={"format": "pt"})
     _write_json(folder / "config.json", values)

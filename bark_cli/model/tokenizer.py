@@ -6,9 +6,10 @@ tokenizer.json may be any that `tokenizers` reads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,16 +40,19 @@ class BarkTokenizer:
         Raises:
             ModelError: the file is missing, is no tokenizer, or has more tokens than the model has ids for.
         """
-        from tokenizers import Tokenizer
+        return cls._of(_readable(lambda: _read(path), path), config, path)
 
-        try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise ValueError("it is far too large")
-            tokenizer = _cased_bert(path) if path.suffix == ".txt" else Tokenizer.from_file(str(path))
-        except Exception as error:  # tokenizers raises bare Exceptions
-            raise ModelError(
-                f"{path} is not a readable tokenizer ({error}); download the model again"
-            ) from error
+    @classmethod
+    def from_pieces(cls, pieces: Sequence[str], config: SemanticConfig, where: Path) -> BarkTokenizer:
+        """Cased BERT's tokenizer of these pieces, in the order of their ids, which lie in the file `where`.
+
+        Raises:
+            ModelError: they make no tokenizer, or are more than the model has ids for.
+        """
+        return cls._of(_readable(lambda: _cased_bert(pieces), where), config, where)
+
+    @classmethod
+    def _of(cls, tokenizer: Tokenizer, config: SemanticConfig, path: Path) -> BarkTokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
@@ -102,14 +106,62 @@ def stopped(text: str, stops: str) -> str:
     return bare if bare[-1] in stops else bare + stops[0]
 
 
-def _cased_bert(vocabulary: Path) -> Tokenizer:
-    """BERT's cased tokenizer from a vocab.txt: accents kept, punctuation and Chinese characters split off."""
+def bert_pieces(path: Path) -> tuple[str, ...] | None:
+    """The pieces in a tokenizer's file, in id order; None where it reads text otherwise than cased BERT does.
+
+    Raises:
+        ModelError: the file is missing, or is no tokenizer.
+    """
+    values = json.loads(_readable(lambda: _read(path), path).to_str())
+    if values["model"]["type"] != "WordPiece":
+        return None
+    ids = {i: piece for piece, i in values["model"]["vocab"].items()}
+    pieces = tuple(ids.get(i, "") for i in range(max(ids, default=-1) + 1))
+    return pieces if _way(values) == _way(json.loads(_cased_bert(pieces).to_str())) else None
+
+
+def _way(tokenizer: dict[str, Any]) -> tuple[Any, ...]:
+    """All of a tokenizer's JSON that text is read by, but the pieces."""
+    normalizer, model = dict(tokenizer["normalizer"] or {}), dict(tokenizer["model"])
+    if normalizer.get("strip_accents") is None:  # then it goes with lower case
+        normalizer["strip_accents"] = normalizer.get("lowercase")
+    del model["vocab"]
+    added = {(token["content"], token["id"]) for token in tokenizer["added_tokens"]}
+    return normalizer, tokenizer["pre_tokenizer"], model, added
+
+
+def _readable(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
+    """What `make` gives of the tokenizer in a file.
+
+    Raises:
+        ModelError: it fails.
+    """
+    try:
+        return make()
+    except Exception as error:  # tokenizers raises bare Exceptions
+        raise ModelError(f"{path} is not a readable tokenizer ({error}); download the model again") from error
+
+
+def _read(path: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError("it is far too large")
+    return _cased_bert(_pieces(path)) if path.suffix == ".txt" else Tokenizer.from_file(str(path))
+
+
+def _pieces(vocabulary: Path) -> list[str]:
+    """The pieces that a vocab.txt holds, one a line, in id order."""
+    return vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+
+
+def _cased_bert(pieces: Sequence[str]) -> Tokenizer:
+    """BERT's cased tokenizer: accents kept, punctuation and Chinese characters split off."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
-    pieces = vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")  # one a line, in id order
     ids = {piece: i for i, piece in enumerate(pieces)}
     tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = BertNormalizer(

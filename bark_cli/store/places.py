@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+GGUF_SUFFIX = ".gguf"
 _CODEC_FILES = "encodec_24khz*.th"
 _YES = {"1", "on", "yes", "true"}  # as huggingface_hub reads its flags
 
@@ -95,6 +96,12 @@ def huggingface_snapshots(repository: str) -> list[Path]:
 def find_tokenizer(folder: Path) -> Path | None:
     """tokenizer.json, else vocab.txt, of a folder."""
     return next((folder / name for name in TOKENIZER_FILES if (folder / name).is_file()), None)
+
+
+def gguf_files(folder: Path) -> list[Path]:
+    """The GGUF files of a folder, each of which is a whole model."""
+    found = sorted(folder.glob("*")) if folder.is_dir() else []
+    return [path for path in found if path.suffix.lower() == GGUF_SUFFIX and path.is_file()]
 
 
 def tokenizer_elsewhere() -> Path | None:
