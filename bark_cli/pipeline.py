@@ -115,7 +115,7 @@ class Bark:
             name=name,
             folder=checkpoint.folder,
             config=checkpoint.config,
-            tokenizer=BarkTokenizer.from_file(checkpoint.tokenizer_file, checkpoint.config.semantic),
+            tokenizer=checkpoint.tokenizer(),
             backend=make_backend(checkpoint, device, precision),
             device=str(device),
             precision=precision,
