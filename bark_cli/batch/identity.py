@@ -13,10 +13,11 @@ from bark_cli.batch.items import Item
 from bark_cli.errors import ModelError
 from bark_cli.model.published import config_in
 from bark_cli.store import ModelRef, find_codec, find_tokenizer, tokenizer_elsewhere
+from bark_cli.store.places import model_files
 from bark_cli.voices.catalogue import NO_VOICE, locate_voice
 from bark_cli.voices.file import KEYS
 
-_MODEL_SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json", ".txt"}
+_MODEL_SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json", ".txt", ".gguf"}
 _WHOLE = 16 * 2**20  # bytes; a larger file is known by its size and samples of it
 _SAMPLES, _SAMPLE = 64, 2**16  # how many, and bytes each
 
@@ -90,8 +91,9 @@ def model_identity(models: Iterable[ModelRef]) -> str:
     found = []
     for model in models:
         codec, tokenizer = find_codec(model.folder), find_tokenizer(model.folder) or tokenizer_elsewhere()
-        beside = [path for path in model.folder.iterdir() if path.suffix in _MODEL_SUFFIXES]
-        all_files = {*filter(Path.is_file, beside), *filter(None, (codec, tokenizer))}
+        beside = model_files(model.folder)
+        own = [path for path in beside if path == model.folder or path.suffix.lower() in _MODEL_SUFFIXES]
+        all_files = {*own, *filter(None, (codec, tokenizer))}
         files = sorted(all_files, key=lambda path: path.name)
         found.append([model.size, [path.name for path in files], _hashes(files)])
     return digest(*found)

@@ -29,7 +29,7 @@ class CachedModel:
     folder: Path  # what is read
     root: Path  # what holds it all
     size: str | None = None  # of Suno's folder, which model
-    layout: str | None = None  # "native", "suno" or "transformers"; None: it cannot be told
+    layout: str | None = None  # "native", "suno", "transformers" or "gguf"; None: it cannot be told
     revision: str | None = None
     own_bytes: int = 0  # of its files; of one in any other folder, none
     conversions: tuple[Conversion, ...] = ()
@@ -178,7 +178,9 @@ def _layout(folder: Path) -> str | None:
             values = json.loads(stream.read(_MAX_CONFIG_BYTES))
         return "native" if "semantic" in values else "transformers"
     except (OSError, ValueError, TypeError, RecursionError):
-        return "suno" if any(os.path.lexists(folder / f) for f in _SUNOS) else None
+        if any(os.path.lexists(folder / f) for f in _SUNOS):
+            return "suno"
+        return "gguf" if store.places.gguf_files(folder) else None
 
 
 _SUNOS = [name for names in store.SUNO_FILES.values() for name in names]

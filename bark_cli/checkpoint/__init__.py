@@ -1,8 +1,9 @@
 """A model's folder in any layout -> Checkpoint: one configuration, one naming of tensors, a tokenizer file.
 
-Layouts: our own (native.py), Suno's .pt files (suno.py, after suno-ai/bark's generation.py), and folders of
-Transformers (transformers.py). Foreign names end here; a foreign model is converted once (converted.py).
-The way back: to_suno.py and to_transformers.py, for what those layouts can hold (fit.py).
+Layouts: our own (native.py), Suno's .pt files (suno.py, after suno-ai/bark's generation.py), folders of
+Transformers (transformers.py), and GGUF files (gguf.py). Foreign names end here; a foreign model is converted
+once (open.py).
+The way back: to_suno.py, to_transformers.py and to_gguf.py, for what those layouts can hold (fit.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bark_cli.checkpoint.native import Storage, write_native
 from bark_cli.checkpoint.open import open_checkpoint
 from bark_cli.checkpoint.read import read_checkpoint
 from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.to_gguf import GGUFStorage, write_gguf
 from bark_cli.checkpoint.to_suno import write_suno
 from bark_cli.checkpoint.to_transformers import write_transformers
 
@@ -22,6 +24,7 @@ __all__ = [
     "LAYOUTS",
     "STAGES",
     "Checkpoint",
+    "GGUFStorage",
     "LayoutName",
     "Networks",
     "Storage",
@@ -35,6 +38,7 @@ __all__ = [
     "mix_stages",
     "open_checkpoint",
     "read_checkpoint",
+    "write_gguf",
     "write_native",
     "write_suno",
     "write_transformers",

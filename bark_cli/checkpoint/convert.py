@@ -1,4 +1,4 @@
-"""A model on this machine, in any layout -> a new folder that holds it in the layout asked for."""
+"""A model on this machine, in any layout -> a new folder, or GGUF file, in the layout asked for."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from typing import TYPE_CHECKING
 
 from bark_cli.errors import ModelError, OptionError, OutputError, VoiceError
 from bark_cli.store import ModelRef
-from bark_cli.system.files import told_of
+from bark_cli.store.places import GGUF_SUFFIX
+from bark_cli.system.files import check_target, new_path, told_of
 from bark_cli.system.folders import check_new_folder, new_folder
 from bark_cli.system.units import human_bytes
 from bark_cli.voices.catalogue import model_voices, place_in_model
 from bark_cli.voices.file import KEYS, read_voice_file, voice_bytes
 
 if TYPE_CHECKING:
-    from bark_cli.checkpoint import Checkpoint, LayoutName, Storage
+    from bark_cli.checkpoint import Checkpoint, GGUFStorage, LayoutName, Storage
     from bark_cli.checkpoint.native import Floats
     from bark_cli.model.config import BarkConfig
     from bark_cli.model.tokens import BarkTokens
 
-_WHOSE = {"native": "bark's own", "transformers": "Transformers'", "suno": "Suno's"}
+_WHOSE = {"native": "bark's own", "transformers": "Transformers'", "suno": "Suno's", "gguf": "GGUF's"}
+_STORAGES = {
+    "native": ("fp32", "fp16", "int8"),
+    "transformers": ("fp32", "fp16"),
+    "suno": ("fp32", "fp16"),
+    "gguf": ("fp32", "fp16", "q8_0", "q4_k"),
+}
 _PAPERS = ("LICENSE", "README.md")  # whose model it is, and what it may be used for
 _EMBEDDINGS = "speaker_embeddings"  # Transformers' folder of voices, and the list of them beside it
 # all that a conversion writes: a folder that holds anything else is somebody's, and never replaced
@@ -47,7 +54,7 @@ class Order:
     model: ModelRef
     out: Path
     layout: LayoutName
-    storage: Storage | None = None  # None: as the model has it, and fp32 for int8 where the layout has none
+    storage: Storage | GGUFStorage | None = None  # None: as the model has it, fp32 where the layout has not
     force: bool = False  # replace an older conversion in `out`
 
 
@@ -55,21 +62,21 @@ class Order:
 class Conversion:
     """What was written."""
 
-    folder: Path
+    folder: Path  # or GGUF's file
     layout: LayoutName
     source_layout: str
-    storage: Storage
+    storage: Storage | GGUFStorage
     size: int  # bytes
     n_voices: int
     left_out: tuple[str, ...] = ()  # what the layout has no place for, in words
 
 
 def convert(order: Order, note: Callable[[str], None]) -> Conversion:
-    """Write the model into a new folder; `note` is told, in a line each, what is done now.
+    """Write the model into a new folder or file; `note` is told, in a line each, what is done now.
 
     Raises:
         OptionError: the layout cannot hold this model; nothing was written.
-        OutputError: the folder exists, holds what no conversion wrote, or the disk refuses.
+        OutputError: the folder or file exists, is none that a conversion wrote, or the disk refuses.
         ModelError: the model is incomplete, damaged or not Bark.
     """
     from bark_cli.checkpoint import read_checkpoint
@@ -82,12 +89,8 @@ def convert(order: Order, note: Callable[[str], None]) -> Conversion:
     needed = _needed(checkpoint, order)
     _check_room(order.out, needed)
     note(f"writing about {human_bytes(needed)} to {order.out}")
-    with new_folder(order.out, force=order.force) as scratch:
-        with _told_of_weights(order.out):
-            _write(checkpoint, scratch, order)
-        n_voices, left_out = _put_voices(checkpoint, scratch, order)
-        read_checkpoint(scratch)  # every tensor is there, in its shape
-        size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+    write = _fill_file if order.layout == "gguf" else _fill_folder
+    size, n_voices, left_out = write(checkpoint, order)
     return Conversion(
         folder=order.out,
         layout=order.layout,
@@ -99,16 +102,51 @@ def convert(order: Order, note: Callable[[str], None]) -> Conversion:
     )
 
 
+def _fill_folder(checkpoint: Checkpoint, order: Order) -> tuple[int, int, tuple[str, ...]]:
+    """Bytes and voices that were written, and what was left out."""
+    from bark_cli.checkpoint import read_checkpoint
+
+    with new_folder(order.out, force=order.force) as scratch:
+        with _told_of_weights(order.out):
+            _write(checkpoint, scratch, order)
+        n_voices, left_out = _put_voices(checkpoint, scratch, order)
+        read_checkpoint(scratch)  # every tensor is there, in its shape
+        size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+    return size, n_voices, left_out
+
+
+def _fill_file(checkpoint: Checkpoint, order: Order) -> tuple[int, int, tuple[str, ...]]:
+    """The same of a GGUF file, which holds no voices."""
+    from bark_cli.checkpoint import write_gguf
+
+    with new_path(order.out, force=order.force) as scratch:
+        with told_of(order.out):
+            write_gguf(checkpoint, scratch, _gguf_storage(order), name=order.model.name)
+        size = scratch.stat().st_size
+    beside = [f"{len(voices)} voices" for voices in [list(model_voices(order.model.folder))] if voices]
+    beside += [name for name in _PAPERS if (order.model.folder / name).is_file()]
+    left_out = (f"a GGUF file has no place for {', '.join(beside)}; keep what you need beside it",)
+    return size, 0, left_out if beside else ()
+
+
+def _gguf_storage(order: Order) -> GGUFStorage:
+    return "fp32" if order.storage is None or order.storage == "int8" else order.storage
+
+
 def _check_out(order: Order) -> None:
-    """Find out whether the folder may be written.
+    """Find out whether the folder or file may be written.
 
     Raises:
-        OptionError: the model itself lies there.
-        OutputError: as `check_new_folder`, or it holds what no conversion wrote.
+        OptionError: the model itself lies there, or the name is none for such a file.
+        OutputError: as `check_new_folder` and `check_target`, or no conversion wrote what is there.
     """
     out, source = order.out.resolve(), order.model.folder.resolve()
     if out == source or out in source.parents:
-        raise OptionError(f"{order.out} holds the model itself; give another folder")
+        what = "is" if out.is_file() else "holds"
+        raise OptionError(f"{order.out} {what} the model itself; give another name")
+    if order.layout == "gguf":
+        _check_file(order)
+        return
     check_new_folder(order.out, force=order.force)
     for file in sorted(order.out.rglob("*")):
         name = file.relative_to(order.out).as_posix()
@@ -116,6 +154,19 @@ def _check_out(order: Order) -> None:
             raise OutputError(
                 f"{order.out} holds {name}, which no conversion wrote, so --force does not replace it; "
                 "choose another name"
+            )
+
+
+def _check_file(order: Order) -> None:
+    if order.out.suffix.lower() != GGUF_SUFFIX:
+        raise OptionError(f"{order.out} is to be a file; give it a name that ends in {GGUF_SUFFIX}")
+    check_target(order.out, force=order.force)
+    if order.out.is_file():
+        with told_of(order.out), order.out.open("rb") as stream:
+            is_gguf = stream.read(4) == b"GGUF"
+        if not is_gguf:
+            raise OutputError(
+                f"{order.out} is no GGUF file, so --force does not replace it; choose another name"
             )
 
 
@@ -130,8 +181,9 @@ def _is_half(checkpoint: Checkpoint) -> bool:
     """Whether all floats are stored as float16; a codec's are float32 once its weight norm is folded in."""
     import torch
 
-    stages = {name: t for name, t in checkpoint.tensors.items() if not name.startswith("codec.")}
-    return all(t.dtype == torch.float16 for name, t in stages.items() if name not in checkpoint.scales)
+    stages = [name for name in checkpoint.tensors if not name.startswith("codec.")]
+    floats = [checkpoint.form(name) for name in stages if name not in checkpoint.scales]
+    return all(tensor.dtype == torch.float16 for tensor in floats)
 
 
 def _check_fit(config: BarkConfig, order: Order) -> None:
@@ -146,19 +198,22 @@ def _check_fit(config: BarkConfig, order: Order) -> None:
     if why := misfit(config, order.layout):
         instead = " or ".join(f"--to {layout}" for layout in layouts_for(config))
         raise OptionError(f"{name} does not fit {_WHOSE[order.layout]} layout: {why}; use {instead}")
-    if order.storage == "int8" and order.layout != "native":
+    if order.storage not in (None, *(known := _STORAGES[order.layout])):
+        there = " or ".join(f"--to {layout}" for layout, held in _STORAGES.items() if order.storage in held)
+        *others, last = known
         raise OptionError(
-            f"{_WHOSE[order.layout]} layout has no int8; use --storage fp32 or fp16, or --to native"
+            f"{_WHOSE[order.layout]} layout has no {order.storage}; "
+            f"use --storage {', '.join(others)} or {last}, or {there}"
         )
 
 
 def _needed(checkpoint: Checkpoint, order: Order) -> int:
     """About how many bytes will be written."""
-    width = {"fp32": 4, "fp16": 2, "int8": 1}[order.storage or "fp32"]
-    sizes = {name: tensor.numel() * width for name, tensor in checkpoint.tensors.items()}
+    width = {"fp32": 4, "fp16": 2, "int8": 1, "q8_0": 2, "q4_k": 2}[order.storage or "fp32"]  # at most
+    sizes = {name: checkpoint.form(name).numel() * width for name in checkpoint.tensors}
     codec = sum(size for name, size in sizes.items() if name.startswith("codec."))
     # an encoder as large as the decoder, and what training a codebook goes on from
-    return sum(sizes.values()) + (0 if order.layout == "native" else 2 * codec)
+    return sum(sizes.values()) + (0 if order.layout in ("native", "gguf") else 2 * codec)
 
 
 def _check_room(out: Path, needed: int) -> None:
@@ -187,7 +242,7 @@ def _write(checkpoint: Checkpoint, folder: Path, order: Order) -> None:
     from bark_cli.checkpoint import write_native, write_suno, write_transformers
 
     storage = order.storage or "fp32"
-    if order.layout == "native":
+    if order.layout == "native" and storage in ("fp32", "fp16", "int8"):
         floats: Floats = "fp16" if storage == "fp16" or _is_half(checkpoint) else "fp32"
         write_native(checkpoint, folder, storage=storage, floats=floats)
     else:
@@ -257,9 +312,10 @@ def _unsaid(config: BarkConfig, order: Order) -> Iterator[str]:
     """What the layout has no place for."""
     from bark_cli.model.options import SamplingOptions
 
-    if order.layout != "native":
+    whose = _WHOSE[order.layout]
+    if order.layout not in ("native", "gguf"):
         yield _ENCODER
-    if order.layout == "suno" and config.sampling != SamplingOptions():
-        yield "Suno's layout has no place for a model's own ways of sampling"
-    if order.layout == "suno" and config.default_voice:
-        yield "Suno's layout has no place for a default voice"
+    if order.layout in ("suno", "gguf") and config.sampling != SamplingOptions():
+        yield f"{whose} layout has no place for a model's own ways of sampling"
+    if order.layout in ("suno", "gguf") and config.default_voice:
+        yield f"{whose} layout has no place for a default voice"

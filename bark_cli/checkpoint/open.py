@@ -82,8 +82,9 @@ def _kept(target: Path, source: Source) -> Checkpoint | None:
     except ModelError:  # damaged, or half removed; it is only a copy
         shutil.rmtree(target, ignore_errors=True)
         return None
-    tokenizer = required_tokenizer(source.folder)
-    return replace(checkpoint, tokenizer_file=tokenizer, layout=source.layout, folder=source.folder)
+    if source.layout != "gguf":  # whose tokenizer is a part of the file
+        checkpoint = replace(checkpoint, tokenizer_file=required_tokenizer(source.folder))
+    return replace(checkpoint, layout=source.layout, folder=source.folder)
 
 
 def _write(checkpoint: Checkpoint, target: Path, source: Source) -> None:

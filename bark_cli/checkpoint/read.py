@@ -41,7 +41,7 @@ def find_layout(folder: Path, size: str | None = None) -> Layout:
     if folder.is_file():
         return _of_file(folder, size)
     if not folder.is_dir():
-        raise ModelError(f"{folder} is not a folder; give a model's folder or name")
+        raise ModelError(f"{folder} is not a folder or a file; give a model's folder, .gguf file or name")
     values = read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
     sizes = suno_sizes(folder)
     # suno/bark's own repository holds both layouts; asking for a size asks for the files that come in two.

@@ -6,6 +6,8 @@ heads or codec in four bits Bark is silent, as the first who tried found out.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,13 +67,13 @@ def write_gguf(checkpoint: Checkpoint, file: Path, storage: GGUFStorage, *, name
     What is no matrix of a block is stored as float16 at least; norms and biases are float32.
 
     Raises:
-        OptionError: its tokenizer or its widths do not fit; nothing was written.
+        OptionError: its tokenizer or its widths do not fit; nothing was written. `name` is what it is called.
         OSError: the disk refuses.
         ModelError: the file does not hold what was written.
     """
     gguf = import_gguf()
-    pieces = gguf_pieces(checkpoint)
-    planned = list(_plan(checkpoint, storage))
+    pieces = _pieces(checkpoint, name)
+    planned = list(_plan(checkpoint, storage, name))
     writer = gguf.GGUFWriter(file, ARCHITECTURE)
     try:
         _add_keys(writer, checkpoint, storage, pieces, name)
@@ -84,12 +86,16 @@ def write_gguf(checkpoint: Checkpoint, file: Path, storage: GGUFStorage, *, name
         writer.write_ti_data_to_file()
         for one in planned:
             writer.write_tensor_data(one.array())
+    except OSError as error:
+        if error.strerror is None:  # numpy counts what was written, and does not ask why it is not all
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
     finally:
         writer.close()
     _check_written(checkpoint, file, pieces, storage)
 
 
-def gguf_pieces(checkpoint: Checkpoint) -> tuple[str, ...]:
+def _pieces(checkpoint: Checkpoint, model: str) -> tuple[str, ...]:
     """The tokenizer's pieces.
 
     Raises:
@@ -97,7 +103,9 @@ def gguf_pieces(checkpoint: Checkpoint) -> tuple[str, ...]:
     """
     pieces = checkpoint.vocabulary or bert_pieces(checkpoint.tokenizer_file)
     if pieces is None:
-        raise OptionError("its tokenizer is not cased BERT's, the only one that the layout can say")
+        raise OptionError(
+            f"{model} does not fit GGUF's layout: its tokenizer is not cased BERT's; use --to native"
+        )
     return pieces
 
 
@@ -120,7 +128,7 @@ def is_block_matrix(name: str) -> bool:
     )
 
 
-def _plan(checkpoint: Checkpoint, storage: GGUFStorage) -> Iterator[_Planned]:
+def _plan(checkpoint: Checkpoint, storage: GGUFStorage, model: str) -> Iterator[_Planned]:
     """All tensors, in the order of the stages.
 
     Raises:
@@ -132,7 +140,7 @@ def _plan(checkpoint: Checkpoint, storage: GGUFStorage) -> Iterator[_Planned]:
         shape = tuple(checkpoint.form(name).shape)
         if is_block_matrix(name) and shape[-1] % block:
             rows = f"rows of {shape[-1]}, and {storage} blocks of {block}"
-            raise OptionError(f"its matrices have {rows}; use --storage fp16")
+            raise OptionError(f"{model} has matrices with {rows}; use --storage fp16")
         if name.startswith("codec.") and len(shape) == 3:
             yield from _plan_convolution(checkpoint, name, shape, storage)
             continue

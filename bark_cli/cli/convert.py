@@ -1,4 +1,4 @@
-"""`bark convert`: a model on this machine -> a folder that holds it in the layout of one's choice."""
+"""`bark convert`: a model on this machine -> a folder or file that holds it in the layout of one's choice."""
 
 from __future__ import annotations
 
@@ -27,31 +27,35 @@ def convert(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.", show_default=False)],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder to write, or GGUF's file.", show_default=False)
+    ],
     to: Annotated[
-        Literal["native", "transformers", "suno"],
+        Literal["native", "transformers", "suno", "gguf"],
         typer.Option(
-            help="Whose layout: bark's own, Transformers' BarkModel, suno-ai/bark's.", show_default=False
+            help="Whose layout: bark's own, Transformers' BarkModel, suno-ai/bark's, ggml's.",
+            show_default=False,
         ),
     ],
     storage: Annotated[
-        Literal["fp32", "fp16", "int8"] | None,
+        Literal["fp32", "fp16", "f16", "int8", "q8_0", "q4_k"] | None,
         typer.Option(
             "--storage",
             "--dtype",
-            help="How weights are stored; as they are if not given. int8: native only.",
+            help="How weights are stored; as they are if not given. int8: native; q8_0, q4_k: GGUF.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an older conversion in OUT.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a model into a folder, in another program's layout.
+    """Write a model into a folder or file, in another program's layout.
 
     \b
     bark convert nano nano-for-transformers --to transformers
     bark convert small small-by-suno --to suno
     bark convert ./my-model my-model-int8 --to native --storage int8
+    bark convert small bark-small.gguf --to gguf --storage q8_0
 
     Nothing is rounded unless --storage asks for it. What a layout cannot hold is told before it is written.
     """
@@ -59,7 +63,7 @@ def convert(
     from bark_cli.checkpoint.convert import convert as write
 
     ref = resolve_or_offer([model], may_ask=not (quiet or as_json))[0]
-    order = Order(model=ref, out=out, layout=to, storage=storage, force=force)
+    order = Order(model=ref, out=out, layout=to, storage="fp16" if storage == "f16" else storage, force=force)
     done = write(order, _silent if quiet else note)
     for missing in () if quiet else done.left_out:
         note(missing)

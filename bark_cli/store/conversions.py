@@ -18,7 +18,7 @@ from bark_cli.store.manifest import FileRecord, record_file
 SOURCE_FILE = "source.json"
 ABANDONED_S = 3600  # no write takes so long; what is older was left by a process that was killed
 _VERSION = 1  # of what conversion does; a higher one makes every model be converted anew
-_SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json"}
+_SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json", places.GGUF_SUFFIX}
 _MAX_BYTES = 2**20
 
 
@@ -26,8 +26,8 @@ _MAX_BYTES = 2**20
 class Source:
     """What is converted, and how."""
 
-    folder: Path
-    layout: str  # "native", "suno" or "transformers"
+    folder: Path  # or the file that is the model
+    layout: str  # "native", "suno", "transformers" or "gguf"
     size: str | None  # "small" or "large", where the folder may hold both
     storage: Literal["fp32", "fp16", "int8"]  # how the matrices of the transformers are kept
 
@@ -111,7 +111,8 @@ def _digest(*values: object) -> str:
 def _files(source: Source) -> list[tuple[str, int, int]]:
     """Name, size and time of whatever the conversion may depend on; Suno's codec may lie elsewhere."""
     folder = source.folder.resolve()
-    paths = [path for path in folder.glob("*") if path.suffix in _SUFFIXES]
+    files = places.model_files(folder)
+    paths = [path for path in files if path == folder or path.suffix.lower() in _SUFFIXES]
     codec = places.find_codec(folder) if source.layout == "suno" else None
     if codec is not None and codec not in paths:
         paths.append(codec)

@@ -1,4 +1,4 @@
-"""Which model is meant: a name or a path -> the folder of a model here, told by its files' names."""
+"""Which model is meant: a name or a path -> the folder or file of a model here, told by names of files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModelRef:
     """A model found on this machine. `size` says which, where a folder of Suno's holds two."""
 
     name: str
-    folder: Path
+    folder: Path  # or the file that is the model
     size: str | None = None
 
 
@@ -80,11 +80,11 @@ def _prefers_small() -> bool:
 
 
 def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:
-    """The folder of a model given by path or by name; None is the best one installed.
+    """The folder, or the one file, of a model given by path or by name; None is the best one installed.
 
     Raises:
         MissingModelError: the model has a name and is not here, or is damaged; it can be downloaded.
-        ModelError: there is no such folder or no such model; the message names those that are.
+        ModelError: there is no such path or no such model; the message names those that are.
     """
     if model is None:
         installed = installed_models()
@@ -96,6 +96,8 @@ def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:
     as_path = _looks_like_path(model, text)
     if path.is_dir() and (as_path or (text and text not in MODELS)):
         return ModelRef(name=path.resolve().name, folder=path)
+    if as_path and path.is_file():
+        return ModelRef(name=path.stem, folder=path)
     if isinstance(model, str) and (ref := find_model(text)):
         return ref
     raise _not_found(text, as_path)
@@ -103,9 +105,8 @@ def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:
 
 def _looks_like_path(model: object, text: str) -> bool:
     separators = {"/", os.sep, os.altsep} - {None}
-    return (
-        not isinstance(model, str) or text.startswith((".", "~")) or any(s in text for s in separators if s)
-    )
+    is_marked = text.startswith((".", "~")) or text.lower().endswith(places.GGUF_SUFFIX)
+    return not isinstance(model, str) or is_marked or any(s in text for s in separators if s)
 
 
 def find_model(name: str) -> ModelRef | None:
@@ -142,6 +143,8 @@ def _installed_builds(home: Path) -> Iterator[Path]:
 def _model_in(folder: Path, name: str) -> ModelRef | None:
     """The model in a folder, where none of the files that reading it takes is missing."""
     files = {path.name for path in folder.glob("*") if path.is_file()}
+    if len(places.gguf_files(folder)) == 1 and "config.json" not in files:
+        return ModelRef(name=name, folder=folder)
     if not files or not (places.find_tokenizer(folder) or places.tokenizer_elsewhere()):
         return None
     size = name if name in SUNO_FILES else None  # a model of one's own may be of either size
@@ -193,7 +196,8 @@ def _not_found(name: str, as_path: bool) -> ModelError:
     if as_path:
         fetch = f", or fetch it with `bark download {name}`" if is_repository(name) else ""
         return ModelError(
-            f"{name} is not a folder; give the folder of a model, or a name ({_names()}){fetch}"
+            f"{name} is not a folder or a file; "
+            f"give the folder of a model, a .gguf file or a name ({_names()}){fetch}"
         )
     known = list(dict.fromkeys([*MODELS, *(ref.name for ref in installed_models())]))
     near = difflib.get_close_matches(name.lower(), known, n=1)

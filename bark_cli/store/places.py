@@ -98,10 +98,14 @@ def find_tokenizer(folder: Path) -> Path | None:
     return next((folder / name for name in TOKENIZER_FILES if (folder / name).is_file()), None)
 
 
-def gguf_files(folder: Path) -> list[Path]:
-    """The GGUF files of a folder, each of which is a whole model."""
-    found = sorted(folder.glob("*")) if folder.is_dir() else []
-    return [path for path in found if path.suffix.lower() == GGUF_SUFFIX and path.is_file()]
+def model_files(model: Path) -> list[Path]:
+    """The files of a model: those in its folder, or the one that it is."""
+    return [path for path in (sorted(model.glob("*")) if model.is_dir() else [model]) if path.is_file()]
+
+
+def gguf_files(model: Path) -> list[Path]:
+    """The GGUF files among them, each of which is a whole model."""
+    return [path for path in model_files(model) if path.suffix.lower() == GGUF_SUFFIX]
 
 
 def tokenizer_elsewhere() -> Path | None:

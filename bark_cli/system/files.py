@@ -67,11 +67,7 @@ def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
     Raises:
         OutputError: as `check_target`, at the start or, made meanwhile, at the end; or the disk refuses.
     """
-    check_target(path, force=force, follow=follow)
-    # a link keeps pointing where it points; to rename a file over one that is made meanwhile follows none
-    target = path.resolve() if follow else path.parent.resolve() / path.name
-    part = target.with_name(f".bark-{secrets.token_hex(6)}.part")
-    try:
+    with new_path(path, force=force, follow=follow) as part:
         with told_of(path):
             # 0o666 lets the umask decide, as for any new file; mkstemp would give a private one
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -80,11 +76,27 @@ def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
             yield stream
             with told_of(path):
                 stream.flush()
-                os.fsync(stream.fileno())
                 stream.close()
         finally:
             with suppress(OSError):  # what it could not write has been told of, or does not matter any more
                 stream.close()
+
+
+@contextmanager
+def new_path(path: Path, *, force: bool = False, follow: bool = True) -> Iterator[Path]:
+    """The same for who opens files by their names: a path whose file becomes `path` when the block ends.
+
+    Raises:
+        OutputError: as `new_file`.
+    """
+    check_target(path, force=force, follow=follow)
+    # a link keeps pointing where it points; to rename a file over one that is made meanwhile follows none
+    target = path.resolve() if follow else path.parent.resolve() / path.name
+    part = target.with_name(f".bark-{secrets.token_hex(6)}.part")
+    try:
+        yield part
+        with told_of(path), part.open("rb+") as stream:
+            os.fsync(stream.fileno())
         if not force and target.exists():  # somebody has made it meanwhile
             raise OutputError(_exists(path))
         with told_of(path):

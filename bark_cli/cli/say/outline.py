@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.download.offer import resolve_or_offer
@@ -11,7 +10,11 @@ from bark_cli.cli.say.speak import check_voices
 from bark_cli.cli.table import aligned
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bark_cli.cli.say.request import SayRequest
+    from bark_cli.model.config import BarkConfig
+    from bark_cli.model.tokenizer import BarkTokenizer
     from bark_cli.narration.compose import Composition, Line
 
 _WIDTH = 60  # characters of a piece that are shown
@@ -43,17 +46,29 @@ def outline(lines: list[Line], request: SayRequest) -> None:
 
 def _compose(lines: list[Line], request: SayRequest) -> Composition:
     """The pieces, by the model's small files alone."""
-    from bark_cli.model.published import config_in
-    from bark_cli.model.tokenizer import BarkTokenizer
     from bark_cli.narration.compose import budget, compose
-    from bark_cli.store import find_tokenizer, tokenizer_elsewhere
 
     folder = resolve_or_offer(request.choice.models)[0].folder
     check_voices(lines, request, folder)
-    config = config_in(folder)
-    file = find_tokenizer(folder) or tokenizer_elsewhere() or Path(folder / "tokenizer.json")
-    tokenizer = BarkTokenizer.from_file(file, config.semantic)
+    config, tokenizer = _vocabulary(folder)
     return compose(lines, request.manner(config.sampling), budget(config, tokenizer.count))
+
+
+def _vocabulary(folder: Path) -> tuple[BarkConfig, BarkTokenizer]:
+    """What a model says of itself, and what it reads text with."""
+    from bark_cli.model.published import config_in
+    from bark_cli.model.tokenizer import BarkTokenizer
+    from bark_cli.store import find_tokenizer, tokenizer_elsewhere
+    from bark_cli.store.places import gguf_files
+
+    if gguf_files(folder) and not find_tokenizer(folder):  # all in one, of which only the beginning is read
+        from bark_cli.checkpoint import read_checkpoint
+
+        model = read_checkpoint(folder)
+        return model.config, model.tokenizer()
+    file = find_tokenizer(folder) or tokenizer_elsewhere() or folder / "tokenizer.json"
+    config = config_in(folder)
+    return config, BarkTokenizer.from_file(file, config.semantic)
 
 
 def _work_s(composition: Composition, request: SayRequest) -> float | None:
