@@ -29,7 +29,11 @@ class _Found:
 def inspect(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="A sound file, or the .npz of --save-voice.", show_default=False),
+        typer.Argument(
+            metavar="FILE",
+            help="A sound file, the .npz of --save-voice, or a model's .gguf file.",
+            show_default=False,
+        ),
     ],
     tokens: Annotated[
         str | None,
@@ -53,15 +57,21 @@ def inspect(
     bark say "Hello." -o hello.wav --save-voice hello.npz
     bark inspect hello.wav --tokens hello.npz --plot hello.png
     bark inspect hello.npz --json
+    bark inspect bark-small-q8_0.gguf
 
     A sound file holds no tokens: --save-voice keeps them, of a long text those of its last piece. Where
     FILE is such a file, the sound is what a model's codec makes of the tokens; -m names the model.
+    Of a model's file every key and tensor is listed.
     """
     from pathlib import Path
 
     from bark_cli.inspection import draw, token_facts
+    from bark_cli.inspection.model_file import is_model_file
     from bark_cli.system.plots import check_plot
 
+    if is_model_file(Path(file)):
+        _inspect_model(file, tokens, plot, as_json=as_json)
+        return
     if plot is not None:
         check_plot(Path(plot), force=force)
     found = _inspect_tokens(file, tokens, model) if _is_tokens(file) else _inspect_sound(file, tokens, model)
@@ -74,6 +84,22 @@ def inspect(
         print("\n".join(_lines(found, stages)))
     if plot is not None and not as_json:
         note(f"{plot}: drawn")
+
+
+def _inspect_model(file: str, tokens: str | None, plot: str | None, *, as_json: bool) -> None:
+    """A model's file, in which there is nothing to be drawn.
+
+    Raises:
+        BarkError: it is damaged, or something of a sound is asked for.
+    """
+    from pathlib import Path
+
+    from bark_cli.cli.model_file import print_model_file
+    from bark_cli.errors import OptionError
+
+    if tokens is not None or plot is not None:
+        raise OptionError(f"{file} is a model and holds no sound; leave out --tokens and --plot")
+    print_model_file(Path(file), tensors=True, as_json=as_json)
 
 
 def _is_tokens(file: str) -> bool:

@@ -1,4 +1,4 @@
-"""`bark show`: a sound file -> what it is and what made it."""
+"""`bark show`: a sound file -> what it is and what made it; a model's file -> what it holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def show(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A sound file.", show_default=False)],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A sound file, or a model's .gguf file.", show_default=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show what FILE says of itself: its format and length and, if Bark made it, how.
@@ -21,9 +23,17 @@ def show(
     \b
     bark show hello.wav
     bark show hello.mp3 --json
+    bark show bark-small-q8_0.gguf
     """
-    from bark_cli.audio import open_sound
+    from pathlib import Path
 
+    from bark_cli.audio import open_sound
+    from bark_cli.cli.model_file import print_model_file
+    from bark_cli.inspection.model_file import is_model_file
+
+    if is_model_file(Path(file)):
+        print_model_file(Path(file), tensors=False, as_json=as_json)
+        return
     with open_sound(file) as source:
         found = sound_record(file, source)
     if as_json:
