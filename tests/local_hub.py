@@ -26,7 +26,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
-LFS_SUFFIXES = {".bin", ".npz", ".pt", ".safetensors", ".th"}
+LFS_SUFFIXES = {".bin", ".gguf", ".npz", ".pt", ".safetensors", ".th"}
 CHUNK_BYTES = 16 * 1024
 BUFFER_BYTES = 64 * 1024  # of the socket: what is sent and not received is soon noticed
 HTML = b"<!doctype html><title>Welcome</title><p>Please sign in to use this network.</p>"

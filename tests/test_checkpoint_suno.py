@@ -265,3 +265,16 @@ def test_what_a_suno_folder_lacks(suno: Path) -> None:
     refused(suno, "has no encodec_24khz-d7cc33bc.th")
     (suno / "fine_2.pt").unlink()
     refused(suno, "fine_2.pt is missing; the large model needs text_2.pt, coarse_2.pt, fine_2.pt")
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 5), (), (2, 1, 1)])
+def test_a_codec_whose_gains_do_not_fit(suno: Path, shape: tuple[int, ...]) -> None:
+    """torch would end the process, or read on in memory that is none of the gain's."""
+    file = suno / "encodec_24khz-d7cc33bc.th"
+    codec = torch.load(file, weights_only=True)["best_state"]
+    weight = codec.pop("decoder.model.0.conv.conv.weight")
+    short = len(shape) == 3 and shape[0] == 2
+    codec["decoder.model.0.conv.conv.weight_g"] = torch.ones(shape)
+    codec["decoder.model.0.conv.conv.weight_v"] = weight if short else torch.ones(shape)
+    torch.save({"best_state": codec}, file)
+    refused(suno, "weight_g does not fit")

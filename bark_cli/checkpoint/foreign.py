@@ -43,25 +43,32 @@ def without_tied_heads(fine: Mapping[str, Tensor], n_codes_given: int, where: Pa
     return kept
 
 
-def codec_tensors(named: Mapping[str, Tensor], n_codebooks: int) -> dict[str, Tensor]:
-    """Of encodec's names, the decoder with weight norm folded in and the first codebooks."""
+def codec_tensors(
+    named: Mapping[str, Tensor], n_codebooks: int, where: Path = Path("codec")
+) -> dict[str, Tensor]:
+    """Of encodec's names, the decoder with weight norm folded in and the first codebooks.
+
+    Raises:
+        ModelError: a convolution's gain does not fit its direction; the message names `where` they lie.
+    """
     books = {CODEBOOK_NAME.format(i) for i in range(n_codebooks)}
     decoder = {name: value for name, value in named.items() if name.startswith("decoder.")}
-    return _fold_weight_norm(decoder) | {name: named[name] for name in named if name in books}
+    return _fold_weight_norm(decoder, where) | {name: named[name] for name in named if name in books}
 
 
-def _fold_weight_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _fold_weight_norm(tensors: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
     """Each pair of gain g and direction v as the weight g * v / |v|, the norm over all but the first axis."""
     folded = dict(tensors)
     for gain_suffix, direction_suffix in _WEIGHT_NORM:
         for name in [name for name in tensors if name.endswith("." + gain_suffix)]:
             stem = name.removesuffix(gain_suffix)
             gain, direction = folded.pop(name), folded.pop(stem + direction_suffix, None)
-            try:
-                if direction is not None:
-                    folded[stem + "weight"] = torch._weight_norm(direction.float(), gain.float(), 0)
-            except RuntimeError as error:
-                raise ModelError(f"codec: {name} does not fit {stem}{direction_suffix}; {AGAIN}") from error
+            if direction is None:
+                continue
+            # torch does not look: it would read on past a short gain, and divide by no elements
+            if not direction.numel() or gain.numel() != direction.shape[:1].numel() or not direction.ndim:
+                raise ModelError(f"{where}: {name} does not fit {stem}{direction_suffix}; {AGAIN}")
+            folded[stem + "weight"] = torch._weight_norm(direction.float(), gain.float(), 0)
     return folded
 
 

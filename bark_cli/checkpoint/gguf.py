@@ -96,7 +96,7 @@ def _tensors(header: GGUFHeader, config: BarkConfig) -> LazyTensors:
     if config.fine.gpt.input_vocab_size == config.fine.gpt.output_vocab_size:
         entries = _without_tied_heads(entries, config.fine.gpt.n_codes_given, reader)
     named = {name.removeprefix("codec."): reader.read(entry) for name, entry in codec.items()}
-    folded = codec_tensors(named, config.codec.n_codebooks)
+    folded = codec_tensors(named, config.codec.n_codebooks, header.file)
     return MappedTensors(reader, entries, {f"codec.{name}": value for name, value in folded.items()})
 
 

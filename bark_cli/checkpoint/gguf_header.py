@@ -213,7 +213,7 @@ class _Parser:
 
     def _name(self, of: str) -> str:
         name = self._string(_MAX_NAME_BYTES, f"the name of {of}")
-        _check(name.isprintable(), f"the name of {of} is not printable")
+        _check(bool(name) and name.isprintable(), f"the name of {of} is empty or not printable")
         return name
 
     def _string(self, limit: int, of: str) -> str:

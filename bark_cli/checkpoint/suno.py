@@ -114,4 +114,4 @@ def _read_codec(folder: Path, n_codebooks: int) -> dict[str, Tensor]:
     for key in ("best_state", "model"):  # training checkpoints nest the weights; the published file does not
         if isinstance(values.get(key), dict):
             values = values[key]
-    return codec_tensors(plain_tensors(values, file), n_codebooks)
+    return codec_tensors(plain_tensors(values, file), n_codebooks, file)

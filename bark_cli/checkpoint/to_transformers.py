@@ -218,7 +218,7 @@ def _tokenizer_values(checkpoint: Checkpoint) -> dict[str, Any]:
 
     file = checkpoint.tokenizer_file
     longest = {"model_max_length": checkpoint.config.semantic.max_text_tokens}
-    if file.suffix == ".txt":
+    if checkpoint.vocabulary is not None or file.suffix == ".txt":
         return {"tokenizer_class": "BertTokenizer", "do_lower_case": False, **_SPECIAL, **longest}
     known = Tokenizer.from_file(str(file)).get_vocab()
     special = {kind: token for kind, token in _SPECIAL.items() if token in known}

@@ -109,7 +109,7 @@ def _rename(weights: Mapping[str, Any], config: BarkConfig, where: Path) -> dict
         part = PARTS[prefix]
         ours = _codec_name(name, config.codec, has_lstm) if part == "codec" else _gpt_name(name)
         parts[part][ours] = tensors[full_name]
-    parts["codec"] = codec_tensors(parts["codec"], config.codec.n_codebooks)
+    parts["codec"] = codec_tensors(parts["codec"], config.codec.n_codebooks, where)
     try:  # what was written for Transformers, which cannot do without it
         parts["codec"] = without_empty_entries(parts["codec"], config.codec.codebook_size)
         if has_lstm and not config.codec.lstm:

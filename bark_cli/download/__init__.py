@@ -20,6 +20,7 @@ def download(
     revision: str | None = None,
     layout: str | None = None,
     source: Path | None = None,
+    file: str | None = None,
     listener: Listener = lambda _: None,
 ) -> Manifest:
     """Have a model on this machine: `download("small")`; nothing is fetched that is there already.
@@ -27,8 +28,9 @@ def download(
     Args:
         what: a name, OWNER/NAME of a repository, or a folder; with `source`, the name that it is to have.
         revision: a branch, tag or commit of the repository.
-        layout: "transformers" or "suno"; by default the first that is there.
-        source: a folder to take it from.
+        layout: "transformers", "suno" or "gguf"; by default the first that is there.
+        source: a folder, or a GGUF file, to take it from.
+        file: which GGUF file of the repository.
         listener: told how far it is.
 
     Raises:
@@ -37,5 +39,5 @@ def download(
         ModelError: there is no Bark, it is damaged, or the cache cannot be written.
         OutputError: the disk is too small.
     """
-    plan = make_plan(what, revision=revision, layout=layout, source=source)
+    plan = make_plan(what, revision=revision, layout=layout, source=source, file=file)
     return install(plan, listener=listener)[0]

@@ -101,7 +101,7 @@ def kept(what: str, revision: str | None = None, layout: str | None = None) -> M
         return None
     if manifest is None or (revision or manifest.revision) != manifest.revision:
         return None
-    if layout is not None and (layout == "suno") != (manifest.layout == "suno"):
+    if layout is not None and _kind(layout) != _kind(manifest.layout):
         return None
     return None if damaged_files(store.model_home(what), manifest) else manifest
 
@@ -117,14 +117,20 @@ def check_space(plan: Plan) -> None:
 
 def _is_planned(manifest: Manifest, plan: Plan, keep_original: bool) -> bool:
     same = (manifest.origin, manifest.revision) == (plan.origin, plan.revision)
-    if not same or (manifest.layout == "suno") != (plan.layout == "suno"):
+    if not same or _kind(manifest.layout) != _kind(plan.layout):
         return False
     fetched, voices = manifest.fetched[: len(plan.files)], manifest.fetched[len(plan.files) :]
     if _sizes(fetched) != _sizes(plan.files) or not all(map(_is_unchanged, plan.files, fetched)):
         return False
     if voices != _records_of_voices(plan):
         return False
-    return plan.revision is None or not keep_original or any(map(is_original, manifest.files))
+    is_kept = plan.layout == "gguf" or any(map(is_original, manifest.files))
+    return plan.revision is None or not keep_original or is_kept
+
+
+def _kind(layout: str) -> str:
+    """Of which files a layout is; our own has the same as Transformers'."""
+    return "transformers" if layout == "native" else layout
 
 
 def _records_of_voices(plan: Plan) -> tuple[FileRecord, ...] | None:
@@ -157,7 +163,7 @@ def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
         listener(Step("convert"))
         layout = convert(plan, scratch)
         take_voices(plan, scratch, lambda words: listener(Step("skip", words=words)))
-        if keep_original:
+        if keep_original and layout != "gguf":  # which is kept as it came
             _keep(plan, scratch / ORIGINAL_FOLDER)
         paths = sorted(path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file())
         manifest = Manifest(

@@ -70,7 +70,7 @@ class Plan:
     name: str
     origin: str  # the repository or folder
     revision: str | None  # the commit; None: a folder
-    layout: str  # of its files, "transformers" or "suno"
+    layout: str  # of its files, "transformers", "suno" or "gguf"
     size: str | None  # of Suno's, which one
     files: tuple[PlannedFile, ...]
     free: int  # bytes, where the cache is
@@ -89,7 +89,8 @@ class Plan:
     def needed(self) -> int:
         """Bytes of disk, at the moment when it takes the most: the files beside what is made of them."""
         converted = sum(_converted_bytes(file) for file in self.files)
-        int8 = converted // _INT8 if makes_int8() else 0  # once what was fetched is removed
+        # once what was fetched is removed; of a GGUF file, which is a quarter already, at most twice its size
+        int8 = (2 * converted if self.layout == "gguf" else converted // _INT8) if makes_int8() else 0
         written = converted + max(self.missing, int8)
         return written + written // _MARGIN
 
@@ -115,15 +116,22 @@ class Plan:
 
 
 def make_plan(
-    what: str | None, *, revision: str | None = None, layout: str | None = None, source: Path | None = None
+    what: str | None,
+    *,
+    revision: str | None = None,
+    layout: str | None = None,
+    source: Path | None = None,
+    file: str | None = None,
 ) -> Plan:
     """Find out what it takes to have a model.
 
     Args:
         what: a name, OWNER/NAME of a repository, or a folder; with `source`, the name that it is to have.
         revision: a branch, tag or commit of the repository; by default its main branch.
-        layout: "transformers" or "suno"; by default the first that is there.
-        source: a folder of any layout, huggingface_hub's cache or suno-ai/bark's. Its files are only read.
+        layout: "transformers", "suno" or "gguf"; by default the first that is there.
+        source: a folder of any layout, huggingface_hub's cache or suno-ai/bark's, or a GGUF file. It is only
+            read.
+        file: which GGUF file, of a repository or folder; the model is called after it.
 
     Raises:
         OptionError: no such model, or options that do not go together.
@@ -134,10 +142,12 @@ def make_plan(
     if folder is not None:
         if revision is not None:
             raise OptionError(f"--revision is of a repository, and {folder} is a folder; leave it out")
-        return _plan_folder(folder, what if source else None, layout)
+        return _plan_folder(folder, what if source else None, layout, file)
     entry = MODELS.get(what or "")
     if entry is not None and entry.repository is None:
         raise OptionError(f"{entry.name} is in the package; there is nothing to download")
+    if entry and (layout == "gguf" or file is not None):
+        raise OptionError(f"{entry.repository} holds no GGUF file; give OWNER/NAME of a repository that does")
     repository = entry.repository if entry else what
     if not repository or not is_repository(repository):
         raise OptionError(_unknown(what))
@@ -145,7 +155,18 @@ def make_plan(
         repository = SUNO_REPOSITORY
     name = store.check_name(entry.name if entry else repository)
     size = entry.name if entry and layout == "suno" else None
-    return _plan_repository(name, repository, revision, layout, size)
+    return _plan_repository(name, _Wanted(repository, revision, layout, size, file))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be taken of a repository."""
+
+    repository: str
+    revision: str | None
+    layout: str | None
+    size: str | None
+    file: str | None
 
 
 def makes_int8() -> bool:
@@ -166,11 +187,12 @@ def downloadable() -> list[str]:
 
 
 def _as_folder(what: str | None) -> Path | None:
-    """The folder that is meant, where it is one."""
+    """The folder, or GGUF file, that is meant, where it is one."""
     if what is None or what in MODELS:
         return None
     path = Path(what).expanduser()
-    return path if what and path.is_dir() else None
+    is_file = path.suffix.lower() == store.places.GGUF_SUFFIX and path.is_file()
+    return path if what and (path.is_dir() or is_file) else None
 
 
 def _unknown(what: str | None) -> str:
@@ -180,14 +202,15 @@ def _unknown(what: str | None) -> str:
     return f"there is no model {what!r}; {f'did you mean {near[0]}? Else ' if near else ''}{known}"
 
 
-def _plan_repository(
-    name: str, repository: str, revision: str | None, layout: str | None, size: str | None
-) -> Plan:
+def _plan_repository(name: str, want: _Wanted) -> Plan:
+    repository, revision = want.repository, want.revision
     listing = list_files(repository, revision)
     listed = {file.path: file for file in listing.files}
-    choice = choose_files(listed.keys(), repository, layout=layout, size=size)
+    choice = choose_files(listed.keys(), repository, layout=want.layout, size=want.size, file=want.file)
     wanted = [listed[path] if revision else _pinned(repository, listed[path]) for path in choice.names]
-    if choice.tokenizer is None and not (choice.layout == "suno" and store.tokenizer_elsewhere()):
+    if choice.is_complete:
+        name = _name_of_file(Path(choice.weights[0]))
+    elif choice.tokenizer is None and not (choice.layout == "suno" and store.tokenizer_elsewhere()):
         raise ModelError(
             f"{repository} has no tokenizer.json or vocab.txt, so it cannot be used; take another"
         )
@@ -220,13 +243,37 @@ def _codec() -> PlannedFile:
     return PlannedFile(path=CODEC_FILE, size=CODEC.size, remote=remote)
 
 
-def _plan_folder(source: Path, name: str | None, layout: str | None) -> Plan:
+def _plan_file(path: Path, name: str | None) -> Plan:
+    """A GGUF file of the user's own."""
+    name = store.check_name(name) if name else _name_of_file(path)
+    choice = choose_files([path.name], str(path.parent), file=path.name)
+    return _finished(name, str(path.resolve()), None, choice, [_own_file(path)])
+
+
+def _name_of_file(path: Path) -> str:
+    """What a GGUF file's model is called: as the file is, and never as Suno's own are.
+
+    Raises:
+        OptionError: that cannot be a name.
+    """
+    name = store.check_name(path.stem, parts=1)
+    return f"{name}-gguf" if name in MODELS else name
+
+
+def _plan_folder(source: Path, name: str | None, layout: str | None, file: str | None) -> Plan:
+    if source.expanduser().is_file():
+        return _plan_file(source.expanduser(), name)
+    given = name
     folder, name = _model_folder(source.expanduser(), name)
     names = {path.name for path in folder.iterdir() if path.is_file()}
     size = name if name in SUNO_FILES else None  # what is called large is never made of Suno's small files
     is_sunos = size is not None and set(SUNO_FILES[size]) <= names
     prefer = layout or ("suno" if is_sunos else None)  # as when a folder of both is used as it is
-    choice = choose_files(names, str(folder), layout=prefer, size=size)
+    choice = choose_files(names, str(folder), layout=prefer, size=size, file=file)
+    if choice.is_complete:
+        path = folder / choice.weights[0]
+        chosen = given or _name_of_file(path)
+        return _finished(chosen, str(folder), None, choice, [_own_file(path)])
     files = [_own_file(folder / path) for path in choice.names if path != CODEC_FILE]
     if choice.layout == "suno":
         found = next(iter(sorted(folder.glob("encodec_24khz*.th"))), None)
@@ -349,4 +396,4 @@ def _converted_bytes(file: PlannedFile) -> int:
     suffix = Path(file.path).suffix
     if suffix == ".pt":
         return file.size // _OPTIMIZED
-    return file.size if suffix in (".bin", ".safetensors", ".th") else 0
+    return file.size if suffix in (".bin", ".safetensors", ".th", store.places.GGUF_SUFFIX) else 0

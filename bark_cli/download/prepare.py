@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ _FLOAT_BYTES = 4
 def convert(plan: Plan, scratch: Path) -> str:
     """Write the model in our layout, nothing rounded, and read it back; returns the layout it had.
 
+    A GGUF file stays what it is: in our layout it would be four times as large.
+
     Raises:
         UnsafeFileError: a file would run code if it were read; it was not, and is removed.
         ModelError: the files are no Bark, or are damaged.
@@ -39,6 +42,9 @@ def convert(plan: Plan, scratch: Path) -> str:
         if isinstance(error, UnsafeFileError):
             shutil.rmtree(plan.stage, ignore_errors=True)
         raise
+    if original.layout == "gguf":
+        _take_file(original.tokenizer_file, scratch)
+        return original.layout
     needed = sum(
         t.numel() * (1 if n in original.scales else _FLOAT_BYTES) for n, t in original.tensors.items()
     )
@@ -53,6 +59,16 @@ def convert(plan: Plan, scratch: Path) -> str:
     if not _is_equal(original, read_checkpoint(scratch)):
         raise ModelError(f"{scratch} does not hold what was written; check the disk, and run it again")
     return original.layout
+
+
+def _take_file(file: Path, scratch: Path) -> None:
+    """Have a file in `scratch` as well; one that belongs to others is copied."""
+    scratch.mkdir()
+    with suppress(OSError, NotImplementedError):  # a file system without links
+        if not file.is_symlink():
+            os.link(file, scratch / file.name)
+            return
+    shutil.copyfile(file, scratch / file.name)
 
 
 def _with_origins(text: str, plan: Plan) -> str:

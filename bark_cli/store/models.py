@@ -188,7 +188,8 @@ def _not_found(name: str, as_path: bool) -> ModelError:
         return ModelError(f"nano is incomplete in this installation; {_INSTALL_AGAIN}")
     if damage := _damage(name):
         message = f"model {name} is damaged ({damage}); fetch it again with `{download_command(name)}`"
-        return ModelError(message) if _source_of(name) else MissingModelError(message, name)
+        elsewhere = _source_of(name) or _gguf_command(name)
+        return ModelError(message) if elsewhere else MissingModelError(message, name)
     if name in MODELS:
         return MissingModelError(
             f"model {name} is not on this machine ({here}); fetch it with `bark download {name}`", name
@@ -207,8 +208,19 @@ def _not_found(name: str, as_path: bool) -> ModelError:
 
 def download_command(name: str) -> str:
     """The command that makes a damaged model whole, from where it was taken."""
+    if (gguf := _gguf_command(name)) is not None:
+        return gguf
     source = _source_of(name)
     return f"bark download {name}" + (f" --from {shlex.quote(source)}" if source else "")
+
+
+def _gguf_command(name: str) -> str | None:
+    """The same of a GGUF file that came from a hub, and is called after its file."""
+    with suppress(ModelError, OptionError):
+        manifest = read_manifest(model_home(name))
+        if manifest and manifest.layout == "gguf" and manifest.revision is not None:
+            return f"bark download {manifest.origin} --file {shlex.quote(manifest.fetched[0].path)}"
+    return None
 
 
 def _source_of(name: str) -> str | None:
@@ -216,7 +228,7 @@ def _source_of(name: str) -> str | None:
     on_hub = name in MODELS or is_repository(name)
     with suppress(ModelError, OptionError):
         manifest = read_manifest(model_home(name))
-        if manifest and manifest.revision is None and (Path(manifest.origin).is_dir() or not on_hub):
+        if manifest and manifest.revision is None and (Path(manifest.origin).exists() or not on_hub):
             return manifest.origin
     return None if on_hub else "FOLDER"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ import typer
 from bark_cli.cli import options
 from bark_cli.cli.download.fetch import fetch_model
 from bark_cli.cli.download.offer import forbid_network
-from bark_cli.cli.output import one_line, print_json
+from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.errors import DownloadError, OptionError
 from bark_cli.store import MODELS, model_home, nano_folder, presets_home
 from bark_cli.system.units import human_bytes
@@ -21,6 +21,7 @@ from bark_cli.system.units import human_bytes
 if TYPE_CHECKING:
     from bark_cli.download import Plan
     from bark_cli.download.needs import PlannedFile
+    from bark_cli.download.offers import Quant
     from bark_cli.download.suno_voices import PresetReport
     from bark_cli.store import Manifest
 
@@ -32,6 +33,8 @@ class DownloadRequest:
     what: str | None  # a name, a repository or a folder
     revision: str | None
     layout: str | None
+    file: str | None  # which GGUF file
+    quant: Quant | None  # of a named model's GGUF file
     source: Path | None  # a folder to take it from
     keep_original: bool
     dry_run: bool  # look only
@@ -54,19 +57,31 @@ def download(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="MODEL", help="small, large, OWNER/NAME of a repository, or a folder.", show_default=False
+            metavar="MODEL",
+            help="small, large, OWNER/NAME of a repository, a folder, or a .gguf file.",
+            show_default=False,
         ),
     ] = None,
     revision: Annotated[
         str | None, typer.Option(metavar="REV", help="A branch, tag or commit of the repository.")
     ] = None,
     layout: Annotated[
-        Literal["transformers", "suno"] | None,
-        typer.Option(help="Which files, where there are both; Suno's are three times as large."),
+        Literal["transformers", "suno", "gguf"] | None,
+        typer.Option(help="Which files; Suno's are three times as large, GGUF a quarter and by others."),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="NAME.gguf", help="Which GGUF file of the repository or folder."),
+    ] = None,
+    quant: Annotated[
+        Literal["q8_0", "f16"] | None,
+        typer.Option(help="How many bits the GGUF file of small has; q8_0 if not given."),
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FOLDER", help="Take it from a folder or another program's cache."),
+        typer.Option(
+            "--from", metavar="PATH", help="Take it from a folder, another program's cache, a .gguf."
+        ),
     ] = None,
     keep_original: Annotated[
         bool, typer.Option("--keep-original", help="Keep what was fetched beside what is made of it.")
@@ -84,6 +99,8 @@ def download(
     bark download large --dry-run
     bark download small --from ~/.cache/suno/bark_v0
     bark download --voices
+    bark download small --layout gguf
+    bark download OWNER/NAME --file NAME.gguf
 
     An interrupted download goes on where it was. What is here already is not fetched again.
     """
@@ -95,6 +112,8 @@ def download(
         what=what,
         revision=revision,
         layout=layout,
+        file=file,
+        quant=quant,
         source=source,
         keep_original=keep_original,
         dry_run=dry_run,
@@ -126,18 +145,45 @@ def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
     from bark_cli.download import make_plan
     from bark_cli.download.install import kept
 
+    request, about = _offered(request)
     entry = MODELS.get(request.what or "")
     if entry is not None and entry.repository is None and request.source is None:
         if printing.talks:
             print(f"{entry.name} is in the package; there is nothing to download")
         return {"name": entry.name, "path": str(nano_folder()), "changed": False}
-    if request.source is None and (manifest := kept(request.what or "", request.revision, request.layout)):
+    name = Path(request.file).stem if request.file else request.what
+    if request.source is None and (manifest := kept(name or "", request.revision, request.layout)):
         return _result(manifest, False, printing.talks)
-    plan = make_plan(request.what, revision=request.revision, layout=request.layout, source=request.source)
+    plan = make_plan(
+        request.what,
+        revision=request.revision,
+        layout=request.layout,
+        source=request.source,
+        file=request.file,
+    )
+    if about and printing.talks:
+        note(about)
     if request.dry_run:
         return _show(plan, request, printing.talks)
     found = fetch_model(plan, keep_original=request.keep_original, quiet=printing.quiet)
     return _result(*found, printing.talks)
+
+
+def _offered(request: DownloadRequest) -> tuple[DownloadRequest, str | None]:
+    """The request with a named model's GGUF file put in, and whose that is.
+
+    Raises:
+        OptionError: none is known of that model, or --quant is of nothing.
+    """
+    from bark_cli.download.offers import find_offer
+
+    is_named = request.what in MODELS and request.source is None and request.file is None
+    if not (request.layout == "gguf" and is_named):
+        if request.quant is not None:
+            raise OptionError("--quant goes with `small --layout gguf`; elsewhere name the file with --file")
+        return request, None
+    offer = find_offer(request.what or "", request.quant or "q8_0")
+    return replace(request, what=offer.repository, file=offer.file), offer.about
 
 
 def _show(plan: Plan, request: DownloadRequest, talks: bool) -> dict[str, Any]:
