@@ -20,7 +20,7 @@ COMMANDS = {
     ),
     "convert": (
         "bark_cli.cli.convert:convert",
-        "Write a model into a folder, in another program's layout.",
+        "Write a model into a folder or file, in another program's layout.",
     ),
     "voices": ("bark_cli.cli.voices.command:voices", "List, hear and keep voices."),
     "tags": ("bark_cli.cli.tags:tags", "List the tags to write into a text, such as [laughs]."),
