@@ -109,7 +109,7 @@ def spoken(folder: Path) -> dict[str, np.ndarray]:
     )
     tokens = said.tokens
     return {
-        "ids": bark._tokenizer.encode("Hello, my name is Bark."),
+        "ids": bark.model.tokenizer.encode("Hello, my name is Bark."),
         "semantic": tokens.semantic,
         "coarse": tokens.coarse,
         "fine": tokens.fine,

@@ -34,7 +34,7 @@ def unsaid(wanted: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     """What of a configuration, as nested values, another one of the same form does not say."""
     found: dict[str, Any] = {}
     for name, value in wanted.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and isinstance(said[name], dict):
             if inner := unsaid(value, said[name]):
                 found[name] = inner
         elif value != said[name]:
