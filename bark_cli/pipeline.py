@@ -18,6 +18,7 @@ from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_ch
 from bark_cli.errors import BarkError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
+from bark_cli.model.spelling import Loss
 from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.narration.each import speak_each
 from bark_cli.session import AHEAD_S, Handle, Session, SpeechStream
@@ -280,6 +281,10 @@ class Bark:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has for this model."""
         return self.model.count_tokens(texts)
+
+    def loss(self, text: str) -> Loss:
+        """What this model cannot read of a text, or not as it stands."""
+        return self.model.loss(text)
 
     def fitting_batch_size(self) -> int:
         """How many utterances at once the free memory holds, 1 .. 64."""

@@ -21,6 +21,7 @@ from bark_cli.errors import OptionError
 from bark_cli.hearing import words_right
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
+from bark_cli.model.spelling import Loss
 from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.model.tokens import BarkTokens
 from bark_cli.stages.progress import Listener, StageReport
@@ -132,6 +133,10 @@ class LoadedModel:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has for this model."""
         return self.tokenizer.count(texts)
+
+    def loss(self, text: str) -> Loss:
+        """What this model cannot read of a text, or not as it stands."""
+        return self.tokenizer.loss(text)
 
     def find_voice(self, voice: str | Path | Voice | None) -> Voice | None:
         """The voice that was asked for, checked, else the model's default; None is no history.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import bark_cli
 from bark_cli.errors import TextError
 from bark_cli.model.config import BarkConfig
+from bark_cli.model.published import config_in
+from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.narration.compose import Composition, Line, Manner, budget, compose
 from bark_cli.narration.narrate import piece_seed
 from bark_cli.text.split import Budget
@@ -75,3 +79,73 @@ def test_a_pause_at_the_beginning_is_kept() -> None:
 def test_nothing_to_say_is_an_error(text: str) -> None:
     with pytest.raises(TextError, match="nothing to say; give some words"):
         made(text)
+
+
+def nano(*lines: Line | str, left_out: tuple[str, ...] = ()) -> Composition:
+    """As the bundled model would say it."""
+    folder = Path(bark_cli.__file__).parent / "assets" / "nano"
+    config = config_in(folder)
+    tokenizer = BarkTokenizer.from_file(folder / "tokenizer.json", config.semantic)
+    given = [Line(text=line) if isinstance(line, str) else line for line in lines]
+    limits = budget(config, tokenizer.count, tokenizer.loss)
+    composition = compose(given, Manner(seed=5), limits, left_out=left_out)
+    assert max(composition.tokens) <= limits.max_tokens
+    return composition
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("My card is 4929776543217788 now.", "My card is 4 9 2 9, 7 7 6 5, 4 3 2 1, 7 7 8 8 now."),
+        ("In 1987 it cost $1,234.", "In 1987 it cost $1,234."),
+        ("Say 1,000,000,000,000,000,000 so.", "Say 1, 0 0 0, 0 0 0, 0 0 0, 0 0 0, 0 0 0, 0 0 0 so."),
+        ("Pi is 3.1415926535897932384626.", "Pi is 3.1 4 1 5, 9 2 6 5, 3 5 8 9, 7 9 3 2, 3 8 4 6, 2 6."),
+    ],
+)
+def test_a_number_too_long_for_words_is_read_digit_by_digit(text: str, said: str) -> None:
+    assert "".join(piece.text for piece in nano(text).narration.pieces) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It cost [between $1,234,567.89 and $9,876,543.21, in 1987] in all.",
+        "DE89370400440532013000 and 978-3-16-148410-0.",
+        "Id 550e8400-e29b-41d4-a716-446655440000, at 2001:0db8:85a3:0000:0000:8a2e:0370:7334.",
+        "See https://example.com/a/very/long/path?with=123456789012345678901234567890&and=987654321 there.",
+        "1234567890" * 30,
+        "7,777,777.77," * 30,
+        "[" + "seven hundred and seventy seven " * 8 + "]",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" * 3,
+    ],
+)
+def test_what_is_long_is_cut_within_the_models_limit(text: str) -> None:
+    composition = nano(text)
+    assert composition.told is None
+
+
+def test_what_cannot_be_read_is_skipped_with_its_line_and_the_rest_is_said() -> None:
+    composition = nano("Hello 😀 there.\n\nПривет, мир.\n\nAnd Пётр, too. ❤ ❤", left_out=("2 tables",))
+    assert [p.text.strip() for p in composition.narration.pieces] == ["Hello 😀 there.", "And Пётр, too. ❤ ❤"]
+    assert composition.narration.pieces[0].pause_s == 0.5
+    assert composition.told == (
+        'left out: 2 tables; what this model has no letters for (line 3: "Привет, мир."); '
+        "what it does not know: 😀, ❤; read in Latin letters: Пётр"
+    )
+
+
+def test_a_text_of_nothing_that_can_be_read_is_an_error_with_its_line() -> None:
+    with pytest.raises(TextError, match=r'nothing this model can read \(line 7: "Привет'):
+        nano(Line(text="Привет, мир.", number=7))
+    with pytest.raises(TextError, match=r"nothing to say \(left out: a table\)"):
+        nano("* * *", left_out=("a table",))
+
+
+def test_what_even_digit_by_digit_does_not_fit_is_left_out_with_its_line() -> None:
+    limits = Budget(max_tokens=3, count_tokens=lambda words: [1 + 9 * ("[laughs]" in word) for word in words])
+    composition = compose([Line(text="Yes, it\nis. [laughs] No.", number=4)], Manner(seed=5), limits)
+    assert composition.told == (
+        'left out: what cannot be cut into pieces for this model (line 5: "[laughs]")'
+    )
+    with pytest.raises(TextError, match=r'line 1: "\[laughs\]" cannot be cut into pieces'):
+        compose([Line(text="[laughs]")], Manner(seed=5), limits)

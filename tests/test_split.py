@@ -111,7 +111,11 @@ def is_sound(text: str, pieces: Sequence[Piece], budget: Budget) -> None:
     edges = {piece.start for piece in pieces}
     for tag in re.finditer(r"\[[^\[\]]{1,64}\]", text):
         inside = range(tag.start() + 1, tag.end())
-        if not any("\n" in text[i] or "\u2029" in text[i] for i in inside) and "♪" not in text:
+        if (
+            is_tag(tag.group())
+            and not any("\n" in text[i] or "\u2029" in text[i] for i in inside)
+            and "♪" not in text
+        ):
             assert edges.isdisjoint(inside)
 
 

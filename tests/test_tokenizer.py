@@ -18,7 +18,6 @@ SENTENCES = [
     "h\u00e9llo na\u00efve [MASK] don't",
     "\u4f60\u597d world\u200b!",
     "hello \U0001f600 -- \u201cbark\u201d",
-    "x" * 101 + " hello",
 ]
 PIECES = [
     "[PAD]",

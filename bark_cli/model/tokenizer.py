@@ -15,6 +15,7 @@ import numpy as np
 
 from bark_cli.errors import ModelError, TextError
 from bark_cli.model.config import SemanticConfig
+from bark_cli.model.spelling import Loss, Speller
 from bark_cli.model.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class BarkTokenizer:
     def __init__(self, tokenizer: Tokenizer, config: SemanticConfig) -> None:
         self._tokenizer = tokenizer
         self._config = config
-        self._unknown = tokenizer.token_to_id("[UNK]")
+        self._speller = Speller(self._spelled)
 
     @classmethod
     def from_file(cls, path: Path, config: SemanticConfig) -> BarkTokenizer:
@@ -68,8 +69,11 @@ class BarkTokenizer:
 
         Those of words add up to those of a sentence, nearly: a tokenizer may read some words together.
         """
-        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [len(one.ids) for one in encoded]
+        return [len(tokens) for tokens in self._spelled([self._speller.spell(text) for text in texts])]
+
+    def loss(self, text: str) -> Loss:
+        """What of a text is not read, or not as it stands."""
+        return self._speller.loss(text)
 
     def encode(self, text: str) -> Tokens:
         """Ids (N,) of text, 1 <= N <= max_text_tokens, the model's offset added.
@@ -78,21 +82,23 @@ class BarkTokenizer:
             TextError: the text is longer than the model reads, or holds nothing that the tokenizer knows.
         """
         limit = self._config.max_text_tokens
-        ids = self._ids(stopped(text, self._config.stops))
-        if len(ids) > limit:  # for the stop there is no room
-            ids = self._ids(text)
+        spelled = self._speller.spell(text).strip()
+        found = self._tokenizer.encode(stopped(spelled, self._config.stops), add_special_tokens=False)
+        if len(found.ids) > limit:  # for the stop there is no room
+            found = self._tokenizer.encode(spelled, add_special_tokens=False)
+        ids = found.ids
         if len(ids) > limit:
             raise TextError(
                 f"the text has {len(ids)} tokens and this model reads at most {limit} at once; "
                 "shorten it or split it into several calls"
             )
-        if all(token == self._unknown for token in ids):
+        if not self._speller.can_read(text, found.tokens):
             raise TextError("the text holds nothing this model can read; use letters of a language it knows")
         return np.array(ids, dtype=np.int64) + self._config.text_offset
 
-    def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return ids
+    def _spelled(self, texts: Sequence[str]) -> list[list[str]]:
+        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [one.tokens for one in encoded]
 
 
 def stopped(text: str, stops: str) -> str:

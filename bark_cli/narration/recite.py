@@ -64,10 +64,10 @@ def recite(
         options=options,
         attempts=attempts,
     )
-    narration = compose(
-        lines_of(script), manner, budget(bark.model.config, bark.model.count_tokens)
-    ).narration
-    timeline = Timeline(narration.pieces, bark.model.config.codec.sample_rate)
+    model = bark.model
+    limits = budget(model.config, model.count_tokens, model.loss)
+    narration = compose(lines_of(script), manner, limits).narration
+    timeline = Timeline(narration.pieces, model.config.codec.sample_rate)
     spoken = narrate(bark, [narration], batch_size=batch_size, on_progress=on_progress)
     with closing(spoken):
         for one in spoken:

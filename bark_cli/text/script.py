@@ -154,8 +154,12 @@ def _named(row: str, cast: Iterable[str]) -> tuple[bool, str | None, str]:
 
 def at_pauses(line: Line) -> Iterator[Line]:
     """The line cut at its [pause 1.5s], each part with the silence after it."""
+    at = 0
     for text, pause in split_pauses(line.text):
-        yield replace(line, text=text.strip(), pause_after_s=pause)
+        begin = line.text.find(text, at) + len(text) - len(text.lstrip())
+        number = line.number + line.text.count("\n", 0, begin)
+        yield replace(line, text=text.strip(), pause_after_s=pause, number=number)
+        at = begin
 
 
 def _refuse_strangers(lines: Iterable[Line], cast: Mapping[str, str], source: str) -> None:

@@ -156,11 +156,14 @@ def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) ->
     from bark_cli.narration.compose import budget, compose, lines_of
 
     bark = request.say.choice.load(None if request.say.delivery.quiet else tell)
-    limits = budget(bark.config, bark.count_tokens)
+    limits = budget(bark.config, bark.count_tokens, bark.loss)
 
     def narration(item: Item, text: str, seed: int) -> Narration:
         lines = lines_of(request.script(item, text))
-        return compose(lines, request.manner(item, seed, bark.config.sampling), limits).narration
+        composition = compose(lines, request.manner(item, seed, bark.config.sampling), limits)
+        if composition.told is not None and not request.say.delivery.quiet:
+            tell(f"{item.source}: {composition.told}")
+        return composition.narration
 
     def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
         text = " ".join(" ".join(piece.text for piece in narration.pieces).split())

@@ -27,6 +27,8 @@ def outline(lines: list[Line], request: SayRequest) -> None:
         BarkError: the model or a voice is not here, or nothing of the text can be said.
     """
     composition = _compose(lines, request)
+    if composition.told is not None and not request.delivery.quiet:
+        note(composition.told)
     pieces, work_s = composition.narration.pieces, _work_s(composition, request)
     if request.delivery.as_json:
         print_json(_record(composition, work_s))
@@ -51,7 +53,7 @@ def _compose(lines: list[Line], request: SayRequest) -> Composition:
     folder = resolve_or_offer(request.choice.models)[0].folder
     check_voices(lines, request, folder)
     config, tokenizer = _vocabulary(folder)
-    return compose(lines, request.manner(config.sampling), budget(config, tokenizer.count))
+    return compose(lines, request.manner(config.sampling), budget(config, tokenizer.count, tokenizer.loss))
 
 
 def _vocabulary(folder: Path) -> tuple[BarkConfig, BarkTokenizer]:

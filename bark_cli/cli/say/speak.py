@@ -34,6 +34,8 @@ def speak(lines: list[Line], request: SayRequest) -> None:
     if not delivery.quiet:
         introduce(bark, request)
     composition = _compose(bark, lines, request)
+    if composition.told is not None and not delivery.quiet:
+        note(composition.told)
     try:
         result = _deliver(bark, composition, request)
     except BrokenPipeError:  # who listened has heard enough: that is no failure
@@ -111,7 +113,8 @@ def _check_stdout(delivery: Delivery) -> None:
 def _compose(bark: Bark, lines: list[Line], request: SayRequest) -> Composition:
     from bark_cli.narration.compose import budget, compose
 
-    return compose(lines, request.manner(bark.config.sampling), budget(bark.config, bark.count_tokens))
+    limits = budget(bark.config, bark.count_tokens, bark.loss)
+    return compose(lines, request.manner(bark.config.sampling), limits)
 
 
 def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Result:

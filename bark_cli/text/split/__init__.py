@@ -1,7 +1,8 @@
 """Text of any length (str) -> pieces that the model can say at once, which joined are the text again.
 
 Cut at paragraphs and sentences, then at clauses, then between words, and within a word only where it alone
-is too long; never within a [tag] or a grapheme, within lyrics or a number only where they alone are too long.
+is too long; never within a [tag] or a grapheme, and within lyrics, an aside or a number only where they alone
+are too long.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bark_cli.model.spelling import Loss
 from bark_cli.text.split.atoms import Break, atoms, break_after, finer, words_in
 from bark_cli.text.split.pace import estimate_seconds
 from bark_cli.text.split.pack import FITS, Unit, heavier, pack
@@ -30,6 +32,8 @@ class Budget:
     target_seconds: float = 10.0  # short sentences are joined up to here
     # (text, language) -> seconds; summed over the words of a piece
     seconds: Callable[[str, str | None], float] = estimate_seconds
+    # of a piece: what of it the model cannot read
+    loss: Callable[[str], Loss] = lambda _: Loss()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from enum import IntEnum
 
-from bark_cli.text.tags import MAX_TAG
+from bark_cli.text.tags import KNOWN, MAX_TAG, PAUSE
 
 
 class Break(IntEnum):
@@ -45,6 +45,7 @@ _STRETCH = 16  # characters of an overlong word that are measured together
 _NUMBER_MARKS = ".,:/'’．，："
 _LONGEST_NUMBER = 64  # characters; more digits are noise
 _LYRIC_WORD = re.compile(r"(?:♪\s*)?[^\s♪]+(?:\s*♪)?\s*")
+_WORD = re.compile(r"\S+\s*")
 _CLAUSE_END = re.compile(r"[,;:—–…、，；：،؛।.!?。！？♪][\"'”’»›」』）】》〉)\]}]*$")
 _NO_END = re.compile(r"(?:^|[^\w])[\w]{1,3}\.$|\.\w+\.$")  # "Dr.", "z. B.", "p.m."
 
@@ -64,25 +65,36 @@ def atoms(paragraph: str) -> list[str]:
 
 
 def is_tag(atom: str) -> bool:
-    """Whether the atom is a tag and may not be cut at all."""
+    """Whether the atom is a tag and may not be cut at all; what else stands in brackets is words."""
     core = atom.strip()
-    return len(core) > 2 and core[0] == "[" and core[-1] == "]" and len(core) <= MAX_TAG + 2
+    return core in KNOWN or PAUSE.fullmatch(core) is not None
 
 
 def finer(atom: str) -> list[str]:
-    """What an atom too long for a piece falls into: words of lyrics, else some characters at a time.
+    """What an atom too long for a piece falls into: words of lyrics or of an aside, else some characters.
 
     Numbers and graphemes stay whole, unless the atom is one number; [atom] if it cannot be cut.
     """
     core = atom.strip()
     if is_tag(core) or not core:
         return [atom]
-    parts = _LYRIC_WORD.findall(core) if core.startswith("♪") else []
+    parts = _words(core) if core[0] in "♪[" else []
     for step, numbers_too in ((_STRETCH, False), (1, False), (1, True)):
         parts = parts if len(parts) > 1 else _stretches(core, step, numbers_too)
     parts[0] = atom[: len(atom) - len(atom.lstrip())] + parts[0]
     parts[-1] += atom[len(atom.rstrip()) :]
     return parts
+
+
+def _words(core: str) -> list[str]:
+    """The words of lyrics or of an aside, none beginning with a mark that belongs to what is before it."""
+    words: list[str] = []
+    for word in (_LYRIC_WORD if core[0] == "♪" else _WORD).findall(core):
+        if words and joins(words[-1][-1], word[0]):
+            words[-1] += word
+        else:
+            words.append(word)
+    return words
 
 
 def _stretches(core: str, step: int, numbers_too: bool) -> list[str]:

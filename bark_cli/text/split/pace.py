@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from bark_cli.text.tags import MAX_TAG, PAUSE, pause_seconds
+from bark_cli.text.tags import KNOWN, PAUSE, pause_seconds
 
 _TAG_S = 1.0  # a laugh or a sigh
-_TAG = re.compile(rf"\[[^\[\]]{{1,{MAX_TAG}}}\]")
+_TAG = re.compile("|".join(map(re.escape, sorted(KNOWN))))
 # letters of some languages are said faster, or are mute
 _LETTER_S = {
     "fr": 0.064,

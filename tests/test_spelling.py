@@ -1,0 +1,122 @@
+"""What a tokenizer does not know is written in what it knows, and what is lost is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bark_cli
+from bark_cli.errors import TextError
+from bark_cli.model.published import config_in
+from bark_cli.model.tokenizer import BarkTokenizer
+
+NANO = Path(bark_cli.__file__).parent / "assets" / "nano"
+
+
+@pytest.fixture(scope="module")
+def nano() -> BarkTokenizer:
+    return BarkTokenizer.from_file(NANO / "tokenizer.json", config_in(NANO).semantic)
+
+
+def read(tokenizer: BarkTokenizer, text: str) -> str:
+    """The letters that the model is given."""
+    from tokenizers import Tokenizer
+
+    plain = Tokenizer.from_file(str(NANO / "tokenizer.json"))
+    offset = config_in(NANO).semantic.text_offset
+    tokens = [str(plain.id_to_token(int(number) - offset)) for number in tokenizer.encode(text)]
+    return "".join(one[2:] if one.startswith("##") else f" {one}" for one in tokens).strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        ("The ﬁrst oﬃcer", "the first officer"),
+        ("twenty‑one", "twenty - one"),
+        ("1⁄2 cup", "one half cup"),
+        ("donʼt", "don ' t"),
+        ("Søren, Straße, Æthelred, Łódź", "soren , strasse , aethelred , lodz"),
+        ("ｆｕｌｌ width", "full width"),
+        ("𝐇𝐞𝐥𝐥𝐨", "hello"),
+        ("a ≠ b", "a not equal to b"),
+        ("x ≤ 5", "x less than or equal to five"),
+        ("x ∉ y", "x not in y"),
+        ("10²", "ten squared"),
+        ("10⁻³", "ten to the power of minus three"),
+        ("H₂O", "aych two o"),
+        ("50‰", "fifty per thousand"),
+        ("₹500", "five hundred rupees"),
+        ("20 µm", "twenty micrometers"),
+        ("the α particle", "the alpha particle"),
+        ("a × b", "a times b"),
+        ("¿Qué?", "que ?"),
+        ("cafe\u0301", "cafe"),
+        ("so\u00adft zero\u200bwidth", "soft zerowidth"),
+        ("Пётр said hello", "petr said hello"),
+        ("٣ men", "three men"),
+    ],
+)
+def test_letters_and_signs_are_written_in_what_is_known(nano: BarkTokenizer, text: str, heard: str) -> None:
+    assert read(nano, text) == heard
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        ("3 × 4", "three by four"),
+        ("5 m²", "five square meters"),
+        ("5 − 3", "five minus three"),
+        ("20 °C", "twenty degrees celsius"),
+        ("3½ “cups” – naïve", 'three and a half " cups " — naive'),
+    ],
+)
+def test_what_is_known_among_its_neighbours_stays(nano: BarkTokenizer, text: str, heard: str) -> None:
+    assert read(nano, text) == heard
+    assert not nano.loss(text)
+
+
+def test_what_is_left_out_or_read_in_other_letters_is_told(nano: BarkTokenizer) -> None:
+    assert nano.loss("I ❤ it ☎ ❤").left_out == ("❤", "☎")
+    assert nano.loss("a word¹ and more").left_out == ("¹",)
+    assert nano.loss("Пётр said hello").latinised == ("Пётр",)
+    assert not nano.loss("The ﬁrst oﬃcer’s café — Søren")
+
+
+@pytest.mark.parametrize("text", ["Привет.", "你好", "Ελληνικά είναι", "😀", "— …", "日本語 a"])
+def test_a_text_without_letters_that_are_known_is_refused(nano: BarkTokenizer, text: str) -> None:
+    assert nano.loss(text).is_total
+    with pytest.raises(TextError, match="nothing this model can read"):
+        nano.encode(text)
+
+
+def test_a_tokenizer_that_knows_a_letter_keeps_it(tmp_path: Path) -> None:
+    """Nothing is folded that the model learnt to read."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Søren", "Привет", "≠", "²", "x", "S", "##o", "s"]
+    words += ["ø", "Π", "П", "р", "и", "в", "е", "т", "##²", "ﬁ"]
+    file = tmp_path / "vocab.txt"
+    file.write_text("\n".join(words) + "\n", encoding="utf-8")
+    tokenizer = BarkTokenizer.from_file(file, config_in(NANO).semantic)
+    offset = config_in(NANO).semantic.text_offset
+    ids = (tokenizer.encode("Søren Привет x ≠ x² ﬁ") - offset).tolist()
+    assert [words[number] for number in ids] == ["Søren", "Привет", "x", "≠", "x", "##²", "ﬁ"]
+    assert not tokenizer.loss("Søren Привет x ≠ x² ﬁ")
+    assert tokenizer.loss("Søren zebra").left_out == ("zebra",)  # told, as [UNK] is said as it may be
+
+
+def test_a_checksum_of_any_length_is_no_unknown_word(nano: BarkTokenizer) -> None:
+    assert not nano.loss("abcdef" * 40)
+    assert nano.count(["abcdef" * 40])[0] > 200
+
+
+@given(st.text())
+def test_any_text_can_be_asked_about(text: str) -> None:
+    from functools import cache
+
+    tokenizer = cache(lambda: BarkTokenizer.from_file(NANO / "tokenizer.json", config_in(NANO).semantic))()
+    text = text.encode("utf-8", "ignore").decode()
+    loss = tokenizer.loss(text)
+    if not loss.is_total:
+        assert tokenizer.count([text])[0] > 0
