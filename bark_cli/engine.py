@@ -153,7 +153,7 @@ class Engine(Generic[Result]):
         for slot, request in self._asking(Prefill):
             sequence = slot._open.get(slot.stage)
             if sequence is not None and sequence.is_continued_by(request):
-                slot.request = Decode(int(request.ids[-1]), request.legal)
+                slot.request = Decode(int(request.ids[-1]), request.legal, request.ahead)
                 continue
             self._release(slot, slot.stage)
             self._answer([(slot, request)], self._opened)

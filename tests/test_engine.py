@@ -67,7 +67,9 @@ class Counting:
         self.calls.append(("fine", len(requests)))
         size = self.config.fine.codebook_size
         return [
-            torch.nn.functional.one_hot(torch.full((request.codes.shape[1],), request.codebook), size).float()
+            torch.nn.functional.one_hot(
+                torch.full((request.codes.shape[1] - request.first,), request.codebook), size
+            ).float()
             for request in requests
         ]
 

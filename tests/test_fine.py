@@ -29,8 +29,8 @@ def run(coarse: Tokens, history: BarkTokens | None, config: FineConfig) -> tuple
     steps = fine.steps(coarse, history, config, GREEDY, random_stream(0, "fine"))
     request, asked = next(steps), []
     while True:
-        asked.append(FineWindow(request.codebook, request.codes.copy()))
-        logits = torch.zeros(config.window_frames, config.gpt.output_vocab_size)
+        asked.append(FineWindow(request.codebook, request.codes.copy(), request.first))
+        logits = torch.zeros(config.window_frames - request.first, config.gpt.output_vocab_size)
         logits[:, len(asked) % config.codebook_size] = 1.0
         logits[:, config.codebook_size :] = 9.0  # rows of the head that are no codes
         try:

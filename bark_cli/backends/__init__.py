@@ -46,7 +46,7 @@ class Backend(Protocol):
         ...
 
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[Tensor]:
-        """Logits (window, vocabulary) of the codebook that each request names."""
+        """Logits (window - first, vocabulary) of the codebook that each request names."""
         ...
 
     def decode_audio(self, codes: Tokens) -> Tensor:

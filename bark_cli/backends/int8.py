@@ -13,26 +13,13 @@ import torch
 from torch import Tensor
 
 from bark_cli.backends import CausalStage
+from bark_cli.backends.generate import Going, Table, Vocabulary, generate
 from bark_cli.backends.kernel import Packed, PackedLayer, Stack
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Checkpoint, build_codec
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.quantize import Int8Matrix
-from bark_cli.stages.steps import Decode, Prefill
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """An embedding (N, D) as it is stored: of floats, or int8 with a scale for each row."""
-
-    rows: Tensor
-    scale: Tensor | None
-
-    def __call__(self, ids: Tensor) -> Tensor:
-        """Ids (...) -> float32 (..., D), the caller's own."""
-        found = self.rows[ids].float()
-        return found if self.scale is None else found.mul_(self.scale[ids, None])
-
+from bark_cli.stages.steps import Answer, Decode, Prefill
 
 KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
 
@@ -87,6 +74,7 @@ class Int8GPT:
         self._positions = weights.table("wpe")(torch.arange(config.block_size))
         self._head = weights.matrix("lm_head")
         self._heads: dict[range, Packed] = {}
+        self._vocabularies: dict[tuple[int, tuple[range, ...]], Vocabulary] = {}
         self._free: list[Tensor] = []
 
     def new_cache(self) -> Tensor:
@@ -118,9 +106,31 @@ class Int8GPT:
 
     def logits(self, hidden: Tensor, legal: range) -> Tensor:
         """Logits (n, len(legal)) of final hidden states (n, D); no other row of the head is read."""
+        return self._pack(legal).product(hidden)
+
+    def tokens(self, going: Sequence[Going]) -> list[Answer]:
+        """Append a token to each sequence, then those that are drawn: what each drew, the last not appended.
+
+        All have as many turns and legal ids. Where the network returned NaN, that is the answer.
+        """
+        legal = tuple(sorted({ids for one in going for ids in one.ahead.legal}, key=lambda ids: ids.start))
+        turns = len(going[0].ahead.legal)
+        if (turns, legal) not in self._vocabularies:
+            packs = {ids: self._pack(ids) for ids in legal}
+            self._vocabularies[turns, legal] = Vocabulary(self._table, self._positions, packs, turns)
+        vocabulary = self._vocabularies[turns, legal]
+        return [
+            torch.full((vocabulary.size,), torch.nan)
+            if drawn.end_p.isnan().any()
+            else one.ahead.until_end(drawn.ids, drawn.end_p.double().numpy())
+            for one, drawn in zip(going, generate(self._stack, vocabulary, going), strict=True)
+        ]
+
+    def _pack(self, legal: range) -> Packed:
+        """These rows of the head."""
         if legal not in self._heads:
             self._heads[legal] = Packed(self._head.rows(legal))
-        return self._heads[legal].product(hidden)
+        return self._heads[legal]
 
 
 class Int8FineGPT:
@@ -177,8 +187,18 @@ class Int8Backend(WideParts):
         return Int8Sequence(stage, cache, len(request.ids)), network.logits(hidden, request.legal)[0]
 
     @torch.inference_mode()
-    def decode(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Tensor]:
-        """Append one token to each sequence: logits (len(legal),) each."""
+    def decode(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Answer]:
+        """Append one token to each sequence: logits (len(legal),), or tokens drawn where it looks ahead."""
+        answers, together = dict[int, Answer](), dict[tuple[int, int] | None, list[int]]()
+        for i, (_, step) in enumerate(requests):
+            together.setdefault(_draws(step), []).append(i)
+        for kind, members in together.items():
+            own = [requests[i] for i in members]
+            made = self._logits(stage, own) if kind is None else self._tokens(stage, own)
+            answers |= zip(members, made, strict=True)
+        return [answers[i] for i in range(len(requests))]
+
+    def _logits(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Tensor]:
         network = self._causal[stage]
         sequences = [sequence for sequence, _ in requests]
         hidden = network.step(
@@ -190,9 +210,31 @@ class Int8Backend(WideParts):
             sequence.length += 1
         return _logits(network, hidden, [step.legal for _, step in requests])
 
+    def _tokens(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Answer]:
+        going = [
+            Going(sequence.cache, sequence.length, step.token, step.ahead)
+            for sequence, step in requests
+            if step.ahead is not None
+        ]
+        answers = self._causal[stage].tokens(going)
+        for (sequence, _), answer in zip(requests, answers, strict=True):
+            sequence.length += len(answer)
+        return answers
+
     def release(self, context: Int8Sequence) -> None:
         """Keep the cache for the next sequence of its stage."""
         self._causal[context.stage].release(context.cache)
+
+
+def _draws(step: Decode) -> tuple[int, int] | None:
+    """What steps have in common that are drawn together, turns and legal ids; None: by the stage.
+
+    Filters are for the few who ask for them: they stay where torch sorts.
+    """
+    ahead = step.ahead
+    if ahead is None or ahead.sampling.top_k is not None or ahead.sampling.top_p is not None:
+        return None
+    return len(ahead.legal), len(ahead.legal[0])
 
 
 def _logits(network: Int8GPT, hidden: Tensor, legal: Sequence[range]) -> list[Tensor]:

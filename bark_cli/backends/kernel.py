@@ -9,11 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Array, Structure, byref, c_int32, c_int64, c_void_p, sizeof
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +28,9 @@ from bark_cli.model.quantize import Int8Matrix
 BLOCK = 16  # rows of a matrix that lie together; ROWS in csrc/network.h
 
 
-class _Matrix(Structure):
+class Matrix(Structure):
+    """A packed matrix as csrc/ sees it."""
+
     _fields_ = (
         ("values", c_void_p), ("scale", c_void_p), ("bias", c_void_p), ("total", c_void_p),
         ("rows", c_int32), ("columns", c_int32),
@@ -37,7 +40,7 @@ class _Matrix(Structure):
 class _Layer(Structure):
     _fields_ = (
         ("norm_1", c_void_p), ("norm_1_bias", c_void_p), ("norm_2", c_void_p), ("norm_2_bias", c_void_p),
-        ("attention", _Matrix), ("projection", _Matrix), ("expansion", _Matrix), ("contraction", _Matrix),
+        ("attention", Matrix), ("projection", Matrix), ("expansion", Matrix), ("contraction", Matrix),
     )  # fmt: skip
 
 
@@ -55,9 +58,7 @@ class _Scratch(Structure):
     )  # fmt: skip
 
 
-_LAYOUT = sum(
-    ctypes.sizeof(struct) << 16 * i for i, struct in enumerate((_Matrix, _Layer, _Network, _Scratch))
-)
+_LAYOUT = sum(sizeof(struct) << 16 * i for i, struct in enumerate((Matrix, _Layer, _Network, _Scratch)))
 
 # instruction sets that csrc/ is compiled for, the best first; the bits of bark_can_run in the same order
 VARIANTS = ("amx", "vnni", "avxvnni", "avx2", "dotprod", "neon", "plain")
@@ -110,9 +111,12 @@ def load(variant: str) -> ctypes.CDLL | None:
     ]  # fmt: skip
     code.bark_window.argtypes = [network, scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32]
     code.bark_product.argtypes = [
-        POINTER(_Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
+        POINTER(Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip
-    for function in (code.bark_step, code.bark_window, code.bark_product):
+    code.bark_generate.argtypes = [
+        network, scratch, c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int32,
+    ]  # fmt: skip
+    for function in (code.bark_step, code.bark_window, code.bark_product, code.bark_generate):
         function.restype = None
     return code
 
@@ -144,8 +148,8 @@ class Packed:
         self.rows = len(matrix.scale)
         blocks = in_blocks(matrix.values)
         total = matrix.values.sum(dim=1, dtype=torch.int32)
-        self._memory = _Memory()
-        self.struct = _Matrix(
+        self._memory = Memory()
+        self.struct = Matrix(
             self._memory.keep(blocks),
             self._memory.keep(_padded(matrix.scale.float())),
             None if bias is None else self._memory.keep(_padded(bias.float())),
@@ -185,7 +189,7 @@ class Stack:
     def __init__(
         self, config: GPTConfig, layers: Sequence[PackedLayer], norm: tuple[Tensor, Tensor | None]
     ) -> None:
-        self._code, self._memory, self._layers = _compiled(), _Memory(), layers
+        self._code, self._memory, self._layers = _compiled(), Memory(), layers
         self._lock = Lock()  # C is left by Python's own: two threads must not share the scratch
         keep = self._memory.keep
         self._network = _Network(
@@ -243,6 +247,19 @@ class Stack:
             )  # fmt: skip
         return x[first:]
 
+    def generate(self, vocabulary: Structure, rows: Array[Any], ids: int) -> None:
+        """Let rows append and draw tokens (generate.py, which knows these structs), of so many legal ids."""
+        n = len(rows)
+        for first in range(0, n, self._most):
+            count = min(self._most, n - first)
+            x, logits = torch.empty(count, self._width), torch.empty(count, ids)
+            with self._lock:
+                self._code.bark_generate(
+                    self._network, self._scratch, byref(vocabulary), count,
+                    byref(rows, first * sizeof(rows[0])), x.data_ptr(), logits.data_ptr(),
+                    threads_for(self._width, count),
+                )  # fmt: skip
+
     def _struct(self, layer: PackedLayer) -> _Layer:
         keep = self._memory.keep
         norms = [keep(tensor) for tensor in (*layer.norm_1, *layer.norm_2)]
@@ -250,7 +267,7 @@ class Stack:
         return _Layer(*norms, *(matrix.struct for matrix in matrices))
 
 
-class _Memory:
+class Memory:
     """Tensors that C points at, kept alive."""
 
     def __init__(self) -> None:

@@ -15,7 +15,9 @@ from bark_cli.stages.steps import FineWindow
 class WideParts:
     """The fine network and the codec on one device; half of a `backends.Backend`."""
 
-    def __init__(self, fine: Callable[[int, Tensor], Tensor], codec: Codec, device: torch.device) -> None:
+    def __init__(
+        self, fine: Callable[[int, Tensor, int], Tensor], codec: Codec, device: torch.device
+    ) -> None:
         self.device = device
         self._fine = fine  # called as `model.FineGPT` is
         # MPS lacks operators that EnCodec needs
@@ -23,12 +25,13 @@ class WideParts:
 
     @torch.inference_mode()
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[Tensor]:
-        """Logits (window, vocabulary) of the codebook that each request names.
+        """Logits (window - first, vocabulary) of the codebook that each request names.
 
         One window fills every processor, so they go one by one, and none depends on the others.
         """
         return [
-            self._fine(step.codebook, self._ids(step.codes.T)[None])[0].float().cpu() for step in requests
+            self._fine(step.codebook, self._ids(step.codes.T)[None], step.first)[0].float().cpu()
+            for step in requests
         ]
 
     def decode_audio(self, codes: Tokens) -> Tensor:

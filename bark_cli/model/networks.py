@@ -175,8 +175,8 @@ class FineGPT(nn.Module):
             for head, table in zip(self.lm_heads, list(self.wtes)[self.config.n_codes_given :], strict=True):
                 head.weight = table.weight
 
-    def forward(self, codebook: int, codes: Tensor) -> Tensor:
-        """Logits (B, T, V) of one codebook from codes (B, T, codebooks).
+    def forward(self, codebook: int, codes: Tensor, first: int = 0) -> Tensor:
+        """Logits (B, T - first, V) of one codebook from codes (B, T, codebooks), from frame `first` on.
 
         Embeddings of codebooks 0 .. codebook are summed; the one to be predicted holds the placeholder id
         where nothing is known yet.
@@ -187,4 +187,4 @@ class FineGPT(nn.Module):
         for block in self.h:
             x = block(x)
         logits: Tensor = self.lm_heads[codebook - self.config.n_codes_given](self.ln_f(x))
-        return logits
+        return logits[:, first:]

@@ -7,7 +7,7 @@ codebook, with each codebook's ids in a range of its own.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -141,13 +141,15 @@ def steps(
         known = n_steps(len(semantic.items), config, semantic_rate_hz)
         if step >= known:
             break
+        further = ahead(step, known, config, sampling, stream)
         request: Prefill | Decode
         if step % config.sliding_window_tokens == 0:
             context = np.concatenate([history.semantic, np.array(semantic.items, dtype=np.int64)])
             so_far = np.concatenate([history.flat, np.array(made.items, dtype=np.int64)])
-            request = prompt(context, so_far, n_before, step, config, semantic_rate_hz)
+            request = replace(
+                prompt(context, so_far, n_before, step, config, semantic_rate_hz), ahead=further
+            )
         else:
-            further = ahead(step, known, config, sampling, stream)
             request = Decode(made.items[-1], further.legal[0], further)
         made.items += tokens_of(
             (yield request),

@@ -74,10 +74,8 @@ def steps(
     for window in windows(n_frames, history.shape[1], config):
         end = window.start + config.window_frames
         for codebook in range(n_given, config.n_codebooks):
-            logits = yield FineWindow(codebook, codes[:, window.start : end])
-            distribution = probabilities(
-                logits[window.fill - window.start :, : config.codebook_size], sampling
-            )
+            logits = yield FineWindow(codebook, codes[:, window.start : end], window.fill - window.start)
+            distribution = probabilities(logits[:, : config.codebook_size], sampling)
             codes[codebook, window.fill : end] = draw(distribution, stream).numpy()
     new: Tokens = codes[:, history.shape[1] : history.shape[1] + n_frames].copy()
     return new

@@ -28,6 +28,7 @@ class Prefill:
     ids: Tokens  # (T,)
     legal: range  # ids whose logits are wanted
     merged: Tokens | None = None  # (M,) ids whose embeddings are added to those of the first M positions
+    ahead: Ahead | None = None  # how the stage goes on, for whoever has all but the last id already
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +71,11 @@ class Decode:
 
 @dataclass(frozen=True, eq=False)
 class FineWindow:
-    """Predict one codebook over a window; answered with logits (T, V), V at least the codebook size."""
+    """Predict one codebook over a window; answered with logits (T - first, V), V covers all codes."""
 
     codebook: int
     codes: Tokens  # (codebooks, T)
+    first: int = 0  # frame from which on it is asked for; those before are seen
 
 
 @dataclass(frozen=True, eq=False)

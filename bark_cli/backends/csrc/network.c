@@ -50,11 +50,7 @@ static void final_norm(const Network *net, const Scratch *s, float *x, int n) {
     }
 }
 
-/* x (n, width), n <= PART: in, the embeddings; out, the final hidden states. caches and positions (n,): where each one
- * belongs. The positions may belong to n sequences or follow each other in one. */
-void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16_t *const *caches,
-               const int32_t *positions, int32_t threads) {
-    gather_helpers(threads);
+void step(const Network *net, const Scratch *s, int n, float *x, uint16_t *const *caches, const int32_t *positions) {
     for (int l = 0; l < net->n_layer; l++) {
         const Layer *layer = net->layers + l;
         norm_and_round(s, x, layer->norm_1, layer->norm_1_bias, n, net->width);
@@ -63,6 +59,14 @@ void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16
         after_attention(layer, s, s->found, x, n, net->width);
     }
     final_norm(net, s, x, n);
+}
+
+/* x (n, width), n <= PART: in, the embeddings; out, the final hidden states. caches and positions (n,): where each one
+ * belongs. The positions may belong to n sequences or follow each other in one. */
+void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16_t *const *caches,
+               const int32_t *positions, int32_t threads) {
+    gather_helpers(threads);
+    step(net, s, n, x, caches, positions);
     dismiss_helpers();
 }
 

@@ -48,8 +48,13 @@ typedef struct {
 
 enum { STORE, ADD, GELU }; /* what becomes of a product */
 
+/* what only these files call: a process has other functions of such names (the C library has a `step`) */
+#pragma GCC visibility push(hidden)
+
 /* products.c: out (n, rows) = the inputs in s->rounded (n, columns) times the matrix; n <= PART */
 void product(const Matrix *m, const Scratch *s, int n, float *out, int end);
+/* network.c: x (n, width), n <= PART, from embeddings to final hidden states; where each belongs */
+void step(const Network *net, const Scratch *s, int n, float *x, uint16_t *const *caches, const int32_t *positions);
 /* rows.c: x (n, width) as inputs of a product, as they are or after a layer norm */
 void round_rows(const Scratch *s, const float *x, int n, int width);
 void norm_and_round(const Scratch *s, const float *x, const float *gain, const float *bias, int n, int width);
@@ -61,5 +66,7 @@ void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint16
 /* The same for the positions first .. n of one sequence, which see those before them and are kept in its cache; or,
  * without a cache, see all. */
 void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint16_t *cache);
+
+#pragma GCC visibility pop
 
 #endif

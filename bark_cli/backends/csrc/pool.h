@@ -2,6 +2,8 @@
 #ifndef BARK_POOL_H
 #define BARK_POOL_H
 
+#pragma GCC visibility push(hidden)
+
 typedef void Work(const void *what, int job, int thread);
 
 /* Take the helpers for as long as a call lasts; where another call has them, or there are none, it works alone. */
@@ -17,5 +19,7 @@ void share(int count, Work *work, const void *what);
 
 /* share(), where a job is a run of `each` things out of `count`: how many runs there are. */
 static inline int runs(int count, int each) { return (count + each - 1) / each; }
+
+#pragma GCC visibility pop
 
 #endif

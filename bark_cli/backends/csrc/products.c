@@ -9,6 +9,7 @@
 #include "pool.h"
 #include "tile.h"
 
+#define NEAR 48    /* inputs that meet all blocks of a job before the next do: what they become lies together */
 #define CHUNK 1024 /* columns of a block that stay in the nearest cache while all inputs meet them */
 
 /* What becomes of the sums of a block with one input, whose step is `step`: to (rows,) */
@@ -35,30 +36,33 @@ typedef struct {
     int each; /* blocks to a job */
 } Product;
 
-static void block(const Product *p, int first) {
+/* A block of 16 rows, from row `first` on, times the inputs from .. from + n. */
+static void block(const Product *p, int first, int from, int n) {
     const Matrix *m = p->m;
-    int32_t sums[PART][ROWS];
+    int32_t sums[NEAR][ROWS];
     size_t stride = (size_t)m->columns * BYTES;
-    memset(sums, 0, sizeof sums[0] * (size_t)p->n);
+    const uint8_t *x = p->s->rounded + from * stride;
+    memset(sums, 0, sizeof sums[0] * (size_t)n);
     for (int c = 0; c < m->columns; c += CHUNK) {
         int columns = m->columns - c < CHUNK ? m->columns - c : CHUNK;
         const int8_t *lines = m->values + (size_t)first * m->columns + 16 * (size_t)c;
         const Tile *tile = tiles;
-        for (int i = 0; i < p->n; i += tile->inputs) {
-            while (tile->inputs > p->n - i) tile++;
-            tile->multiply(lines, p->s->rounded + i * stride + (size_t)c * BYTES, stride, columns, sums + i);
+        for (int i = 0; i < n; i += tile->inputs) {
+            while (tile->inputs > n - i) tile++;
+            tile->multiply(lines, x + i * stride + (size_t)c * BYTES, stride, columns, sums + i);
         }
     }
-    for (int i = 0; i < p->n; i++)
-        finish(m, first, sums[i], p->s->steps[i], p->end, p->out + (size_t)i * m->rows + first);
+    for (int i = 0; i < n; i++)
+        finish(m, first, sums[i], p->s->steps[from + i], p->end, p->out + (size_t)(from + i) * m->rows + first);
 }
 
 static void some_blocks(const void *what, int job, int thread) {
     const Product *p = what;
     (void)thread;
-    int first = job * p->each * ROWS, last = first + p->each * ROWS;
+    int begin = job * p->each * ROWS, end = begin + p->each * ROWS < p->m->rows ? begin + p->each * ROWS : p->m->rows;
     begin_tiles();
-    for (; first < last && first < p->m->rows; first += ROWS) block(p, first);
+    for (int i = 0; i < p->n; i += NEAR)
+        for (int first = begin; first < end; first += ROWS) block(p, first, i, p->n - i < NEAR ? p->n - i : NEAR);
     end_tiles();
 }
 
