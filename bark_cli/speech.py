@@ -28,8 +28,10 @@ from bark_cli.stages.progress import Listener, StageReport
 from bark_cli.stages.steps import Job
 from bark_cli.stages.utterance import Samples, Streaming, Utterance
 from bark_cli.takes.attempt import ONCE, SEED_LIMIT, Attempts, Take, attempt
+from bark_cli.takes.expected import expected
+from bark_cli.takes.memory import Memory
 from bark_cli.text.normalise import normalise
-from bark_cli.text.split import estimate_seconds, language_of
+from bark_cli.text.split import language_of
 from bark_cli.voices import Voice
 from bark_cli.voices.file import check_tokens
 
@@ -125,6 +127,10 @@ class LoadedModel:
     device: str
     precision: str
     turn: Turns = field(default_factory=Turns, repr=False)  # whose engine may use the backend
+    memory: Memory = field(init=False, repr=False)  # how its voices spoke
+
+    def __post_init__(self) -> None:
+        self.memory = Memory(self.name, self.config.semantic.pace)
 
     def fitting_batch_size(self) -> int:
         """How many utterances at once the free memory holds, 1 .. 64."""
@@ -185,6 +191,7 @@ def speech_job(
     if not 0 <= seed < SEED_LIMIT:
         raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")
     speaker = model.find_voice(request.voice)
+    name = voices.NO_VOICE if speaker is None else speaker.name
     utterance = Utterance(
         text_ids=model.tokenizer.encode(line),
         voice=None if speaker is None else speaker.tokens,
@@ -199,11 +206,14 @@ def speech_job(
         utterance,
         model.config,
         request.attempts,
-        partial(estimate_seconds, line, language),
+        partial(expected, line, language, model.memory.usual(name)),
         lambda samples: words_right(samples, rate, text=line, language=language),
         on_progress,
         on_sound,
+        wants_heard=model.memory.wants(name, seed),
     )
+    if chosen.heard is not None:
+        model.memory.add(name, chosen.heard)
     return Speech(
         audio=Audio(samples=chosen.spoken.samples, sample_rate=rate),
         tokens=chosen.spoken.tokens,

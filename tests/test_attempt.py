@@ -165,3 +165,41 @@ def test_where_no_take_speaks_it_is_one_error(bark: Bark) -> None:
 def test_counts_have_limits(how: dict[str, int]) -> None:
     with pytest.raises(OptionError, match=r"is outside [01]\.\.100"):
         Attempts(**how)
+
+
+def doubtful(score: float) -> Verdict:
+    return Verdict(
+        length=score,
+        variety=1.0,
+        sound=1.0,
+        clean=1.0,
+        problem=None,
+        doubt="it says something twice",
+        n_words=2,
+    )
+
+
+def test_what_is_in_doubt_is_said_again(bark: Bark, verdicts: list[Verdict]) -> None:
+    verdicts += [doubtful(0.9), verdict(0.2)]
+    [speech] = bark.say_all([request(retries=2)])
+    assert (speech.seed, len(speech.takes)) == (11, 2)
+    assert speech.takes[0].reason == "it says something twice"
+
+
+def test_who_listens_dispels_a_doubt(
+    bark: Bark, verdicts: list[Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = listen(monkeypatch, "hello bark")
+    verdicts += [doubtful(0.9)]
+    [speech] = bark.say_all([request(retries=2)])
+    assert (speech.seed, len(speech.takes)) == (10, 1)
+    assert len(judge.heard) == 1
+
+
+def test_who_listens_and_hears_other_words_has_it_said_again(
+    bark: Bark, verdicts: list[Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen(monkeypatch, "hello bark hello bark")
+    verdicts += [doubtful(0.9), verdict(0.5)]
+    [speech] = bark.say_all([request(retries=2)])
+    assert (speech.seed, len(speech.takes)) == (11, 2)

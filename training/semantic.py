@@ -24,6 +24,7 @@ from training.starts import CYCLE, WIDTH, aim_heads, cyclic_code, plain_attentio
 from training.vocabulary import (
     CLASSES,
     END_CLASS,
+    PACE,
     PITCHES,
     PLACES,
     STOPS,
@@ -49,7 +50,8 @@ def semantic_config(shape: dict[str, int]) -> SemanticConfig:
         text_pad_token=offset + tokenizer.token_to_id("[PAD]"),
         infer_token=offset + tokenizer.token_to_id("[INFER]"),
         max_text_tokens=shape["max_text"], max_history_tokens=0, max_new_tokens=shape["max_new"],
-        reading=ReadingConfig(cycle=PLACES, n_placed=layout().n_placed, reach=len(JUMPS) - 1), stops=STOPS,
+        reading=ReadingConfig(cycle=PLACES, n_placed=layout().n_placed, reach=len(JUMPS) - 1),
+        pace=PACE, stops=STOPS,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ PITCHES = 4
 NO_PITCH = PITCHES  # unvoiced phones, pauses, sounds
 TAGS = ("[laughs]", "[laughter]", "[sighs]", "[gasps]", "[clears throat]", "[music]")
 CHARACTERS = string.ascii_lowercase + string.digits + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~…—♪"
+PACE = 0.86  # seconds that nano speaks for each that bark_cli.text.split estimates
 STOPS = ".!?…"  # a text that ends in none of them is given the first: where it ends otherwise nano reads on
 SPECIAL = ("[PAD]", "[UNK]", "[INFER]")
 

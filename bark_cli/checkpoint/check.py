@@ -74,6 +74,7 @@ def _semantic_rules(c: SemanticConfig) -> Iterable[tuple[bool, str]]:
     yield c.pad_token == c.vocab_size, "pad_token, which ends speech, must follow the last semantic token"
     yield c.max_history_tokens <= c.max_text_tokens, "the history is laid over the text and cannot be longer"
     yield 1 <= c.rate_hz <= _MAX_RATE_HZ, f"rate_hz is {c.rate_hz}, expected 1..{_MAX_RATE_HZ}"
+    yield c.pace is None or 0.05 <= c.pace <= 20, f"pace is {c.pace}, expected 0.05..20"
     yield len(c.stops) <= _MAX_STOPS, f"{len(c.stops)} stops are too many"
     if c.reading is not None:
         yield c.reading.reach < c.reading.cycle, "a step in the text must be shorter than its cycle"

@@ -59,9 +59,8 @@ class SemanticConfig:
     max_history_tokens: int = 256  # laid over the text: their embeddings are summed; 0 for none
     max_new_tokens: int = 768
     reading: ReadingConfig | None = None  # None: the tokens do not tell where they are read
-    stops: str = (
-        ""  # marks of which a text has to end in one, else it is given the first; "": it may end anyhow
-    )
+    pace: float | None = None  # seconds of speech for each that `text.split` estimates; None: unknown
+    stops: str = ""  # of these marks one has to end a text, else the first is added; "": it needs none
 
 
 @dataclass(frozen=True, kw_only=True)

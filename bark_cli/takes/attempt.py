@@ -15,6 +15,8 @@ from bark_cli.stages import semantic
 from bark_cli.stages.progress import Listener
 from bark_cli.stages.steps import Aside, Job
 from bark_cli.stages.utterance import Samples, Spoken, Utterance, speak
+from bark_cli.takes.expected import Expected, Heard
+from bark_cli.takes.repetition import repeated_tokens
 from bark_cli.takes.verdict import Verdict, judge
 
 SEED_LIMIT = 2**32
@@ -56,7 +58,7 @@ class Take:
     @property
     def is_good(self) -> bool:
         """Whether nothing asks for another."""
-        return self.verdict is not None and self.verdict.problem is None
+        return self.verdict is not None and self.verdict.is_good
 
     @property
     def reason(self) -> str:
@@ -72,31 +74,35 @@ class Chosen:
     spoken: Spoken
     complete: bool  # it ended by itself
     takes: tuple[Take, ...]
+    heard: Heard | None = None  # what the first take showed of its voice, where that is wanted
 
 
 def attempt(
     utterance: Utterance,
     config: BarkConfig,
     attempts: Attempts,
-    expected_s: Callable[[], float],
+    expected: Callable[[], Expected],
     words_right: Callable[[Samples], float | None],
     listener: Listener | None = None,
     on_sound: Callable[[Samples], None] | None = None,
+    *,
+    wants_heard: bool = False,
 ) -> Job[Chosen]:
     """Say it as often as it takes; the seeds of further takes are the numbers after the first.
 
-    A take whose sound is handed over while it is made cannot be taken back: then there is only one. Only
-    where several are compared are their words listened to: it takes about a second each, in which the whole
-    batch waits, and changes nothing of any sound.
+    A take whose sound is handed over while it is made cannot be taken back: then there is only one. Words
+    are listened to where several takes are compared, and where one is in doubt: it takes about a second each,
+    in which the whole batch waits.
 
     Args:
         utterance: what to say; its seed is that of the first take.
         config: of the model.
         attempts: how often.
-        expected_s: the seconds that the text should take.
+        expected: what a take should be like.
         words_right: samples (N,) -> which part of the text's words is heard in them; None: nobody listens.
         listener: told of every step.
         on_sound: given the sound as it comes.
+        wants_heard: whether to measure what the first take shows of its voice.
 
     Raises:
         GenerationError: no take made any speech.
@@ -114,15 +120,24 @@ def attempt(
         except GenerationError:
             made.append((Take(seed=again.seed, verdict=None), None))
         else:
-            verdict = _judge(spoken, again, config, expected_s())
-            if attempts.takes > 1 and verdict.problem is None:
+            verdict = _judge(spoken, again, config, expected())
+            if verdict.problem is None and (attempts.takes > 1 or verdict.doubt):
                 verdict = verdict.heard((yield "judge", Aside(partial(words_right, spoken.samples))))
             made.append((Take(seed=again.seed, verdict=verdict), spoken))
     best, chosen = max(made, key=lambda one: one[0].score)
     if chosen is None:
         raise GenerationError(f"none of {len(made)} takes made any speech; try another --seed or text")
-    takes = tuple(take for take, _ in made)
-    return Chosen(best.seed, chosen, _is_complete(chosen, utterance, config), takes)
+    takes, first = tuple(take for take, _ in made), made[0][1]
+    heard = _heard(first, config, expected()) if first is not None and wants_heard else None
+    return Chosen(best.seed, chosen, _is_complete(chosen, utterance, config), takes, heard)
+
+
+def _heard(spoken: Spoken, config: BarkConfig, expected: Expected) -> Heard | None:
+    """What a take shows of its voice; too short a text, or one with sounds in it, tells nothing."""
+    if not expected.is_plain or expected.seconds < 1.0:
+        return None
+    seconds = len(spoken.samples) / config.codec.sample_rate
+    return Heard(pace=seconds / expected.seconds, runs=repeated_tokens(spoken.tokens.semantic))
 
 
 def _is_complete(spoken: Spoken, utterance: Utterance, config: BarkConfig) -> bool:
@@ -131,8 +146,8 @@ def _is_complete(spoken: Spoken, utterance: Utterance, config: BarkConfig) -> bo
     return len(spoken.tokens.semantic) < longest
 
 
-def _judge(spoken: Spoken, utterance: Utterance, config: BarkConfig, expected_s: float) -> Verdict:
+def _judge(spoken: Spoken, utterance: Utterance, config: BarkConfig, expected: Expected) -> Verdict:
     # who asks for so many seconds does not mind that they are reached
     complete = utterance.options.max_duration_s is not None or _is_complete(spoken, utterance, config)
     rate = config.codec.sample_rate
-    return judge(spoken.samples, rate, spoken.tokens.semantic, expected_s=expected_s, complete=complete)
+    return judge(spoken.samples, rate, spoken.tokens.semantic, expected=expected, complete=complete)

@@ -1,7 +1,7 @@
 """How good a take is, by what can be measured: speech and its expected length -> Verdict, from 0 to 1.
 
-It finds what goes wrong with Bark most: speech that runs on to the limit, stops at once, turns in a loop,
-falls silent or is clipped. Whether the words are right it has to be told by somebody who heard them.
+It finds what goes wrong with Bark most: speech that runs on, stops at once, turns in a loop, says something
+twice, falls silent or is clipped. Whether the words are right it has to be told by somebody who heard them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bark_cli.model.tokens import Tokens
+from bark_cli.takes.expected import Expected
+from bark_cli.takes.repetition import repeated_sound, repeated_tokens
 
 SHORTEST, LONGEST = 0.3, 2.5  # of the expected length: beyond, something other than the text was said
 _FRAME_S = 0.05
@@ -20,6 +22,9 @@ _QUIET_DB = -40.0  # below the loudest frame
 _FLOOR = 1e-4  # an amplitude nobody hears
 _USUAL_SILENCE = 0.35  # of a sentence with its pauses
 _FULL_SCALE = 0.999
+_ON_TIME = 0.05  # log of lateness: what takes no longer than usual says nothing twice
+_SOUNDS = 3.5  # `repeated_sound` of what says nothing twice, at most
+_WRONG = 1.5  # words of which Whisper mishears about as many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,8 @@ class Verdict:
     clean: float  # it is not clipped
     words: float | None = None  # they are heard as they are written; None: nobody listened
     problem: str | None  # why it deserves another try, if it does
+    doubt: str | None = None  # the same, but whoever listens to its words may find that all is well
+    n_words: int = 0  # of its text
 
     @property
     def score(self) -> float:
@@ -40,22 +47,38 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """The problem, or the parts in words."""
-        return self.problem or ", ".join(f"{name} {value:.2f}" for name, value in self._parts.items())
+        """The problem, the doubt, or the parts in words."""
+        return (
+            self.problem
+            or self.doubt
+            or ", ".join(f"{name} {value:.2f}" for name, value in self._parts.items())
+        )
 
     @property
     def _parts(self) -> dict[str, float]:
         parts = {"length": self.length, "variety": self.variety, "sound": self.sound, "clean": self.clean}
         return parts if self.words is None else parts | {"words": self.words}
 
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing asks for another try."""
+        return self.problem is None and self.doubt is None
+
     def heard(self, words: float | None) -> Verdict:
-        """The same, once somebody has listened; if not one word is right, that deserves another try."""
+        """The same, once somebody has listened.
+
+        Their words decide what is in doubt: it is dispelled where one word at most is wrong. If not one is
+        right, that deserves another try.
+        """
+        if words is None:
+            return self
         deaf = "its words cannot be made out" if words == 0 else None
-        return replace(self, words=words, problem=self.problem or deaf)
+        doubt = self.doubt if (1.0 - words) * self.n_words > _WRONG else None
+        return replace(self, words=words, problem=self.problem or deaf, doubt=doubt)
 
 
 def judge(
-    samples: NDArray[np.float32], rate: int, semantic: Tokens, *, expected_s: float, complete: bool
+    samples: NDArray[np.float32], rate: int, semantic: Tokens, *, expected: Expected, complete: bool
 ) -> Verdict:
     """Measure a take.
 
@@ -63,17 +86,21 @@ def judge(
         samples: (N,) at `rate` Hz.
         rate: samples per second.
         semantic: the semantic tokens (T,) it was made from.
-        expected_s: how long its text should take.
+        expected: what is known of it beforehand.
         complete: whether it ended by itself.
     """
-    ratio = len(samples) / rate / max(expected_s, 0.1)
+    seconds = len(samples) / rate
+    ratio = seconds / max(expected.seconds, 0.1)
     silent = _silence(samples, rate)
+    pace = expected.usual.pace if expected.usual else 1.0
     return Verdict(
-        length=math.exp(-abs(math.log(max(ratio, 1e-3)))),
+        length=math.exp(-abs(math.log(max(ratio / pace, 1e-3)))),
         variety=1.0 - _looped(semantic),
         sound=1.0 - max(0.0, silent - _USUAL_SILENCE) / (1.0 - _USUAL_SILENCE),
         clean=max(0.0, 1.0 - 50.0 * float(np.mean(np.abs(samples) >= _FULL_SCALE))) if len(samples) else 0.0,
-        problem=_problem(ratio, silent, complete),
+        problem=(problem := _problem(ratio, silent, complete)),
+        doubt=None if problem else _doubt(samples, rate, semantic, expected),
+        n_words=expected.words,
     )
 
 
@@ -84,6 +111,21 @@ def _problem(ratio: float, silent: float, complete: bool) -> str | None:
         return f"it stops after {ratio:.0%} of the expected length"
     if ratio > LONGEST or (not complete and ratio > 1.5):
         return f"it runs on, to {ratio:.1f} times the expected length"
+    return None
+
+
+def _doubt(samples: NDArray[np.float32], rate: int, semantic: Tokens, expected: Expected) -> str | None:
+    """What speaks for words that its text does not have, in a voice of which it is known how it speaks."""
+    usual = expected.usual
+    if usual is None or not expected.is_plain:
+        return None
+    late = usual.lateness(len(samples) / rate, expected.seconds)
+    if late > usual.longest:
+        return f"it is {math.exp(late):.1f} times as long as this voice usually takes"
+    if late > _ON_TIME and repeated_tokens(semantic) > usual.runs:
+        return "it says something twice"
+    if late > _ON_TIME and repeated_sound(samples, rate) > _SOUNDS:
+        return "some of it sounds twice"
     return None
 
 
