@@ -58,6 +58,12 @@ class Speech:
         return self.audio.duration_s
 
     @property
+    def doubt(self) -> str | None:
+        """What may be wrong with it, though it was said as often as was asked for."""
+        kept = next((take for take in self.takes if take.seed == self.seed), None)
+        return None if kept is None or kept.is_good else kept.reason
+
+    @property
     def real_time_factor(self) -> float:
         """Seconds of computing per second of sound."""
         return sum(stage.seconds for stage in self.stages.values()) / self.duration_s

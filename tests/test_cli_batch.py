@@ -24,8 +24,12 @@ from bark_cli.audio import read_provenance
 from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.cli.batch.progress import BatchBar, Tally
+from bark_cli.hearing import judge as hearing
 from bark_cli.model.config import BarkConfig
 from bark_cli.pipeline import Bark
+from bark_cli.takes import attempt
+from bark_cli.takes.expected import Expected
+from bark_cli.takes.verdict import Verdict
 
 WORDS = ("hello", "bark", "my", "name", "is", "i", "can", "speak", "the", "a")
 MANY, BAD = 300, "part 0/150.txt"
@@ -554,3 +558,32 @@ def test_the_bar_counts_to_its_end(
     drawn = console.file.getvalue()  # type: ignore[attr-defined]
     assert "5 of 6 files, 1 failed" in drawn
     assert "x real time" in drawn
+
+
+def test_pieces_that_stay_in_doubt_are_listed_with_their_time(
+    batch: list[str],
+    tmp_path: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fine = Verdict(length=1.0, variety=1.0, sound=1.0, clean=1.0, problem=None)
+    twice = replace(fine, doubt="it says something twice")
+
+    def judge(*_: object, expected: Expected, **__: object) -> Verdict:
+        return twice if expected.words == 3 else fine
+
+    monkeypatch.setattr(attempt, "judge", judge)
+    monkeypatch.setattr(hearing, "_found", lambda: "there is none")
+    (tmp_path / "two.txt").write_text("hello bark [pause 0.5s] hello my bark")
+    how = ["--retries", "1", "--json"]
+    capsys.readouterr()
+    assert main([*batch, str(tmp_path / "two.txt"), "-o", str(out), *how]) == 0
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    [doubt] = told["doubtful"]
+    assert '"hello my bark" is in doubt: it says something twice' in captured.err
+    assert doubt["output"] == "two.wav"
+    assert doubt["text"] == "hello my bark"
+    assert doubt["reason"] == "it says something twice"
+    assert doubt["start"] > 0

@@ -26,10 +26,13 @@ from bark_cli.cli.say.command import say as say_command
 from bark_cli.cli.say.progress import StageLines
 from bark_cli.cli.say.request import SamplingFlags, say_request
 from bark_cli.errors import OptionError
+from bark_cli.hearing import judge as hearing
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark
 from bark_cli.stages.progress import Progress
+from bark_cli.takes import attempt
+from bark_cli.takes.verdict import Verdict
 
 STAGES = ["semantic", "coarse", "fine", "codec"]
 
@@ -638,6 +641,22 @@ def test_the_best_of_several_takes_is_kept_and_told(
     assert worth[piece["seed"]] == max(worth.values())
     [kept] = [take for take in piece["takes"] if take["seed"] == piece["seed"]]
     assert f"piece 1: kept seed {kept['seed']} ({kept['reason']}) of 3; not " in captured.err
+
+
+def test_what_was_said_again_and_what_stays_in_doubt_are_told(
+    say: list[str], out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = Verdict(
+        length=1.0, variety=1.0, sound=1.0, clean=1.0, problem=None, doubt="it says something twice"
+    )
+    monkeypatch.setattr(attempt, "judge", lambda *_, **__: twice)
+    monkeypatch.setattr(hearing, "_found", lambda: "there is none")
+    assert main([*say, "hello bark", "-o", str(out), "--retries", "1", "--seed", "5", "--json"]) == 0
+    captured = capsys.readouterr()
+    [piece] = json.loads(captured.out)["pieces"]
+    assert [take["seed"] for take in piece["takes"]] == [5, 6]
+    assert piece["doubt"] == "it says something twice"
+    assert 'at 0:00.0 "hello bark" is in doubt: it says something twice' in captured.err
 
 
 def test_settings_count_where_no_flag_is_given(

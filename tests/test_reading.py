@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bark_cli.checkpoint.check import check_config
+from bark_cli.checkpoint.fit import unsaid
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig, ReadingConfig
 from bark_cli.model.tokenizer import stopped
@@ -118,3 +119,10 @@ def test_a_configuration_with_a_reading_comes_back_from_its_file(tiny_config: Ba
     config = dataclasses.replace(tiny_config, semantic=semantic)
     assert BarkConfig.from_dict(config.to_dict()) == config
     assert BarkConfig.from_dict(tiny_config.to_dict()) == tiny_config
+
+
+def test_what_another_layout_cannot_say_of_a_reading_is_kept_beside_it(tiny_config: BarkConfig) -> None:
+    plain = tiny_config.to_dict()
+    semantic = dataclasses.replace(tiny_config.semantic, reading=RULES)
+    read = dataclasses.replace(tiny_config, semantic=semantic).to_dict()
+    assert unsaid(read, plain) == {"semantic": {"reading": {"cycle": 4, "n_placed": 40, "reach": 3}}}

@@ -47,6 +47,7 @@ class Said:
 
     task: Task
     speech: Speech
+    start_s: float  # in its file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +139,8 @@ class _Workshop:
         try:
             if isinstance(spoken.result, BarkError):
                 raise spoken.result
-            self._put(job, spoken.piece, spoken.result)
-            yield Said(task=job.task, speech=spoken.result)
+            start_s = self._put(job, spoken.piece, spoken.result)
+            yield Said(task=job.task, speech=spoken.result, start_s=start_s)
             if spoken.piece + 1 == len(job.narration.pieces):
                 yield self._finish(job)
                 del self._jobs[spoken.narration]
@@ -166,13 +167,14 @@ class _Workshop:
         staged = work.scratch / f"{number}.{task.format}"
         return _Job(task, key, seed, narration, staged)
 
-    def _put(self, job: _Job, number: int, speech: Speech) -> None:
-        """Write a piece, with the silence around it."""
+    def _put(self, job: _Job, number: int, speech: Speech) -> float:
+        """Write a piece, with the silence around it; returns when it begins."""
         if job.sink is None or job.timeline is None:
             job.timeline = Timeline(job.narration.pieces, speech.audio.sample_rate)
             job.sink = self._open(job, speech.audio.sample_rate)
         for sound in job.timeline.lay(number, speech.audio, ends=True):
             job.sink.put(sound)
+        return job.timeline.cues[-1].start_s
 
     def _open(self, job: _Job, sample_rate: int) -> Sink:
         make = self._work.metadata

@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+_SHOWN = 40  # characters of a text
+
 
 def print_json(result: Any) -> None:
     """One JSON value on stdout, in ASCII: a file name may hold bytes that are no UTF-8."""
@@ -23,6 +25,12 @@ def one_line(message: str) -> str:
     """A message on one line, without the control characters that a file name may have carried into it."""
     line = " ".join(message.split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+
+
+def in_doubt(start_s: float, text: str, reason: str | None) -> str:
+    """Where in a file a piece is that may be wrong, and why: at 1:05.2 "It was" is in doubt: it is silent."""
+    begins = f'"{text[:_SHOWN].rstrip()}..."' if len(text) > _SHOWN else f'"{text}"'
+    return f"at {int(start_s // 60)}:{start_s % 60:04.1f} {begins} is in doubt: {reason}"
 
 
 def abandon_stdout() -> None:

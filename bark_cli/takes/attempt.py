@@ -147,7 +147,10 @@ def _is_complete(spoken: Spoken, utterance: Utterance, config: BarkConfig) -> bo
 
 
 def _judge(spoken: Spoken, utterance: Utterance, config: BarkConfig, expected: Expected) -> Verdict:
-    # who asks for so many seconds does not mind that they are reached
-    complete = utterance.options.max_duration_s is not None or _is_complete(spoken, utterance, config)
+    # who asks for so many seconds does not mind that they are reached, nor that the text would take more
+    longest_s = utterance.options.max_duration_s
+    complete = longest_s is not None or _is_complete(spoken, utterance, config)
+    if longest_s is not None:
+        expected = replace(expected, seconds=min(expected.seconds, longest_s))
     rate = config.codec.sample_rate
     return judge(spoken.samples, rate, spoken.tokens.semantic, expected=expected, complete=complete)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bark_cli.batch.ledger import Entry
     from bark_cli.batch.plan import Planned
-    from bark_cli.batch.run import Event
+    from bark_cli.batch.run import Event, Said
     from bark_cli.errors import BarkError
 
 
@@ -29,6 +29,7 @@ class Tally:
     planned: Sequence[Planned]
     made: dict[str, Entry] = field(default_factory=dict)  # by output
     failed: list[tuple[str, str, BarkError]] = field(default_factory=list)  # source, output, why
+    doubtful: list[Said] = field(default_factory=list)  # of which several tries were no good
     audio_s: float = 0.0  # made in this run
     began: float = field(default_factory=time.perf_counter)
     ended: float | None = None
@@ -44,6 +45,8 @@ class Tally:
 
         if isinstance(event, Said):
             self.audio_s += event.speech.duration_s
+            if event.speech.doubt is not None:
+                self.doubtful.append(event)
         elif isinstance(event, Made):
             self.made[event.task.output] = event.entry
         elif isinstance(event, Failed):
@@ -82,6 +85,8 @@ class Tally:
             parts.append(f"{len(self.unchanged)} of them before")
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
+        if self.doubtful:
+            parts.append(f"{len(self.doubtful)} pieces in doubt")
         if self.audio_s:
             parts.append(f"{self.audio_s:.1f} s of speech at {self.real_time_factor:.2f}x real time")
         return ", ".join(parts)
@@ -98,6 +103,16 @@ class Tally:
             "failed": [
                 {"source": source, "output": output, "error": one_line(str(error))}
                 for source, output, error in self.failed
+            ],
+            "doubtful": [
+                {
+                    "output": said.task.output,
+                    "start": round(said.start_s, 3),
+                    "text": said.speech.text,
+                    "seed": said.speech.seed,
+                    "reason": said.speech.doubt,
+                }
+                for said in self.doubtful
             ],
             "seconds": round(self.audio_s, 3),
             "real_time_factor": None if factor is None else round(factor, 3),

@@ -15,7 +15,7 @@ from bark_cli.batch.plan import Planned, plan
 from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
 from bark_cli.cli.download.offer import resolve_or_offer
-from bark_cli.cli.output import one_line, print_json
+from bark_cli.cli.output import in_doubt, one_line, print_json
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OutputError
 from bark_cli.system.interrupts import uninterrupted
@@ -72,6 +72,8 @@ def work(request: BatchRequest) -> bool:
     for source, _, error in tally.failed:
         tell(f"{source}: {error}")
     if not delivery.quiet:
+        for said in tally.doubtful:
+            tell(f"{said.task.output}, {in_doubt(said.start_s, said.speech.text, said.speech.doubt)}")
         tell(tally.sentence)
     if delivery.as_json:
         print_json(tally.record(request.folder, maker.models[0].name, joined))

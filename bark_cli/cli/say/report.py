@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.output import note
+from bark_cli.cli.output import in_doubt, note
 from bark_cli.cli.play.command import underruns
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Result:
                 "voice": speech.voice,
                 "seed": speech.seed,
                 "complete": speech.complete,
+                "doubt": speech.doubt,
                 **_takes(speech),
             }
         )
@@ -134,6 +135,8 @@ def _report_takes(number: int, piece: dict[str, Any]) -> None:
         kept = takes.pop(piece["seed"])
         others = "; ".join(f"{seed}: {reason}" for seed, reason in takes.items())
         note(f"piece {number}: kept seed {piece['seed']} ({kept}) of {len(takes) + 1}; not {others}")
+    if piece["doubt"] is not None:
+        note(in_doubt(piece["start"], piece["text"], piece["doubt"]))
 
 
 def _note_if_deaf() -> None:
