@@ -571,19 +571,19 @@ def test_pieces_that_stay_in_doubt_are_listed_with_their_time(
     twice = replace(fine, doubt="it says something twice")
 
     def judge(*_: object, expected: Expected, **__: object) -> Verdict:
-        return twice if expected.words == 3 else fine
+        return twice if expected.words == 1 else fine
 
     monkeypatch.setattr(attempt, "judge", judge)
     monkeypatch.setattr(hearing, "_found", lambda: "there is none")
-    (tmp_path / "two.txt").write_text("hello bark [pause 0.5s] hello my bark")
+    (tmp_path / "two.txt").write_text("hello bark [pause 0.5s] speak")
     how = ["--retries", "1", "--json"]
     capsys.readouterr()
     assert main([*batch, str(tmp_path / "two.txt"), "-o", str(out), *how]) == 0
     captured = capsys.readouterr()
     told = json.loads(captured.out)
     [doubt] = told["doubtful"]
-    assert '"hello my bark" is in doubt: it says something twice' in captured.err
-    assert doubt["output"] == "two.wav"
-    assert doubt["text"] == "hello my bark"
+    assert '"speak" is in doubt: it says something twice' in captured.err
+    assert doubt["output"] == "two.flac"
+    assert doubt["text"] == "speak"
     assert doubt["reason"] == "it says something twice"
     assert doubt["start"] > 0
