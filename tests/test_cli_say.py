@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +25,7 @@ from rich.console import Console
 from bark_cli.audio import Provenance
 from bark_cli.cli import main
 from bark_cli.cli.say.command import say as say_command
-from bark_cli.cli.say.progress import StageLines
+from bark_cli.cli.say.progress import PieceLine, StageLines
 from bark_cli.cli.say.request import SamplingFlags, say_request
 from bark_cli.errors import OptionError
 from bark_cli.hearing import judge as hearing
@@ -34,6 +36,7 @@ from bark_cli.stages.progress import Progress
 from bark_cli.takes import attempt
 from bark_cli.takes.verdict import Verdict
 
+SPEED = r"(\d+(\.\d)?x (slower|faster) than|as fast as) real time"
 STAGES = ["semantic", "coarse", "fine", "codec"]
 
 
@@ -116,7 +119,7 @@ def test_a_file_and_the_record_of_it(
     for stage in record["stages"].values():
         assert set(stage) == {"seconds", "tokens"}
         assert stage["tokens"] > 0
-    line = rf"bark: {re.escape(str(out))}: {seconds:.1f} s of speech, \d+\.\d\dx real time\n"
+    line = rf"bark: {re.escape(str(out))}: {seconds:.1f} s of speech, {SPEED}\n"
     assert re.fullmatch(line, captured.err)
 
 
@@ -236,20 +239,20 @@ def test_progress_only_where_a_human_watches(
         assert main([*say, "hello bark", "-o", str(out), "--force", "--seed", "1", *arguments]) == 0
         return terminal.getvalue()
 
-    drawn = stderr_of(Terminal())
-    assert drawn.index("loading the model") < drawn.index("semantic")
-    for stage in STAGES:
-        assert stage in drawn
-    assert "s of speech" in drawn
+    words = ["loading the model", "thinking", "voicing", "refining", "sounding"]
+    for stages, arguments in ((words, []), (STAGES, ["--verbose"])):
+        drawn = stderr_of(Terminal(), *arguments)
+        assert [drawn.index(stage) for stage in stages] == sorted(drawn.index(stage) for stage in stages)
+        assert "s of speech" in drawn
     for undrawn in (stderr_of(io.StringIO()), stderr_of(Terminal(), "--json")):
-        assert "semantic" not in undrawn
+        assert not [word for word in (*words, *STAGES) if word in undrawn]
         assert "loading" not in undrawn
     assert stderr_of(Terminal(), "-q") == ""
 
 
 def test_a_line_holds_tokens_seconds_and_factor() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with StageLines(console) as lines:
+    with StageLines(console, verbose=True) as lines:
         lines(Progress("semantic", 0, 768, 0.0))
         lines(Progress("semantic", 155, 155, 6.2, audio_s=3.1))
         lines(Progress("fine", 3, 6, 1.0, audio_s=2.0))
@@ -257,9 +260,67 @@ def test_a_line_holds_tokens_seconds_and_factor() -> None:
     *_, semantic = (line for line in drawn.splitlines() if "semantic" in line)
     *_, fine = (line for line in drawn.splitlines() if "fine" in line)
     assert "155 tokens" in semantic
-    assert "3.1 s of speech, 2.00x real time" in semantic
+    assert "3.1 s of speech, 2.0x slower than real time" in semantic
     assert "3 passes" in fine
-    assert "0.50x real time" in fine
+    assert "2.0x faster than real time" in fine
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_fifty_columns_hold_all_that_is_drawn(verbose: bool) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=50, color_system=None)
+    with StageLines(console, verbose=verbose) as lines:
+        for stage in STAGES:
+            lines(Progress(stage, 1234, 1234, 99.0, audio_s=123.4))
+    with PieceLine([20.0] * 200, console) as line:
+        for n in range(200):
+            line(Progress("coarse", 900, 900, 5.0, utterance=n, audio_s=20.0))
+            line(Progress("codec", 1, 1, 5.0, utterance=n, audio_s=20.0))
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in drawn
+    assert drawn.count("123.4 s of speech") >= 4
+    assert ("1234 tokens" in drawn) == verbose
+    assert "200 of 200" in drawn
+    assert "4000 s of speech" in drawn
+
+
+WATCH = """
+import sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print("TORCH", file=sys.stderr, flush=True)
+sys.meta_path.insert(0, Finder())
+from bark_cli.cli import main
+if "--mute" in sys.argv:
+    sys.argv.remove("--mute")
+    sys.modules["sounddevice"] = None  # cannot be imported
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pty is POSIX's")
+def test_something_is_shown_before_torch_is_imported(say: list[str], out: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", WATCH, *say, "hello", "-o", str(out), "--seed", "3"]
+    with subprocess.Popen(command, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE) as process:
+        os.close(theirs)
+        drawn = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 4096):
+                drawn += part
+        os.close(ours)
+        assert process.wait() == 0, drawn
+    assert 0 <= drawn.find(b"loading the model") < drawn.find(b"TORCH")
+
+
+def test_a_missing_loudspeaker_is_told_before_torch_is_imported(say: list[str]) -> None:
+    command = [sys.executable, "-c", WATCH, *say, "hello", "--mute"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "-o FILE" in done.stderr
 
 
 # playing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bark_cli.system.units import human_bytes
+from bark_cli.system.units import human_bytes, human_speed
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,20 @@ from bark_cli.system.units import human_bytes
 )
 def test_bytes_have_three_digits_and_a_decimal_unit(count: int, text: str) -> None:
     assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [
+        (3.17, "3.2x slower than real time"),
+        (0.14, "7.1x faster than real time"),
+        (12.3, "12x slower than real time"),
+        (0.05, "20x faster than real time"),
+        (0.96, "as fast as real time"),
+        (1.04, "as fast as real time"),
+        (1.06, "1.1x slower than real time"),
+        (0.0, "10000x faster than real time"),
+    ],
+)
+def test_a_speed_says_which_is_ahead(factor: float, text: str) -> None:
+    assert human_speed(factor) == text

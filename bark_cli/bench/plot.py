@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bark_cli.bench.measure import BenchResult
 from bark_cli.system.plots import check_plot, write_picture
+from bark_cli.system.units import human_speed
 
 
 def draw(result: BenchResult, floors: Mapping[str, float], path: Path, *, force: bool = False) -> None:
@@ -39,7 +40,7 @@ def draw(result: BenchResult, floors: Mapping[str, float], path: Path, *, force:
     axes.set_xlabel(f"seconds for {result.audio_seconds:.1f} s of speech")
     axes.set_title(
         f"{result.model}, {result.precision} on {result.device}, {_batch(result.batch_size)}: "
-        f"{result.real_time_factor:.2f}x real time",
+        f"{human_speed(result.real_time_factor)}",
         fontsize=11,
         parse_math=False,  # a model's folder may have $ in its name
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
 Own = TypeVar("Own", bound="Drawn")
+_WIDE = 100  # columns of a terminal in which a long bar and the speed have room, too
 
 
 class Drawn:
@@ -21,3 +23,13 @@ class Drawn:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+
+def is_wide(console: Console) -> bool:
+    """Whether there is room for more than what matters most, which fits into 50 columns."""
+    return console.width >= _WIDE
+
+
+def bar_width(console: Console) -> int:
+    """Columns of a bar."""
+    return 24 if is_wide(console) else 10

@@ -12,6 +12,7 @@ import typer
 from bark_cli.cli import options
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.errors import OptionError
+from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
     from bark_cli.bench import BenchResult
@@ -199,7 +200,7 @@ def _facts(result: BenchResult) -> dict[str, str]:
     return {
         "speech": f"{result.audio_seconds:.1f} s, {utterances}",
         "time": f"{result.seconds:.2f} s{spread if runs > 1 else ''}",
-        "real-time factor": f"{result.real_time_factor:.3f}",
+        "real-time factor": f"{result.real_time_factor:.3f}, {human_speed(result.real_time_factor)}",
         "load": f"{result.load_seconds:.2f} s",
         "peak memory": "unknown" if peak is None else f"{peak / 1e9:.2f} GB",
         "memory read": f"{result.read_bytes_per_second / 1e9:.1f} GB/s",

@@ -1,4 +1,4 @@
-"""Quantities as people read them: bytes -> "1.68 GB"."""
+"""Quantities as people read them: bytes -> "1.68 GB", a real-time factor -> "7.1x faster than real time"."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ def human_bytes(count: int) -> str:
         if value < 999.5 or unit == "TB":
             break
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+
+
+def human_speed(real_time_factor: float) -> str:
+    """Seconds of work per second of speech -> which of the two is ahead, and by how much."""
+    is_slower = real_time_factor > 1
+    times = real_time_factor if is_slower else 1 / max(real_time_factor, 1e-4)
+    if times < 1.05:
+        return "as fast as real time"
+    number = f"{times:.1f}" if times < 9.95 else f"{times:.0f}"
+    return f"{number}x {'slower' if is_slower else 'faster'} than real time"

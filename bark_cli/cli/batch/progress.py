@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.bars import Drawn
+from bark_cli.cli.bars import Drawn, bar_width, is_wide
 from bark_cli.cli.output import note, one_line
+from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,8 +88,8 @@ class Tally:
             parts.append(f"{len(self.failed)} failed")
         if self.doubtful:
             parts.append(f"{len(self.doubtful)} pieces in doubt")
-        if self.audio_s:
-            parts.append(f"{self.audio_s:.1f} s of speech at {self.real_time_factor:.2f}x real time")
+        if (factor := self.real_time_factor) is not None:
+            parts.append(f"{self.audio_s:.1f} s of speech, {human_speed(factor)}")
         return ", ".join(parts)
 
     def record(self, folder: Path, model: str, joined: Entry | None) -> dict[str, Any]:
@@ -151,22 +152,24 @@ class FileLines(AbstractContextManager["FileLines"]):
 
 
 class BatchBar(Drawn, FileLines):
-    """One line for all: files done, seconds of speech, real-time factor, time left."""
+    """One line for all: files done, seconds of speech, speed, time left."""
 
     def __init__(self, tally: Tally, console: Console | None = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         super().__init__(tally, quiet=True)
+        console = console or Console(stderr=True)
+        self._is_wide = is_wide(console)
         self._expected_s = {p.task.output: p.estimate_s for p in tally.planned if p.is_due}
         self._begun_s: dict[str, float] = {}  # seconds of what is expected, of files that are not whole
         self._over_s = 0.0  # the same of those that are
         self._bars = Progress(
             TextColumn("{task.fields[count]}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=bar_width(console)),
             TextColumn("{task.fields[audio]}"),
             TimeRemainingColumn(compact=True),
-            console=console or Console(stderr=True),
+            console=console,
         )
         self._task = self._bars.add_task(
             "", total=sum(self._expected_s.values()), count=self._count(), audio=""
@@ -194,7 +197,9 @@ class BatchBar(Drawn, FileLines):
 
     def _audio(self) -> str:
         factor = self._tally.real_time_factor
-        return "" if factor is None else f"{self._tally.audio_s:.0f} s of speech, {factor:.2f}x real time"
+        if factor is None or not self._is_wide:
+            return ""
+        return f"{self._tally.audio_s:.0f} s of speech, {human_speed(factor)}"
 
 
 def tell(message: str) -> None:

@@ -74,6 +74,10 @@ def work(request: BatchRequest) -> bool:
     if not delivery.quiet:
         for said in tally.doubtful:
             tell(f"{said.task.output}, {in_doubt(said.start_s, said.speech.text, said.speech.doubt)}")
+        if joined is not None:
+            tell(
+                f"{request.folder / joined.output}: {len(tally.entries)} files joined, {joined.seconds:.1f} s"
+            )
         tell(tally.sentence)
     if delivery.as_json:
         print_json(tally.record(request.folder, maker.models[0].name, joined))

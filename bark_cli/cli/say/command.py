@@ -9,10 +9,10 @@ import typer
 
 from bark_cli.cli import options
 from bark_cli.cli.download.offer import forbid_network
-from bark_cli.cli.say.input import read_lines
+from bark_cli.cli.say.input import as_lines, read_text
 from bark_cli.cli.say.outline import outline
 from bark_cli.cli.say.request import say_request
-from bark_cli.cli.say.speak import speak
+from bark_cli.cli.say.speak import check_player, loading_line, speak
 
 _SOUND = "Sound"
 _PRINTING = "Printing"
@@ -146,10 +146,15 @@ def say(
     request = say_request(context.params)
     if request.settings.offline:
         forbid_network()
-    lines = read_lines(text or [], file, request.reading, quiet=quiet)
-    if lines is None:
+    found = read_text(text or [], file, request.reading.encoding)
+    if found is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(2)
+    if not dry_run:
+        check_player(request.delivery)
+    with loading_line(request.delivery):
+        import bark_cli.pipeline  # noqa: F401  (torch, which takes a second or more)
+    lines = as_lines(*found, request.reading, quiet=quiet)
     if dry_run:
         outline(lines, request)
     else:

@@ -17,22 +17,16 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-def read_lines(
-    words: Sequence[str], file: str | None, reading: Reading, *, quiet: bool = False
-) -> list[Line] | None:
-    """What to say: the words, else what is in `file`, else in the pipe into us; None if there is none.
+def as_lines(text: str, name: str | None, reading: Reading, *, quiet: bool = False) -> list[Line]:
+    """What to say of a text, and of the file of that name if it was one.
 
     Raises:
-        UsageError: words and a file are both given.
-        TextError: the text cannot be read, is not what it should be, or holds an unknown tag and must not.
-        OptionError: there is no such encoding, or a cast for what is no script.
+        TextError: the text is not what it should be, or holds an unknown tag and must not.
+        OptionError: a cast for what is no script.
     """
     from bark_cli.narration.compose import lines_of
     from bark_cli.text.documents import read_document
 
-    if (found := read_text(words, file, reading.encoding)) is None:
-        return None
-    text, name = found
     if not text.strip():
         raise TextError('the text is empty; give some words, as in: bark say "Hello"')
     script = read_document(text, reading.format, name, cast=reading.cast)

@@ -1,4 +1,4 @@
-"""A line per stage while Bark speaks: Progress -> tokens, seconds of speech, real-time factor on stderr."""
+"""A line per stage or for a long text while Bark speaks: Progress -> how far it is, on stderr."""
 
 from __future__ import annotations
 
@@ -10,57 +10,67 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from bark_cli.cli.bars import Drawn
+from bark_cli.cli.bars import Drawn, bar_width, is_wide
+from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from bark_cli.pipeline import Progress
 
+# what a stage does, for those who do not know Bark's parts by name
+_WORDS = {"semantic": "thinking", "coarse": "voicing", "fine": "refining", "codec": "sounding"}
 _UNITS = {"fine": "passes", "codec": "passes"}  # a pass over a window makes many tokens
 
 
 class StageLines(Drawn):
-    """Draws every stage on its own line; call it with each Progress."""
+    """Draws every stage on its own line; call it with each Progress.
 
-    def __init__(self, console: Console | None = None) -> None:
+    `verbose` calls the stages by their names, and counts their tokens.
+    """
+
+    def __init__(self, console: Console | None = None, *, verbose: bool = False) -> None:
+        console = console or Console(stderr=True)
+        self._verbose, self._is_wide = verbose, is_wide(console)
         self._bars = Bars(
             TextColumn("{task.description:<8}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[count]:<11}"),
+            BarColumn(bar_width=bar_width(console)),
+            *([TextColumn("{task.fields[count]:<11}")] if verbose else []),
             TextColumn("{task.fields[audio]}"),
-            console=console or Console(stderr=True),
+            console=console,
         )
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, progress: Progress) -> None:
         """Draw how far a stage is."""
         unit = _UNITS.get(progress.stage, "tokens")
-        fields: dict[str, Any] = {"count": f"{progress.done:>4} {unit}", "audio": _audio(progress)}
+        fields: dict[str, Any] = {"count": f"{progress.done:>4} {unit}", "audio": self._audio(progress)}
         if progress.stage not in self._tasks:
-            self._tasks[progress.stage] = self._bars.add_task(progress.stage, total=progress.total, **fields)
+            name = progress.stage if self._verbose else _WORDS.get(progress.stage, progress.stage)
+            self._tasks[progress.stage] = self._bars.add_task(name, total=progress.total, **fields)
         self._bars.update(
             self._tasks[progress.stage], completed=progress.done, total=progress.total, **fields
         )
 
-
-def _audio(progress: Progress) -> str:
-    if not progress.audio_s:
-        return ""
-    factor = progress.seconds / progress.audio_s
-    return f"{progress.audio_s:5.1f} s of speech, {factor:.2f}x real time"
+    def _audio(self, progress: Progress) -> str:
+        if not progress.audio_s:
+            return ""
+        audio = f"{progress.audio_s:5.1f} s of speech"
+        return f"{audio}, {human_speed(progress.seconds / progress.audio_s)}" if self._is_wide else audio
 
 
 class PieceLine(Drawn):
-    """One line for a long text: pieces done, seconds of speech made, real-time factor, time left."""
+    """One line for a long text: pieces done, seconds of speech made, speed, time left."""
 
     def __init__(self, expected_s: Sequence[float], console: Console | None = None) -> None:
+        console = console or Console(stderr=True)
+        self._is_wide = is_wide(console)
         self._bars = Bars(
             TextColumn("{task.fields[count]}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=bar_width(console)),
             TextColumn("{task.fields[audio]}"),
             TimeRemainingColumn(compact=True),
-            console=console or Console(stderr=True),
+            console=console,
         )
         self._expected_s = expected_s
         self._made_s: dict[int, float] = {}  # of speech, by piece
@@ -76,8 +86,8 @@ class PieceLine(Drawn):
             self._made_s[progress.utterance] = progress.audio_s
         made_s = sum(self._made_s.values())
         audio = f"{made_s:.0f} s of speech"
-        if made_s:
-            audio += f", {(time.perf_counter() - self._began) / made_s:.2f}x real time"
+        if made_s and self._is_wide:
+            audio += f", {human_speed((time.perf_counter() - self._began) / made_s)}"
         self._bars.update(self._task, completed=self._completed(), count=self._count(), audio=audio)
 
     def _completed(self) -> float:
@@ -89,4 +99,5 @@ class PieceLine(Drawn):
         )
 
     def _count(self) -> str:
-        return f"{len(self._done)} of {len(self._expected_s)} pieces"
+        count = f"{len(self._done)} of {len(self._expected_s)}"
+        return f"{count} pieces" if self._is_wide else count

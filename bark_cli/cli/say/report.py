@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.output import in_doubt, note
 from bark_cli.cli.play.command import underruns
+from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
     from bark_cli.cli.say.request import SayRequest
@@ -123,7 +124,7 @@ def report(result: Result, request: SayRequest, config: SemanticConfig) -> None:
     if request.is_seed_drawn:
         note(f"seed {request.seed}; --seed {request.seed} says it the same way again")
     what = {None: "played", "-": "standard output"}.get(delivery.output, delivery.output)
-    made = f"{result.timeline.duration_s:.1f} s of speech, {result.real_time_factor:.2f}x real time"
+    made = f"{result.timeline.duration_s:.1f} s of speech, {human_speed(result.real_time_factor)}"
     note(f"{what}: {made}{underruns(result.underruns)}")
     _warn_if_cut_off(result, config)
 

@@ -29,7 +29,7 @@ def speak(lines: list[Line], request: SayRequest) -> None:
     """
     check(lines, request)
     delivery = request.delivery
-    with _loading_line(delivery):
+    with loading_line(delivery):
         bark = request.choice.load(None if delivery.quiet else note)
     if not delivery.quiet:
         introduce(bark, request)
@@ -80,8 +80,19 @@ def check(lines: list[Line], request: SayRequest) -> None:
         check_target(beside, force=delivery.force, follow=False)
     may_ask = not (delivery.quiet or delivery.as_json)
     check_voices(lines, request, resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder)
+
+
+def check_player(delivery: Delivery) -> None:
+    """Find out whether the sound can be played, if it is to be.
+
+    Raises:
+        AudioError: PortAudio or an output device is missing.
+        OptionError: no device, or several, are called so.
+    """
+    from bark_cli import audio
+
     if delivery.plays:
-        audio.check_player()
+        audio.check_player(delivery.audio_device)
 
 
 def check_voices(lines: list[Line], request: SayRequest, folder: Path) -> None:
@@ -212,14 +223,18 @@ def _is_watched(delivery: Delivery) -> bool:
 
 
 @contextmanager
-def _loading_line(delivery: Delivery) -> Iterator[None]:
+def loading_line(delivery: Delivery) -> Iterator[None]:
     """Show that something happens while torch and the model are read, which takes seconds."""
     if not _is_watched(delivery):
         yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status("loading the model"):
+    console = Console(stderr=True)
+    # the dots of the other are in no encoding but Unicode's
+    spinner = "dots" if console.encoding.startswith("utf") else "line"
+    with console.status("loading the model", spinner=spinner) as line:
+        line.update(spinner=spinner)  # draws it now, and not when a busy machine finds the time
         yield
 
 
@@ -232,5 +247,5 @@ def _progress(composition: Composition, delivery: Delivery) -> Iterator[Callable
     from bark_cli.cli.say.progress import PieceLine, StageLines
 
     many = len(composition.narration.pieces) > 1
-    with PieceLine(composition.seconds) if many else StageLines() as lines:
+    with PieceLine(composition.seconds) if many else StageLines(verbose=delivery.verbose) as lines:
         yield lines
