@@ -107,13 +107,13 @@ def test_every_error_is_one_line_and_a_code(
 ) -> None:
     monkeypatch.setattr("bark_cli.cli.output.abandon_stdout", lambda: None)  # pytest still needs its own
     failing(monkeypatch, error)
-    assert main(["say", "hello"]) == code
+    assert main(["say", "hello", "-o", "never.wav"]) == code
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(line)
     assert captured.err.count("\n") == (1 if line else 0)
     monkeypatch.setenv("BARK_DEBUG", "1")
-    assert main(["say", "hello"]) == code
+    assert main(["say", "hello", "-o", "never.wav"]) == code
     if line:
         assert "Traceback (most recent call last)" in capfd.readouterr().err
 
@@ -279,7 +279,7 @@ def test_what_a_library_makes_of_ctrl_c_is_still_130(monkeypatch: pytest.MonkeyP
     before = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
     try:
-        assert main(["say", "hello"]) == 130
+        assert main(["say", "hello", "-o", "never.wav"]) == 130
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # a second one ends it at once
     finally:
         signal.signal(signal.SIGINT, before)
