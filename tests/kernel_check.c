@@ -86,7 +86,8 @@ static void network(void) {
     }
     Network net = {layers, floats(WIDTH, 1.0f, 0.1f), NULL, LAYERS, HEADS, WIDTH, BLOCK};
     size_t f = sizeof(float), places = PART;
-    Scratch s = {room(PART * 8 * WIDTH), room(PART * f), room(PART * 4 * WIDTH * f), room(places * 3 * WIDTH * f),
+    Scratch s = {room(THREADS * SHARE * 8 * WIDTH), room(THREADS * SHARE * f),
+                 room(THREADS * SHARE * 4 * WIDTH * f), room(places * 3 * WIDTH * f),
                  room(places * WIDTH * f), room(places * WIDTH * f), room(places * WIDTH * f),
                  room(MAX_THREADS * QUERIES * (places + PANEL) * f)};
     uint16_t *cache = room((size_t)LAYERS * 2 * BLOCK * WIDTH * sizeof(uint16_t)), *caches[] = {cache};

@@ -130,7 +130,7 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not hasattr(code, "bark_layout"):
+    if not all(hasattr(code, name) for name in ("bark_layout", "bark_generate", "bark_share")):
         return None
     code.bark_layout.restype = c_int64
     return code if code.bark_layout() == _LAYOUT else None
@@ -198,23 +198,25 @@ class Stack:
         )  # fmt: skip
         self._most = int(self._code.bark_part())
         self._width = config.n_embd
+        self._threads = min(os.cpu_count() or 1, int(self._code.bark_max_threads()))
         self._scratch = self._room(config)
 
     def _room(self, config: GPTConfig) -> _Scratch:
         """Memory for a call; what no call touches takes no room."""
         code, keep, width = self._code, self._memory.keep, config.n_embd
         most, panel = self._most, int(code.bark_panel())
+        room = max(most, self._threads * int(code.bark_share()))
         places = -(-max(most, config.block_size) // panel) * panel
         wide_heads = config.n_head * -(-width // config.n_head // panel) * panel  # heads of whole panels
         return _Scratch(
-            keep(torch.empty(most, 8 * width, dtype=torch.uint8)),
-            keep(torch.empty(most)),
-            keep(torch.empty(most, 4 * width)),
+            keep(torch.empty(room, 8 * width, dtype=torch.uint8)),
+            keep(torch.empty(room)),
+            keep(torch.empty(room, 4 * width)),
             keep(torch.empty(places, 3 * width)),
             keep(torch.empty(places, width)),
             keep(torch.empty(places, width)),
             keep(torch.empty(places, wide_heads)),
-            keep(torch.empty(int(code.bark_max_threads()), int(code.bark_queries()), places + panel)),
+            keep(torch.empty(self._threads, int(code.bark_queries()), places + panel)),
         )
 
     def step(self, x: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
@@ -230,7 +232,7 @@ class Stack:
                 self._code.bark_step(
                     self._network, self._scratch, n, x[rows].data_ptr(),
                     (c_void_p * n)(*(cache.data_ptr() for cache in caches[rows])),
-                    (c_int32 * n)(*positions[rows]), threads_for(self._width, n),
+                    (c_int32 * n)(*positions[rows]), self._fitting(n),
                 )  # fmt: skip
         return x
 
@@ -243,7 +245,7 @@ class Stack:
         with self._lock:
             self._code.bark_window(
                 self._network, self._scratch, n, first, x.data_ptr(),
-                None if cache is None else cache.data_ptr(), threads_for(self._width, n),
+                None if cache is None else cache.data_ptr(), self._fitting(n),
             )  # fmt: skip
         return x[first:]
 
@@ -257,8 +259,11 @@ class Stack:
                 self._code.bark_generate(
                     self._network, self._scratch, byref(vocabulary), count,
                     byref(rows, first * sizeof(rows[0])), x.data_ptr(), logits.data_ptr(),
-                    threads_for(self._width, count),
+                    self._fitting(count),
                 )  # fmt: skip
+
+    def _fitting(self, rows: int) -> int:
+        return min(self._threads, threads_for(self._width, rows))
 
     def _struct(self, layer: PackedLayer) -> _Layer:
         keep = self._memory.keep

@@ -21,6 +21,7 @@ int64_t bark_layout(void) {
 
 int32_t bark_max_threads(void) { return MAX_THREADS; }
 int32_t bark_part(void) { return PART; }
+int32_t bark_share(void) { return SHARE; }
 int32_t bark_queries(void) { return QUERIES; }
 int32_t bark_panel(void) { return PANEL; }
 
@@ -70,25 +71,47 @@ void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16
     dismiss_helpers();
 }
 
+typedef struct {
+    const Network *net;
+    const Scratch *s;
+    float *x;
+    int layer, first, n, each; /* positions first .. n, so many to a job */
+} Window;
+
+/* Some positions from the attention of a layer to that of the next: all that happens to each of them by itself, so
+ * that it stays with one thread. */
+static void between(const void *what, int job, int thread) {
+    const Window *w = what;
+    int width = w->net->width, last = w->net->n_layer - 1, i = w->first + job * w->each;
+    int n = w->n - i < w->each ? w->n - i : w->each;
+    size_t room = (size_t)thread * SHARE;
+    Scratch s = *w->s;
+    float *x = w->x + (size_t)i * width;
+    s.rounded += room * 8 * width, s.steps += room, s.wide += room * 4 * width;
+    if (w->layer) after_attention(w->net->layers + w->layer - 1, &s, s.found + (size_t)i * width, x, n, width);
+    if (w->layer > last) {
+        final_norm(w->net, &s, x, n);
+        return;
+    }
+    const Layer *layer = w->net->layers + w->layer;
+    norm_and_round(&s, x, layer->norm_1, layer->norm_1_bias, n, width);
+    product(&layer->attention, &s, n, s.mixed + (size_t)i * 3 * width, STORE);
+}
+
 /* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
  * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
 void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint16_t *cache,
                  int32_t threads) {
-    size_t width = (size_t)net->width;
     gather_helpers(threads);
-    for (int l = 0; l < net->n_layer; l++) {
-        const Layer *layer = net->layers + l;
-        for (int i = 0; i < n; i += PART) {
-            int count = n - i < PART ? n - i : PART;
-            norm_and_round(s, x + i * width, layer->norm_1, layer->norm_1_bias, count, net->width);
-            product(&layer->attention, s, count, s->mixed + i * 3 * width, STORE);
-        }
-        int from = l == net->n_layer - 1 ? first : 0; /* the others' keys and values were all that was wanted */
-        attend_window(net, s, l, n, from, cache);
-        for (int i = from; i < n; i += PART)
-            after_attention(layer, s, s->found + i * width, x + i * width, n - i < PART ? n - i : PART, net->width);
+    for (int layer = 0; layer <= net->n_layer; layer++) {
+        /* of the last layer, the others' keys and values were all that was wanted */
+        int from = layer == net->n_layer ? first : 0, team = team_size();
+        int each = team == 1 ? n - from : runs(n - from, 2 * team);
+        each = each < SHARE / 4 ? SHARE / 4 : each < SHARE ? each : SHARE;
+        Window w = {net, s, x, layer, from, n, each};
+        share(runs(n - from, each), between, &w);
+        if (layer < net->n_layer) attend_window(net, s, layer, n, layer == net->n_layer - 1 ? first : 0, cache);
     }
-    final_norm(net, s, x + first * width, n - first);
     dismiss_helpers();
 }
 

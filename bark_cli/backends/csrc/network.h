@@ -11,7 +11,8 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #define ROWS 16       /* of a matrix that lie together and are multiplied at once */
-#define PART 256      /* inputs that meet a matrix in one go; their rounded rows fit a cache */
+#define PART 256      /* inputs that meet a matrix in one go, at most */
+#define SHARE 128     /* positions of a window that a thread takes through a layer, at most; their rows fit a cache */
 #define QUERIES 24    /* of one head that look for keys together */
 #define PANEL 16      /* keys, or numbers of a value, that lie together for attention */
 #define MAX_THREADS 64
@@ -36,15 +37,15 @@ typedef struct {
 } Network;
 
 typedef struct {
-    uint8_t *rounded; /* (PART, 8 width) inputs as the products read them */
-    float *steps;     /* (PART,) what one step of `rounded` is worth */
-    float *wide;      /* (PART, 4 width) the hidden layer, or a row on its way to `rounded` */
+    uint8_t *rounded; /* (room, 8 width) inputs as the products read them */
+    float *steps;     /* (room,) what one step of `rounded` is worth */
+    float *wide;      /* (room, 4 width) the hidden layer, or a row on its way to `rounded` */
     float *mixed;     /* (positions, 3 width) queries, keys and values */
     float *found;     /* (positions, width) what attention found */
     float *keys;      /* (width, positions) in panels, whole ones */
     float *values;    /* (positions, width) in panels, whole ones */
-    float *scores;    /* (MAX_THREADS, QUERIES, positions + a panel) */
-} Scratch;            /* positions: those of a block, whole panels, and no fewer than PART */
+    float *scores;    /* (threads, QUERIES, positions + a panel) */
+} Scratch;            /* room: PART, or SHARE for each thread; positions: a block's, whole panels, at least PART */
 
 enum { STORE, ADD, GELU }; /* what becomes of a product */
 

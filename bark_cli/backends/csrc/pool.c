@@ -26,6 +26,8 @@ static int hired;         /* helpers that were started */
 static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER, bed = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t alarm_clock = PTHREAD_COND_INITIALIZER;
 
+static _Thread_local int have_helpers, in_job;
+
 static inline void pause_briefly(void) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -42,7 +44,9 @@ static void take_jobs(int thread) {
     while ((now & MASK) < (now >> BITS & MASK)) {
         if (!atomic_compare_exchange_weak_explicit(&ticket, &now, now + 1, memory_order_acq_rel, memory_order_acquire))
             continue;
+        in_job = 1;
         work_now(what_now, (int)(now & MASK), thread);
+        in_job = 0;
         atomic_fetch_add_explicit(&done, 1, memory_order_release);
         now = atomic_load_explicit(&ticket, memory_order_acquire);
     }
@@ -91,8 +95,6 @@ static void hire(int helpers) {
     }
 }
 
-static _Thread_local int have_helpers;
-
 void gather_helpers(int threads) {
     have_helpers = 0;
     if (threads > MAX_THREADS) threads = MAX_THREADS;
@@ -109,7 +111,7 @@ void dismiss_helpers(void) {
     pthread_mutex_unlock(&busy);
 }
 
-int team_size(void) { return have_helpers ? team : 1; }
+int team_size(void) { return have_helpers && !in_job ? team : 1; }
 
 void share(int count, Work *work, const void *what) {
     if (team_size() == 1 || count < 2) {

@@ -10,7 +10,7 @@ typedef void Work(const void *what, int job, int thread);
 void gather_helpers(int threads);
 void dismiss_helpers(void);
 
-/* How many work together now, the caller included. */
+/* How many would share now, the caller included: one in a job, whose own calls of share() it does alone. */
 int team_size(void);
 
 /* Do jobs 0 .. count, in any order, and return when all are done. The caller waits for nobody who has not begun: a

@@ -9,7 +9,8 @@
 #include "pool.h"
 #include "tile.h"
 
-#define NEAR 48    /* inputs that meet all blocks of a job before the next do: what they become lies together */
+#define GROUP 8    /* blocks that many inputs meet in turn, while a cache holds them */
+#define NEAR 48    /* inputs that meet all blocks of a group before the next do: what they become lies together */
 #define CHUNK 1024 /* columns of a block that stay in the nearest cache while all inputs meet them */
 
 /* What becomes of the sums of a block with one input, whose step is `step`: to (rows,) */
@@ -61,8 +62,10 @@ static void some_blocks(const void *what, int job, int thread) {
     (void)thread;
     int begin = job * p->each * ROWS, end = begin + p->each * ROWS < p->m->rows ? begin + p->each * ROWS : p->m->rows;
     begin_tiles();
-    for (int i = 0; i < p->n; i += NEAR)
-        for (int first = begin; first < end; first += ROWS) block(p, first, i, p->n - i < NEAR ? p->n - i : NEAR);
+    for (int group = begin; group < end; group += GROUP * ROWS)
+        for (int i = 0; i < p->n; i += NEAR)
+            for (int first = group; first < end && first < group + GROUP * ROWS; first += ROWS)
+                block(p, first, i, p->n - i < NEAR ? p->n - i : NEAR);
     end_tiles();
 }
 
