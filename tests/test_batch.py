@@ -22,7 +22,7 @@ from bark_cli.batch.identity import Maker, model_identity
 from bark_cli.batch.items import Item, Sources, gather, natural
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
-from bark_cli.batch.outputs import assign
+from bark_cli.batch.outputs import assign, check_inside
 from bark_cli.batch.plan import Planned, plan
 from bark_cli.batch.run import Event, Failed, Made, Said, Work, run
 from bark_cli.errors import BarkError, OutputError, TextError, UsageError
@@ -230,17 +230,50 @@ def test_no_line_writes_outside_of_the_folder(output: str, tmp_path: Path, out: 
     out.mkdir()
     (tmp_path / "elsewhere").mkdir()
     (out / "link").symlink_to(tmp_path / "elsewhere")
+    good, bad = assign(lines({"text": "a"}, {"text": "b", "output": output}), out, "flac")
+    assert "leads out of" in str(bad.item.problem)
+    assert good.item.problem is None
     with pytest.raises(UsageError, match="leads out of"):
-        assign(lines({"text": "a"}, {"text": "b", "output": output}), out, "flac")
+        check_inside(output, out)
     assert assign(lines({"text": "b", "output": "a/..b/x.wav"}), out, "flac")
 
 
 @pytest.mark.parametrize(
-    "output", ["", ".", "a\0.wav", "a\n.wav", ".bark-batch.jsonl", ".bark-batch.parts/x.wav"]
+    ("output", "said"),
+    [
+        *((name, "is no name for its output") for name in ("", ".", "a\n.wav", ".bark-batch.jsonl")),
+        (".bark-batch.parts/x.wav", "is no name for its output"),
+        *((name, "a NUL or half a character") for name in ("a\0.wav", "a\ud83d.wav")),
+        *((name, "is too long") for name in ("x" * 300, "\N{BELL}" * 80, "a/" * 2500 + "b.wav")),
+        ("x" * 251 + ".wav", None),  # 255 bytes
+    ],
 )
-def test_no_line_takes_a_name_that_is_none(output: str, out: Path) -> None:
-    with pytest.raises(UsageError, match="is no name for its output"):
-        assign(lines({"text": "b", "output": output}), out, "flac")
+def test_a_name_that_is_none_is_one_lines_problem(output: str, said: str | None, out: Path) -> None:
+    for subtitles in (None, "srt"):
+        given = lines({"text": "a"}, {"text": "b", "output": output})
+        good, bad = assign(given, out, "flac", subtitles=subtitles)
+        assert (bad.item.problem is None) if said is None else (said in str(bad.item.problem))
+        assert good.item.problem is None
+
+
+def test_a_text_whose_name_is_as_long_as_can_be_fails_alone(texts: Path, out: Path, tiny_model: Path) -> None:
+    (texts / ("z" * 251 + ".txt")).write_text("hello")
+    (texts / "loop.txt").symlink_to("loop.txt")
+    os.mkfifo(texts / "pipe.txt")
+    tasks = assign(gather(Sources(paths=[str(texts)])), out, "flac")
+    assert [task.output for task in tasks if task.item.problem] == ["z" * 251 + ".flac"]
+    assert not any("pipe" in task.output for task in tasks)
+    readable = [task for task in tasks if "loop" not in task.output]
+    made = {one.task.output: one for one in plan(readable, Ledger(out), maker(tiny_model), read)}
+    assert made["z" * 251 + ".flac"].state == "failed"
+    assert made["2.flac"].is_due
+
+
+@pytest.mark.parametrize("text", ["cut \ud83d", "a\0b"])
+def test_half_a_character_in_a_text_is_that_lines_problem(text: str) -> None:
+    good, bad = lines({"text": "hello"}, {"text": text})
+    assert "its text holds a NUL or half a character" in str(bad.problem)
+    assert good.problem is None
 
 
 def test_two_to_one_file_is_found_before_any_work(texts: Path, out: Path) -> None:

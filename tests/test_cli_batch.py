@@ -389,11 +389,33 @@ def test_lines_of_json_from_a_pipe(
     assert "bark: 2 of 5 done, 2 of them before, 3 failed\n" in told
 
 
+def test_a_line_that_asks_for_what_cannot_be_fails_alone_and_a_dry_run_says_so(
+    batch: list[str], out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [
+        {"text": "hello", "output": "../mine.wav"},
+        {"text": "hello", "output": "x" * 300},
+        {"text": "cut \ud83d"},
+        {"text": "hello", "output": "good.wav"},
+        {"text": "hello", "voice": "nobody"},
+    ]
+    jsonl = tmp_path / "list.jsonl"
+    jsonl.write_text("\n".join(map(json.dumps, given)))
+    for dry_run in (["--dry-run"], []):
+        assert main([*batch, str(jsonl), "-o", str(out), *dry_run]) == 1
+        said = capsys.readouterr()
+        for line, why in enumerate(("leads out of", "is too long (xxx", "half a character"), 1):
+            assert why in said.out + said.err, dry_run
+            assert dry_run or f"list.jsonl:{line}: " in said.err
+    assert "1 of 5 done, 4 failed" in said.err
+    assert (out / "good.wav").is_file()
+    assert not (tmp_path / "mine.wav").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         (["nowhere"], "there is no nowhere"),
-        (["{jsonl}"], "leads out of"),
         (["{texts}", "-v", "nobody"], "no voice 'nobody'"),
         (["{texts}", "--cast", "ANN=nobody"], "no voice 'nobody'"),
         (["{texts}", "--format", "raw", "--join"], "use --format wav"),
@@ -410,12 +432,11 @@ def test_bad_usage_is_found_before_any_work(
     no_model: None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    jsonl, twice = tmp_path / "list.jsonl", tmp_path / "twice"
-    jsonl.write_text('{"text": "hello", "output": "../mine.wav"}')
+    twice = tmp_path / "twice"
     twice.mkdir()
     (twice / "a.txt").write_text("hello")
     (twice / "a.md").write_text("hello")
-    filled = [one.format(jsonl=jsonl, texts=texts, twice=twice) for one in more]
+    filled = [one.format(texts=texts, twice=twice) for one in more]
     assert main([*batch, *filled, "-o", str(out)]) == 2
     told = capsys.readouterr().err
     assert said in told

@@ -650,7 +650,7 @@ def test_a_dry_run_knows_how_long_the_work_takes_once_it_was_done(
     outline = json.loads(capsys.readouterr().out)
     assert outline["work_seconds"] > 0
     assert main([*say, "hello bark", "--dry-run", "--takes", "3"]) == 0
-    assert "of work as fast as it last spoke here\n" in capsys.readouterr().err
+    assert "of work as fast as it has spoken here\n" in capsys.readouterr().err
 
 
 def test_a_file_says_how_it_was_made_and_is_made_again(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from bark_cli.audio import FORMATS, Audio, Provenance, save
 from bark_cli.cli.show import show
@@ -65,3 +66,45 @@ def test_what_a_file_says_cannot_draw_on_the_terminal(
     save(SOUND, tmp_path / "a.wav", metadata=Provenance("\x1b[2J\n", None, None, "", "", {"\x07": "\x1b"}))
     show(str(tmp_path / "a.wav"))
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_no_setting_takes_the_place_of_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.wav"
+    hostile = {"made by": "a human", "made by ": "a human", "text": "none", "model": "a human", "seed": 1}
+    hostile |= {"file": "b.wav", "format": "x", "sound": "y\nmade by  a human", "temperature": 0.7}
+    save(SOUND, path, metadata=Provenance("nano", "nano/ann", 7, "ab" * 32, "0.1.0", hostile))
+    show(str(path))
+    rows = [line.partition("  ")[::2] for line in capsys.readouterr().out.splitlines()]
+    names = [name.strip() for name, _ in rows]
+    expected = [
+        "file",
+        "format",
+        "sound",
+        "made by",
+        "model",
+        "voice",
+        "seed",
+        "temperature",
+        "other",
+        "text",
+    ]
+    assert names == expected
+    found = {name.strip(): value.strip() for name, value in rows}
+    assert found["made by"] == "bark 0.1.0, AI-generated speech"
+    assert (found["model"], found["seed"], found["file"]) == ("nano", "7", str(path))
+    assert "made by = a human" in found["other"]
+
+
+@pytest.mark.parametrize("rest", ["[" * 900 + "]" * 900, '{"seed": "x"}', "", "{"])
+def test_a_note_that_is_damaged_still_says_that_it_is_a_machines_voice(
+    rest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.wav"
+    with soundfile.SoundFile(path, "w", 24_000, 1) as file:
+        file.comment = f"AI-generated speech {rest}"
+        file.write(SOUND.samples)
+    show(str(path))
+    assert "made by  AI-generated speech; what else it says is damaged" in capsys.readouterr().out
+    show(str(path), as_json=True)
+    record = json.loads(capsys.readouterr().out)
+    assert (record["ai_generated"], record["provenance"]) == (True, None)

@@ -244,3 +244,29 @@ def test_a_file_is_read_from_bytes_to_lines(tmp_path: Path) -> None:
     path.write_bytes("# Über\n\nText.".encode("latin-1"))
     lines = read_document(decode(path.read_bytes(), "latin-1"), name=path.name).lines
     assert [line.text for line in lines] == ["Über.", "Text."]
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "punycode",
+        "idna",
+        "unicode_escape",
+        "raw_unicode_escape",
+        "undefined",
+        "rot13",
+        "hex",
+        "zlib",
+        "a\0b",
+        "",
+    ],
+)
+def test_what_is_a_codec_of_pythons_and_no_texts_is_no_encoding(encoding: str) -> None:
+    for data in (b"abc-", b"\xff\\u12", b"xn--a-\xe4"):
+        with pytest.raises(OptionError, match="there is no text encoding"):
+            decode(data, encoding)
+
+
+def test_half_a_character_is_no_text() -> None:
+    with pytest.raises(TextError, match="holds half a character"):
+        decode(b"+2AA-", "utf-7")

@@ -130,3 +130,31 @@ def test_a_tokenizer_of_absurd_size_is_not_read(name: str, tiny_config: BarkConf
         file.truncate(65 * 2**20)  # takes no room on disk
     with pytest.raises(ModelError, match=r"is not a readable tokenizer \(it is far too large"):
         BarkTokenizer.from_file(tmp_path / name, tiny_config.semantic)
+
+
+def test_a_tokenizer_that_cannot_read_a_text_is_a_line_of_its_model(
+    tiny_config: BarkConfig, tmp_path: Path
+) -> None:
+    """That of the library is a bare Exception: "WordPiece error: Missing [UNK] token"."""
+    path = tmp_path / "tokenizer.json"
+    path.write_text(
+        json.dumps(
+            {
+                "version": "1.0",
+                "added_tokens": [],
+                "pre_tokenizer": {"type": "Whitespace"},
+                "model": {
+                    "type": "WordPiece",
+                    "unk_token": "[UNK]",
+                    "continuing_subword_prefix": "##",
+                    "max_input_chars_per_word": 100,
+                    "vocab": {"hello": 0},
+                },
+            }
+        )
+    )
+    tokenizer = BarkTokenizer.from_file(path, tiny_config.semantic)
+    assert tokenizer.count(["hello"]) == [1]
+    for read in (tokenizer.encode, lambda text: tokenizer.count([text])):
+        with pytest.raises(ModelError, match=r"tokenizer cannot read the text .*download the model again"):
+            read("nothing")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from conftest import tiny_voice, write_voice
 
-from bark_cli import voices
 from bark_cli.errors import VoiceError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.published import VOICE_NAMES, can_speak_presets, config_in
+from bark_cli.voices import catalogue
 from bark_cli.voices.catalogue import find_voice, lacks_presets, list_voices, locate_voice
 
 
@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(voices, "_presets", lambda: tmp_path / "presets")
+    monkeypatch.setattr(catalogue, "_presets", lambda: tmp_path / "presets")
     return tmp_path / "presets"
 
 
@@ -253,9 +253,9 @@ def test_presets_of_a_checkout_lie_beside_the_package(
 ) -> None:
     package = tmp_path / "site" / "bark_cli"
     package.mkdir(parents=True)
-    monkeypatch.setattr(voices, "__file__", str(package / "voices.py"))
-    assert voices._presets() == package / "presets"  # installed: never a stranger's folder beside it
+    monkeypatch.setattr(catalogue, "__file__", str(package / "voices" / "catalogue.py"))
+    assert catalogue._presets() == package / "presets"  # installed: never a stranger's folder beside it
     (package.parent / "pyproject.toml").touch()
-    assert voices._presets() == package.parent / "presets"
+    assert catalogue._presets() == package.parent / "presets"
     (package / "presets").mkdir()
-    assert voices._presets() == package / "presets"
+    assert catalogue._presets() == package / "presets"

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bark_cli.system.records import Bounds, parse, record
+
+_BOUNDS = Bounds(2**16, items=1000, depth=6)
 NOTICE = "AI-generated speech"  # what any player shows; the rest of the comment is ours to read
 
 
@@ -40,27 +43,19 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def is_notice(comment: str) -> bool:
+    """Whether the comment says of itself that the speech is a machine's, even where no more can be read."""
+    return comment.startswith(NOTICE)
+
+
 def parse_comment(comment: str) -> Provenance | None:
     """What `Provenance.comment` wrote; None where the comment is somebody else's.
 
     Fields that a later version may have added are left out.
     """
-    if not comment.startswith(NOTICE + " "):
+    if not is_notice(comment):
         return None
     try:
-        found = json.loads(comment[len(NOTICE) :])
-        known = {name: found[name] for name in Provenance.__dataclass_fields__}
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return record(Provenance, parse(comment[len(NOTICE) :], _BOUNDS))
+    except ValueError:
         return None
-    return Provenance(**known) if _is_sound(known) else None
-
-
-def _is_sound(known: Mapping[str, Any]) -> bool:
-    """Whether the fields are of the types they should be: a file may say anything."""
-    return (
-        all(isinstance(known[name], str) for name in ("model", "text_hash", "version"))
-        and isinstance(known["voice"], str | None)
-        and isinstance(known["seed"], int | None)
-        and not isinstance(known["seed"], bool)
-        and isinstance(known["settings"], dict)
-    )

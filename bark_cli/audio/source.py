@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from bark_cli.audio.provenance import Provenance, parse_comment
+from bark_cli.audio.provenance import Provenance, is_notice, parse_comment
 from bark_cli.audio.sound import Audio
 from bark_cli.errors import AudioError
 
@@ -26,6 +26,7 @@ class SoundSource(AbstractContextManager["SoundSource"]):
         frames: int = self._file.frames
         self.duration_s = None if frames >= UNKNOWN_FRAMES else frames / self.sample_rate
         self.provenance: Provenance | None = parse_comment(self._file.comment)
+        self.is_ai_generated = is_notice(self._file.comment)  # False: it does not say
 
     def blocks(self, seconds: float = 1.0) -> Iterator[Audio]:
         """The sound from its start to its end, `seconds` at a time.

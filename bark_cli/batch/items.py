@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, NoReturn
 
 from bark_cli.errors import BarkError, TextError, UsageError
+from bark_cli.system.records import Bounds, is_text, parse
 
 STDIN = "-"
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".srt", ".vtt", ".script", ".dialogue")
 LINES_SUFFIX = ".jsonl"
 FIELDS = ("text", "voice", "output", "seed", "id")
 _MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken
+_LINE = Bounds(_MAX_LINE, items=100, depth=4)
 _DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -105,12 +107,23 @@ def _walk(root: Path, pattern: str | None) -> list[Path]:
     for folder, inner, names in os.walk(root, onerror=_unreadable):
         inner[:] = [name for name in inner if not name.startswith(".")]
         paths = [Path(folder, name) for name in names if not name.startswith(".")]
-        found += [path for path in paths if _is_wanted(path.relative_to(root), pattern)]
+        found += [
+            path for path in paths if _is_wanted(path.relative_to(root), pattern) and not _is_waited_for(path)
+        ]
     return sorted(found, key=lambda path: (natural(path), str(path)))
 
 
 def _is_wanted(path: Path, pattern: str | None) -> bool:
     return path.suffix.lower() in TEXT_SUFFIXES if pattern is None else path.match(pattern)
+
+
+def _is_waited_for(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device, of which nobody knows when it ends."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link to nothing, say; whoever reads it will tell
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _unreadable(error: OSError) -> NoReturn:
@@ -157,8 +170,8 @@ def _parse(line: bytes) -> dict[str, Any]:
         TextError: it is no JSON object, or has other fields, or one of another type.
     """
     try:
-        found = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        found = parse(line, _LINE)
+    except ValueError as error:  # UnicodeDecodeError is one
         raise TextError(f'it is no line of JSON ({error}); write {{"text": "…"}}') from error
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         raise TextError('it has no text; write {"text": "…"}')
@@ -169,6 +182,9 @@ def _parse(line: bytes) -> dict[str, Any]:
             raise TextError(f"its {name} is no string; put it in quotes")
     if not isinstance(found.get("id"), str | int | None):
         raise TextError("its id is neither a string nor a number; correct it")
+    for name, value in found.items():
+        if isinstance(value, str) and not is_text(value):
+            raise TextError(f"its {name} holds a NUL or half a character, such as \\ud83d alone; correct it")
     seed = found.get("seed")
     if seed is not None and (type(seed) is not int or not 0 <= seed < 2**32):
         raise TextError("its seed is no whole number from 0 to 4294967295; correct it")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from bark_cli.audio.formats import FORMATS
 from bark_cli.batch.items import Item
 from bark_cli.errors import UsageError
 
+_MOST_IN_NAME, _MOST_IN_PATH = 255, 4095  # bytes, of a name and of all; what systems allow
 OWN_NAMES = ".bark-"  # what files of the batch itself begin with
 
 
@@ -41,28 +42,36 @@ def assign(
         joined: a file that is made besides.
         subtitles: srt or vtt, for a file beside each.
 
+    A name that no file can have, or that leads out of the folder, is that item's problem and no other's.
+
     Raises:
-        UsageError: two would write one file, one would leave the folder or write over one of the texts.
+        UsageError: two would write one file, or one would write over one of the texts.
     """
-    texts = {item.file.resolve() for item in items if item.file is not None}
+    texts = {os.path.realpath(item.file) for item in items if item.file is not None}
     taken: dict[str, str] = {} if joined is None else {_normal(joined): "--join"}
     tasks = []
     for item in items:
         task = _task(item, format, subtitles)
-        check_inside(task.output, item.source, folder)
+        try:
+            for output in filter(None, (task.output, task.subtitles)):
+                _check_name(item, output, folder)
+                check_inside(output, folder)
+        except UsageError as error:
+            tasks.append(replace(task, item=replace(item, problem=item.problem or error)))
+            continue
         if taken.get(_normal(task.output)) == item.source:  # what is named twice is made once
             continue
         for output in filter(None, (task.output, task.subtitles)):
             if (other := taken.setdefault(_normal(output), item.source)) != item.source:
                 both = f"{other} and {item.source}"
                 raise UsageError(f"{both} would both be written to {output}; rename one of them")
-            if (folder / output).resolve() in texts:
+            if os.path.realpath(folder / output) in texts:
                 raise UsageError(f"{folder / output} is one of the texts; give -o another folder")
         tasks.append(task)
     return tasks
 
 
-def check_inside(output: str, source: str, folder: Path) -> None:
+def check_inside(output: str, folder: Path) -> None:
     """Find out whether a file lies below the folder, wherever links may lead.
 
     Raises:
@@ -70,27 +79,40 @@ def check_inside(output: str, source: str, folder: Path) -> None:
     """
     path, windows = PurePosixPath(output), PureWindowsPath(output)
     if any(part.startswith(OWN_NAMES) for part in windows.parts):
-        raise _no_name(source, output)
+        raise _no_name(output)
     leads_out = windows.anchor or path.is_absolute() or ".." in windows.parts
-    if leads_out or not (folder / path).parent.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(f"{source}: its output {output!r} leads out of {folder}; give a path inside of it")
+    real = Path(os.path.realpath((folder / path).parent))
+    if leads_out or not real.is_relative_to(os.path.realpath(folder)):
+        raise UsageError(f"its output {output!r} leads out of {folder}; give a path inside of it")
 
 
-def _task(item: Item, format: str, subtitles: str | None) -> Task:
+def _check_name(item: Item, output: str, folder: Path) -> None:
+    """Find out whether a file can have that name.
+
+    Raises:
+        UsageError: it cannot.
+    """
     # a file's own name is a name, whatever is in it
     is_name = item.name.isprintable() and item.name != "" and not item.name.endswith((".", "/"))
     if item.file is None and not is_name:
-        raise _no_name(item.source, item.name)
+        raise _no_name(item.name)
+    longest = max((len(os.fsencode(part)) for part in PurePosixPath(output).parts), default=0)
+    if longest > _MOST_IN_NAME or len(os.fsencode(folder.absolute() / output)) > _MOST_IN_PATH:
+        short = output if len(output) <= 40 else f"{output[:37]}..."
+        raise UsageError(f"the name of its output is too long ({short}); give it a shorter one")
+
+
+def _task(item: Item, format: str, subtitles: str | None) -> Task:
     suffix = PurePosixPath(item.name).suffix
     known = item.named and suffix.lower() in FORMATS
     path = PurePosixPath(item.name if known else f"{item.name}.{format}")
-    beside = None if subtitles is None else path.with_suffix(f".{subtitles}").as_posix()
+    beside = None if subtitles is None else str(path.parent / f"{path.stem}.{subtitles}")
     format = suffix.lower()[1:] if known else format
     return Task(item=item, output=path.as_posix(), format=format, subtitles=beside)
 
 
-def _no_name(source: str, name: str) -> UsageError:
-    return UsageError(f"{source}: {name!r} is no name for its output; choose another")
+def _no_name(name: str) -> UsageError:
+    return UsageError(f"{name!r} is no name for its output; choose another")
 
 
 def _normal(output: str) -> str:

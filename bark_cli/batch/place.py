@@ -38,7 +38,7 @@ def place(new: NewFile, ledger: Ledger, *, overwrite: bool = False) -> tuple[Ent
         OutputError: the name is somebody else's file's, or the disk refuses.
     """
     target, kept = ledger.folder / new.output, None
-    check_inside(new.output, new.source, ledger.folder)
+    check_inside(new.output, ledger.folder)
     check_free(new.output, ledger, overwrite=overwrite)
     with told_of(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ from bark_cli import store
 from bark_cli.errors import ModelError, OptionError
 from bark_cli.store.conversions import Conversion, conversions
 from bark_cli.store.manifest import build_folder, missing_files
+from bark_cli.system.records import Bounds, read_object
 
-_MAX_CONFIG_BYTES = 2**24
+_CONFIG_BOUNDS = Bounds(2**24)
 Place = Literal["bark", "own", "package", "huggingface", "suno", "elsewhere"]
 
 
@@ -174,10 +174,9 @@ def _is_of(conversion: Conversion, model: CachedModel) -> bool:
 def _layout(folder: Path) -> str | None:
     """The layout of a model, told by its configuration."""
     try:
-        with (folder / "config.json").open("rb") as stream:
-            values = json.loads(stream.read(_MAX_CONFIG_BYTES))
+        values = read_object(folder / "config.json", _CONFIG_BOUNDS)
         return "native" if "semantic" in values else "transformers"
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError):
         if any(os.path.lexists(folder / f) for f in _SUNOS):
             return "suno"
         return "gguf" if store.places.gguf_files(folder) else None

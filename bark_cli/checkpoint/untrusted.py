@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 import warnings
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from bark_cli.errors import ModelError, UnsafeFileError
+from bark_cli.system.records import Bounds, read_object
 
 AGAIN = "download it again"
 # How torch's safe unpickler says that it met a class or function it was not told to trust.
@@ -23,26 +23,21 @@ _CALLS = re.compile(r"GLOBAL (\S+)|Trying to call reduce|Can only create new obj
 # Opcodes of pickle protocols 4 and 5, which torch.save does not write and the safe unpickler does not vet.
 _UNVETTED = re.compile(r"Unsupported operand 1(4\d|5[0-2])\b")
 _MAX_PICKLE_BYTES = 64 * 2**20  # names and shapes of the tensors, which lie in files of their own: some kB
-_MAX_JSON_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB, a real configuration some kB
+_JSON_BOUNDS = Bounds(16 * 2**20)  # a real configuration or index has some kB
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file that holds an object.
 
     Raises:
-        ModelError: missing, unreadable, too large, or not a JSON object.
+        ModelError: missing, unreadable, too large or too deep, or not a JSON object.
     """
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ModelError(f"{path} is far too large for a configuration; {AGAIN}")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path, _JSON_BOUNDS)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not JSON; {AGAIN}") from error
-    if not isinstance(values, dict):
-        raise ModelError(f"{path} holds no JSON object; {AGAIN}")
-    return values
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON that can be read ({error}); {AGAIN}") from error
 
 
 def check_weights_file(path: Path) -> None:

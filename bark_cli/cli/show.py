@@ -54,7 +54,7 @@ def sound_record(file: str, source: SoundSource) -> dict[str, Any]:
         "seconds": None if length is None else round(length, 3),
         "sample_rate": source.sample_rate,
         "channels": source.channels,
-        "ai_generated": True if made_by else None,  # None: the file does not say
+        "ai_generated": True if source.is_ai_generated else None,  # None: the file does not say
         "provenance": None if made_by is None else asdict(made_by),
     }
 
@@ -70,17 +70,24 @@ def sound_rows(found: dict[str, Any]) -> dict[str, str]:
 
 def made_by_rows(found: dict[str, Any]) -> dict[str, str]:
     """What made it, for people."""
+    from bark_cli.settings import SETTINGS
+
     made_by = found["provenance"]
+    if made_by is None and found["ai_generated"]:
+        return {"made by": "AI-generated speech; what else it says is damaged"}
     if made_by is None:
         return {"made by": "unknown; it holds no note from bark"}
-    return {
+    rows = {
         "made by": f"bark {made_by['version']}, AI-generated speech",
         "model": made_by["model"],
         "voice": made_by["voice"] or "none",
         "seed": "unknown" if made_by["seed"] is None else str(made_by["seed"]),
-        **{name: str(value) for name, value in sorted(made_by["settings"].items())},
-        "text": f"SHA-256 {made_by['text_hash']}",
     }
+    # the file may say anything: a name that is none of a setting's could pass for a row of ours
+    said = sorted(made_by["settings"].items())
+    known = {name: str(value) for name, value in said if name in SETTINGS and name not in rows}
+    other = ", ".join(f"{name} = {value}" for name, value in said if name not in known)
+    return rows | known | ({"other": other} if other else {}) | {"text": f"SHA-256 {made_by['text_hash']}"}
 
 
 def named(rows: dict[str, str]) -> list[str]:

@@ -5,14 +5,14 @@ After suno-ai/bark, bark/generation.py: SUPPORTED_LANGS and ALLOWED_PROMPTS.
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bark_cli.errors import ModelError
+from bark_cli.errors import OptionError
 from bark_cli.model.config import BarkConfig, CoarseConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.system.records import Bounds, read_object, record
 
 LANGUAGES = ("de", "en", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "tr", "zh")
 # announcer, and ten speakers of each language in two versions: en_speaker_6, v2/en_speaker_6
@@ -45,8 +45,8 @@ def config_in(folder: Path) -> BarkConfig:
     """
     ours = _json(folder / "config.json")
     if "semantic" in ours:
-        with suppress(ModelError):
-            return BarkConfig.from_dict(ours)
+        with suppress(ValueError, OptionError):
+            return record(BarkConfig, ours)
     theirs = _json(folder / "generation_config.json")
     config = published_config()
     with suppress(AttributeError, TypeError, ValueError):
@@ -85,7 +85,6 @@ def _vocabulary(config: BarkConfig) -> tuple[float, ...]:
 
 def _json(path: Path) -> dict[str, Any]:
     """A small JSON object; empty where there is none."""
-    with suppress(OSError, ValueError, RecursionError):
-        if path.stat().st_size < 2**20 and isinstance(found := json.loads(path.read_text("utf-8")), dict):
-            return found
+    with suppress(OSError, ValueError):
+        return read_object(path, Bounds(2**20))
     return {}

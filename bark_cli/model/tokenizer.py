@@ -7,22 +7,24 @@ tokenizer.json may be any that `tokenizers` reads.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bark_cli.errors import ModelError, TextError
+from bark_cli.errors import BarkError, ModelError, TextError
 from bark_cli.model.config import SemanticConfig
 from bark_cli.model.spelling import Loss, Speller
 from bark_cli.model.tokens import Tokens
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _CLOSING = " \"'”’»),:;—–-"  # what may stand behind the last word or stop of a text
+_CANNOT = "the model's tokenizer cannot read the text"
 _MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
 
 
@@ -54,9 +56,10 @@ class BarkTokenizer:
 
     @classmethod
     def _of(cls, tokenizer: Tokenizer, config: SemanticConfig, path: Path) -> BarkTokenizer:
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
+        with _told_of(f"{path} is not a readable tokenizer"):
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+            n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
         if n_ids + config.text_offset > config.gpt.input_vocab_size:
             raise ModelError(
                 f"{path} has tokens for {n_ids} ids but the model has "
@@ -83,9 +86,9 @@ class BarkTokenizer:
         """
         limit = self._config.max_text_tokens
         spelled = self._speller.spell(text).strip()
-        found = self._tokenizer.encode(stopped(spelled, self._config.stops), add_special_tokens=False)
+        found = self._encoded(stopped(spelled, self._config.stops))
         if len(found.ids) > limit:  # for the stop there is no room
-            found = self._tokenizer.encode(spelled, add_special_tokens=False)
+            found = self._encoded(spelled)
         ids = found.ids
         if len(ids) > limit:
             raise TextError(
@@ -97,8 +100,13 @@ class BarkTokenizer:
         return np.array(ids, dtype=np.int64) + self._config.text_offset
 
     def _spelled(self, texts: Sequence[str]) -> list[list[str]]:
-        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        with _told_of(_CANNOT):
+            encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [one.tokens for one in encoded]
+
+    def _encoded(self, text: str) -> Encoding:
+        with _told_of(_CANNOT):
+            return self._tokenizer.encode(text, add_special_tokens=False)
 
 
 def stopped(text: str, stops: str) -> str:
@@ -142,10 +150,21 @@ def _readable(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
     Raises:
         ModelError: it fails.
     """
-    try:
+    with _told_of(f"{path} is not a readable tokenizer"):
         return make()
-    except Exception as error:  # tokenizers raises bare Exceptions
-        raise ModelError(f"{path} is not a readable tokenizer ({error}); download the model again") from error
+
+
+@contextmanager
+def _told_of(what: str) -> Iterator[None]:
+    """Turn whatever tokenizers raises, bare Exceptions and the panics of its Rust, into a ModelError."""
+    try:
+        yield
+    except BarkError:
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise ModelError(f"{what} ({error}); download the model again") from error
+        raise
 
 
 def _read(path: Path) -> Tokenizer:

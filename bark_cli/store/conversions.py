@@ -10,16 +10,17 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from bark_cli.store import places
 from bark_cli.store.manifest import FileRecord, record_file
+from bark_cli.system.records import Bounds, read_object, record
 
 SOURCE_FILE = "source.json"
 ABANDONED_S = 3600  # no write takes so long; what is older was left by a process that was killed
 _VERSION = 1  # of what conversion does; a higher one makes every model be converted anew
 _SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json", places.GGUF_SUFFIX}
-_MAX_BYTES = 2**20
+_BOUNDS = Bounds(2**20, items=10_000, depth=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,14 @@ class Conversion:
     def is_current(self) -> bool:
         """Whether its source is there and still as it was."""
         return self.source is not None and self.folder.name == conversion_folder(self.source).name
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """What source.json says besides the source."""
+
+    version: int
+    files: tuple[FileRecord, ...]
 
 
 def conversion_folder(source: Source) -> Path:
@@ -89,19 +98,13 @@ def conversions_of(folder: Path) -> list[Conversion]:
 
 def _read(folder: Path) -> Conversion:
     try:
-        with (folder / SOURCE_FILE).open("rb") as stream:
-            return Conversion(folder=folder, **_from_json(json.loads(stream.read(_MAX_BYTES))))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        found = read_object(folder / SOURCE_FILE, _BOUNDS)
+        kept = record(_Kept, found)
+        if kept.version != _VERSION or any(Path(file.path).name != file.path for file in kept.files):
+            raise ValueError("of another version, or a path that leads out of the folder")
+        return Conversion(folder=folder, source=record(Source, found), files=kept.files)
+    except (OSError, ValueError):
         return Conversion(folder=folder, source=None)
-
-
-def _from_json(values: dict[str, Any]) -> dict[str, Any]:
-    if values.pop("version") != _VERSION:
-        raise ValueError("of another version")
-    files = tuple(FileRecord(**record) for record in values.pop("files"))
-    if any(Path(file.path).name != file.path for file in files):
-        raise ValueError("a path that leads out of the folder")
-    return {"source": Source(**values | {"folder": Path(values["folder"])}), "files": files}
 
 
 def _digest(*values: object) -> str:

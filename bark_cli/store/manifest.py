@@ -17,14 +17,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bark_cli.errors import ModelError
+from bark_cli.errors import ModelError, OutputError
 from bark_cli.store.names import stays_inside
+from bark_cli.system.ours import read_ours
+from bark_cli.system.records import Bounds, parse_object, record
 
 MANIFEST_FILE = "manifest.json"
 ORIGINAL_FOLDER = "original"  # in a build: what was fetched, where it is kept
 SCRATCH = ".writing-"  # begins the name of a folder that is being made, of a build or a conversion
 _VERSION = 1
-_MAX_BYTES = 16 * 2**20
+_BOUNDS = Bounds(16 * 2**20, items=500_000, depth=4)
 _CHUNK_BYTES = 2**20
 _BUILD = re.compile(rf"(?:[0-9a-f]{{12}}|local)-[0-9a-f]{{8}}|{re.escape(SCRATCH)}[0-9a-f]{{12}}")
 
@@ -74,15 +76,11 @@ def read_manifest(home: Path) -> Manifest | None:
     """
     path = home / MANIFEST_FILE
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        data = read_ours(path, _BOUNDS.bytes)
+        return None if data is None else _from_json(parse_object(data, _BOUNDS))
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    try:
-        return _from_json(json.loads(data))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, OutputError) as error:
         raise ModelError(f"{path} is damaged; remove it with `bark cache rm {home.name}`") from error
 
 
@@ -195,12 +193,10 @@ def _measure(path: Path, on_bytes: Callable[[int], None]) -> tuple[int, str]:
 
 
 def _from_json(values: dict[str, Any]) -> Manifest:
-    if values.pop("version") != _VERSION:
-        raise ValueError("a manifest of another version")
-    for key in ("fetched", "files"):
-        values[key] = tuple(FileRecord(**record) for record in values[key])
-    manifest = Manifest(**values)
+    if values.get("version") != _VERSION:
+        raise ValueError("it is of another version")
+    manifest = record(Manifest, {k: v for k, v in values.items() if k != "version"}, strict=True)
     names = [manifest.build, *(file.path for file in manifest.files)]
     if not all(map(stays_inside, names)) or "/" in manifest.build:
-        raise ValueError("a path that leads out of the folder")
+        raise ValueError("a path leads out of the folder")
     return manifest

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,14 @@ from bark_cli.errors import MissingModelError, ModelError, OptionError
 from bark_cli.store import places
 from bark_cli.store.manifest import build_folder, missing_files, read_manifest
 from bark_cli.store.names import is_name, is_repository, model_home
+from bark_cli.system.records import Bounds, read_object, record
 
 SUNO_FILES = {
     "large": ("text_2.pt", "coarse_2.pt", "fine_2.pt"),
     "small": ("text.pt", "coarse.pt", "fine.pt"),
 }
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # read is the first that is there, or its index
-_MAX_INDEX_BYTES = 64 * 2**20  # a real one has some kB
+_INDEX_BOUNDS = Bounds(16 * 2**20)  # a real one has some kB
 _INSTALL_AGAIN = "install bark_cli again from where you got it (pip install . in its folder)"
 
 
@@ -167,13 +167,18 @@ def _has_weights(folder: Path, files: set[str]) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class _Index:
+    """What says in which file a tensor lies."""
+
+    weight_map: Mapping[str, str]
+
+
 def _shards(index: Path) -> set[str]:
     """The files that an index lists; none if it cannot be read."""
     try:
-        if index.stat().st_size > _MAX_INDEX_BYTES:
-            return set()
-        return {str(shard) for shard in json.loads(index.read_text("utf-8"))["weight_map"].values()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set(record(_Index, read_object(index, _INDEX_BOUNDS)).weight_map.values())
+    except (OSError, ValueError):
         return set()
 
 

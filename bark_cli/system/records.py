@@ -73,8 +73,8 @@ def read_object(path: Path, bounds: Bounds) -> dict[str, Any]:
         return parse_object(stream.read(bounds.bytes + 1), bounds)
 
 
-def record(kind: type[T], found: object) -> T:
-    """A dataclass made of a JSON object; keys that it does not know are left out.
+def record(kind: type[T], found: object, *, strict: bool = False) -> T:
+    """A dataclass made of a JSON object; keys that it does not know are left out, or an error if `strict`.
 
     Fields may be str, int, float, bool, Path, Literal, another dataclass, tuple[X, ...], Mapping[str, X], and
     X | None. A whole number is a float where one is wanted, and true is no number.
@@ -85,11 +85,13 @@ def record(kind: type[T], found: object) -> T:
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")
     hints = _hints(cast(Any, kind))
+    if strict and (unknown := sorted(found.keys() - hints.keys())):
+        raise ValueError(f"unknown field {unknown[0]!r}")
     values = {}
     for one in fields(kind):  # type: ignore[arg-type]
         if one.name in found:
             try:
-                values[one.name] = _typed(hints[one.name], found[one.name])
+                values[one.name] = _typed(hints[one.name], found[one.name], strict)
             except ValueError as error:
                 raise ValueError(f"{one.name}: {error}") from error
         elif one.default is MISSING and one.default_factory is MISSING:
@@ -113,7 +115,7 @@ def is_text(value: object) -> bool:
     return True
 
 
-def _typed(kind: Any, value: object) -> Any:
+def _typed(kind: Any, value: object, strict: bool) -> Any:
     """The value as `kind`.
 
     Raises:
@@ -125,21 +127,21 @@ def _typed(kind: Any, value: object) -> Any:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in inner:
             return None
-        return _typed(next(one for one in inner if one is not type(None)), value)
+        return _typed(next(one for one in inner if one is not type(None)), value, strict)
     if origin is Literal:
         return _wanted(value in inner, value)
     if origin is tuple:
-        return tuple(_typed(inner[0], one) for one in _wanted(isinstance(value, list), value))
+        return tuple(_typed(inner[0], one, strict) for one in _wanted(isinstance(value, list), value))
     if origin in (dict, Mapping):
         items = _wanted(isinstance(value, dict), value).items()
-        return {_typed(str, name): _typed(inner[1], one) for name, one in items}
+        return {_typed(str, name, strict): _typed(inner[1], one, strict) for name, one in items}
     if isinstance(kind, type) and issubclass(kind, str | Path):
         return kind(_wanted(is_text(value), value))
     if kind is bool:
         return _wanted(isinstance(value, bool), value)
     if kind in (int, float):
         return _number(kind, value)
-    return record(kind, value)
+    return record(kind, value, strict=strict)
 
 
 def _number(kind: type[int] | type[float], value: object) -> int | float:

@@ -8,7 +8,6 @@ A model's own voices come first, from the folder its layout has for them (ours `
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from bark_cli.model.config import BarkConfig, CoarseConfig
 from bark_cli.model.published import VOICE_NAMES, can_speak_presets, config_in
 from bark_cli.model.tokens import BarkTokens
 from bark_cli.store import nano_folder, presets_home, voices_home
+from bark_cli.system.records import Bounds, read_object
 from bark_cli.voices.file import KEYS, count_frames, read_voice_file
 from bark_cli.voices.file import check_voice_file as check_voice_file
 from bark_cli.voices.file import save_voice as save_voice
@@ -203,9 +203,9 @@ def _frame_rate(folder: Path | None) -> float | None:
     if folder is None:
         return None
     for file, section, name in _RATES:
-        with suppress(OSError, ValueError, TypeError, LookupError):
-            rate = float(json.loads((folder / file).read_text("utf-8"))[section][name])
-            if rate > 0:
+        with suppress(OSError, ValueError, TypeError, LookupError, OverflowError):
+            rate = float(read_object(folder / file, Bounds(2**20))[section][name])
+            if 0 < rate < 1e6:
                 return rate
     return CoarseConfig.rate_hz
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -92,8 +93,8 @@ def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
     if request.joins:
         check_joint(request.format)
     joined = Joint(format=request.format).output if request.joins else None
-    made = {path.resolve() for path in Ledger(request.folder).outputs}  # subtitles are no texts of ours
-    items = [i for i in gather(request.sources) if i.file is None or i.file.resolve() not in made]
+    made = {os.path.realpath(path) for path in Ledger(request.folder).outputs}  # subtitles: no texts of ours
+    items = [i for i in gather(request.sources) if i.file is None or os.path.realpath(i.file) not in made]
     tasks = assign(items, request.folder, request.format, joined=joined, subtitles=delivery.subtitles)
     return maker, tasks
 

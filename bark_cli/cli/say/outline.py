@@ -42,7 +42,7 @@ def outline(lines: list[Line], request: SayRequest) -> None:
     print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
     count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
     speech = f"about {_duration(composition.estimate_s)} of speech"
-    work = "" if work_s is None else f", about {_duration(work_s)} of work as fast as it last spoke here"
+    work = "" if work_s is None else f", about {_duration(work_s)} of work as fast as it has spoken here"
     note(f"{count}, {speech}{work}")
 
 
@@ -74,7 +74,7 @@ def _vocabulary(folder: Path) -> tuple[BarkConfig, BarkTokenizer]:
 
 
 def _work_s(composition: Composition, request: SayRequest) -> float | None:
-    """Seconds of work, at the speed with which the model last spoke here; None where it never did."""
+    """Seconds of work, at the speed with which the model has spoken here; None where it never did."""
     from bark_cli.store import resolve_model
     from bark_cli.store.speeds import recall_speed
 

@@ -204,7 +204,8 @@ def _remember(bark: Bark, request: SayRequest, result: Result) -> None:
         takes = max(1, sum(len(one.get("takes", [1])) for one in result.said)) / len(result.said)
         # by what was asked for, auto: that is what is known before anything is loaded
         name, choice = bark.name, request.choice
-        remember_speed(name, choice.device, choice.precision, result.real_time_factor / takes)
+        factor, speech_s = result.real_time_factor / takes, result.speech_s
+        remember_speed(name, choice.device, choice.precision, factor, speech_s)
 
 
 def _write_subtitles(result: Result, delivery: Delivery) -> None:

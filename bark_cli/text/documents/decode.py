@@ -15,6 +15,9 @@ _MARKS = (  # that of UTF-32 first: it begins as that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+# Python's own, for host names and source code: slow beyond any bound, or raising other errors
+_NO_TEXT = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"}
+
 
 def decode(data: bytes, encoding: str | None = None, *, source: str = "the text") -> str:
     """The text that the bytes are, without a byte order mark.
@@ -32,8 +35,13 @@ def decode(data: bytes, encoding: str | None = None, *, source: str = "the text"
         named = marked
     try:
         text = data.decode(named or "utf-8")
+        text.encode("utf-8")  # UTF-7 can say half a character, which nothing can be done with
     except UnicodeDecodeError as error:
         raise _undecodable(data, error, source, named) from error
+    except UnicodeEncodeError as error:
+        raise TextError(
+            f"{source} holds half a character (character {error.start}); save it as UTF-8"
+        ) from error
     text = text.removeprefix("\ufeff")
     if "\0" in text:
         raise _with_nul(data, source)
@@ -43,6 +51,8 @@ def decode(data: bytes, encoding: str | None = None, *, source: str = "the text"
 def _named(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding.strip()).name
+        if name in _NO_TEXT:
+            raise LookupError(name)
         "".encode(name).decode(name)
     except (LookupError, ValueError, TypeError) as error:  # rot13 is a codec and no encoding
         raise OptionError(
