@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -17,17 +16,16 @@ from bark_cli import voices
 from bark_cli.audio import Audio, Provenance
 from bark_cli.backends import Backend
 from bark_cli.backends.memory import fitting_batch_size, free_bytes
-from bark_cli.errors import OptionError
 from bark_cli.hearing import words_right
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.options import SamplingOptions
+from bark_cli.model.options import SamplingOptions, check_seed, draw_seed
 from bark_cli.model.spelling import Loss
 from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.model.tokens import BarkTokens
 from bark_cli.stages.progress import Listener, StageReport
 from bark_cli.stages.steps import Job
 from bark_cli.stages.utterance import Samples, Streaming, Utterance
-from bark_cli.takes.attempt import ONCE, SEED_LIMIT, Attempts, Take, attempt
+from bark_cli.takes.attempt import ONCE, Attempts, Take, attempt
 from bark_cli.takes.expected import expected
 from bark_cli.takes.memory import Memory
 from bark_cli.text.normalise import normalise
@@ -164,11 +162,6 @@ class LoadedModel:
         return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
 
 
-def draw_seed() -> int:
-    """A seed for who gave none."""
-    return random.SystemRandom().randrange(2**31)
-
-
 def speech_job(
     model: LoadedModel,
     request: SpeechRequest,
@@ -194,8 +187,7 @@ def speech_job(
     """
     line = normalise(request.text)
     seed = draw_seed() if request.seed is None else request.seed
-    if not 0 <= seed < SEED_LIMIT:
-        raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")
+    check_seed(seed)
     speaker = model.find_voice(request.voice)
     name = voices.NO_VOICE if speaker is None else speaker.name
     utterance = Utterance(

@@ -26,12 +26,14 @@ from bark_cli.audio import Provenance
 from bark_cli.cli import main
 from bark_cli.cli.say.command import say as say_command
 from bark_cli.cli.say.progress import PieceLine, StageLines
-from bark_cli.cli.say.request import SamplingFlags, say_request
+from bark_cli.cli.say.request import say_request
 from bark_cli.errors import OptionError
 from bark_cli.hearing import judge as hearing
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark
+from bark_cli.settings import Settings
+from bark_cli.settings.sampling import sampling_options
 from bark_cli.stages.progress import Progress
 from bark_cli.takes import attempt
 from bark_cli.takes.verdict import Verdict
@@ -683,11 +685,11 @@ def test_like_brings_the_models_of_stages_and_asks_for_no_level(monkeypatch: pyt
     given: dict[str, Any] = dict.fromkeys(inspect.signature(say_command).parameters)
     given |= {"like": "a.wav", "input_format": "auto", "no_metadata": False}
     request = say_request(given)  # without -o it is played
-    assert request.choice.models == ["nano", "small"]
-    assert request.choice.coarse == "small"
+    assert request.models == ["nano", "small"]
+    assert request.stage_models["coarse_model"] == "small"
     assert (request.seed, request.settings.voice, request.settings.temperature) == (3, "none", 0.5)
     assert request.delivery.normalize == "off"
-    assert say_request({**given, "coarse_model": "large"}).choice.coarse == "large"
+    assert say_request({**given, "coarse_model": "large"}).stage_models["coarse_model"] == "large"
 
 
 def test_the_best_of_several_takes_is_kept_and_told(
@@ -817,8 +819,10 @@ def test_flags_over_the_models_defaults() -> None:
         fine=StageSampling(temperature=0.1),
         min_eos_p=0.05,
     )
-    assert SamplingFlags().over(own) == own
-    changed = SamplingFlags(temperature=1.0, coarse_temperature=0.0, top_k=0, max_duration=2.0).over(own)
+    assert sampling_options(Settings(), own) == own
+    changed = sampling_options(
+        Settings(temperature=1.0, coarse_temperature=0.0, top_k=0, max_duration=2.0), own
+    )
     assert changed == SamplingOptions(
         semantic=StageSampling(temperature=1.0),
         coarse=StageSampling(temperature=0.0, top_p=0.9),
@@ -826,14 +830,14 @@ def test_flags_over_the_models_defaults() -> None:
         min_eos_p=0.05,
         max_duration_s=2.0,
     )
-    assert SamplingFlags(top_p=0.5, fine_temperature=0.0, min_eos_p=1.0).over(own) == SamplingOptions(
+    assert sampling_options(Settings(top_p=0.5, fine_temperature=0.0, min_eos_p=1.0), own) == SamplingOptions(
         semantic=StageSampling(temperature=0.6, top_k=50, top_p=0.5),
         coarse=StageSampling(temperature=0.8, top_k=40, top_p=0.5),
         fine=StageSampling(temperature=0.0),
         min_eos_p=1.0,
     )
     with pytest.raises(OptionError):
-        SamplingFlags(temperature=11.0).over(own)
+        sampling_options(Settings(temperature=11.0), own)
 
 
 def test_the_flags_reach_the_stages(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,10 @@ from bark_cli.errors import TextError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.published import config_in
 from bark_cli.model.tokenizer import BarkTokenizer
-from bark_cli.narration.compose import Composition, Line, Manner, budget, compose
+from bark_cli.narration.compose import Composition, budget, compose
 from bark_cli.narration.narrate import piece_seed
+from bark_cli.narration.recipe import Recipe
+from bark_cli.text.script import Line, Script
 from bark_cli.text.split import Budget
 
 LONG = "This is the first sentence of many. And this is another one, which is a little longer. " * 4
@@ -24,9 +26,10 @@ LIMITS = Budget(
 )
 
 
-def made(*lines: Line | str, **manner: Any) -> Composition:
-    given = [Line(text=line) if isinstance(line, str) else line for line in lines]
-    return compose(given, Manner(**{"seed": 5, **manner}), LIMITS)
+def made(*lines: Line | str, seed: int = 5, **recipe: Any) -> Composition:
+    given = tuple(Line(text=line) if isinstance(line, str) else line for line in lines)
+    cast = {line.speaker: line.speaker for line in given if line.speaker is not None}
+    return compose(Script(lines=given, cast=cast), Recipe(**recipe), LIMITS, seed=seed)
 
 
 def test_the_budget_is_the_models(tiny_config: BarkConfig) -> None:
@@ -57,9 +60,9 @@ def test_pauses_are_those_of_sentences_and_paragraphs() -> None:
 
 def test_lines_bring_voices_pauses_and_times() -> None:
     lines = [
-        Line(text="Hello.", voice="ben", pause_s=1.5),
+        Line(text="Hello.", speaker="ben", pause_after_s=1.5),
         Line(text="Yes."),
-        Line(text="Bye.", begin_s=9.0, pause_s=0.75),
+        Line(text="Bye.", begin_s=9.0, pause_after_s=0.75),
     ]
     pieces = made(*lines, voice="ann").narration.pieces
     assert [piece.voice for piece in pieces] == ["ben", "ann", "ann"]
@@ -68,7 +71,7 @@ def test_lines_bring_voices_pauses_and_times() -> None:
 
 
 def test_a_pause_at_the_beginning_is_kept() -> None:
-    pause = Line(text="", pause_s=2.0)
+    pause = Line(text="", pause_after_s=2.0)
     first, second = made(pause, "Hello.", Line(text="Bye.", begin_s=9.0)).narration.pieces
     assert (first.begin_s, second.begin_s) == (2.0, 9.0)
     [late] = made(pause, Line(text="Bye.", begin_s=9.0)).narration.pieces
@@ -86,9 +89,9 @@ def nano(*lines: Line | str, left_out: tuple[str, ...] = ()) -> Composition:
     folder = Path(bark_cli.__file__).parent / "assets" / "nano"
     config = config_in(folder)
     tokenizer = BarkTokenizer.from_file(folder / "tokenizer.json", config.semantic)
-    given = [Line(text=line) if isinstance(line, str) else line for line in lines]
+    given = tuple(Line(text=line) if isinstance(line, str) else line for line in lines)
     limits = budget(config, tokenizer.count, tokenizer.loss)
-    composition = compose(given, Manner(seed=5), limits, left_out=left_out)
+    composition = compose(Script(lines=given), Recipe(), limits, seed=5, left_out=left_out)
     assert max(composition.tokens) <= limits.max_tokens
     return composition
 
@@ -143,9 +146,10 @@ def test_a_text_of_nothing_that_can_be_read_is_an_error_with_its_line() -> None:
 
 def test_what_even_digit_by_digit_does_not_fit_is_left_out_with_its_line() -> None:
     limits = Budget(max_tokens=3, count_tokens=lambda words: [1 + 9 * ("[laughs]" in word) for word in words])
-    composition = compose([Line(text="Yes, it\nis. [laughs] No.", number=4)], Manner(seed=5), limits)
+    script = Script(lines=(Line(text="Yes, it\nis. [laughs] No.", number=4),))
+    composition = compose(script, Recipe(), limits, seed=5)
     assert composition.told == (
         'left out: what cannot be cut into pieces for this model (line 5: "[laughs]")'
     )
     with pytest.raises(TextError, match=r'line 1: "\[laughs\]" cannot be cut into pieces'):
-        compose([Line(text="[laughs]")], Manner(seed=5), limits)
+        compose(Script(lines=(Line(text="[laughs]"),)), Recipe(), limits, seed=5)

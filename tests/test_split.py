@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from paragraphs import PARAGRAPHS, joint
 
-from bark_cli.text.split import LANGUAGES, Break, Budget, Piece, estimate_seconds, language_of, split_text
+from bark_cli.text.split import LANGUAGES, Break, Budget, Part, estimate_seconds, language_of, split_text
 from bark_cli.text.split.atoms import atoms, finer, is_tag, joins
 from bark_cli.text.split.sentences import paragraphs, sentence_ends
 
@@ -94,7 +94,7 @@ ALPHABET = [
 ]
 
 
-def is_sound(text: str, pieces: Sequence[Piece], budget: Budget) -> None:
+def is_sound(text: str, pieces: Sequence[Part], budget: Budget) -> None:
     """What must hold of all pieces of any text."""
     assert "".join(piece.text for piece in pieces) == text
     at = 0

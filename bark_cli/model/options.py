@@ -5,9 +5,12 @@ After suno-ai/bark, bark/generation.py.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 
 from bark_cli.errors import OptionError
+
+SEED_LIMIT = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +48,18 @@ class SamplingOptions:
             raise OptionError(f"min-eos-p {self.min_eos_p} is outside 0..1")
         if self.max_duration_s is not None and not self.max_duration_s > 0:
             raise OptionError(f"max-duration {self.max_duration_s} must be more than 0 seconds")
+
+
+def draw_seed() -> int:
+    """A seed for who gave none."""
+    return random.SystemRandom().randrange(2**31)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        OptionError: it is outside 0 .. 2**32 - 1.
+    """
+    if not 0 <= seed < SEED_LIMIT:
+        raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")

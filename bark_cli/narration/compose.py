@@ -1,4 +1,4 @@
-"""What is to be said -> a Narration: lines cut into pieces a model can say, with voices, seeds, pauses."""
+"""A Script and a Recipe -> a Narration: lines cut into pieces a model can say, with voices, seeds, pauses."""
 
 from __future__ import annotations
 
@@ -7,43 +7,18 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.options import SamplingOptions
 from bark_cli.model.spelling import Loss
 from bark_cli.narration.losses import Losses
-from bark_cli.narration.narrate import Continuity, Narration, Piece, VoiceChoice, piece_seed
-from bark_cli.takes.attempt import ONCE, Attempts
-from bark_cli.text.script import Script
-from bark_cli.text.split import Break, Budget, split_text
-from bark_cli.text.split import Piece as Part
+from bark_cli.narration.narrate import Narration, Piece, VoiceChoice, piece_seed
+from bark_cli.narration.recipe import Recipe
+from bark_cli.speech import LoadedModel
+from bark_cli.text.script import Line, Script
+from bark_cli.text.split import Break, Budget, Part, split_text
 from bark_cli.text.split.digits import all_apart, digits_apart
+from bark_cli.voices import NO_VOICE
 
 _USABLE = 0.85  # of the seconds that the model can speak at once: the estimate may be wrong
 _TARGET = 0.45  # of those: short sentences are joined up to here, for Bark speaks single ones best
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """Some text in one voice."""
-
-    text: str
-    voice: VoiceChoice = None  # None is the manner's
-    pause_s: float | None = None  # after it; None: what the manner says of paragraphs
-    begin_s: float | None = None  # of a subtitle: not before this time
-    number: int = 1  # of its first line in the source, from 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manner:
-    """How a text is read."""
-
-    seed: int
-    voice: VoiceChoice = None  # None is the model's default
-    language: str | None = None  # such as de; None: the voice's or the script's
-    pause_s: float = 0.25  # after a piece that ends a sentence
-    paragraph_pause_s: float = 0.5
-    continuity: Continuity = "voice"
-    options: SamplingOptions | None = None  # None is the model's own way
-    attempts: Attempts = ONCE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,20 +34,6 @@ class Composition:
     def estimate_s(self) -> float:
         """Seconds of sound to expect, pauses included."""
         return sum(self.seconds) + sum(piece.pause_s for piece in self.narration.pieces)
-
-
-def lines_of(script: Script) -> list[Line]:
-    """The lines of a document, each with the voice of who speaks it."""
-    return [
-        Line(
-            text=line.text,
-            voice=None if line.speaker is None else script.cast[line.speaker],
-            pause_s=line.pause_after_s,
-            begin_s=line.begin_s,
-            number=line.number,
-        )
-        for line in script.lines
-    ]
 
 
 def budget(
@@ -91,37 +52,73 @@ def budget(
     )
 
 
+def compose_for(
+    model: LoadedModel, script: Script, recipe: Recipe, seed: int, *, left_out: Sequence[str] = ()
+) -> Composition:
+    """As `compose`, for a model that is loaded: every voice is found and checked here, once.
+
+    Raises:
+        TextError: nothing of it can be said.
+        VoiceError: a voice is unknown, malformed or made for another model.
+    """
+    known: dict[VoiceChoice, VoiceChoice] = {}
+
+    def find(voice: VoiceChoice) -> VoiceChoice:
+        if voice not in known:
+            known[voice] = model.find_voice(voice) or NO_VOICE
+        return known[voice]
+
+    limits = budget(model.config, model.count_tokens, model.loss)
+    return compose(script, recipe, limits, seed=seed, find_voice=find, left_out=left_out)
+
+
 def compose(
-    lines: Iterable[Line], manner: Manner, limits: Budget, *, left_out: Sequence[str] = ()
+    script: Script,
+    recipe: Recipe,
+    limits: Budget,
+    *,
+    seed: int,
+    find_voice: Callable[[VoiceChoice], VoiceChoice] = lambda voice: voice,
+    left_out: Sequence[str] = (),
 ) -> Composition:
     """Cut every line into pieces; what holds no words becomes a pause, and so does what cannot be read.
 
-    The pieces' seeds follow from the manner's, in order; that of a text of one piece is the manner's own.
-    `left_out` is what was passed over when the text was read, and is told with the rest.
+    Args:
+        script: what is said.
+        recipe: how.
+        limits: of a piece.
+        seed: of the first piece, from which those of the others follow in order.
+        find_voice: what is put in a voice's place.
+        left_out: what was passed over when the text was read; it is told with the rest.
 
     Raises:
         TextError: nothing of it can be said.
     """
-    lines, pieces, parts, losses = list(lines), list[Piece](), list[Part](), Losses(left_out)
-    for line, part in _parts(lines, manner.language, limits):
-        pause_s = _pause_s(line, part, manner)
+    pieces, parts, losses = list[Piece](), list[Part](), Losses(left_out)
+    for line, part in _parts(script.lines, recipe.language, limits):
+        pause_s = _pause_s(line, part, recipe)
         if losses.takes(part, line.text, line.number, limits):
-            pieces.append(_piece(line, part, manner, len(pieces), pause_s))
+            voice = recipe.voice if line.speaker is None else script.cast[line.speaker]
+            begin_s = line.begin_s if part.start == 0 else None
+            number = piece_seed(seed, len(pieces))
+            pieces.append(
+                Piece(text=part.text, seed=number, voice=find_voice(voice), pause_s=pause_s, begin_s=begin_s)
+            )
             parts.append(part)
         elif pieces:
             pieces[-1] = replace(pieces[-1], pause_s=max(pieces[-1].pause_s, pause_s))
     if not pieces:
         raise losses.of_everything()
-    if lines[-1].pause_s is None:  # what is only there to keep two paragraphs apart
+    if script.lines[-1].pause_after_s is None:  # what is only there to keep two paragraphs apart
         pieces[-1] = replace(pieces[-1], pause_s=0.0)
-    if lead_s := sum(line.pause_s or 0.0 for line in takewhile(_is_blank, lines)):
+    if lead_s := sum(line.pause_after_s or 0.0 for line in takewhile(_is_blank, script.lines)):
         pieces[0] = replace(pieces[0], begin_s=max(lead_s, pieces[0].begin_s or 0.0))
     narration = Narration(
         pieces=tuple(pieces),
-        continuity=manner.continuity,
-        options=manner.options,
-        attempts=manner.attempts,
-        language=manner.language,
+        continuity=recipe.continuity,
+        options=recipe.options,
+        attempts=recipe.attempts,
+        language=recipe.language,
     )
     tokens, seconds = (tuple(part.tokens for part in parts), tuple(part.seconds for part in parts))
     return Composition(narration=narration, tokens=tokens, seconds=seconds, told=losses.told)
@@ -143,20 +140,10 @@ def _parts(lines: Iterable[Line], language: str | None, limits: Budget) -> Itera
             yield replace(line, text=text), part
 
 
-def _piece(line: Line, part: Part, manner: Manner, number: int, pause_s: float) -> Piece:
-    return Piece(
-        text=part.text,
-        seed=piece_seed(manner.seed, number),
-        voice=manner.voice if line.voice is None else line.voice,
-        pause_s=pause_s,
-        begin_s=line.begin_s if part.start == 0 else None,
-    )
-
-
-def _pause_s(line: Line, part: Part, manner: Manner) -> float:
+def _pause_s(line: Line, part: Part, recipe: Recipe) -> float:
     """Seconds of silence after a part of a line."""
-    if part.after == Break.END and line.pause_s is not None:
-        return line.pause_s
+    if part.after == Break.END and line.pause_after_s is not None:
+        return line.pause_after_s
     if part.after >= Break.PARAGRAPH:
-        return manner.paragraph_pause_s
-    return manner.pause_s if part.after == Break.SENTENCE else 0.0
+        return recipe.paragraph_pause_s
+    return recipe.pause_s if part.after == Break.SENTENCE else 0.0

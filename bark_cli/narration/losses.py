@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bark_cli.errors import TextError
 from bark_cli.model.spelling import Loss
-from bark_cli.text.split import Budget, Piece
+from bark_cli.text.split import Budget, Part
 
 _SHOWN = 5  # of a kind; the others are counted
 _WIDTH = 40  # characters of a piece that are shown
@@ -23,7 +23,7 @@ class Losses:
         self._skipped: list[str] = []  # where, and how it begins
         self._too_long: list[str] = []
 
-    def takes(self, piece: Piece, text: str, number: int, limits: Budget) -> bool:
+    def takes(self, piece: Part, text: str, number: int, limits: Budget) -> bool:
         """Whether a piece of a text, which begins on the line of that number, can be said."""
         words = piece.text.strip()
         loss = limits.loss(words) if not words.isascii() or piece.has_words else Loss()
@@ -71,7 +71,7 @@ class Losses:
         return TextError(f'there is nothing to say{over}; give some words, as in: bark say "Hello"')
 
 
-def _line_of(piece: Piece, text: str, number: int) -> int:
+def _line_of(piece: Part, text: str, number: int) -> int:
     lead = len(piece.text) - len(piece.text.lstrip())
     return number + text.count("\n", 0, piece.start + lead)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Generator
 from contextlib import closing
 
 from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
-from bark_cli.model.options import SamplingOptions
-from bark_cli.narration.compose import Manner, budget, compose, lines_of
+from bark_cli.model.options import SamplingOptions, draw_seed
+from bark_cli.narration.compose import compose_for
 from bark_cli.narration.each import Speaks
 from bark_cli.narration.narrate import Continuity, VoiceChoice, narrate
+from bark_cli.narration.recipe import Recipe
 from bark_cli.narration.timeline import Timeline
 from bark_cli.stages.progress import Listener
-from bark_cli.takes.attempt import ONCE, Attempts
+from bark_cli.takes.attempt import Attempts
 from bark_cli.text.documents import read_document
 from bark_cli.text.script import Script
 
@@ -27,10 +27,10 @@ def recite(
     seed: int | None = None,
     language: str | None = None,
     continuity: Continuity = "voice",
-    pause_s: float = 0.25,
-    paragraph_pause_s: float = 0.5,
+    pause_s: float = Recipe.pause_s,
+    paragraph_pause_s: float = Recipe.paragraph_pause_s,
     options: SamplingOptions | None = None,
-    attempts: Attempts = ONCE,
+    attempts: Attempts = Recipe.attempts,
     batch_size: int | None = None,
     on_progress: Listener | None = None,
 ) -> Generator[Audio, None, None]:
@@ -41,7 +41,7 @@ def recite(
         text: plain text, in which [pause 1.5s] is silence, or what `read_document` made of something else.
         voice: as for `Bark.say`; a script's cast goes before it.
         seed: of the first piece, and by it of all; None draws one.
-        language: such as de; None: what the script of the letters suggests.
+        language: e.g. de; None: what the script of the letters suggests.
         continuity: what each piece goes on from.
         pause_s: seconds of silence after a sentence.
         paragraph_pause_s: the same after a paragraph.
@@ -54,8 +54,7 @@ def recite(
         BarkError: as `Bark.say`, of the first piece that cannot be said.
     """
     script = text if isinstance(text, Script) else read_document(text, "text")
-    manner = Manner(
-        seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+    recipe = Recipe(
         voice=voice,
         language=language,
         pause_s=pause_s,
@@ -64,10 +63,8 @@ def recite(
         options=options,
         attempts=attempts,
     )
-    model = bark.model
-    limits = budget(model.config, model.count_tokens, model.loss)
-    narration = compose(lines_of(script), manner, limits).narration
-    timeline = Timeline(narration.pieces, model.config.codec.sample_rate)
+    narration = compose_for(bark.model, script, recipe, draw_seed() if seed is None else seed).narration
+    timeline = Timeline(narration.pieces, bark.model.config.codec.sample_rate)
     spoken = narrate(bark, [narration], batch_size=batch_size, on_progress=on_progress)
     with closing(spoken):
         for one in spoken:

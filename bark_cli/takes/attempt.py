@@ -11,6 +11,7 @@ from functools import partial
 
 from bark_cli.errors import GenerationError, OptionError
 from bark_cli.model.config import BarkConfig
+from bark_cli.model.options import SEED_LIMIT
 from bark_cli.stages import semantic
 from bark_cli.stages.progress import Listener
 from bark_cli.stages.steps import Aside, Job
@@ -18,8 +19,6 @@ from bark_cli.stages.utterance import Samples, Spoken, Utterance, speak
 from bark_cli.takes.expected import Expected, Heard
 from bark_cli.takes.repetition import repeated_tokens
 from bark_cli.takes.verdict import Verdict, judge
-
-SEED_LIMIT = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,8 +58,7 @@ class VoiceInfo:
     @property
     def language(self) -> str | None:
         """Two-letter code, where the name says it."""
-        match = _LANGUAGE.search(self.name)
-        return match[1] if match else None
+        return language_of_voice(self.name)
 
     @property
     def duration_s(self) -> float | None:
@@ -69,6 +68,12 @@ class VoiceInfo:
         """
         frames = count_frames(self.path)
         return None if frames is None or self.frame_rate_hz is None else frames / self.frame_rate_hz
+
+
+def language_of_voice(name: object) -> str | None:
+    """The two-letter code that a voice's name says: de for v2/de_speaker_3."""
+    match = _LANGUAGE.search(name) if isinstance(name, str) else None
+    return match[1] if match else None
 
 
 def find_voice(voice: str | Path, *, model_folder: Path | None, config: BarkConfig) -> Voice:

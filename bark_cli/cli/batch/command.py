@@ -126,7 +126,7 @@ def batch(
     from bark_cli.cli.batch.work import outline, work
 
     request = batch_request(context.params)
-    if request.say.settings.offline:
+    if request.settings.offline:
         forbid_network()
     if not (outline if dry_run else work)(request):
         raise typer.Exit(1)

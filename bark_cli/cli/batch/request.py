@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.say.request import SayRequest, say_request
+from bark_cli.cli.speaking import Speaking, speaking
 from bark_cli.errors import TextError, UsageError
+from bark_cli.settings import SETTINGS, resolve
 
 if TYPE_CHECKING:
+    from bark_cli.audio import Level
     from bark_cli.batch.identity import Maker
     from bark_cli.batch.items import Item, Sources
-    from bark_cli.model.options import SamplingOptions
-    from bark_cli.narration.compose import Manner
     from bark_cli.store import ModelRef
     from bark_cli.text.script import Script
 
 FORMAT = "flac"
-# parameters of `bark say` that make no sense for many files
-_OF_ONE = {
-    **dict.fromkeys(("raw", "play", "exact", "force", "verbose"), False),
-    **dict.fromkeys(("like", "save_voice", "audio_device"), None),
-}
 # settings that leave the sound as it is, or are part of an item's key in another way
 _UNHEARD = {"preset", "model", "voice", "seed", "device", "batch_size", "offline", "format", "subtitles"}
 _UNHEARD |= {"metadata", "audio_device", "normalize"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchRequest:
+class BatchRequest(Speaking):
     """Everything `bark batch` was asked for."""
 
     paths: Sequence[str]
@@ -41,7 +36,14 @@ class BatchRequest:
     joins: bool
     overwrite: bool
     format: str
-    say: SayRequest  # what holds for every item
+    subtitles: str | None  # "srt" or "vtt", beside every file
+    as_json: bool
+    quiet: bool
+
+    @property
+    def normalize(self) -> Level:
+        """What the sound of every file is brought to."""
+        return self.settings.normalize  # type: ignore[return-value]  # one of its choices
 
     @property
     def sources(self) -> Sources:
@@ -59,24 +61,19 @@ class BatchRequest:
         """
         from bark_cli.batch.identity import Maker, voice_identity
 
-        say, reading, folder = self.say, self.say.reading, models[0].folder
-        voice_identity(say.settings.voice, folder)
-        heard = {name: value for name, value in asdict(say.settings).items() if name not in _UNHEARD}
-        heard |= {"size": say.choice.size, "input_format": reading.format, "encoding": reading.encoding}
-        heard |= {"language": reading.language}
+        settings, reading, folder = self.settings, self.reading, models[0].folder
+        voice_identity(settings.voice, folder)
+        heard = {name: value for name, value in asdict(settings).items() if name not in _UNHEARD}
+        heard |= {"size": self.size, "input_format": reading.format, "encoding": reading.encoding}
+        heard |= {"language": self.language}
         heard |= {"cast": {name: voice_identity(voice, folder) for name, voice in reading.cast.items()}}
         return Maker(
             models=models,
-            voice=say.settings.voice,
-            seed=None if say.is_seed_drawn else say.seed,
+            voice=settings.voice,
+            seed=settings.seed,
             settings=heard,
-            files={name: getattr(say.settings, name) for name in ("metadata", "normalize", "subtitles")},
+            files={name: getattr(settings, name) for name in ("metadata", "normalize", "subtitles")},
         )
-
-    def manner(self, item: Item, seed: int, defaults: SamplingOptions) -> Manner:
-        """How one item is read."""
-        voice = self.say.settings.voice if item.voice is None else item.voice
-        return replace(self.say, seed=seed, settings=replace(self.say.settings, voice=voice)).manner(defaults)
 
     def read(self, item: Item) -> str:
         """The text of an item.
@@ -90,7 +87,7 @@ class BatchRequest:
             return item.text
         try:
             with item.file.open("rb") as stream:
-                return decode(stream.read(MAX_BYTES + 1), self.say.reading.encoding, source="it")
+                return decode(stream.read(MAX_BYTES + 1), self.reading.encoding, source="it")
         except OSError as error:
             raise TextError(f"it cannot be read: {error.strerror}; check its permissions") from error
 
@@ -100,16 +97,7 @@ class BatchRequest:
         Raises:
             TextError: it is not what it should be, or has a tag that no model knows and must not.
         """
-        from bark_cli.text.documents import read_document
-        from bark_cli.text.tags import check_tags
-
-        reading = self.say.reading
-        name = None if item.file is None else str(item.file)
-        script = read_document(text, reading.format, name, cast=reading.cast)
-        unknown = (problem for line in script.lines for problem in check_tags(line.text))
-        if reading.strict and (problem := next(unknown, None)) is not None:
-            raise TextError(f"{problem}; --strict forbids it")
-        return script
+        return self.reading.script(text, None if item.file is None else str(item.file))
 
 
 def batch_request(given: Mapping[str, Any]) -> BatchRequest:
@@ -120,14 +108,22 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     """
     if given["output"] == "-":
         raise UsageError("-o takes a folder, for there are many files; for one to a pipe, `bark say -o -`")
-    say = say_request({**given, **_OF_ONE})
+    flags = {name: given.get(name) for name in SETTINGS} | {
+        "offline": given["offline"] or None,
+        "metadata": False if given["no_metadata"] else None,
+    }
+    resolved = resolve(flags)
+    settings = resolved.settings
     return BatchRequest(
+        **speaking(given, resolved),
         paths=given["paths"],
         folder=Path(given["output"]).expanduser(),
         pattern=given["glob"],
         is_jsonl=given["jsonl"],
         joins=given["join"],
         overwrite=given["overwrite"],
-        format=say.settings.format or FORMAT,
-        say=say,
+        format=settings.format or FORMAT,
+        subtitles=None if settings.subtitles == "none" else settings.subtitles,
+        as_json=given["as_json"],
+        quiet=given["quiet"],
     )

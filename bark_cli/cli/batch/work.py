@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bark_cli.batch.items import Item, gather
@@ -44,7 +45,7 @@ def outline(request: BatchRequest) -> bool:
     maker, tasks = _prepare(request)
     planned = list(_plan(request, tasks, Ledger(request.folder), maker))
     can_all = all(one.error is None for one in planned)
-    if request.say.delivery.as_json:
+    if request.as_json:
         print_json([_row(one) for one in planned])
         return can_all
     rows = [
@@ -69,10 +70,9 @@ def work(request: BatchRequest) -> bool:
         if any(one.is_due for one in tally.planned):
             _make(request, maker, tally, ledger, scratch)
         joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
-    delivery = request.say.delivery
     for source, _, error in tally.failed:
         tell(f"{source}: {error}")
-    if not delivery.quiet:
+    if not request.quiet:
         for said in tally.doubtful:
             tell(f"{said.task.output}, {in_doubt(said.start_s, said.speech.text, said.speech.doubt)}")
         if joined is not None:
@@ -80,22 +80,21 @@ def work(request: BatchRequest) -> bool:
                 f"{request.folder / joined.output}: {len(tally.entries)} files joined, {joined.seconds:.1f} s"
             )
         tell(tally.sentence)
-    if delivery.as_json:
+    if request.as_json:
         print_json(tally.record(request.folder, maker.models[0].name, joined))
     return not tally.failed
 
 
 def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
     """Find out whether it can be done, before anything is written."""
-    delivery = request.say.delivery
-    models = resolve_or_offer(request.say.choice.models, may_ask=not (delivery.quiet or delivery.as_json))
+    models = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))
     maker = request.maker(models)
     if request.joins:
         check_joint(request.format)
     joined = Joint(format=request.format).output if request.joins else None
     made = {os.path.realpath(path) for path in Ledger(request.folder).outputs}  # subtitles: no texts of ours
     items = [i for i in gather(request.sources) if i.file is None or os.path.realpath(i.file) not in made]
-    tasks = assign(items, request.folder, request.format, joined=joined, subtitles=delivery.subtitles)
+    tasks = assign(items, request.folder, request.format, joined=joined, subtitles=request.subtitles)
     return maker, tasks
 
 
@@ -104,7 +103,7 @@ def _plan(request: BatchRequest, tasks: list[Task], ledger: Ledger, maker: Maker
 
     def estimate(item: Item, text: str) -> float:
         script = request.script(item, text)
-        if not request.say.delivery.quiet:
+        if not request.quiet:
             _warn(script, item.source, warned)
         return sum(estimate_seconds(line.text) for line in script.lines)
 
@@ -149,7 +148,7 @@ def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scr
 @contextmanager
 def _display(request: BatchRequest, tally: Tally) -> Iterator[FileLines]:
     """What a human sees of it."""
-    quiet = request.say.delivery.quiet or request.say.delivery.as_json
+    quiet = request.quiet or request.as_json
     watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
     with BatchBar(tally) if watched else FileLines(tally, quiet=quiet) as display:
         yield display
@@ -160,22 +159,24 @@ def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) ->
     from bark_cli import __version__
     from bark_cli.audio import Provenance, hash_text
     from bark_cli.batch.run import Work
-    from bark_cli.narration.compose import budget, compose, lines_of
+    from bark_cli.narration.compose import compose_for
+    from bark_cli.voices import language_of_voice
 
-    bark = request.say.choice.load(None if request.say.delivery.quiet else tell)
-    limits = budget(bark.config, bark.count_tokens, bark.loss)
+    bark = request.load(None if request.quiet else tell)
+    recipe = request.recipe(bark.config.sampling)
 
     def narration(item: Item, text: str, seed: int) -> Narration:
-        lines = lines_of(request.script(item, text))
-        composition = compose(lines, request.manner(item, seed, bark.config.sampling), limits)
-        if composition.told is not None and not request.say.delivery.quiet:
+        voice = recipe.voice if item.voice is None else item.voice
+        mine = replace(recipe, voice=voice, language=request.language or language_of_voice(voice))
+        composition = compose_for(bark.model, request.script(item, text), mine, seed)
+        if composition.told is not None and not request.quiet:
             tell(f"{item.source}: {composition.told}")
         return composition.narration
 
     def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
         text = " ".join(" ".join(piece.text for piece in narration.pieces).split())
-        voice = item.voice or request.say.settings.voice or bark.config.default_voice
-        return Provenance(bark.name, voice, seed, hash_text(text), __version__, request.say.noted)
+        voice = item.voice or request.settings.voice or bark.config.default_voice
+        return Provenance(bark.name, voice, seed, hash_text(text), __version__, request.noted)
 
     return Work(
         bark=bark,
@@ -184,10 +185,10 @@ def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) ->
         maker=maker,
         read=request.read,
         compose=narration,
-        metadata=metadata if request.say.delivery.metadata else None,
-        level=request.say.delivery.normalize,
+        metadata=metadata if request.settings.metadata else None,
+        level=request.normalize,
         overwrite=request.overwrite,
-        batch_size=request.say.settings.batch_size,
+        batch_size=request.settings.batch_size,
     )
 
 
@@ -198,13 +199,13 @@ def _join(
     from bark_cli import __version__
     from bark_cli.audio import Provenance, hash_text
 
-    say, entries = request.say, tally.entries
+    entries = tally.entries
     texts = hash_text(" ".join(entry.key for entry in entries))
-    told = Provenance(model.name, say.settings.voice, None, texts, __version__, say.noted)
+    told = Provenance(model.name, request.settings.voice, None, texts, __version__, request.noted)
     joint = Joint(
         format=request.format,
-        pause_s=say.settings.paragraph_pause,
-        metadata=told if say.delivery.metadata else None,
+        pause_s=request.settings.paragraph_pause,
+        metadata=told if request.settings.metadata else None,
         overwrite=request.overwrite,
     )
     if tally.failed:

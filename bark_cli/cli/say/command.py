@@ -9,7 +9,7 @@ import typer
 
 from bark_cli.cli import options
 from bark_cli.cli.download.offer import forbid_network
-from bark_cli.cli.say.input import as_lines, read_text
+from bark_cli.cli.say.input import as_script, read_text
 from bark_cli.cli.say.outline import outline
 from bark_cli.cli.say.request import say_request
 from bark_cli.cli.say.speak import check_player, loading_line, speak
@@ -154,8 +154,8 @@ def say(
         check_player(request.delivery)
     with loading_line(request.delivery):
         import bark_cli.pipeline  # noqa: F401  (torch, which takes a second or more)
-    lines = as_lines(*found, request.reading, quiet=quiet)
+    script = as_script(*found, request.reading, quiet=quiet)
     if dry_run:
-        outline(lines, request)
+        outline(script, request)
     else:
-        speak(lines, request)
+        speak(script, request)

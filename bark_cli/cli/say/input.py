@@ -1,4 +1,4 @@
-"""Where the text of a command comes from: arguments, a file, or a pipe -> the lines to say, tags checked."""
+"""Where the text of a command comes from: arguments, a file, or a pipe -> the script to say, tags checked."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.output import note
-from bark_cli.errors import OptionError, TextError, UsageError
+from bark_cli.errors import TextError, UsageError
 
 if TYPE_CHECKING:
-    from bark_cli.cli.say.request import Reading
-    from bark_cli.narration.compose import Line
+    from bark_cli.text.reading import Reading
+    from bark_cli.text.script import Script
 
 STDIN = "-"
 
 
-def as_lines(text: str, name: str | None, reading: Reading, *, quiet: bool = False) -> list[Line]:
+def as_script(text: str, name: str | None, reading: Reading, *, quiet: bool = False) -> Script:
     """What to say of a text, and of the file of that name if it was one.
 
     Raises:
         TextError: the text is not what it should be, or holds an unknown tag and must not.
         OptionError: a cast for what is no script.
     """
-    from bark_cli.narration.compose import lines_of
-    from bark_cli.text.documents import read_document
+    from bark_cli.text.reading import unknown_tags
 
     if not text.strip():
         raise TextError('the text is empty; give some words, as in: bark say "Hello"')
-    script = read_document(text, reading.format, name, cast=reading.cast)
-    if reading.cast and not script.cast:
-        what = name or "the text"
-        raise OptionError(f"--cast is for scripts, and {what} is none; add --input-format script")
-    lines = lines_of(script)
-    _check_tags(lines, strict=reading.strict, quiet=quiet)
-    return lines
+    script = reading.script(text, name)
+    reading.check_cast(script, name or "the text")
+    if not quiet:
+        for problem in unknown_tags(script):
+            note(str(problem))
+    return script
 
 
 def read_text(
@@ -72,19 +70,3 @@ def _read_file(path: Path, encoding: str | None) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise TextError(f"cannot read text file {path}: {reason}; check the name given to -f") from error
-
-
-def _check_tags(lines: list[Line], *, strict: bool, quiet: bool) -> None:
-    """Tell of each tag once that no model knows.
-
-    Raises:
-        TextError: there is one, and `strict` is on.
-    """
-    from bark_cli.text.tags import check_tags
-
-    problems = {problem.text: problem for line in lines for problem in check_tags(line.text)}
-    for problem in problems.values():
-        if strict:
-            raise TextError(f"{problem}; --strict forbids it")
-        if not quiet:
-            note(str(problem))

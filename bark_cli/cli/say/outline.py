@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from bark_cli.cli.say.request import SayRequest
     from bark_cli.model.config import BarkConfig
     from bark_cli.model.tokenizer import BarkTokenizer
-    from bark_cli.narration.compose import Composition, Line
+    from bark_cli.narration.compose import Composition
+    from bark_cli.text.script import Script
 
 _WIDTH = 60  # characters of a piece that are shown
 
 
-def outline(lines: list[Line], request: SayRequest) -> None:
+def outline(script: Script, request: SayRequest) -> None:
     """Print what would be said.
 
     Raises:
         BarkError: the model or a voice is not here, or nothing of the text can be said.
     """
-    composition = _compose(lines, request)
+    composition = _compose(script, request)
     if composition.told is not None and not request.delivery.quiet:
         note(composition.told)
     pieces, work_s = composition.narration.pieces, _work_s(composition, request)
@@ -46,14 +47,15 @@ def outline(lines: list[Line], request: SayRequest) -> None:
     note(f"{count}, {speech}{work}")
 
 
-def _compose(lines: list[Line], request: SayRequest) -> Composition:
+def _compose(script: Script, request: SayRequest) -> Composition:
     """The pieces, by the model's small files alone."""
     from bark_cli.narration.compose import budget, compose
 
-    folder = resolve_or_offer(request.choice.models)[0].folder
-    check_voices(lines, request, folder)
+    folder = resolve_or_offer(request.models, may_ask=request.delivery.may_ask)[0].folder
+    check_voices(script, request, folder)
     config, tokenizer = _vocabulary(folder)
-    return compose(lines, request.manner(config.sampling), budget(config, tokenizer.count, tokenizer.loss))
+    limits = budget(config, tokenizer.count, tokenizer.loss)
+    return compose(script, request.recipe(config.sampling), limits, seed=request.seed)
 
 
 def _vocabulary(folder: Path) -> tuple[BarkConfig, BarkTokenizer]:
@@ -78,14 +80,13 @@ def _work_s(composition: Composition, request: SayRequest) -> float | None:
     from bark_cli.store import resolve_model
     from bark_cli.store.speeds import recall_speed
 
-    choice = request.choice
-    leading, *stages = choice.models
+    leading, *stages = request.models
     if stages:  # as fast as none of its models
         return None
     name = resolve_model(leading).name
-    factor = recall_speed(name, choice.device, choice.precision)
-    takes = request.settings.takes
-    return None if factor is None else factor * takes * sum(composition.seconds)
+    s = request.settings
+    factor = recall_speed(name, s.device, s.precision)
+    return None if factor is None else factor * s.takes * sum(composition.seconds)
 
 
 def _record(composition: Composition, work_s: float | None) -> dict[str, object]:

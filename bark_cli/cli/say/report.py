@@ -99,7 +99,7 @@ def record(result: Result, request: SayRequest) -> dict[str, Any]:
 
 def introduce(bark: Bark, request: SayRequest) -> None:
     """Say which model speaks, where the user left it open."""
-    if request.choice.model is None:
+    if request.settings.model is None:
         better = "; for Suno's own Bark, `bark download small`"
         note(f"speaking with {bark.name}{better if bark.name == 'nano' else ''}")
     if request.delivery.verbose:

@@ -2,121 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bark_cli.cli.speaking import NOTED, STAGES, Speaking, speaking
 from bark_cli.errors import OptionError
-from bark_cli.settings import SETTINGS, Resolved, Settings, resolve
-from bark_cli.text.script import parse_cast
+from bark_cli.model.options import draw_seed
+from bark_cli.settings import SETTINGS, Resolved, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bark_cli.audio import Level, Provenance
-    from bark_cli.model.options import SamplingOptions
-    from bark_cli.narration.compose import Manner
-    from bark_cli.pipeline import Bark
-
-# what changes the sound, beside model, voice and seed: it is noted in the file, for --like
-_NOTED = (
-    "temperature",
-    "semantic_temperature",
-    "coarse_temperature",
-    "fine_temperature",
-    "liveliness",
-    "top_k",
-    "top_p",
-    "min_eos_p",
-    "max_duration",
-    "continuity",
-    "pause",
-    "paragraph_pause",
-    "takes",
-    "retries",
-    "precision",
-    "normalize",
-)
-_STAGES = ("semantic_model", "coarse_model", "fine_model")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelChoice:
-    """Which model, and where it computes."""
-
-    model: str | None  # name or folder; None is the best installed
-    size: str | None  # where a folder holds two
-    semantic: str | None  # models for single stages
-    coarse: str | None
-    fine: str | None
-    device: str
-    precision: str
-
-    @property
-    def models(self) -> list[str | None]:
-        """All that are needed, the leading one first; None is the best installed."""
-        stages = [self.semantic, self.coarse, self.fine]
-        # as in Bark.load: where every stage is chosen, and no model beside them, the fine one's leads
-        leading = self.fine if self.model is None and None not in stages else self.model
-        return [leading, *(stage for stage in stages if stage is not None)]
-
-    def load(self, on_note: Callable[[str], None] | None) -> Bark:
-        """The model, read; `on_note` is told of a conversion.
-
-        Raises:
-            BarkError: as `Bark.load`.
-        """
-        from bark_cli.pipeline import Bark
-
-        return Bark.load(
-            self.model,
-            size=self.size,
-            semantic=self.semantic,
-            coarse=self.coarse,
-            fine=self.fine,
-            device=self.device,
-            precision=self.precision,
-            on_note=on_note,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingFlags:
-    """What was asked for; None leaves it to the model."""
-
-    temperature: float | None = None  # of the semantic and coarse stages, where they have none of their own
-    semantic_temperature: float | None = None
-    coarse_temperature: float | None = None
-    fine_temperature: float | None = None
-    liveliness: float = 1.0  # times the semantic temperature
-    top_k: int | None = None  # semantic and coarse; 0 switches the model's own off
-    top_p: float | None = None  # semantic and coarse
-    min_eos_p: float | None = None
-    max_duration: float | None = None  # seconds
-
-    @classmethod
-    def of(cls, settings: Settings) -> SamplingFlags:
-        """Those among all settings."""
-        return cls(**{name: getattr(settings, name) for name in cls.__dataclass_fields__})
-
-    def over(self, defaults: SamplingOptions) -> SamplingOptions:
-        """The model's defaults with what was asked for in their place.
-
-        Raises:
-            OptionError: a value is outside its range.
-        """
-        shared: dict[str, Any] = _given(temperature=self.temperature, top_p=self.top_p)
-        if self.top_k is not None:
-            shared["top_k"] = self.top_k or None
-        semantic = replace(defaults.semantic, **shared | _given(temperature=self.semantic_temperature))
-        lively = min(10.0, semantic.temperature * self.liveliness)
-        return replace(
-            defaults,
-            semantic=replace(semantic, temperature=lively),
-            coarse=replace(defaults.coarse, **shared | _given(temperature=self.coarse_temperature)),
-            fine=replace(defaults.fine, **_given(temperature=self.fine_temperature)),
-            **_given(min_eos_p=self.min_eos_p, max_duration_s=self.max_duration),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +36,11 @@ class Delivery:
     verbose: bool
 
     @property
+    def may_ask(self) -> bool:
+        """Whether a question to the human is in order."""
+        return not (self.quiet or self.as_json)
+
+    @property
     def subtitle_file(self) -> Path | None:
         """Beside the sound, under its name."""
         from pathlib import Path
@@ -151,45 +54,12 @@ class Delivery:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """How the text is understood."""
-
-    format: str  # text, markdown, srt, script or auto
-    encoding: str | None  # None: UTF-8, or what its byte order mark says
-    language: str | None
-    cast: Mapping[str, str]  # voices of a script's names
-    strict: bool  # tags that no model knows are an error
-
-
-@dataclass(frozen=True, kw_only=True)
-class SayRequest:
+class SayRequest(Speaking):
     """Everything `bark say` was asked for."""
 
     seed: int
     is_seed_drawn: bool
-    choice: ModelChoice
-    sampling: SamplingFlags
-    reading: Reading
     delivery: Delivery
-    settings: Settings
-    noted: Mapping[str, Any]  # the settings that the file is to say
-
-    def manner(self, defaults: SamplingOptions) -> Manner:
-        """How the text is read, with a model's defaults."""
-        from bark_cli.narration.compose import Manner
-        from bark_cli.takes.attempt import Attempts
-
-        s = self.settings
-        return Manner(
-            seed=self.seed,
-            voice=s.voice,
-            language=self.reading.language or _language_of(s.voice),
-            pause_s=s.pause,
-            paragraph_pause_s=s.paragraph_pause,
-            continuity=s.continuity,  # type: ignore[arg-type]  # one of its choices
-            options=self.sampling.over(defaults),
-            attempts=Attempts(takes=s.takes, retries=s.retries),
-        )
 
 
 def say_request(given: Mapping[str, Any]) -> SayRequest:
@@ -205,34 +75,16 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
         flags["format"] = "raw"
     if given["like"] is not None:
         like = _like(given["like"])
-        given = {**given, **{stage: given[stage] or like.get(stage) for stage in _STAGES}}
+        given = {**given, **{stage: given[stage] or like.get(stage) for stage in STAGES}}
         flags = {name: like.get(name) for name in SETTINGS} | _given(**flags)
-    resolved = resolve(flags, whole=() if given["like"] is None else _NOTED)
+    resolved = resolve(flags, whole=() if given["like"] is None else NOTED)
     settings, delivery = resolved.settings, _delivery(given, resolved)
     _spare_text(given.get("file"), delivery)
     return SayRequest(
-        seed=_draw() if settings.seed is None else settings.seed,
+        **speaking(given, resolved),
+        seed=draw_seed() if settings.seed is None else settings.seed,
         is_seed_drawn=settings.seed is None,
-        choice=ModelChoice(
-            model=settings.model,
-            size=given["size"],
-            semantic=given["semantic_model"],
-            coarse=given["coarse_model"],
-            fine=given["fine_model"],
-            device=settings.device,
-            precision=settings.precision,
-        ),
-        sampling=SamplingFlags.of(settings),
-        reading=Reading(
-            format=given["input_format"],
-            encoding=given["encoding"],
-            language=given["language"],
-            cast=parse_cast(given["cast"] or []),
-            strict=given["strict"],
-        ),
         delivery=delivery,
-        settings=settings,
-        noted={name: getattr(settings, name) for name in _NOTED if resolved.was_set(name)},
     )
 
 
@@ -297,24 +149,10 @@ def _like(path: str) -> dict[str, Any]:
     found: Provenance | None = read_provenance(path)
     if found is None:
         raise OptionError(f"{path} does not say how it was made; only files that bark wrote do")
-    noted = {name: value for name, value in found.settings.items() if name in _NOTED}
+    noted = {name: value for name, value in found.settings.items() if name in NOTED}
     model, *borrowed = found.model.split("+")  # as in nano+coarse:small
     stages = {f"{stage}_model": name for stage, _, name in (one.partition(":") for one in borrowed)}
     return {**noted, **stages, "model": model, "voice": found.voice or "none", "seed": found.seed}
-
-
-def _language_of(voice: str | None) -> str | None:
-    """The language that a preset's name says: de for v2/de_speaker_3."""
-    import re
-
-    match = re.search(r"(?:^|/)([a-z]{2})_speaker_\d+$", voice or "")
-    return match[1] if match else None
-
-
-def _draw() -> int:
-    import random
-
-    return random.SystemRandom().randrange(2**31)
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bark_cli.audio import Audio, Provenance
-    from bark_cli.narration.compose import Composition, Line
+    from bark_cli.narration.compose import Composition
     from bark_cli.pipeline import Bark, Progress
     from bark_cli.speech import Speech
+    from bark_cli.text.script import Script
 
 
-def speak(lines: list[Line], request: SayRequest) -> None:
+def speak(script: Script, request: SayRequest) -> None:
     """Say them and deliver it; whatever can be found wrong without the model is, before it is loaded.
 
     Raises:
         BarkError: as the pipeline's, or the sound cannot be delivered.
     """
-    check(lines, request)
+    check(script, request)
     delivery = request.delivery
     with loading_line(delivery):
-        bark = request.choice.load(None if delivery.quiet else note)
+        bark = request.load(None if delivery.quiet else note)
     if not delivery.quiet:
         introduce(bark, request)
-    composition = _compose(bark, lines, request)
+    composition = _compose(bark, script, request)
     if composition.told is not None and not delivery.quiet:
         note(composition.told)
     try:
@@ -52,7 +53,7 @@ def speak(lines: list[Line], request: SayRequest) -> None:
         report(result, request, bark.config.semantic)
 
 
-def check(lines: list[Line], request: SayRequest) -> None:
+def check(script: Script, request: SayRequest) -> None:
     """Find what is wrong with the text, the options, the voices' names and the places to write to.
 
     Raises:
@@ -65,10 +66,10 @@ def check(lines: list[Line], request: SayRequest) -> None:
     from bark_cli.text.normalise import normalise
     from bark_cli.voices.catalogue import check_voice_file
 
-    for line in lines:
+    for line in script.lines:
         if line.text.strip():  # else it is a pause
             normalise(line.text)
-    request.manner(SamplingOptions())
+    request.recipe(SamplingOptions())
     delivery = request.delivery
     if delivery.voice_file is not None:
         check_voice_file(delivery.voice_file, force=delivery.force)
@@ -78,8 +79,8 @@ def check(lines: list[Line], request: SayRequest) -> None:
         audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
     if (beside := delivery.subtitle_file) is not None:
         check_target(beside, force=delivery.force, follow=False)
-    may_ask = not (delivery.quiet or delivery.as_json)
-    check_voices(lines, request, resolve_or_offer(request.choice.models, may_ask=may_ask)[0].folder)
+    models = resolve_or_offer(request.models, may_ask=delivery.may_ask)
+    check_voices(script, request, models[0].folder)
 
 
 def check_player(delivery: Delivery) -> None:
@@ -95,7 +96,7 @@ def check_player(delivery: Delivery) -> None:
         audio.check_player(delivery.audio_device)
 
 
-def check_voices(lines: list[Line], request: SayRequest, folder: Path) -> None:
+def check_voices(script: Script, request: SayRequest, folder: Path) -> None:
     """Find out whether a model's folder, or the user's own voices, hold all that are asked for.
 
     Raises:
@@ -103,7 +104,7 @@ def check_voices(lines: list[Line], request: SayRequest, folder: Path) -> None:
     """
     from bark_cli.voices.catalogue import NO_VOICE, locate_voice
 
-    for voice in {request.settings.voice, *(line.voice for line in lines)} - {None, NO_VOICE}:
+    for voice in {request.settings.voice, *script.cast.values()} - {None, NO_VOICE}:
         locate_voice(str(voice), folder)
 
 
@@ -121,11 +122,10 @@ def _check_stdout(delivery: Delivery) -> None:
         raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
 
 
-def _compose(bark: Bark, lines: list[Line], request: SayRequest) -> Composition:
-    from bark_cli.narration.compose import budget, compose
+def _compose(bark: Bark, script: Script, request: SayRequest) -> Composition:
+    from bark_cli.narration.compose import compose_for
 
-    limits = budget(bark.config, bark.count_tokens, bark.loss)
-    return compose(lines, request.manner(bark.config.sampling), limits)
+    return compose_for(bark.model, script, request.recipe(bark.config.sampling), request.seed)
 
 
 def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Result:
@@ -203,9 +203,8 @@ def _remember(bark: Bark, request: SayRequest, result: Result) -> None:
     if result.speech_s:
         takes = max(1, sum(len(one.get("takes", [1])) for one in result.said)) / len(result.said)
         # by what was asked for, auto: that is what is known before anything is loaded
-        name, choice = bark.name, request.choice
-        factor, speech_s = result.real_time_factor / takes, result.speech_s
-        remember_speed(name, choice.device, choice.precision, factor, speech_s)
+        s, factor = request.settings, result.real_time_factor / takes
+        remember_speed(bark.name, s.device, s.precision, factor, result.speech_s)
 
 
 def _write_subtitles(result: Result, delivery: Delivery) -> None:

@@ -16,7 +16,7 @@ from bark_cli.text.split.pace import estimate_seconds
 from bark_cli.text.split.pack import FITS, Unit, heavier, pack
 from bark_cli.text.split.sentences import LANGUAGES, language_of, paragraphs, sentence_ends
 
-__all__ = ["LANGUAGES", "Break", "Budget", "Piece", "estimate_seconds", "language_of", "split_text"]
+__all__ = ["LANGUAGES", "Break", "Budget", "Part", "estimate_seconds", "language_of", "split_text"]
 
 _NEARLY = 0.75  # of what may be: words that are read in a few letters more must not make a piece too long
 
@@ -37,7 +37,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Part:
     """A part of a text, to be said in one breath."""
 
     text: str  # with the space around it, as it stands in the whole
@@ -57,7 +57,7 @@ class Piece:
         return any(character.isalnum() or character in "♪[" for character in self.text)
 
 
-def split_text(text: str, *, budget: Budget, language: str | None = None) -> list[Piece]:
+def split_text(text: str, *, budget: Budget, language: str | None = None) -> list[Part]:
     """Cut `text` losslessly into pieces within `budget`, in time proportional to its length.
 
     A piece is over the budget only where a single tag or grapheme is. Without `language` (a code such as de)
@@ -67,7 +67,7 @@ def split_text(text: str, *, budget: Budget, language: str | None = None) -> lis
     measure = _Measure(budget, language)
     broken = [atoms(block) for block in paragraphs(text)]
     measure.learn(atom for block in broken for atom in block)
-    pieces: list[Piece] = []
+    pieces: list[Part] = []
     for block in broken:
         pieces += _pieces_of(block, pieces[-1].end if pieces else 0, measure)
     pieces = _within(pieces, measure)
@@ -76,7 +76,7 @@ def split_text(text: str, *, budget: Budget, language: str | None = None) -> lis
     return pieces
 
 
-def _pieces_of(block: list[str], start: int, measure: _Measure, weight: float = 1.0) -> list[Piece]:
+def _pieces_of(block: list[str], start: int, measure: _Measure, weight: float = 1.0) -> list[Part]:
     """The pieces of one paragraph: its sentences cut where they must be, then joined where they are short.
 
     It is given by its atoms and begins at `start`; each token counts as `weight` of them.
@@ -89,16 +89,16 @@ def _pieces_of(block: list[str], start: int, measure: _Measure, weight: float = 
         whole = heavier(measure.whole(sentence, begin, after), weight)
         units = (heavier(unit, weight) for unit in measure.units(sentence, begin, after))
         parts += [whole] if whole.size <= FITS else pack(units)
-    pieces: list[Piece] = []
+    pieces: list[Part] = []
     begin = 0
     for unit in pack(parts, min(1.0, budget.target_seconds / budget.max_seconds)):
         tokens, seconds = round(unit.tokens / weight * budget.max_tokens), unit.seconds * budget.max_seconds
-        pieces.append(Piece(text[begin : unit.end], unit.after, start + begin, tokens, seconds))
+        pieces.append(Part(text[begin : unit.end], unit.after, start + begin, tokens, seconds))
         begin = unit.end
     return pieces
 
 
-def _within(pieces: list[Piece], measure: _Measure) -> list[Piece]:
+def _within(pieces: list[Part], measure: _Measure) -> list[Part]:
     """The pieces, cut anew where as a whole they have more tokens than may be.
 
     A tokenizer that reads "5 km" as "five kilometers" has more tokens for it than for its words alone.
@@ -107,7 +107,7 @@ def _within(pieces: list[Piece], measure: _Measure) -> list[Piece]:
     doubtful = [p for p in pieces if p.tokens > _NEARLY * limit or any(map(str.isdigit, p.text))]
     counts = measure.budget.count_tokens([piece.text.strip() for piece in doubtful]) if doubtful else []
     tokens = {piece.start: count for piece, count in zip(doubtful, counts, strict=True)}
-    found: list[Piece] = []
+    found: list[Part] = []
     for piece in pieces:
         counted = replace(piece, tokens=tokens.get(piece.start, piece.tokens))
         parts = _cut_anew(counted, measure) if counted.tokens > max(piece.tokens, limit) else []
@@ -115,7 +115,7 @@ def _within(pieces: list[Piece], measure: _Measure) -> list[Piece]:
     return found
 
 
-def _cut_anew(piece: Piece, measure: _Measure) -> list[Piece]:
+def _cut_anew(piece: Part, measure: _Measure) -> list[Part]:
     """The parts of a piece that has more tokens than its atoms by themselves have; each counts for more."""
     within = atoms(piece.text)
     measure.learn(within)

@@ -1,0 +1,107 @@
+"""What all commands that speak share: parameters (None: not given) and settings -> Speaking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bark_cli.settings import Resolved, Settings
+from bark_cli.text.reading import Reading
+from bark_cli.text.script import parse_cast
+
+if TYPE_CHECKING:
+    from bark_cli.model.options import SamplingOptions
+    from bark_cli.narration.recipe import Recipe
+    from bark_cli.pipeline import Bark
+
+STAGES = ("semantic_model", "coarse_model", "fine_model")
+# what changes the sound, beside model, voice and seed: it is noted in the file, for --like
+NOTED = (
+    "temperature",
+    "semantic_temperature",
+    "coarse_temperature",
+    "fine_temperature",
+    "liveliness",
+    "top_k",
+    "top_p",
+    "min_eos_p",
+    "max_duration",
+    "continuity",
+    "pause",
+    "paragraph_pause",
+    "takes",
+    "retries",
+    "precision",
+    "normalize",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speaking:
+    """Which model speaks, how texts are understood, and how they are spoken."""
+
+    settings: Settings
+    size: str | None  # where a folder holds two models
+    stage_models: Mapping[str, str | None]  # by STAGES: models for single stages
+    reading: Reading
+    language: str | None
+    noted: Mapping[str, Any]  # the settings that a file is to say
+
+    @property
+    def models(self) -> list[str | None]:
+        """All that are needed, the leading one first; None is the best installed."""
+        stages = [self.stage_models[name] for name in STAGES]
+        # as in Bark.load: where every stage is chosen, and no model beside them, the fine one's leads
+        leading = stages[-1] if self.settings.model is None and None not in stages else self.settings.model
+        return [leading, *(stage for stage in stages if stage is not None)]
+
+    def load(self, on_note: Callable[[str], None] | None) -> Bark:
+        """The model, read; `on_note` is told of a conversion.
+
+        Raises:
+            BarkError: as `Bark.load`.
+        """
+        from bark_cli.pipeline import Bark
+
+        return Bark.load(
+            self.settings.model,
+            size=self.size,
+            semantic=self.stage_models["semantic_model"],
+            coarse=self.stage_models["coarse_model"],
+            fine=self.stage_models["fine_model"],
+            device=self.settings.device,
+            precision=self.settings.precision,
+            on_note=on_note,
+        )
+
+    def recipe(self, defaults: SamplingOptions) -> Recipe:
+        """How texts are spoken, over a model's defaults.
+
+        Raises:
+            OptionError: a value is outside its range.
+        """
+        from bark_cli.narration.recipe import Recipe
+
+        return Recipe.of(self.settings, defaults, self.language)
+
+
+def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
+    """The fields of a Speaking.
+
+    Raises:
+        OptionError: --cast is not understood.
+    """
+    return {
+        "settings": resolved.settings,
+        "size": given["size"],
+        "stage_models": {name: given[name] for name in STAGES},
+        "reading": Reading(
+            format=given["input_format"],
+            encoding=given["encoding"],
+            cast=parse_cast(given["cast"] or []),
+            strict=given["strict"],
+        ),
+        "language": given["language"],
+        "noted": {name: getattr(resolved.settings, name) for name in NOTED if resolved.was_set(name)},
+    }

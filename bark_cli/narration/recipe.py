@@ -1,0 +1,44 @@
+"""How texts are spoken, for every command and for Python alike: settings -> Recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bark_cli.model.options import SamplingOptions
+from bark_cli.narration.narrate import Continuity, VoiceChoice
+from bark_cli.settings.known import Settings
+from bark_cli.settings.sampling import sampling_options
+from bark_cli.takes.attempt import Attempts
+from bark_cli.voices.catalogue import language_of_voice
+
+ATTEMPTS = Attempts(takes=Settings.takes, retries=Settings.retries)  # unless others are asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a text is spoken: all but the text, its seed and the model. The defaults are the command's."""
+
+    voice: VoiceChoice = None  # None is the model's default; a script's cast goes before it
+    language: str | None = None  # e.g. de; None: what the script of the letters suggests
+    pause_s: float = Settings.pause  # of silence after a piece that ends a sentence
+    paragraph_pause_s: float = Settings.paragraph_pause
+    continuity: Continuity = "voice"  # what each piece goes on from
+    options: SamplingOptions | None = None  # None is the model's own way
+    attempts: Attempts = ATTEMPTS  # how often each piece is said
+
+    @classmethod
+    def of(cls, settings: Settings, defaults: SamplingOptions, language: str | None = None) -> Recipe:
+        """What the settings say, over the defaults of a model; `language` goes before the voice's own.
+
+        Raises:
+            OptionError: a value is outside its range.
+        """
+        return cls(
+            voice=settings.voice,
+            language=language or language_of_voice(settings.voice),
+            pause_s=settings.pause,
+            paragraph_pause_s=settings.paragraph_pause,
+            continuity=settings.continuity,  # type: ignore[arg-type]  # one of its choices
+            options=sampling_options(settings, defaults),
+            attempts=Attempts(takes=settings.takes, retries=settings.retries),
+        )

@@ -1,0 +1,47 @@
+"""How a text is understood: its format, encoding and cast -> a Script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bark_cli.errors import OptionError, TextError
+from bark_cli.text.documents import read_document
+from bark_cli.text.script import Script
+from bark_cli.text.tags import TagProblem, check_tags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How texts are understood."""
+
+    format: str = "auto"  # text, markdown, srt, script, or what name and content tell
+    encoding: str | None = None  # None: UTF-8, or what its byte order mark says
+    cast: Mapping[str, str] = field(default_factory=dict)  # voices of a script's names
+    strict: bool = False  # tags that no model knows are an error
+
+    def script(self, text: str, name: str | None = None) -> Script:
+        """What is said of a text, whose file has that name.
+
+        Raises:
+            TextError: it is not what it should be, or has a tag that no model knows and must not.
+        """
+        script = read_document(text, self.format, name, cast=self.cast)
+        if self.strict and (problem := next(iter(unknown_tags(script)), None)) is not None:
+            raise TextError(f"{problem}; --strict forbids it")
+        return script
+
+    def check_cast(self, script: Script, what: str) -> None:
+        """Refuse a cast for what is no script; `what` names it.
+
+        Raises:
+            OptionError: there are voices for names, and no names.
+        """
+        if self.cast and not script.cast:
+            raise OptionError(f"--cast is for scripts, and {what} is none; add --input-format script")
+
+
+def unknown_tags(script: Script) -> list[TagProblem]:
+    """The tags that no model knows, each once."""
+    problems = (problem for line in script.lines for problem in check_tags(line.text))
+    return list({problem.text: problem for problem in problems}.values())
