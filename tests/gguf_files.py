@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ LAYER = {
 TOP = {"wte": "token_embd", "wtes": "token_embd", "wpe": "pos_embd", "ln_f": "output_norm"}
 TOP |= {"lm_head": "output", "lm_heads": "output"}
 WORDS = ["hello", "bark", "my", "name", "is", "can", "speak", "the", "Hello", "你", "好", "naïve", "don"]
-LETTERS = "abcdefghijklmnopqrstuvwxyzBHé"
+LETTERS = f"{string.ascii_letters}{string.digits}é"
 # what a cased BERT knows: whole words, single letters, letters within words, punctuation
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *LETTERS]
 PIECES += [f"##{letter}" for letter in LETTERS] + list(".,!?'-[]")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from conftest import write_tiny_tokenizer
+from gguf_files import write_pieces
 from golden.recipe import narrow_config, narrow_weights
 from safetensors.torch import save_file
 from torch import Tensor
@@ -48,12 +49,14 @@ def small_tensors(config: BarkConfig, seed: int = 0) -> dict[str, Tensor]:
     return tensors
 
 
-def write_layout(layout: str, folder: Path, *, seed: int = 0, size: str = "large") -> Path:
-    """One and the same Bark for a seed, in that layout, with its tokenizer."""
+def write_layout(
+    layout: str, folder: Path, *, seed: int = 0, size: str = "large", cased: bool = False
+) -> Path:
+    """One and the same Bark for a seed, in that layout, with its tokenizer: BERT's where `cased`."""
     config = narrow_config()
     tensors = small_tensors(config, seed)
     folder.mkdir(parents=True)
-    tokenizer = write_tiny_tokenizer(folder / "tokenizer.json")
+    tokenizer = write_pieces(folder) if cased else write_tiny_tokenizer(folder / "tokenizer.json")
     if layout == "suno":
         write_suno(folder, config, tensors, "_2" if size == "large" else "")
     elif layout == "native":

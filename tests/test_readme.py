@@ -23,8 +23,11 @@ from typing import Any
 import pytest
 import soundfile
 import typer
+from gguf import GGMLQuantizationType as Kind
+from gguf_files import write_crispasr
+from golden.recipe import narrow_config
 from local_hub import LocalHub
-from small_models import write_layout
+from small_models import small_tensors, write_layout
 from test_player import FakePortAudio, speaker  # noqa: F401  (a fixture)
 
 from bark_cli.bench import weights
@@ -39,7 +42,7 @@ from bark_cli.store import find_model
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 # what the README leaves to the reader
-WORDS = {"OWNER/NAME": "someone/bark", "NAME": "small", "FOLDER": "folder"}
+WORDS = {"OWNER/NAME": "someone/bark", "NAME": "small", "FOLDER": "folder", "NAME.gguf": "small.gguf"}
 # what ends otherwise than with 0, as the README says beside it
 ENDS = {"bark say -m small": (1, "bark download small")}
 WRITTEN = ("-o", "--output", "--save-voice", "--plot")  # what follows is not there before
@@ -122,7 +125,8 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, byt
     home = tmp_path_factory.mktemp("layouts")
     return {
         name: {
-            path.name: path.read_bytes() for path in write_layout(layout, home / name, size=size).iterdir()
+            path.name: path.read_bytes()
+            for path in write_layout(layout, home / name, size=size, cased=True).iterdir()
         }
         for name, layout, size in (
             ("hub", "safetensors", "large"),
@@ -130,6 +134,13 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, byt
             ("large", "suno", "large"),
         )
     }
+
+
+@pytest.fixture(scope="module")
+def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A narrow Bark as CrispASR writes it."""
+    file, config = tmp_path_factory.mktemp("gguf") / "a.gguf", narrow_config()
+    return write_crispasr(file, config, small_tensors(config), Kind.F16).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +152,7 @@ def speech() -> Speech:
 @pytest.fixture
 def place(
     layouts: dict[str, dict[str, bytes]],
+    gguf_file: bytes,
     local_hub: LocalHub,
     speech: Speech,
     tiny_config: BarkConfig,
@@ -158,8 +170,10 @@ def place(
     local_hub.add(
         "suno/bark", {**layouts["hub"], **layouts["small"], **layouts["large"], **voice_files(tmp_path)}
     )
-    for name in ("suno/bark-small", "someone/bark"):
-        local_hub.add(name, {**layouts["hub"], **layouts["small"]})
+    local_hub.add("suno/bark-small", {**layouts["hub"], **layouts["small"]})
+    local_hub.add("someone/bark", {**layouts["hub"], **layouts["small"], "small.gguf": gguf_file})
+    files = [f"bark-small-{kind}.gguf" for kind in ("q8_0", "f16", "q4_k")]
+    local_hub.add("cstr/bark-small-GGUF", dict.fromkeys(files, gguf_file))
     (tmp_path / "here").mkdir()
     monkeypatch.setenv("BARK_MAX_DURATION", "0.5")  # random weights know no end
     monkeypatch.chdir(tmp_path / "here")
@@ -180,7 +194,7 @@ def voice_files(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def put_there(command: Command, speech: Speech, model: Mapping[str, bytes]) -> None:
+def put_there(command: Command, speech: Speech, model: Mapping[str, bytes], gguf: bytes) -> None:
     """The files and folders that the command reads, where nothing has left them yet."""
     cast = [pair.partition("=")[0] for pair in command.words if re.fullmatch(r"[A-Z]+=\S+", pair)]
     for before, word in pairwise(["", *command.words]):
@@ -198,6 +212,8 @@ def put_there(command: Command, speech: Speech, model: Mapping[str, bytes]) -> N
             speech.save(path)
         elif suffix == "npz":
             speech.save_voice(path)
+        elif suffix == "gguf" and command.words[0] not in ("convert", "download"):
+            path.write_bytes(gguf)
         elif command.words[0] == "batch" and path != Path("batch") and not before.startswith("-"):
             path.mkdir()
             for name in ("a.txt", "b.txt"):
@@ -216,6 +232,7 @@ def test_what_the_readme_shows(
     session: list[Command],
     place: Path,
     layouts: dict[str, dict[str, bytes]],
+    gguf_file: bytes,
     speech: Speech,
     speaker: FakePortAudio,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
@@ -223,7 +240,7 @@ def test_what_the_readme_shows(
     for command in session:
         words = [WORDS.get(word, word).replace("~", str(Path.home())) for word in command.words]
         chosen = replace(command, words=words)
-        put_there(chosen, speech, layouts["small"])
+        put_there(chosen, speech, layouts["small"], gguf_file)
         for name in names_model(chosen):
             assert find_model(name) or main(["download", name, "-q"]) == 0
         speaker.played.clear()
