@@ -89,7 +89,7 @@ def started(server: SoundServer, folder: Path, *arguments: str) -> Iterator[Job]
         os.close(job.ours)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come"
