@@ -15,6 +15,7 @@ from conftest import tiny_voice, write_voice
 
 from bark_cli.cli import main
 from bark_cli.model.config import BarkConfig
+from bark_cli.voices.catalogue import list_voices, model_voices
 
 
 def test_a_table(
@@ -28,14 +29,16 @@ def test_a_table(
     monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
     write_voice(tmp_path / "voices" / "my" / "fr_speaker_2.npz", tiny_voice(tiny_config, frames=150))
     (tmp_path / "voices" / "torn.npz").write_bytes(b"PK")
+    told = {"torn": {"language": "pl", "description": "man, old,\nhoarse"}}
+    (tmp_path / "voices" / "voices.json").write_text(json.dumps(told))
     assert main(["voices", "ls", "-m", str(tiny_model)]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.splitlines() == [
-        "NAME             SOURCE  LANGUAGE  LENGTH",
-        "tiny/ann         model   -         0.6 s",
-        "my/fr_speaker_2  yours   fr        2.0 s",
-        "torn             yours   -         unreadable",
+        "NAME             SOURCE  LANGUAGE  LENGTH      DESCRIPTION",
+        "tiny/ann         model   -         0.6 s       -",
+        "my/fr_speaker_2  yours   fr        2.0 s       -",
+        "torn             yours   pl        unreadable  man, old, hoarse",
     ]
 
 
@@ -47,6 +50,7 @@ def test_json(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             "name": "tiny/ann",
             "source": "model",
             "language": None,
+            "description": None,
             "seconds": 0.6,
             "path": str(tiny_model / "voices" / "ann.npz"),
         }
@@ -118,3 +122,18 @@ def test_sunos_voices_are_listed_or_offered_to_models_that_can_speak_them(
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.splitlines()[1:] == ["v2/en_speaker_6  suno    en        0.6 s"]
+
+
+def test_the_bundled_voices_are_described() -> None:
+    shipped = [info for info in list_voices() if info.name.startswith("nano/")]
+    assert len(shipped) == 6
+    assert all(info.language == "en" and info.description for info in shipped)
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '{"ann": 3}', '{"ann": {"language": 3}}', "[" * 100_000])
+def test_descriptions_that_cannot_be_read_say_nothing(tiny_model: Path, tmp_path: Path, damaged: str) -> None:
+    model = tmp_path / "tiny"
+    shutil.copytree(tiny_model, model)
+    (model / "voices" / "voices.json").write_text(damaged)
+    [info] = model_voices(model)
+    assert (info.language, info.description) == (None, None)

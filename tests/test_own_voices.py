@@ -219,13 +219,14 @@ def test_save_show_and_rm(file: Path, home: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.endswith("me.npz exists; use --force to write over it\n")
     assert main(["voices", "show", "me"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "name      me",
-        "source    yours",
-        "language  -",
-        "length    0.6 s",
-        "arrays    semantic (30,), coarse (2, 45), fine (8, 45)",
-        "models    nano",
-        f"file      {home / 'voices' / 'me.npz'}",
+        "name         me",
+        "source       yours",
+        "language     -",
+        "description  -",
+        "length       0.6 s",
+        "arrays       semantic (30,), coarse (2, 45), fine (8, 45)",
+        "models       nano",
+        f"file         {home / 'voices' / 'me.npz'}",
     ]
     assert main(["voices", "rm", "me"]) == 2  # nobody can be asked
     captured = capsys.readouterr()
@@ -245,6 +246,7 @@ def test_show_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "name": "given",
         "source": "yours",
         "language": None,
+        "description": None,
         "seconds": 0.6,
         "path": str(file),
         "shapes": {"semantic_prompt": [30], "coarse_prompt": [2, 45], "fine_prompt": [8, 45]},

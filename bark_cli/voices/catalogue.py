@@ -27,7 +27,8 @@ from bark_cli.voices.file import save_voice as save_voice
 
 NO_VOICE = "none"  # asks for no history, even where the model has a default voice
 Source = Literal["model", "preset", "suno", "yours"]
-_LANGUAGE = re.compile(r"(?:^|/)([a-z]{2})_speaker_\d+$")  # Suno's names say it
+DESCRIPTIONS = "voices.json"  # {"anna": {"language": "en", "description": "woman, ..."}}, beside voices
+_DESCRIBED = Bounds(bytes=2**20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,13 @@ class VoiceInfo:
 
     @property
     def language(self) -> str | None:
-        """Two-letter code, where the name says it."""
-        return language_of_voice(self.name)
+        """Two-letter code, where the name says it, or the descriptions in its folder."""
+        return language_of_voice(self.name) or _described(self.path).get("language")
+
+    @property
+    def description(self) -> str | None:
+        """Who speaks: sex, age, pitch and manner in words, where its folder describes it."""
+        return _described(self.path).get("description")
 
     @property
     def duration_s(self) -> float | None:
@@ -179,6 +185,15 @@ def _presets() -> Path:
     if inside.is_dir() or not (package.parent / "pyproject.toml").is_file():
         return inside
     return package.parent / "presets"
+
+
+def _described(path: Path) -> dict[str, str]:
+    """What voices.json beside a voice says of it; where it cannot be read it says nothing."""
+    with suppress(OSError, ValueError):
+        told = read_object(path.with_name(DESCRIPTIONS), _DESCRIBED).get(path.stem)
+        if isinstance(told, dict):
+            return {key: value for key, value in told.items() if isinstance(value, str)}
+    return {}
 
 
 def _npz_voices(root: Path, source: Source, rate: float | None) -> Iterator[VoiceInfo]:

@@ -56,7 +56,9 @@ def list_all(
     if as_json:
         print_json([_record(info) for info in found])
     elif found:
-        print("\n".join(aligned([("NAME", "SOURCE", "LANGUAGE", "LENGTH"), *map(_row, found)])))
+        print(
+            "\n".join(aligned([("NAME", "SOURCE", "LANGUAGE", "LENGTH", "DESCRIPTION"), *map(_row, found)]))
+        )
     else:
         note(_none(language))
     if lacks_presets(folder):
@@ -102,6 +104,7 @@ def _record(info: VoiceInfo) -> dict[str, object]:
         "name": info.name,
         "source": info.source,
         "language": info.language,
+        "description": info.description,
         "seconds": None if length is None else round(length, 2),
         "path": str(info.path),
     }
@@ -110,7 +113,13 @@ def _record(info: VoiceInfo) -> dict[str, object]:
 def _row(info: VoiceInfo) -> tuple[str, ...]:
     length = info.duration_s
     seconds = "unreadable" if length is None else f"{length:.1f} s"
-    return one_line(info.name), info.source, info.language or "-", seconds
+    return (
+        one_line(info.name),
+        info.source,
+        one_line(info.language or "-"),
+        seconds,
+        one_line(info.description or "-"),
+    )
 
 
 def _details(card: VoiceCard) -> dict[str, object]:
@@ -127,7 +136,8 @@ def _lines(card: VoiceCard) -> list[tuple[str, str]]:
     return [
         ("name", one_line(card.info.name)),
         ("source", card.info.source),
-        ("language", card.info.language or "-"),
+        ("language", one_line(card.info.language or "-")),
+        ("description", one_line(card.info.description or "-")),
         ("length", "-" if card.seconds is None else f"{card.seconds:.1f} s"),
         ("arrays", ", ".join(shapes)),
         ("models", ", ".join(ref.name for ref in card.models) or "none of those installed can speak it"),
