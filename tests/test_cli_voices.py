@@ -121,7 +121,7 @@ def test_sunos_voices_are_listed_or_offered_to_models_that_can_speak_them(
     assert main(["voices", "ls", "-m", str(suno)]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert captured.out.splitlines()[1:] == ["v2/en_speaker_6  suno    en        0.6 s"]
+    assert captured.out.splitlines()[1:] == ["v2/en_speaker_6  suno    en        0.6 s   -"]
 
 
 def test_the_bundled_voices_are_described() -> None:
