@@ -8,6 +8,7 @@ A model's own voices come first, from the folder its layout has for them (ours `
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
