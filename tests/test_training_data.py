@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training import phrases, texts, units
+from training import books, phrases, texts, units
 from training.judge import normalised, word_errors
 from training.prepare import _write
 from training.shards import parts
@@ -100,6 +100,18 @@ NAMES = {
     "town": ["Oulu", "San Marino"], "surname": ["Curie"], "worker": ["abbot"], "workers": ["abbots"],
     "animal": ["otter"], "animals": ["otters"], "artifact": ["abbey"], "plural": ["abbeys"],
 }  # fmt: skip
+
+
+def test_lines_are_as_books_have_them():
+    slots = {name: ["fox"] for name in ("town", "surname", "worker", "animal", "artifact", "plural")}
+    plain = ["The fox went home.", "It rained all day, and nobody came."]
+    made = list(books.lines(plain, 700, np.random.default_rng(0), slots))
+    assert made == list(books.lines(plain, 700, np.random.default_rng(0), slots))
+    assert all(line.strip() and "{" not in line for line in made)
+    assert sum(line.startswith('"') for line in made) > 100
+    assert sum(line[-1].isalnum() for line in made) > 100, "headings and open ends"
+    assert sum(line.endswith((":", ";", ",")) for line in made) > 20
+    assert sum("Chapter" in line for line in made) > 10
 
 
 def test_reports_fill_to_the_last_slot_with_names_and_numbers():

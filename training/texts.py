@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.books import lines
 from training.phrases import emphatic, everyday, reports, spoken_word, sung, with_tags
 from training.settings import HERE, settings
 from training.shards import write_bytes
@@ -226,9 +227,11 @@ def gather(
     plain = held_from + distinct(examples, seen)
     plain += distinct(rng.permutation(glosses).tolist(), seen)[:22_000]
     plain += distinct(spoken_word(rng, words), seen) + news[:12_000]
-    books = distinct(moby_dick(moby_file), seen)[:2_000] if moby_file is not None else []
+    books = distinct(moby_dick(moby_file), seen)[:6_000] if moby_file is not None else []
+    short = [text for text in spoken + plain + books if len(text) < 90]
+    printed = distinct(lines(short, 26_000, rng, wordnet_slots(wordnet_folder)), seen)
     books += rng.permutation(distinct(bible(), seen)).tolist()[:4_000]
-    train = spoken + told + plain + books
+    train = spoken + told + plain + books + printed
     train += distinct(pairs_of([t for t in spoken + plain if len(t) < 80], 9_000, rng), seen)
     train += distinct(
         with_tags(rng, [t for t in spoken + plain if len(t) < 100], round(0.14 * len(train))), seen
