@@ -17,10 +17,11 @@ from pathlib import Path
 from bark_cli.errors import BarkError
 from bark_cli.store import bark_home
 from bark_cli.system.files import write_whole
+from bark_cli.system.records import Bounds, read_object
 from bark_cli.takes.expected import Heard, Usual, usual_of
 
 _FILE = "paces.json"
-_MOST_BYTES = 2**20
+_BOUNDS = Bounds(bytes=2**20)
 _MOST_VOICES = 200
 _MOST_PIECES = 64  # of a voice
 _PACES = (0.05, 20.0)  # that somebody can have
@@ -78,10 +79,8 @@ class Memory:
 
 def _read(file: Path) -> dict[str, list[Heard]]:
     """What the file says, without the pieces that cannot be."""
-    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
-        if file.stat().st_size <= _MOST_BYTES:
-            found = json.loads(file.read_bytes())
-            return {str(key): _pieces(rows) for key, rows in found.items()}
+    with suppress(OSError, ValueError):
+        return {key: _pieces(rows) for key, rows in read_object(file, _BOUNDS).items()}
     return {}
 
 

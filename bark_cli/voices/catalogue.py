@@ -8,7 +8,6 @@ A model's own voices come first, from the folder its layout has for them (ours `
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,6 +29,7 @@ NO_VOICE = "none"  # asks for no history, even where the model has a default voi
 Source = Literal["model", "preset", "suno", "yours"]
 DESCRIPTIONS = "voices.json"  # {"anna": {"language": "en", "description": "woman, ..."}}, beside voices
 _DESCRIBED = Bounds(bytes=2**20)
+_LANGUAGE = re.compile(r"(?:^|/)([a-z]{2})_speaker_\d+$")  # Suno's names say it
 
 
 @dataclass(frozen=True, eq=False)
