@@ -295,3 +295,19 @@ def test_the_handler_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("told", "expected"), [(None, "passive"), ("active", "active")])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(told: str | None, expected: str) -> None:
+    """Said before torch is loaded, which is when its threads learn it."""
+    script = (
+        "import os, sys; from bark_cli.cli import main; main(['--version']);"
+        "print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    if told is not None:
+        env["OMP_WAIT_POLICY"] = told
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == f"{expected} False"

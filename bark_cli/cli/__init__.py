@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` are the process's own when None."""
     _open_what_is_closed()
     _print_anywhere()
+    _let_threads_sleep()
     interrupt = _Interrupt()
     try:
         code = _run(arguments)
@@ -53,6 +54,15 @@ def _open_what_is_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (for good)
+
+
+def _let_threads_sleep() -> None:
+    """Let torch's threads sleep while they wait for each other, unless the user has said how they wait.
+
+    They read this when torch is loaded. Left to themselves they spin, and two that have to share a core with
+    another process spin for the time that it has there: a line of 3 s took over 200.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _print_anywhere() -> None:
