@@ -168,29 +168,35 @@ static void bands(const float *x, size_t x_step, const float *panel, int count, 
     for (; r < rows; r++) band(x + r * x_step, x_step, panel, count, 1, out + r * out_step, out_step);
 }
 
-/* One head's keys as panels (positions / 16, size, 16), its values as panels (size / 16, positions, 16). */
-static void lay_out(const void *what, int head, int thread) {
+/* One head's keys as panels (positions / 16, size, 16), its values as panels (size / 16, positions, 16); 16 positions of
+ * them, and what the cache is to keep. */
+static void lay_out(const void *what, int job, int thread) {
     const Attention *a = what;
-    int width = a->net->width, size = width / a->net->n_head, n = a->n, whole = panels(n) * PANEL;
-    float *keys = a->s->keys + (size_t)head * size * whole;
+    int width = a->net->width, heads = a->net->n_head, size = width / heads, whole = panels(a->n) * PANEL;
+    int head = job % heads, first = job / heads * PANEL, count = a->n - first < PANEL ? a->n - first : PANEL;
+    float *keys = a->s->keys + ((size_t)head * whole + first) * size;
     float *values = a->s->values + (size_t)head * panels(size) * PANEL * whole;
     (void)thread;
-    for (int t = 0; t < whole; t++) {
-        const float *key = a->s->mixed + (size_t)t * 3 * width + width + (size_t)head * size, *value = key + width;
-        float *to_key = keys + (size_t)(t / PANEL) * size * PANEL + t % PANEL;
-        for (int i = 0; i < size; i++) to_key[i * PANEL] = t < n ? from_bf16(to_bf16(key[i])) : 0.0f;
-        for (int i = 0; i < panels(size) * PANEL; i++)
-            values[((size_t)(i / PANEL) * whole + t) * PANEL + i % PANEL] =
-                t < n && i < size ? from_bf16(to_bf16(value[i])) : 0.0f;
+    memset(keys, 0, sizeof(float) * PANEL * (size_t)size);
+    for (int t = 0; t < count; t++) {
+        const float *key = a->s->mixed + ((size_t)(first + t) * 3 + 1) * width + (size_t)head * size;
+        for (int i = 0; i < size; i++) keys[i * PANEL + t] = from_bf16(to_bf16(key[i]));
     }
-    if (a->caches)
-        for (int which = 0; which < 2; which++) {
-            uint16_t *cache = cache_of(a->net, a->caches[0], a->layer, which, head);
-            for (int t = 0; t < n; t++)
-                for (int i = 0; i < size; i++)
-                    cache[(size_t)t * size + i] =
-                        to_bf16(a->s->mixed[((size_t)t * 3 + 1 + which) * width + (size_t)head * size + i]);
+    for (int t = 0; t < PANEL; t++)
+        for (int c = 0; c < size; c += PANEL) {
+            const float *value = a->s->mixed + ((size_t)(first + t) * 3 + 2) * width + (size_t)head * size + c;
+            float *to = values + ((size_t)(c / PANEL) * whole + first + t) * PANEL;
+            int some = t >= count ? 0 : size - c < PANEL ? size - c : PANEL;
+            for (int i = 0; i < some; i++) to[i] = from_bf16(to_bf16(value[i]));
+            for (int i = some; i < PANEL; i++) to[i] = 0.0f;
         }
+    for (int which = 0; which < 2 && a->caches; which++) {
+        uint16_t *cache = cache_of(a->net, a->caches[0], a->layer, which, head) + (size_t)first * size;
+        for (int t = 0; t < count; t++) {
+            const float *row = a->s->mixed + ((size_t)(first + t) * 3 + 1 + which) * width + (size_t)head * size;
+            for (int i = 0; i < size; i++) cache[(size_t)t * size + i] = to_bf16(row[i]);
+        }
+    }
 }
 
 /* What QUERIES of one head find. */
@@ -223,6 +229,6 @@ static void some_queries(const void *what, int job, int thread) {
 
 void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint16_t *cache) {
     Attention a = {net, s, layer, n, first, cache ? &cache : NULL, NULL};
-    share(net->n_head, lay_out, &a);
+    share(net->n_head * panels(n), lay_out, &a);
     share(net->n_head * runs(n - first, QUERIES), some_queries, &a);
 }
