@@ -71,8 +71,8 @@ static void some_blocks(const void *what, int job, int thread) {
 
 void product(const Matrix *m, const Scratch *s, int n, float *out, int end) {
     int blocks = runs(m->rows, ROWS), team = team_size();
-    /* four jobs to each thread: one who comes late leaves little to wait for */
-    int each = team == 1 ? blocks : runs(blocks, 4 * team);
+    /* sixteen jobs to each thread: who comes late, or is slower, leaves little to wait for */
+    int each = team == 1 ? blocks : runs(blocks, 16 * team);
     Product p = {m, s, out, n, end, each};
     share(runs(blocks, each), some_blocks, &p);
 }
