@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import threading
+import tracemalloc
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from local_hub import Faults, LocalHub, git_sha1
 
 from bark_cli.download.client import request_headers
 from bark_cli.download.failures import Failure, Patience, failure_of_answer, failure_of_error
-from bark_cli.download.remote import Listing, ask_hub, hub_endpoint, list_files
+from bark_cli.download.remote import Listing, ask_hub, check_hashes, hub_endpoint, list_files
 from bark_cli.errors import DownloadError
 
 REPOSITORY = "suno/bark-small"
@@ -119,8 +124,65 @@ OUTSIDE = [
     "./x",
     "a//b",
     "",
-    "a\0b",
 ]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", None, 7, ["x"]])
+def test_a_name_that_is_none_is_no_hubs(hub: LocalHub, name: object) -> None:
+    hub.repositories[REPOSITORY].listed["pytorch_model.bin"] = {"rfilename": name}
+    refused("does not answer as a hub does")
+
+
+@pytest.mark.parametrize(
+    ("body", "packing", "says"),
+    [
+        (gzip.compress(bytes(2**28)), "gzip", "more than 16 MiB"),  # 260 kB that stand for 256 MiB
+        (gzip.compress(b"{}")[:-9] + b"x", "gzip", "does not answer as a hub does"),
+        (b"x" * 20, "gzip", "its answer is damaged"),
+        (b"{}", "br", "in a way that it was not asked for"),
+        (bytes(17 * 2**20), None, "more than 16 MiB"),
+        (b"[" * 10**6, None, "does not answer as a hub does"),
+        (b'{"sha": ' * 1000, None, "does not answer as a hub does"),
+        (b'{"siblings": [' + b"1," * 2_000_000 + b"1]}", None, "does not answer as a hub does"),
+        (b"9" * 5000, None, "does not answer as a hub does"),
+        (b'{"sha": "' + b"a" * 40 + b'", "siblings": {}}', None, "does not answer as a hub does"),
+    ],
+)
+def test_an_answer_is_bounded_as_it_is_unpacked(
+    hub: LocalHub, body: bytes, packing: str | None, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            if packing:
+                self.send_header("Content-Encoding", packing)
+            self.end_headers()
+            with suppress(OSError):  # it is not listened to to the end
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        try:
+            tracemalloc.start()
+            refused(says)
+            assert tracemalloc.get_traced_memory()[1] < 120 * 2**20
+        finally:
+            tracemalloc.stop()
+            server.shutdown()
+
+
+def test_a_file_without_a_hash_is_taken_only_where_that_is_asked_for(hub: LocalHub) -> None:
+    hub.repositories[REPOSITORY].listed["pytorch_model.bin"] = {"lfs": {"size": len(WEIGHTS)}}
+    files = listed().files
+    assert [file.is_verified for file in files] == [True, False]
+    with pytest.raises(DownloadError, match=r"lists no hash of pytorch_model\.bin.* --unverified"):
+        check_hashes(files, REPOSITORY)
+    check_hashes(files[:1], REPOSITORY)
 
 
 @pytest.mark.parametrize("name", OUTSIDE)

@@ -11,6 +11,8 @@ from bark_cli.audio.provenance import Provenance, is_notice, parse_comment
 from bark_cli.audio.sound import Audio
 from bark_cli.errors import AudioError
 
+SLOWEST_HZ, FASTEST_HZ = 4_000, 768_000
+_MOST_SAMPLES = 2**22  # of all channels at once
 UNKNOWN_FRAMES = 2**62  # what libsndfile says of a FLAC that was a pipe is longer than anything
 
 
@@ -23,6 +25,10 @@ class SoundSource(AbstractContextManager["SoundSource"]):
         self.encoding: str = self._file.subtype_info
         self.sample_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
+        if not SLOWEST_HZ <= self.sample_rate <= FASTEST_HZ:  # sizes of buffers follow from it
+            self._file.close()
+            rates = f"{SLOWEST_HZ:,} to {FASTEST_HZ:,} Hz"
+            raise AudioError(f"{path} says that it has {self.sample_rate:,} Hz; sound has {rates}")
         frames: int = self._file.frames
         self.duration_s = None if frames >= UNKNOWN_FRAMES else frames / self.sample_rate
         self.provenance: Provenance | None = parse_comment(self._file.comment)
@@ -36,7 +42,7 @@ class SoundSource(AbstractContextManager["SoundSource"]):
         """
         import soundfile
 
-        count = max(1, round(seconds * self.sample_rate))
+        count = max(1, min(round(seconds * self.sample_rate), _MOST_SAMPLES // self.channels))
         try:
             while len(samples := self._file.read(count, dtype="float32", always_2d=True)):
                 yield Audio(samples.mean(axis=1), self.sample_rate)
@@ -51,7 +57,8 @@ def open_sound(path: str | Path) -> SoundSource:
     """Open a sound file.
 
     Raises:
-        AudioError: it is missing, cannot be read, or is no sound that libsndfile knows.
+        AudioError: it is missing, cannot be read, is no sound that libsndfile knows, or says a rate that no
+            sound has.
     """
     return SoundSource(path)
 

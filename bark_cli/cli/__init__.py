@@ -1,6 +1,7 @@
 """The command `bark`: arguments -> exit code, with one boundary where every error becomes one line on stderr.
 
-Exit codes: 0 all done, 1 something failed, 2 bad usage, 130 interrupted. BARK_DEBUG=1 adds the traceback.
+Exit codes: 0 all done, 1 something failed, 2 bad usage, 130 interrupted, 143 terminated (129 by the end of
+its terminal, 131 by its quit key). BARK_DEBUG=1 adds the traceback.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from types import FrameType
 from typing import NoReturn
 
 from bark_cli.errors import BarkError
+from bark_cli.system.interrupts import ENDINGS
 
-INTERRUPTED = 130
 GRACE_S = 0.5  # to clean up in after Ctrl-C
 
 
@@ -31,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(arguments)
     except BaseException as error:
         # what libraries make of an interrupt (an ImportError, say) is of no interest to who pressed Ctrl-C
-        code = INTERRUPTED if interrupt.happened else _report(error)
+        code = interrupt.code or _report(error)
     finally:
         interrupt.restore()
-    if interrupt.happened:
-        code = INTERRUPTED
+    if interrupt.code:
+        code = interrupt.code
         if arguments is None:
             _leave(code)
     return code
@@ -130,37 +131,44 @@ _DEBUG_HINT = "; set BARK_DEBUG=1 for the traceback"
 
 
 class _Interrupt:
-    """Turns the first Ctrl-C into KeyboardInterrupt and lets a second one end the process at once.
+    """Turns the first Ctrl-C, or another signal to end, into KeyboardInterrupt; a second one ends at once.
 
     One raised inside a callback or a careless library is lost; then the process ends GRACE_S later.
     """
 
     def __init__(self) -> None:
-        self.happened = False
-        self._deadline = threading.Timer(GRACE_S, os._exit, (INTERRUPTED,))
-        self._deadline.daemon = True
-        self._before = signal.getsignal(signal.SIGINT)
-        # a shell that starts us in the background has it ignored, and that must stay so
-        self._installed = self._before is signal.default_int_handler
-        if self._installed:
-            signal.signal(signal.SIGINT, self._interrupt)
+        self.code = 0  # 128 and the signal's number, once one has come
+        self._deadline: threading.Timer | None = None
+        # a shell that starts us in the background has Ctrl-C ignored, and nohup SIGHUP; that must stay so
+        theirs = (signal.default_int_handler, signal.SIG_DFL)
+        is_main = threading.current_thread() is threading.main_thread()
+        numbers = ENDINGS if is_main else ()
+        self._before = {n: how for n in numbers if (how := signal.getsignal(n)) in theirs}
+        for number in self._before:
+            signal.signal(number, self._interrupt)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.happened = True
-        signal.signal(number, signal.SIG_DFL)
+        self.code = 128 + number
+        for each in self._before:
+            signal.signal(each, signal.SIG_DFL)
         sys.unraisablehook = lambda lost: None  # where it is lost, it shall not be printed either
         if _is_being_imported("torch"):
             # its C++ parts abort when an exception arrives amid their imports; nothing is written yet
             _show_cursor()
-            os._exit(INTERRUPTED)
-        self._deadline.start()
+            os._exit(self.code)
+        deadline = threading.Timer(GRACE_S, os._exit, (self.code,))
+        deadline.daemon = True
+        deadline.start()
+        self._deadline = deadline
         raise KeyboardInterrupt
 
     def restore(self) -> None:
-        self._deadline.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
         # after an interrupt the process is about to end, and a second Ctrl-C may end it sooner
-        if self._installed and not self.happened:
-            signal.signal(signal.SIGINT, self._before)
+        if not self.code:
+            for number, how in self._before.items():
+                signal.signal(number, how)
 
 
 def _is_being_imported(name: str) -> bool:

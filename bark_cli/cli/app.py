@@ -119,6 +119,6 @@ def bark(
     bark batch texts -o sounds
     bark download small
 
-    Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted, 143 terminated.
     Set BARK_DEBUG=1 for the traceback of an error.
     """

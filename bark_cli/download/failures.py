@@ -144,7 +144,7 @@ def _retry_after_s(headers: Any) -> float | None:
     try:
         until = parsedate_to_datetime(asked)
         return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         pass
     found = re.search(r";\s*r=0\s*;\s*t=(\d+)", headers.get("ratelimit", ""))
     return float(found[1]) if found else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from bark_cli import store
 from bark_cli.download.choose import CODEC_FILE, Choice, choose_files
 from bark_cli.download.partial import part_path
-from bark_cli.download.remote import RemoteFile, list_files
+from bark_cli.download.remote import RemoteFile, check_hashes, list_files
 from bark_cli.errors import DownloadError, ModelError, OptionError
 from bark_cli.store import MODELS, SUNO_FILES
 from bark_cli.store.names import is_repository
@@ -122,6 +122,7 @@ def make_plan(
     layout: str | None = None,
     source: Path | None = None,
     file: str | None = None,
+    unverified: bool = False,
 ) -> Plan:
     """Find out what it takes to have a model.
 
@@ -132,6 +133,7 @@ def make_plan(
         source: a folder of any layout, huggingface_hub's cache or suno-ai/bark's, or a GGUF file. It is only
             read.
         file: which GGUF file, of a repository or folder; the model is called after it.
+        unverified: take files of which the hub lists no hash, too.
 
     Raises:
         OptionError: no such model, or options that do not go together.
@@ -155,7 +157,7 @@ def make_plan(
         repository = SUNO_REPOSITORY
     name = store.check_name(entry.name if entry else repository)
     size = entry.name if entry and layout == "suno" else None
-    return _plan_repository(name, _Wanted(repository, revision, layout, size, file))
+    return _plan_repository(name, _Wanted(repository, revision, layout, size, file), unverified)
 
 
 @dataclass(frozen=True)
@@ -202,12 +204,14 @@ def _unknown(what: str | None) -> str:
     return f"there is no model {what!r}; {f'did you mean {near[0]}? Else ' if near else ''}{known}"
 
 
-def _plan_repository(name: str, want: _Wanted) -> Plan:
+def _plan_repository(name: str, want: _Wanted, unverified: bool) -> Plan:
     repository, revision = want.repository, want.revision
     listing = list_files(repository, revision)
     listed = {file.path: file for file in listing.files}
     choice = choose_files(listed.keys(), repository, layout=want.layout, size=want.size, file=want.file)
     wanted = [listed[path] if revision else _pinned(repository, listed[path]) for path in choice.names]
+    if not unverified:
+        check_hashes(wanted, repository)
     if choice.is_complete:
         name = _name_of_file(Path(choice.weights[0]))
     elif choice.tokenizer is None and not (choice.layout == "suno" and store.tokenizer_elsewhere()):

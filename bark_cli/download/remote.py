@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
+from bark_cli.download.bounded import MOST_BYTES, TooMuchError, read_answer
 from bark_cli.download.client import hub_endpoint, network_errors, request_headers, session
 from bark_cli.download.failures import Failure, Patience, failure_of_answer, failure_of_error, no_hub, offline
 from bark_cli.errors import DownloadError
 from bark_cli.store import is_offline
 from bark_cli.store.names import stays_inside
+from bark_cli.system.records import Bounds, parse_object, record
 
-__all__ = ["Listing", "RemoteFile", "ask_hub", "hub_endpoint", "list_files"]
+__all__ = ["Listing", "RemoteFile", "ask_hub", "check_hashes", "hub_endpoint", "list_files"]
 
 _KNOWN = "suno/bark-small"  # what to ask for where it only matters that there is an answer
+_BOUNDS = Bounds(MOST_BYTES, items=1_000_000, depth=16)
 _SHA1, _SHA256 = re.compile("[0-9a-f]{40}"), re.compile("[0-9a-f]{64}")
 
 
@@ -28,6 +33,11 @@ class RemoteFile:
     sha256: str | None  # of a large file
     git_sha1: str | None  # of a file kept in git itself: sha1(b"blob %d\\0" % size + data)
     url: str
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether what comes can be told from another file."""
+        return (self.sha256 or self.git_sha1) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,55 +62,110 @@ def list_files(repository: str, revision: str | None = None, *, patience: Patien
         raise offline().error(what)
     info = _ask_for(repository, revision, what, patience or Patience())
     try:
-        return _listing(repository, info, endpoint)
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        return _listing(repository, record(_Info, info), endpoint)
+    except ValueError as error:
         raise no_hub(endpoint).error(what) from error
 
 
-def _ask_for(repository: str, revision: str | None, what: str, patience: Patience) -> Any:
-    """The hub's ModelInfo, asked for again where that may help."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
+@dataclass(frozen=True)
+class _Large:
+    """Where the hub keeps a large file."""
 
-    session()
-    api, vain, page = HfApi(endpoint=hub_endpoint()), 0, f"{hub_endpoint()}/{repository}"
+    size: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class _Sibling:
+    """A file, in the hub's words."""
+
+    rfilename: str
+    size: int | None = None
+    blobId: str | None = None  # noqa: N815
+    lfs: _Large | None = None
+
+
+@dataclass(frozen=True)
+class _Info:
+    """What the hub says of a model."""
+
+    sha: str
+    siblings: tuple[_Sibling, ...]
+
+
+def _ask_for(repository: str, revision: str | None, what: str, patience: Patience) -> Any:
+    """What the hub says of a model, asked for again where that may help."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # loaded late
+
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        raise DownloadError(f"{repository!r} is no repository's name; give owner/name") from error
+    url, vain, page = f"{hub_endpoint()}/api/models/{repository}", 0, f"{hub_endpoint()}/{repository}"
+    if revision is not None:
+        url += f"/revision/{quote(revision, safe='')}"
     while True:
         try:
-            return api.model_info(
-                repository, revision=revision, files_metadata=True, timeout=patience.timeout_s
-            )
-        except HFValidationError as error:
-            raise DownloadError(f"{repository!r} is no repository's name; give owner/name") from error
+            found = _info(url, page, patience.timeout_s)
         except network_errors() as error:
-            failure, vain = failure_of_error(error, page), vain + 1
-            # where nothing can be reached, whoever waits for the list is told at once
-            if failure.kind == "unreachable" or patience.is_over(failure, vain):
-                raise failure.error(what) from error
-        except (ValueError, TypeError, AttributeError, LookupError) as error:  # no JSON, or of another kind
-            raise no_hub(page).error(what) from error
-        time.sleep(patience.wait_s(failure, vain))
+            found = failure_of_error(error, page)
+        if not isinstance(found, Failure):
+            return found
+        vain += 1
+        # where nothing can be reached, whoever waits for the list is told at once
+        if found.kind == "unreachable" or patience.is_over(found, vain):
+            raise found.error(what)
+        time.sleep(patience.wait_s(found, vain))
 
 
-def _listing(repository: str, info: Any, endpoint: str) -> Listing:
-    """The hub's ModelInfo, checked.
+def _info(url: str, page: str, timeout_s: float) -> Any:
+    """One answer, unpacked and parsed within bounds, or the Failure."""
+    headers = {**request_headers(url), "Accept-Encoding": "identity"}
+    with session().stream("GET", url, headers=headers, params={"blobs": "true"}, timeout=timeout_s) as answer:
+        if answer.status_code >= 400:
+            return failure_of_answer(answer, page)
+        try:
+            return parse_object(read_answer(answer), _BOUNDS)
+        except TooMuchError as error:
+            return Failure(reason=str(error), remedy="check HF_ENDPOINT; this is no hub")
+        except ValueError:
+            return no_hub(page)
+
+
+def check_hashes(files: Iterable[RemoteFile], repository: str) -> None:
+    """Find out whether every file can be told from another that somebody put in its place.
 
     Raises:
-        ValueError, TypeError, AttributeError, LookupError: it is not what a hub says.
+        DownloadError: the hub lists no hash of one.
+    """
+    if (lacking := next((file for file in files if not file.is_verified), None)) is not None:
+        raise DownloadError(
+            f"{repository} lists no hash of {lacking.path}, so nobody can tell whether what comes is that "
+            "file; --unverified takes it anyway"
+        )
+
+
+def _listing(repository: str, info: _Info, endpoint: str) -> Listing:
+    """What the hub says, checked.
+
+    Raises:
+        ValueError: it is not what a hub says.
         DownloadError: a name would lead out of the folder.
     """
     commit = _match(_SHA1, info.sha)
-    if commit is None or info.siblings is None:
-        raise ValueError("neither a commit nor files")
+    if commit is None:
+        raise ValueError("no commit")
     files = tuple(_remote_file(repository, commit, sibling, endpoint) for sibling in info.siblings)
     return Listing(repository=repository, commit=commit, files=files)
 
 
-def _remote_file(repository: str, commit: str, sibling: Any, endpoint: str) -> RemoteFile:
+def _remote_file(repository: str, commit: str, sibling: _Sibling, endpoint: str) -> RemoteFile:
     from huggingface_hub import hf_hub_url
 
     path, size = sibling.rfilename, sibling.lfs.size if sibling.lfs else sibling.size
-    if not isinstance(path, str) or type(size) is not int or size < 0:
-        raise ValueError("a file without a name or a size")
+    if size is None or size < 0:
+        raise ValueError("a file without a size")
     if not stays_inside(path):
         raise DownloadError(
             f"{repository} lists a file named {path!r}, which would lead out of its folder; do not use it"
@@ -109,7 +174,7 @@ def _remote_file(repository: str, commit: str, sibling: Any, endpoint: str) -> R
         path=path,
         size=size,
         sha256=_match(_SHA256, sibling.lfs.sha256) if sibling.lfs else None,
-        git_sha1=None if sibling.lfs else _match(_SHA1, sibling.blob_id),
+        git_sha1=None if sibling.lfs else _match(_SHA1, sibling.blobId),
         url=hf_hub_url(repository, path, revision=commit, endpoint=endpoint),
     )
 
@@ -141,6 +206,8 @@ def ask_hub(timeout_s: float) -> str | None:
 def _ask_once(url: str, timeout_s: float, page: str) -> Any:
     """The answer, or the Failure."""
     try:
-        return session().get(url, headers=request_headers(url), params={"expand[]": "sha"}, timeout=timeout_s)
+        headers, params = request_headers(url), {"expand[]": "sha"}
+        with session().stream("GET", url, headers=headers, params=params, timeout=timeout_s) as answer:
+            return answer  # of which nothing but the head is of interest
     except network_errors() as error:
         return failure_of_error(error, page)

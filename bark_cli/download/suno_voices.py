@@ -17,7 +17,7 @@ from threading import Lock
 
 from bark_cli.download.failures import Patience
 from bark_cli.download.install import Listener, Step
-from bark_cli.download.remote import Listing, RemoteFile, list_files
+from bark_cli.download.remote import Listing, RemoteFile, check_hashes, list_files
 from bark_cli.download.transfer import fetch
 from bark_cli.errors import DownloadError, ModelError, OutputError, VoiceError
 from bark_cli.model.published import VOICE_NAMES, published_config
@@ -112,6 +112,7 @@ class _Run:
         here = dict(self.whole)
         remote = {file.path: file for file in self.listing.files}
         wanted = {name: [remote.get(path) for path in _paths(name)] for name in names}
+        check_hashes((file for files in wanted.values() for file in files if file), REPOSITORY)
         sizes = sum(file.size for files in wanted.values() for file in files if file)
         counter = _Counter(self.listener, sizes)
         counter.add(0)  # how much there is, before any of it comes

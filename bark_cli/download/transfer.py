@@ -111,7 +111,7 @@ def _check_answer(answer: Any, part: Part) -> Failure | None:
     """Whether the bytes that follow are those asked for; the part is cleared where all of them follow."""
     headers, file = answer.headers, part.file
     if answer.status_code == 416:
-        there = re.fullmatch(r"bytes \*/(\d+)", headers.get("Content-Range", ""))
+        there = re.fullmatch(r"bytes \*/([0-9]+)", headers.get("Content-Range", ""))
         if there and there[1] != str(file.size):
             return _of_another_size(there[1], file)
         return _wrong(file, f"the server does not go on after {part.size:,} bytes (416)")
@@ -119,9 +119,9 @@ def _check_answer(answer: Any, part: Part) -> Failure | None:
         return _something_else("a web page came instead")
     if answer.status_code == 206:
         came = headers.get("Content-Range", "no range")
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", came)
+        found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", came)
         if found is None or int(found[1]) != part.size:
-            return _wrong(file, f"another range of it came ({came})")
+            return _wrong(file, f"another range of it came ({came[:60]})")
         return None if found[2] in ("*", str(file.size)) else _of_another_size(found[2], file)
     length = headers.get("Content-Length")
     if length not in (None, str(file.size)) and "Content-Encoding" not in headers:
@@ -131,7 +131,8 @@ def _check_answer(answer: Any, part: Part) -> Failure | None:
 
 
 def _of_another_size(size: str, file: RemoteFile) -> Failure:
-    return _something_else(f"it has {int(size):,} bytes there, and {file.size:,} were listed")
+    there = f"{int(size):,}" if re.fullmatch("[0-9]{1,18}", size) else "an impossible number of"
+    return _something_else(f"it has {there} bytes there, and {file.size:,} were listed")
 
 
 def _something_else(reason: str) -> Failure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bark_cli.errors import OutputError
+from bark_cli.system.parts import new_part
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -69,9 +69,7 @@ def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
     """
     with new_path(path, force=force, follow=follow) as part:
         with told_of(path):
-            # 0o666 lets the umask decide, as for any new file; mkstemp would give a private one
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            stream = os.fdopen(os.open(part, flags, 0o666), "r+b")
+            stream = part.open("r+b")
         try:
             yield stream
             with told_of(path):
@@ -84,7 +82,7 @@ def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
 
 @contextmanager
 def new_path(path: Path, *, force: bool = False, follow: bool = True) -> Iterator[Path]:
-    """The same for who opens files by their names: a path whose file becomes `path` when the block ends.
+    """The same for who opens files by their names: an empty file that becomes `path` when the block ends.
 
     Raises:
         OutputError: as `new_file`.
@@ -92,11 +90,15 @@ def new_path(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
     check_target(path, force=force, follow=follow)
     # a link keeps pointing where it points; to rename a file over one that is made meanwhile follows none
     target = path.resolve() if follow else path.parent.resolve() / path.name
-    part = target.with_name(f".bark-{secrets.token_hex(6)}.part")
+    with told_of(path):
+        part, lock = new_part(target)
     try:
-        yield part
-        with told_of(path), part.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        try:
+            yield part
+            with told_of(path), part.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        finally:
+            os.close(lock)  # Windows renames nothing that is open
         if not force and target.exists():  # somebody has made it meanwhile
             raise OutputError(_exists(path))
         with told_of(path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from bark_cli.errors import OutputError
 from bark_cli.system.files import told_of
+from bark_cli.system.parts import new_part_folder
 
 
 def check_new_folder(path: Path, *, force: bool = False) -> None:
@@ -45,10 +45,9 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     """
     check_new_folder(path, force=force)
     target = path.resolve()  # a link keeps pointing where it points
-    scratch = target.with_name(f".bark-{secrets.token_hex(6)}.part")
+    with told_of(path):
+        scratch, lock = new_part_folder(target)
     try:
-        with told_of(path):
-            scratch.mkdir()
         yield scratch
         with told_of(path):
             _sync(scratch)
@@ -56,6 +55,8 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
             _move(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def _sync(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment that does no harm: a block -> the same block, which no interrupt ends half-way."""
+"""Signals at a moment that does no harm: a block -> the same block, which none of them ends half-way."""
 
 from __future__ import annotations
 
@@ -9,26 +9,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+# what asks a process to end, and leaves it the time to clean up; SIGHUP and SIGQUIT are not on Windows
+ENDINGS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
+)
+
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block, which should be short.
+    """Let Ctrl-C, and whatever else asks the process to end, wait for the end of the block, which is short.
 
     An exception that arrives within a callback of libsndfile is lost, and one amid the closing of a file of
     its makes it be freed twice.
     """
-    before = signal.getsignal(signal.SIGINT)
-    # in other threads there are no interrupts; None: a handler that is not Python's
-    if threading.current_thread() is not threading.main_thread() or before is None:
+    if threading.current_thread() is not threading.main_thread():  # in others there are no interrupts
         yield
         return
-    came: list[FrameType | None] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
+    # None: a handler that is not Python's; what is ignored stays so
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    before = {number: how for number, how in before.items() if how not in (None, signal.SIG_IGN)}
+    came: list[tuple[int, FrameType | None]] = []
+    for number in before:
+        signal.signal(number, lambda number, frame: came.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if came and callable(before):
-            before(signal.SIGINT, came[0])
-        elif came and before == signal.SIG_DFL:
-            os.kill(os.getpid(), signal.SIGINT)
+        for number, how in before.items():
+            signal.signal(number, how)
+        if came:
+            number, frame = came[0]
+            then = before[signal.Signals(number)]
+            if callable(then):
+                then(number, frame)
+            else:
+                os.kill(os.getpid(), number)

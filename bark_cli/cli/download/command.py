@@ -37,6 +37,7 @@ class DownloadRequest:
     quant: Quant | None  # of a named model's GGUF file
     source: Path | None  # a folder to take it from
     keep_original: bool
+    unverified: bool  # files without a hash, too
     dry_run: bool  # look only
 
 
@@ -87,6 +88,9 @@ def download(
         bool, typer.Option("--keep-original", help="Keep what was fetched beside what is made of it.")
     ] = False,
     voices: Annotated[bool, typer.Option("--voices", help="Fetch Suno's 261 voices too, or alone.")] = False,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Take files of which the hub lists no hash, too.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     offline: options.Offline = False,
     as_json: options.Json = False,
@@ -116,6 +120,7 @@ def download(
         quant=quant,
         source=source,
         keep_original=keep_original,
+        unverified=unverified,
         dry_run=dry_run,
     )
     _download(request, Printing(as_json=as_json, quiet=quiet), voices=voices)
@@ -160,7 +165,10 @@ def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
         layout=request.layout,
         source=request.source,
         file=request.file,
+        unverified=request.unverified,
     )
+    if lacking := [file.path for file in plan.files if file.remote and not file.remote.is_verified]:
+        note(f"nobody can tell whether these are what they should be: {', '.join(lacking)}")
     if about and printing.talks:
         note(about)
     if request.dry_run:
