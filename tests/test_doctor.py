@@ -85,9 +85,9 @@ def test_the_judge_may_be_missing(monkeypatch: pytest.MonkeyPatch, here: bool, t
     assert ("pip install 'bark-cli[judge]'" in finding.text) is not here
 
 
-def test_the_variables_of_the_readme_are_shown() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("| variable |")[2].partition("\n\n")[0]
+def test_the_variables_of_the_docs_are_shown() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    table = page.partition("| variable |")[2].partition("\n\n")[0]
     cells = re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
     names = {name for cell in cells for name in re.findall("`([A-Z_]+)`", cell)}
     assert "BARK_HOME" in names

@@ -1,4 +1,4 @@
-"""What README.md tells people to type works as it stands: every `bark …` in it is run.
+"""What README.md and docs/ tell people to type works as it stands: every `bark …` in them is run.
 
 What stands on one line, or in one block, is one session with a home of its own: a later command finds what an
 earlier one left. Files that a command reads are put there before it. The hub is one on loopback whose models
@@ -8,6 +8,7 @@ are narrow and whose voices are few; the loudspeaker is a fake that remembers wh
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import json
 import re
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -40,10 +42,30 @@ from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
 from bark_cli.store import find_model
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-# what the README leaves to the reader
+ROOT = Path(__file__).parent.parent
+
+
+def from_docs(name: str) -> ModuleType:
+    """A module that lies in docs/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+help_pages = from_docs("help_pages")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# the help of all commands, whose examples are no session, is compared as a whole
+PAGES = [
+    ROOT / "README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if page != help_pages.PAGE),
+    ROOT / "bark_cli" / "assets" / "nano" / "README.md",
+]
+# what they leave to the reader
 WORDS = {"OWNER/NAME": "someone/bark", "NAME": "small", "FOLDER": "folder", "NAME.gguf": "small.gguf"}
-# what ends otherwise than with 0, as the README says beside it
+# what ends otherwise than with 0, as they say beside it
 ENDS = {"bark say -m small": (1, "bark download small")}
 WRITTEN = ("-o", "--output", "--save-voice", "--plot")  # what follows is not there before
 ASKING = ("rm", "prune")  # wait for a yes
@@ -90,10 +112,20 @@ def is_mention(words: list[str]) -> bool:
     return hasattr(command, "commands") or any(parameter.required for parameter in command.params)
 
 
-def sessions() -> list[list[Command]]:
-    """What the README shows, in its order."""
+def sessions() -> Iterator[tuple[str, list[Command]]]:
+    """(page, what it shows) in the order of the pages; what an earlier one has shown is left out."""
+    seen: set[str] = set()
+    for page in PAGES:
+        for session in sessions_of(page.read_text(encoding="utf-8")):
+            if not seen.issuperset(command.typed for command in session):
+                yield page.relative_to(ROOT).as_posix(), session
+            seen.update(command.typed for command in session)
+
+
+def sessions_of(page: str) -> list[list[Command]]:
+    """What one page shows, in its order."""
     found = []
-    shell = re.sub(r"^```python\n.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    shell = re.sub(r"^```python\n.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
     for i, part in enumerate(re.split(r"^```.*$", shell, flags=re.MULTILINE)):
         lines = part.splitlines()
         if i % 2:
@@ -101,22 +133,36 @@ def sessions() -> list[list[Command]]:
         else:
             spans = [re.findall(r"`([^`]+)`", line) for line in lines]
             found += [[command for span in line for command in in_span(span)] for line in spans]
-    seen: set[str] = set()
-    new = []
-    for session in found:
-        if not seen.issuperset(command.typed for command in session):
-            new.append(session)
-        seen.update(command.typed for command in session)
-    return new
+    return found
 
 
-SESSIONS = sessions()
+SESSIONS = [pytest.param(found, id=f"{page}: {found[0].typed[:60]}") for page, found in sessions()]
 
 
-def test_the_readme_shows_commands() -> None:
-    shown = {command.words[0] for session in SESSIONS for command in session}
-    assert shown >= {"say", "download", "voices", "cache", "bench", "doctor"}
-    assert sum(map(len, SESSIONS)) >= 30
+def test_they_show_commands() -> None:
+    shown = [(page, command.words[0]) for page, session in sessions() for command in session]
+    assert {word for _, word in shown} >= {"say", "download", "voices", "cache", "bench", "doctor", "config"}
+    assert len({page for page, _ in shown}) >= 6
+    assert len(shown) >= 70
+
+
+def test_the_help_of_all_commands_is_that_of_the_code() -> None:
+    written = help_pages.PAGE.read_text(encoding="utf-8")
+    assert written == help_pages.page(), "run: python docs/help_pages.py"
+
+
+def test_pages_are_in_the_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:")[2]
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.relative_to(ROOT / "docs").as_posix() in menu
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +227,7 @@ def place(
 
 
 def voice_files(folder: Path) -> dict[str, bytes]:
-    """Suno's presets as the hub has them, of random tokens."""
+    """Suno voices as the hub has them, of random tokens."""
     import numpy as np
 
     files, random = {}, np.random.default_rng(0)
@@ -227,8 +273,8 @@ def names_model(command: Command) -> list[str]:
     return sorted({"small", "large", "someone/bark"}.intersection(command.words))
 
 
-@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session[0].typed[:60])
-def test_what_the_readme_shows(
+@pytest.mark.parametrize("session", SESSIONS)
+def test_what_they_show(
     session: list[Command],
     place: Path,
     layouts: dict[str, dict[str, bytes]],
@@ -295,8 +341,8 @@ def test_the_first_command_as_it_is_typed(tmp_path: Path) -> None:
 
 
 def test_python_example_runs(tmp_path: Path) -> None:
-    examples = re.findall(r"```python\n(.*?)```", README, re.S)
-    (example,) = [code for code in examples if "bark_cli" in code]  # the other one is Transformers' own
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text("utf-8"), re.S)
+    (example,) = examples
     done = process(["-c", example], tmp_path)
     assert done.returncode == 0, done.stderr
     assert soundfile.info(tmp_path / "hello.wav").samplerate == 24_000
