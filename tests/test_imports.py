@@ -26,6 +26,7 @@ FLOORS = [
     {"session"},
     {"pipeline"},
     {"bench", "doctor", "batch"},
+    {"server"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

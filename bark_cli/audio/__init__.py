@@ -5,6 +5,7 @@ formats     which there are; encoders, wav and ogg make their bytes, piece by pi
 sink        pieces of sound into a file or a pipe; source reads a file again
 provenance  what made a sound, in the tags of its file
 loudness    measured after ITU-R BS.1770, and normalised; level, of sound that comes in pieces
+tempo       faster or slower at the same pitch
 subtitles   what is said when, as .srt or .vtt
 player      the loudspeaker; devices are what there is to choose from
 
@@ -30,6 +31,7 @@ from bark_cli.audio.sink import Sink, WavPipe, encode, open_sink, save
 from bark_cli.audio.sound import Audio, faded, join, pcm16, silence
 from bark_cli.audio.source import SoundSource, open_sound, read_provenance
 from bark_cli.audio.subtitles import Cue, subtitles
+from bark_cli.audio.tempo import PacedSink, Tempo
 from bark_cli.audio.wav import wav_header
 
 __all__ = [
@@ -41,10 +43,12 @@ __all__ = [
     "Level",
     "LevelledSink",
     "LoudnessMeter",
+    "PacedSink",
     "Player",
     "Provenance",
     "Sink",
     "SoundSource",
+    "Tempo",
     "WavPipe",
     "check_player",
     "check_sound_file",

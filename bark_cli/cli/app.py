@@ -14,6 +14,7 @@ from bark_cli.cli.help import Command, Group
 COMMANDS = {
     "say": ("bark_cli.cli.say.command:say", "Say TEXT: play it, or write it to a file."),
     "batch": ("bark_cli.cli.batch.command:batch", "Say many texts, each into a file of its own."),
+    "serve": ("bark_cli.cli.serve:serve", "Serve speech to other programs, over OpenAI's speech API."),
     "download": (
         "bark_cli.cli.download.command:download",
         "Download a model, check it, and make it ready to speak.",

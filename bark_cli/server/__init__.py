@@ -1,0 +1,12 @@
+"""A speech server over HTTP: OpenAI's speech route and a page, requests of many clients -> one Session.
+
+run        a listening socket and what to serve -> the server, until it is stopped
+app        the routes, put together
+access     who may ask: key, Host, Origin, sizes; accounts: an id, a log line and figures for each request
+order      a request's JSON -> SpeechOrder; schema is what it may hold, openapi tells the world
+speech     SpeechOrder -> the sound of it, while it is made; recital makes it on a thread of its own
+speaker    the model that is served: loaded, let go when idle, and loaded again
+listing    models and voices, and the names that other programs call them by
+problem    errors as OpenAI's clients understand them
+page       the demo page: files that any browser shows, served as they are
+"""

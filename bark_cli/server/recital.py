@@ -1,0 +1,130 @@
+"""An order at work: SpeechOrder -> the bytes of its sound, made and encoded on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
+
+from bark_cli import __version__
+from bark_cli.audio import PacedSink, Provenance, hash_text, open_sink
+from bark_cli.model.options import draw_seed
+from bark_cli.narration.compose import Composition, compose_for
+from bark_cli.narration.narrate import narrate_soon
+from bark_cli.narration.recipe import Recipe
+from bark_cli.narration.timeline import Timeline
+from bark_cli.server.caller import Caller
+from bark_cli.server.channel import Channel, ClosedError
+from bark_cli.server.listing import Listing
+from bark_cli.server.order import SpeechOrder
+from bark_cli.server.schema import SOUND_FORMATS
+from bark_cli.session import Session
+
+
+@dataclass
+class Tally:
+    """What became of an order so far."""
+
+    seed: int
+    voice: str | None = None
+    text_tokens: int = 0
+    speech_tokens: int = 0
+    sound_s: float = 0.0
+    work_s: float = 0.0  # of the engine, by its own clock
+    pieces: int = 0
+
+
+class Recital:
+    """One order at work; read its bytes, and close it whatever happens.
+
+    Raises:
+        Problem: when read, something in the order is wrong.
+        BarkError: when read, it cannot be said.
+    """
+
+    def __init__(self, order: SpeechOrder, session: Session, listing: Listing) -> None:
+        self._order, self._listing = order, listing
+        self._caller = Caller(session)
+        self._channel = Channel()
+        given = order.settings.get("seed")
+        self.tally = Tally(seed=given if isinstance(given, int) else draw_seed())
+        threading.Thread(target=self._run, name="bark-recital", daemon=True).start()
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the sound, in Hz."""
+        return self._caller.model.config.codec.sample_rate
+
+    async def read(self) -> bytes | None:
+        """The next bytes, None after the last.
+
+        Raises:
+            ClosedError: it was closed.
+        """
+        return await self._channel.read()
+
+    def close(self) -> None:
+        """Want no more: what is at work ends at the engine's next step."""
+        self._channel.close()
+        self._caller.cancel()
+
+    # on its own thread
+
+    def _run(self) -> None:
+        try:
+            self._say()
+        except ClosedError:
+            pass
+        except Exception as error:
+            self._channel.finish(error)
+        else:
+            self._channel.finish()
+        finally:
+            self._caller.cancel()
+
+    def _say(self) -> None:
+        order = self._order
+        composition, metadata = self._composed()
+        pieces, rate = composition.narration.pieces, self.sample_rate
+        timeline = Timeline(pieces, rate)
+        target = cast(BinaryIO, self._channel)  # it is written to, and nothing else
+        name = SOUND_FORMATS[order.sound_format][1]
+        sounds = narrate_soon(self._caller, composition.narration, exact=order.exact)
+        sink = open_sink(target, name, rate, metadata)
+        if order.speed != 1.0:
+            sink = PacedSink(sink, rate, order.speed)
+        with sink, closing(sounds):
+            for piece, sound, speech in sounds:
+                for heard in timeline.lay(piece, sound, ends=speech is not None):
+                    sink.put(heard)
+                if speech is not None:
+                    self.tally.pieces += 1
+                    self.tally.speech_tokens += len(speech.tokens.semantic)
+                    self.tally.work_s += speech.real_time_factor * speech.duration_s
+                self.tally.sound_s = timeline.duration_s / order.speed
+
+    def _composed(self) -> tuple[Composition, Provenance]:
+        """The pieces, and what the sound says of itself."""
+        model, tally, order, listing = self._caller.model, self.tally, self._order, self._listing
+        script = order.script()
+        # no name of a client's leads to a file: only those listed count
+        script = replace(
+            script, cast={name: listing.find_voice(voice, "cast") for name, voice in script.cast.items()}
+        )
+        settings = order.settle(None if order.voice is None else listing.find_voice(order.voice))
+        recipe = Recipe.of(settings, model.config.sampling, order.language)
+        composition = compose_for(model, script, recipe, tally.seed)
+        tally.voice = settings.voice or model.config.default_voice
+        tally.text_tokens = sum(composition.tokens)
+        text = " ".join(" ".join(piece.text for piece in composition.narration.pieces).split())
+        return composition, Provenance(
+            model=model.name,
+            voice=tally.voice,
+            seed=tally.seed,
+            text_hash=hash_text(text),
+            version=__version__,
+            settings={
+                name: value for name, value in order.settings.items() if name not in ("seed", "preset")
+            },
+        )

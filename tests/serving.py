@@ -1,0 +1,72 @@
+"""A real server on a free port of loopback, in a thread of the test's own process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+
+from bark_cli.pipeline import Bark
+from bark_cli.server.access import Rules
+from bark_cli.server.accounts import Entry
+from bark_cli.server.app import OPEN, OPEN_LISTS, Serving
+from bark_cli.server.listing import Listing
+from bark_cli.server.run import Server, listen
+from bark_cli.server.speaker import Speaker
+
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Served:
+    """A server at work."""
+
+    url: str
+    port: int
+    speaker: Speaker
+    entries: list[Entry]  # of the requests that are over
+    server: Server
+
+    def client(self, **given: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=PATIENCE_S, **given)
+
+
+@contextmanager
+def served(
+    model: Path,
+    *,
+    key: str | None = None,
+    aliases: dict[str, str] | None = None,
+    wait: bool = True,
+    **given: Any,
+) -> Iterator[Served]:
+    """Serve the model in a folder; `given` is for the Speaker, and for Serving what it takes."""
+    entries: list[Entry] = []
+    of_serving = {name: given.pop(name) for name in ("max_text",) if name in given}
+    rules = Rules(key=key, open_paths=(*OPEN, *OPEN_LISTS), origins=given.pop("origins", ()))
+    load = given.pop("load", lambda: Bark.load(model, device="cpu", precision="fp32"))
+    serving = Serving(
+        speaker=Speaker(load, **given),
+        listing=Listing(model=model.name, folder=model, aliases=aliases or {}),
+        rules=rules,
+        tell=entries.append,
+        **of_serving,
+    )
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    ready = threading.Event()
+    server = Server(serving, listener, ready.set)
+    thread = threading.Thread(target=server.run_to_end, name="test-server")
+    thread.start()
+    try:
+        assert not wait or ready.wait(PATIENCE_S)
+        yield Served(f"http://127.0.0.1:{port}", port, serving.speaker, entries, server)
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
