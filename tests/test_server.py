@@ -22,7 +22,7 @@ import pytest
 import soundfile
 from serving import PATIENCE_S, Served, served
 
-from bark_cli.audio import pcm16
+from bark_cli.audio import open_sound, pcm16
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.recite import recite
 from bark_cli.pipeline import Bark
@@ -70,6 +70,13 @@ def expected(bark: Bark, text: str, seed: int) -> np.ndarray[Any, Any]:
     return np.concatenate([pcm16(piece) for piece in pieces])
 
 
+def read_back(data: bytes, folder: Path) -> tuple[np.ndarray[Any, Any], int]:
+    """Samples and rate of a sound of any format, whose header may not say how long it is."""
+    (folder / "sound").write_bytes(data)
+    with open_sound(folder / "sound") as source:
+        return np.concatenate([pcm16(block) for block in source.blocks()]), source.sample_rate
+
+
 def until(happened: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not happened():
@@ -85,7 +92,9 @@ def openai_client(server: Served, **given: Any) -> openai.OpenAI:
 
 
 @pytest.mark.parametrize("format", ["mp3", "opus", "flac", "wav", "pcm"])
-def test_openais_client_gets_every_format_and_can_read_it(server: Served, bark: Bark, format: Any) -> None:
+def test_openais_client_gets_every_format_and_can_read_it(
+    server: Served, bark: Bark, tmp_path: Path, format: Any
+) -> None:
     with openai_client(server) as client:
         response = client.audio.speech.create(
             model="gpt-4o-mini-tts",
@@ -98,8 +107,8 @@ def test_openais_client_gets_every_format_and_can_read_it(server: Served, bark: 
     if format == "pcm":
         np.testing.assert_allclose(samples_of(response.content), wanted, atol=1)
         return
-    sound, rate = soundfile.read(io.BytesIO(response.content), dtype="int16")
-    assert rate == (48_000 if format == "opus" else 24_000) or format == "opus"
+    sound, rate = read_back(response.content, tmp_path)
+    assert rate == 24_000
     if format in ("wav", "flac"):
         np.testing.assert_allclose(sound, wanted, atol=1)
     else:
@@ -393,7 +402,7 @@ def test_a_slow_client_holds_up_nobody(server: Served, client: httpx.Client) -> 
 def test_more_than_may_wait_are_told_when_to_come_again(tiny_model: Path) -> None:
     with served(tiny_model, batch_size=1, max_waiting=1) as server, server.client() as client:
         with ThreadPoolExecutor(8) as many:
-            answers = list(many.map(lambda n: ask(client, LONG * 4, seed=n, max_duration=None), range(8)))
+            answers = list(many.map(lambda n: ask(client, LONG, seed=n), range(8)))
         statuses = [answer.status_code for answer in answers]
         assert set(statuses) == {200, 429}
         refused = next(answer for answer in answers if answer.status_code == 429)
@@ -495,7 +504,9 @@ def test_http_1_0_and_connections_that_are_used_again(server: Served) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as again:
         for _ in range(3):
             again.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert again.recv(4096).endswith(b"OK")
+            answer = b""
+            while not answer.endswith(b"OK"):
+                answer += again.recv(4096)
         again.sendall(b"NONSENSE\r\n\r\n")
         assert again.recv(4096).startswith(b"HTTP/1.1 400")
 

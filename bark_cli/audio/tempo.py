@@ -65,7 +65,8 @@ class Tempo:
         while True:
             wanted = round(self._n_frames * self._hop * self._speed)
             follows = self._at + self._hop  # what comes next where nothing is changed
-            if max(wanted + self._search, follows) + 2 * self._hop > end:
+            its_share = (self._n_frames + 1) * self._hop * self._speed  # or more would come out than goes in
+            if max(max(wanted + self._search, follows) + 2 * self._hop, its_share) > end:
                 break
             self._at = self._best(wanted, follows) if self._n_frames else 0
             frame = self._span(self._at, 2 * self._hop)
