@@ -72,7 +72,7 @@ def test_the_whole_of_it(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: An
     assert by_topic["hub"]["facts"] == {"reachable": None}  # the tests are offline
     assert by_topic["token"]["facts"] == {"set": True}
     assert by_topic["environment"]["facts"]["HTTPS_PROXY"] == "http://(hidden)@proxy.example:3128"
-    assert found["next"] == ["bark download small"]
+    assert found["next"][-1] == "bark download small"  # before it perhaps: this machine's torchaudio
     assert not home.exists()  # to look leaves nothing behind
 
 
@@ -320,3 +320,23 @@ def test_an_address_with_a_password(local_hub: LocalHub, monkeypatch: pytest.Mon
     found = [finding for probe in network.NETWORK for finding in probe.findings()]
     assert "verysecret" not in json.dumps([finding.to_dict() for finding in found])
     assert os.environ["HF_TOKEN"] == "hf_verysecret"
+
+
+@pytest.mark.parametrize(
+    ("version", "index"),
+    [
+        ("2.13.0+cpu", " --index-url https://download.pytorch.org/whl/cpu"),
+        ("2.13.0+cu130", " --index-url https://download.pytorch.org/whl/cu130"),
+        ("2.13.0+rocm7.1", " --index-url https://download.pytorch.org/whl/rocm7.1"),
+        ("2.13.0", ""),
+    ],
+)
+def test_a_broken_torchaudio_is_found_with_the_command_that_mends_it(
+    version: str, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "_package", lambda name: version if name == "torch" else "2.11.0")
+    monkeypatch.setitem(sys.modules, "torchaudio", None)  # whose import fails
+    [found] = programs._torchaudio()
+    assert found.state == "warning"
+    assert "of another build than torch" in found.text
+    assert found.next == f"pip install --force-reinstall --no-deps torchaudio{index}"

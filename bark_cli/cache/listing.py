@@ -14,6 +14,7 @@ from bark_cli import store
 from bark_cli.errors import ModelError, OptionError
 from bark_cli.store.conversions import Conversion, conversions
 from bark_cli.store.manifest import build_folder, missing_files
+from bark_cli.system.home import expanded
 from bark_cli.system.records import Bounds, read_object
 
 _CONFIG_BOUNDS = Bounds(2**24)
@@ -64,7 +65,7 @@ def find_cached(name: str) -> list[CachedModel]:
         ModelError: there is none; the message names those that there are.
     """
     models = list_models()
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     found = [model for model in models if model.name == name] or [
         model for model in models if model.place == "elsewhere" and model.folder == folder.resolve()
     ]

@@ -76,6 +76,10 @@ def _print_anywhere() -> None:
 def _run(arguments: Sequence[str] | None) -> int:
     """The command's exit code; errors other than bad usage come through."""
     try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError as error:  # torch's libraries would end the process
+        raise BarkError("the folder that this was started in is gone; go to another one with cd") from error
+    try:
         from bark_cli.cli.app import app
 
         app(arguments, prog_name="bark")

@@ -59,6 +59,32 @@ def _torch() -> Iterator[Finding]:
     yield Finding(topic="torch", text=torch.__version__, facts={"version": torch.__version__})
 
 
+def _torchaudio() -> Iterator[Finding]:
+    """Bark does without it; encodec brings it along, and transformers imports it wherever it is."""
+    found = _package("torchaudio")
+    if found is None:
+        yield Finding(topic="torchaudio", text="not installed, and bark needs none")
+        return
+    try:
+        import torchaudio
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())[:120]
+        text = (
+            f"{found} is of another build than torch ({reason}); bark does without it, transformers does not"
+        )
+        yield Finding(topic="torchaudio", state="warning", text=text, next=torchaudio_command())
+        return
+    version = torchaudio.__version__
+    yield Finding(topic="torchaudio", text=version, facts={"version": version})
+
+
+def torchaudio_command(torch_version: str | None = None) -> str:
+    """What brings the torchaudio of torch's own build: cpu, cu130 or rocm7.1; without a word PyPI's."""
+    build = (torch_version or _package("torch") or "").partition("+")[2]
+    index = f" --index-url https://download.pytorch.org/whl/{build}" if build else ""
+    return f"{_AGAIN} --no-deps torchaudio{index}"
+
+
 def _encodec() -> Iterator[Finding]:
     from bark_cli.errors import ModelError
     from bark_cli.model.codec import import_seanet
@@ -129,5 +155,6 @@ PROGRAMS = (
 )
 NETWORKS = (
     Probe(topic="torch", ask=_torch, failure="problem"),
+    Probe(topic="torchaudio", ask=_torchaudio),
     Probe(topic="encodec", ask=_encodec, failure="problem"),
 )

@@ -20,6 +20,7 @@ from bark_cli.download.remote import RemoteFile, check_hashes, list_files
 from bark_cli.errors import DownloadError, ModelError, OptionError
 from bark_cli.store import MODELS, SUNO_FILES
 from bark_cli.store.names import is_repository
+from bark_cli.system.home import expanded
 from bark_cli.system.units import human_bytes
 
 # Meta's own file, which suno-ai/bark fetches too; BARK_ENCODEC_URL names a mirror.
@@ -192,7 +193,7 @@ def _as_folder(what: str | None) -> Path | None:
     """The folder, or GGUF file, that is meant, where it is one."""
     if what is None or what in MODELS:
         return None
-    path = Path(what).expanduser()
+    path = expanded(what)
     is_file = path.suffix.lower() == store.places.GGUF_SUFFIX and path.is_file()
     return path if what and (path.is_dir() or is_file) else None
 
@@ -265,10 +266,10 @@ def _name_of_file(path: Path) -> str:
 
 
 def _plan_folder(source: Path, name: str | None, layout: str | None, file: str | None) -> Plan:
-    if source.expanduser().is_file():
-        return _plan_file(source.expanduser(), name)
+    if expanded(source).is_file():
+        return _plan_file(expanded(source), name)
     given = name
-    folder, name = _model_folder(source.expanduser(), name)
+    folder, name = _model_folder(expanded(source), name)
     names = {path.name for path in folder.iterdir() if path.is_file()}
     size = name if name in SUNO_FILES else None  # what is called large is never made of Suno's small files
     is_sunos = size is not None and set(SUNO_FILES[size]) <= names

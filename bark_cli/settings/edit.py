@@ -13,6 +13,7 @@ from bark_cli.settings.paths import project_target, shown, user_file
 from bark_cli.settings.presets import find_preset, presets_with
 from bark_cli.settings.tables import is_path, parse_file, parse_toml, read_file, read_text
 from bark_cli.system.files import write_whole
+from bark_cli.system.home import expanded
 
 _VALUE = r"""("[^"\n]*"|'[^'\n]*'|[^#\n]*?)(?P<comment>[ \t]*(#.*)?)$"""
 _ASSIGNED = re.compile(r"^[^#\n]*=.*", re.MULTILINE)
@@ -64,7 +65,7 @@ def _typed(setting: Setting, text: str, path: Path, project: bool) -> Value:
         find_preset(str(value), "config set", presets_with(files))
     if not setting.is_place or not is_path(setting, str(value), Path.cwd()):
         return value
-    place = Path(str(value)).expanduser().absolute()
+    place = expanded(str(value)).absolute()
     inside = Path(os.path.normpath(place))
     if project and inside.is_relative_to(path.parent.absolute()):
         relative = inside.relative_to(path.parent.absolute()).as_posix()

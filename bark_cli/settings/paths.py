@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from bark_cli.system.home import expanded, home
+
 PROJECT_FILE = "bark.toml"
 _REPOSITORIES = (".git", ".hg")
 
@@ -14,7 +16,7 @@ _REPOSITORIES = (".git", ".hg")
 def user_file() -> Path:
     """The user's own settings: $BARK_CONFIG, else config.toml in the platform's folder for them."""
     if named := os.environ.get("BARK_CONFIG"):
-        return Path(named).expanduser()
+        return expanded(named)
     return _config_home() / "bark_cli" / "config.toml"
 
 
@@ -22,10 +24,10 @@ def _config_home() -> Path:
     if configured := os.environ.get("XDG_CONFIG_HOME"):
         return Path(configured)
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
+        return home() / "Library" / "Application Support"
     if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-    return Path.home() / ".config"
+        return Path(os.environ.get("APPDATA") or home() / "AppData" / "Roaming")
+    return home() / ".config"
 
 
 def project_file() -> Path | None:
@@ -53,11 +55,11 @@ def _inside(folder: Path) -> Path:
 
 
 def _searched(start: Path) -> list[Path]:
-    home = Path(os.path.realpath(Path.home()))
+    top = Path(os.path.realpath(home()))
     places: list[Path] = []
     for folder in (start, *start.parents):
         places.append(folder)
-        if folder == home or any((folder / name).exists() for name in _REPOSITORIES):
+        if folder == top or any((folder / name).exists() for name in _REPOSITORIES):
             return places
     return [start]
 
@@ -67,7 +69,7 @@ def shown(path: Path) -> str:
     with suppress(ValueError, OSError):
         return str(path.relative_to(Path.cwd()))
     with suppress(ValueError):
-        return str("~" / path.relative_to(Path.home()))
+        return str("~" / path.relative_to(home()))
     return str(path)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from bark_cli.errors import OptionError, OutputError
 from bark_cli.settings.known import Setting, Value, find_setting
 from bark_cli.settings.paths import shown
+from bark_cli.system.home import expanded
 from bark_cli.system.ours import read_ours
 
 if sys.version_info >= (3, 11):
@@ -214,7 +215,7 @@ def _placed(setting: Setting, value: Value, folder: Path) -> Value:
     """Paths of a file are meant from where the file lies; names stay names."""
     if not setting.is_place or not is_path(setting, str(value), folder):
         return value
-    return str(folder.absolute() / Path(str(value)).expanduser())
+    return str(folder.absolute() / expanded(str(value)))
 
 
 def is_path(setting: Setting, value: str, folder: Path) -> bool:

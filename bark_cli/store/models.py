@@ -14,6 +14,7 @@ from bark_cli.errors import MissingModelError, ModelError, OptionError
 from bark_cli.store import places
 from bark_cli.store.manifest import build_folder, missing_files, read_manifest
 from bark_cli.store.names import is_name, is_repository, model_home
+from bark_cli.system.home import expanded
 from bark_cli.system.records import Bounds, read_object, record
 
 SUNO_FILES = {
@@ -92,7 +93,7 @@ def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:
             raise ModelError(f"no model is installed, not even nano; {_INSTALL_AGAIN}")
         return installed[0]
     text = os.fspath(model)
-    path = Path(text).expanduser()
+    path = expanded(text)
     as_path = _looks_like_path(model, text)
     if path.is_dir() and (as_path or (text and text not in MODELS)):
         return ModelRef(name=path.resolve().name, folder=path)

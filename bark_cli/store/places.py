@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from bark_cli.system.home import expanded, home
+
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 GGUF_SUFFIX = ".gguf"
 _CODEC_FILES = "encodec_24khz*.th"
@@ -16,23 +18,23 @@ _YES = {"1", "on", "yes", "true"}  # as huggingface_hub reads its flags
 def cache_home() -> Path:
     """The platform's folder for caches."""
     if configured := os.environ.get("XDG_CACHE_HOME"):
-        return Path(configured).expanduser()
+        return expanded(configured)
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
+        return home() / "Library" / "Caches"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    return Path.home() / ".cache"
+        return Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local")
+    return home() / ".cache"
 
 
 def _dot_cache() -> Path:
     """Where Suno, torch and Hugging Face keep their caches, on every platform."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
 
 
 def bark_home() -> Path:
     """Where models and saved voices are kept: $BARK_HOME, else in the platform's cache."""
     configured = os.environ.get("BARK_HOME")
-    return Path(configured).expanduser() if configured else cache_home() / "bark_cli"
+    return expanded(configured) if configured else cache_home() / "bark_cli"
 
 
 def free_bytes() -> int:
@@ -86,8 +88,8 @@ def is_offline() -> bool:
 
 def huggingface_snapshots(repository: str) -> list[Path]:
     """Snapshots of a repository in huggingface_hub's cache, newest first."""
-    home = Path(os.environ.get("HF_HOME") or _dot_cache() / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    hf_home = Path(os.environ.get("HF_HOME") or _dot_cache() / "huggingface")
+    hub = expanded(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
     snapshots = hub / f"models--{repository.replace('/', '--')}" / "snapshots"
     found = [path for path in snapshots.glob("*") if path.is_dir()]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
@@ -119,6 +121,6 @@ def tokenizer_elsewhere() -> Path | None:
 
 def find_codec(folder: Path) -> Path | None:
     """EnCodec's weights beside Suno's files, else as suno-ai/bark leaves them: in torch.hub's cache."""
-    torch_home = Path(os.environ.get("TORCH_HOME") or _dot_cache() / "torch").expanduser()
+    torch_home = expanded(os.environ.get("TORCH_HOME") or _dot_cache() / "torch")
     places = (folder, torch_home / "hub" / "checkpoints")
     return next((path for place in places for path in sorted(place.glob(_CODEC_FILES))), None)

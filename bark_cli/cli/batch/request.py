@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bark_cli.cli.speaking import Speaking, speaking
 from bark_cli.errors import TextError, UsageError
 from bark_cli.settings import SETTINGS, resolve
+from bark_cli.system.home import expanded
 
 if TYPE_CHECKING:
     from bark_cli.audio import Level
@@ -117,7 +118,7 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     return BatchRequest(
         **speaking(given, resolved),
         paths=given["paths"],
-        folder=Path(given["output"]).expanduser(),
+        folder=expanded(given["output"]),
         pattern=given["glob"],
         is_jsonl=given["jsonl"],
         joins=given["join"],

@@ -99,6 +99,8 @@ def set_value(
     from bark_cli.cli.output import note
     from bark_cli.settings import set_setting
 
+    if name == "voice":
+        _check_voice(value)
     note(f"{name} is set in {set_setting(name, value, project=project)}")
 
 
@@ -111,6 +113,26 @@ def unset_value(name: Key, project: Project = False) -> None:
     bark config unset preset --project
     """
     from bark_cli.cli.output import note
-    from bark_cli.settings import unset_setting
+    from bark_cli.settings import project_target, unset_setting, user_file
+    from bark_cli.settings.tables import parse_toml, read_text
 
-    note(f"{name} is not set in {unset_setting(name, project=project)}")
+    path = project_target() if project else user_file()
+    held = parse_toml(path, read_text(path, is_project=project)) if path.exists() else {}
+    unset_setting(name, project=project)
+    was_set = name.replace("-", "_") in held
+    note(f"{name} is taken out of {path}" if was_set else f"{name} was not set in {path}")
+
+
+def _check_voice(value: str) -> None:
+    """Find out whether there is such a voice, for the model that is set; Suno's may be fetched later.
+
+    Raises:
+        BarkError: there is none.
+    """
+    from bark_cli.model.published import VOICE_NAMES
+    from bark_cli.settings import resolve
+    from bark_cli.store import resolve_model
+    from bark_cli.voices.catalogue import NO_VOICE, locate_voice
+
+    if value.strip() not in (NO_VOICE, *VOICE_NAMES):
+        locate_voice(value.strip(), resolve_model(resolve().settings.model).folder)
