@@ -33,7 +33,6 @@ def test_what_is_listed_is_known(tag: object) -> None:
         ("[pause 2]", "[pause 2s]"),
         ("[pause 1.5 seconds]", "[pause 1.5s]"),
         ("[explosion]", None),
-        ("[1]", None),
     ],
 )
 def test_a_wrong_tag_is_shown_with_the_one_that_was_meant(written: str, meant: str | None) -> None:

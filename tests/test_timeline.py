@@ -68,3 +68,10 @@ def test_a_piece_may_come_in_parts(n_parts: int) -> None:
         (0.25 * n_parts + 0.5, 0.5 * n_parts + 0.5),
     ]
     assert int((samples == 1).sum()) == 500 * n_parts - 10  # the first ends and the second begins with a fade
+
+
+def test_late_speech_is_not_made_later_by_a_pause() -> None:
+    pieces = [Piece(text="a", seed=1, pause_s=0.5, begin_s=0.0), Piece(text="b", seed=1, begin_s=1.0)]
+    timeline = Timeline(pieces, 100)
+    timeline.lay(0, Audio(np.zeros(200, np.float32), 100), ends=True)
+    assert timeline.duration_s == 2.0

@@ -94,7 +94,7 @@ def compose(
     Raises:
         TextError: nothing of it can be said.
     """
-    pieces, parts, losses = list[Piece](), list[Part](), Losses(left_out)
+    pieces, parts, losses = list[Piece](), list[Part](), Losses([*script.left_out, *left_out])
     for line, part in _parts(script.lines, recipe.language, limits):
         pause_s = _pause_s(line, part, recipe)
         if losses.takes(part, line.text, line.number, limits):

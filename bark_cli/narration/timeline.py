@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,12 +51,17 @@ class Timeline:
         if ends:
             self.cues.append(Cue(self._begins / self._rate, self.duration_s, " ".join(piece.text.split())))
             self._begins = None
-            laid += self._rest(piece.pause_s)
+            laid += self._rest(min(piece.pause_s, self._room(number)))
         return laid
 
     def _wait(self, piece: Piece) -> list[Audio]:
         """Silence until the time that the piece has; none where that has passed."""
         return [] if piece.begin_s is None else self._rest(piece.begin_s - self.duration_s)
+
+    def _room(self, number: int) -> float:
+        """Seconds until the next piece is to be heard: where speech is late, no pause makes it later."""
+        following = self._pieces[number + 1].begin_s if number + 1 < len(self._pieces) else None
+        return math.inf if following is None else max(0.0, following - self.duration_s)
 
     def _rest(self, seconds: float) -> list[Audio]:
         rest = silence(seconds, self._rate)

@@ -48,6 +48,7 @@ class Script:
 
     lines: tuple[Line, ...]
     cast: Mapping[str, str] = field(default_factory=dict)  # speaker -> voice
+    left_out: tuple[str, ...] = ()  # what of the text is not read aloud, each in a few words
 
 
 def parse_cast(options: Iterable[str]) -> dict[str, str]:
@@ -56,22 +57,18 @@ def parse_cast(options: Iterable[str]) -> dict[str, str]:
     Raises:
         OptionError: one is no NAME=VOICE, or a name is given twice.
     """
-    cast: dict[str, str] = {}
+    cast, known = dict[str, str](), set[str]()
     for option in options:
         name, equals, voice = (part.strip() for part in option.partition("="))
         if not (name and equals and voice):
             raise OptionError(
                 f"--cast {option} is no NAME=VOICE; write, for example, --cast ANNA=v2/en_speaker_9"
             )
-        if spelled(name, cast):
+        if name.casefold() in known:
             raise OptionError(f"--cast {name} is given twice; give each name one voice")
         cast[name] = voice
+        known.add(name.casefold())
     return cast
-
-
-def spelled(name: str, cast: Iterable[str]) -> str | None:
-    """The name of the cast that `name` is, capitals aside."""
-    return next((other for other in cast if other.casefold() == name.casefold()), None)
 
 
 def read_script(text: str, cast: Mapping[str, str] | None = None, *, source: str = "the script") -> Script:
@@ -82,7 +79,8 @@ def read_script(text: str, cast: Mapping[str, str] | None = None, *, source: str
     """
     given = dict(cast or {})
     own, body, first = front_matter(text)
-    everyone = {spelled(name, given) or name: voice for name, voice in own.items()} | given
+    known = {name.casefold(): name for name in given}
+    everyone = {known.get(name.casefold(), name): voice for name, voice in own.items()} | given
     lines = [part for line in _spoken(body.splitlines(), first, everyone) for part in at_pauses(line)]
     _refuse_strangers(lines, everyone, source)
     return Script(lines=tuple(lines), cast=everyone)
@@ -121,13 +119,14 @@ def _cast_of(head: list[str]) -> dict[str, str]:
 
 def _spoken(body: list[str], first: int, cast: Iterable[str]) -> Iterator[Line]:
     """The lines of the speakers, each with the rows that go on with it."""
+    names = {name.casefold(): name for name in reversed(list(cast))}
     speaker: str | None = None
     words: list[str] = []
     begun = first
     for number, row in enumerate([*body, ""], first):
         if row.startswith("#"):
             continue
-        begins, name, rest = _named(row, cast)
+        begins, name, rest = _named(row, names)
         if words and (begins or not row.strip()):
             yield Line(text=" ".join(words), speaker=speaker, number=begun)
             words = []
@@ -137,13 +136,13 @@ def _spoken(body: list[str], first: int, cast: Iterable[str]) -> Iterator[Line]:
             words.append(rest.strip())
 
 
-def _named(row: str, cast: Iterable[str]) -> tuple[bool, str | None, str]:
+def _named(row: str, names: Mapping[str, str]) -> tuple[bool, str | None, str]:
     """Whether the row begins a line of somebody, of whom, and what is said."""
     match = _NAME.match(row)
     if match is None:
         return False, None, row
     name = match[1].strip()
-    known = spelled(name, cast)
+    known = names.get(name.casefold())
     if known is None and name in _BARKS_OWN:
         return True, None, row  # the model itself reads it
     words = name.split()

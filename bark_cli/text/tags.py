@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bark_cli.errors import TextError
 
 MAX_TAG = 64  # characters between the brackets; what is longer is an aside
+_MOST_WORDS = 4
 MAX_PAUSE_S = 600.0
 _TAG = re.compile(rf"\[([^\[\]]{{1,{MAX_TAG}}})\]")
 PAUSE = re.compile(
@@ -80,8 +81,17 @@ def check_tags(text: str, known: Iterable[str] = KNOWN) -> list[TagProblem]:
     return [
         TagProblem(match.group(), match.start(), nearest_tag(match.group(), known))
         for match in _TAG.finditer(text)
-        if match.group() not in known and not PAUSE.fullmatch(match.group())
+        if match.group() not in known
+        and not PAUSE.fullmatch(match.group())
+        and _may_be_meant(match[1], known)
     ]
+
+
+def _may_be_meant(inside: str, known: Iterable[str]) -> bool:
+    """Whether what stands in brackets was to be a tag, and not an aside or a remark of the writer's."""
+    words = inside.split()
+    is_short = len(words) <= _MOST_WORDS and not any(map(str.isdigit, inside))
+    return is_short or nearest_tag(f"[{inside}]", known) is not None
 
 
 def nearest_tag(tag: str, known: Iterable[str] = KNOWN) -> str | None:

@@ -1,24 +1,32 @@
-"""A text as it was found (bytes, str) -> the Lines to say: plain text, Markdown, subtitles or a script."""
+"""A text as it was found (bytes, str) -> Lines to say: plain text, Markdown, HTML, subtitles, a script."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Literal, get_args
 
 from bark_cli.errors import OptionError
 from bark_cli.text.documents.decode import MAX_BYTES, decode
 from bark_cli.text.documents.markdown import read_markdown
+from bark_cli.text.documents.passed import PassedOver
+from bark_cli.text.documents.plain import read_plain, unescaped, without_controls, without_marks
 from bark_cli.text.documents.subtitles import is_subtitles, read_subtitles
+from bark_cli.text.documents.web import read_html
 from bark_cli.text.script import Line, Script, at_pauses, read_script
 
 __all__ = ["FORMATS", "MAX_BYTES", "Format", "decode", "format_of", "read_document"]
 
-Format = Literal["text", "markdown", "srt", "script"]
+Format = Literal["text", "markdown", "html", "srt", "script"]
 FORMATS = ("auto", *get_args(Format))
 _BY_SUFFIX: dict[str, Format] = {
     ".md": "markdown",
     ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
     ".srt": "srt",
     ".vtt": "srt",
     ".script": "script",
@@ -32,7 +40,8 @@ def read_document(
     """The lines of a text, one a paragraph or cue, and the cast if it is a script.
 
     `name` is the file's, for its suffix and for messages; `cast` has voices by speaker, and makes a script of
-    a plain text. A plain text is one line, with its paragraphs in it, or several where it pauses.
+    a plain text. A plain text is one line, with its paragraphs in it, or several where it pauses or lists.
+    What is not read aloud is in the script's `left_out`.
 
     Raises:
         OptionError: there is no such format.
@@ -41,10 +50,13 @@ def read_document(
     if format not in FORMATS:
         raise OptionError(f"there is no input format {format}; give one of {', '.join(FORMATS)}")
     kind = format_of(text, name, has_cast=bool(cast)) if format == "auto" else format
-    source = name or "the text"
+    source, passed = name or "the text", PassedOver()
+    text = without_controls(text, passed)
     if kind == "script":
-        return read_script(text, cast, source=source)
-    return Script(lines=tuple(part for line in _lines(text, kind, source) for part in at_pauses(line)))
+        script = read_script(without_marks(unescaped(text), passed), cast, source=source)
+        return replace(script, left_out=passed.told)
+    lines = tuple(part for line in _lines(text, kind, source, passed) for part in at_pauses(line))
+    return Script(lines=lines, left_out=passed.told)
 
 
 def format_of(text: str, name: str | None = None, *, has_cast: bool = False) -> Format:
@@ -54,6 +66,8 @@ def format_of(text: str, name: str | None = None, *, has_cast: bool = False) -> 
         return _BY_SUFFIX[suffix]
     if has_cast or (text.startswith("---") and _has_cast(text)):
         return "script"
+    if re.match(r"\s*(?:<!doctype html|<html[\s>])", text[:1000], re.IGNORECASE):
+        return "html"
     return "srt" if is_subtitles(text) else "text"
 
 
@@ -62,19 +76,9 @@ def _has_cast(text: str) -> bool:
     return "---" in (row.rstrip() for row in head) and any(row.rstrip() == "cast:" for row in head)
 
 
-def _lines(text: str, kind: str, source: str) -> list[Line]:
-    if kind == "markdown":
-        return [Line(text=words, number=number) for number, words in _markdown(text)]
+def _lines(text: str, kind: str, source: str, passed: PassedOver) -> list[Line]:
     if kind == "srt":
-        cues = read_subtitles(text, source=source)
+        cues = read_subtitles(text, passed, source=source)
         return [Line(text=c.text, begin_s=c.begin_s, end_s=c.end_s, number=c.number) for c in cues]
-    return [Line(text=text)]
-
-
-def _markdown(text: str) -> list[tuple[int, str]]:
-    """The paragraphs below a front matter, if there is one."""
-    rows = text.splitlines()
-    end = next((n for n, row in enumerate(rows[1:200], 1) if row.rstrip() in ("---", "...")), 0)
-    if not rows or rows[0].rstrip() != "---" or not end:
-        return read_markdown(text)
-    return [(number + end + 1, words) for number, words in read_markdown("\n".join(rows[end + 1 :]))]
+    read = {"markdown": read_markdown, "html": read_html}.get(kind, read_plain)
+    return [Line(text=words, number=number) for number, words in read(text, passed)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 from bark_cli.errors import OptionError, TextError
 
@@ -33,6 +34,8 @@ def decode(data: bytes, encoding: str | None = None, *, source: str = "the text"
     # a mark is more to be trusted than a name, if the named encoding has marks at all
     if marked and (named is None or named.startswith("utf")):
         named = marked
+    if named == "iso8859-1" and re.search(rb"[\x80-\x9f]", data) and _is(data, "cp1252"):
+        named = "cp1252"  # as browsers do: what is called latin-1 has its quotes and dashes from there
     try:
         text = data.decode(named or "utf-8")
         text.encode("utf-8")  # UTF-7 can say half a character, which nothing can be done with
@@ -65,11 +68,20 @@ def _undecodable(data: bytes, error: UnicodeDecodeError, source: str, named: str
     at = f"byte {error.start}"
     if error.start < len(data):
         at += f" is 0x{data[error.start]:02x}"
+    likely = next((name for name in ("cp1252", "latin-1") if name != named and _is(data, name)), "utf-8")
     if named is not None:
-        return TextError(f"{source} is not {named} text ({at}); say what it is, as in --encoding latin-1")
+        return TextError(f"{source} is not {named} text ({at}); say what it is, as in --encoding {likely}")
     return TextError(
-        f"{source} is not UTF-8 text ({at}); save it as UTF-8, or say what it is, as in --encoding latin-1"
+        f"{source} is not UTF-8 text ({at}); save it as UTF-8, or say what it is, as in --encoding {likely}"
     )
+
+
+def _is(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _with_nul(data: bytes, source: str) -> TextError:

@@ -1,7 +1,8 @@
 """Markdown (str) -> paragraphs (line number, plain text) as a person would read them aloud.
 
 Headings, list items and rows of tables become sentences; links are their words, images their alternative
-text. Blocks of code, comments, footnotes and addresses are passed over. Parsed by markdown-it-py.
+text, HTML within it is read as HTML. Front matter, code, formulas, footnotes and what a site's generator
+would put in are passed over, and told. Parsed by markdown-it-py and mdit-py-plugins.
 """
 
 from __future__ import annotations
@@ -10,58 +11,157 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from bark_cli.text.documents.passed import PassedOver
+from bark_cli.text.documents.plain import Block, ended, without_marks
+from bark_cli.text.documents.web import read_html
+
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
-_FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,64}\]")
-_FOOTNOTE_TEXT = re.compile(r"\[\^[^\]\s]{1,64}\]:")
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>]+", re.IGNORECASE)
-_STOPS = ".!?:;,…。！？：；、।♪—"
-_CLOSING = "\"'”’»)]}」』"
 _DEEP = 100  # blocks within blocks; the parser would drop those below the 20th
+_MARKS = re.compile(r"[\[\]*_~`!<>$^=\\]")
+_MOST_MARKS = 2_000  # in one paragraph, which the parser takes the square of them for; more are no Markdown
+_FRONT = {"---": ("---", "..."), "+++": ("+++",)}
+_LONGEST_FRONT = 500  # rows
+_FENCE = re.compile(r"\s{0,40}(?:>\s?){0,100}\s{0,40}(`{3,}|~{3,})")
+_CONTAINER = re.compile(r"\s{0,3}:{3,}\s*(?:\{[^{}]*\}|[\w-]+(?:\{[^{}]*\})?)?\s*")  # ::: warning
+_CALLOUT = re.compile(r"(\s{0,3}(?:>\s?){1,100}\s{0,9})\[!([\w-]{1,40})\][+-]?[ \t]*")
+_TEMPLATE = re.compile(r"\{\{[^{}]{0,1000}\}\}|\{%[^{}]{0,1000}%\}")
+_ATTRIBUTES = re.compile(r"\{[#.:][^{}]{0,200}\}$")
+_EMBEDDED = re.compile(r"!\[\[[^\[\]]{1,300}\]\]")
+_WIKI = re.compile(r"\[\[(?:[^\[\]|]{1,300}\|)?([^\[\]|]{1,300})\]\]")
+_TASK = re.compile(r"\[[ xX-]\][ \t]+")
+_MARKED = re.compile(r"(==|\+\+)(?=\S)(.{1,1000}?)(?<=\S)\1")
+_RAISED = re.compile(r"(?<=\w)\^(\d{1,9})\^")
+_LOWERED = re.compile(r"(?<=\w)~(\d{1,9})~")
+_EMOJI = re.compile(r"(?<![\w:]):[a-z][a-z0-9_+-]{1,40}:(?![\w:])")
+_UP, _DOWN = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"), str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def read_markdown(text: str) -> list[tuple[int, str]]:
+def read_markdown(text: str, passed: PassedOver) -> list[Block]:
     """Paragraphs with the line (from 1) each begins at; none is empty."""
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"maxNesting": _DEEP}).enable(["table", "strikethrough"])
-    found: list[tuple[int, str]] = []
-    for number, spoken in _blocks(parser.parse(text)):
+    rows = _prepared(_without_front_matter(text.splitlines(), passed), passed)
+    found: list[Block] = []
+    for number, spoken in _blocks(_parser().parse("\n".join(rows)), passed):
         words = " ".join(spoken.split())
         if any(character.isalnum() for character in words):
             found.append((number, words))
     return found
 
 
-def _blocks(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+    from mdit_py_plugins.footnote import footnote_plugin
+
+    parser = MarkdownIt("commonmark", {"maxNesting": _DEEP}).enable(["table", "strikethrough"])
+    parser.use(footnote_plugin, inline=False, move_to_end=False)
+    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
+    parser.core.ruler.at("inline", _inline)
+    return parser
+
+
+def _inline(state: StateCore) -> None:
+    """The parser's own rule, but for paragraphs of nothing but marks."""
+    from markdown_it.token import Token
+
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        token.children = token.children or []
+        if len(_MARKS.findall(token.content)) > _MOST_MARKS:
+            token.children.append(Token("text", "", 0, content=_MARKS.sub("", token.content)))
+        else:
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
+
+
+def _without_front_matter(rows: list[str], passed: PassedOver) -> list[str]:
+    """The rows, with those of a front matter in YAML or TOML blank."""
+    fences = _FRONT.get(rows[0].rstrip()) if rows else None
+    if fences is None:
+        return rows
+    end = next((n for n, row in enumerate(rows[1:_LONGEST_FRONT], 1) if row.rstrip() in fences), 0)
+    if end:
+        passed.add("front matter", 1)
+    return [""] * (end + 1) + rows[end + 1 :] if end else rows
+
+
+def _prepared(rows: list[str], passed: PassedOver) -> list[str]:
+    """The rows, without what other dialects have: containers, callouts, a template's commands."""
+    found: list[str] = []
+    fence = ""
+    for number, row in enumerate(rows, 1):
+        if match := _FENCE.match(row):
+            if not fence:
+                fence = match[1]
+            elif match[1][0] == fence[0] and len(match[1]) >= len(fence):
+                fence = ""
+        elif not fence:
+            row = _row(row, number, passed)
+        found.append(row)
+    return found
+
+
+def _row(row: str, number: int, passed: PassedOver) -> str:
+    if _CONTAINER.match(row):
+        row = ended(_CONTAINER.sub("", row, count=1))
+    if match := _CALLOUT.match(row):  # > [!NOTE] Title
+        title = ended(row[match.end() :])
+        row = f"{match[1]}{match[2].replace('-', ' ').capitalize()}. {title}".rstrip()
+    for pattern, what in ((_TEMPLATE, "a template's commands"), (_EMBEDDED, "embedded things")):
+        if pattern.search(row):
+            passed.add(what, number)
+            row = pattern.sub(" ", row)
+    return _ATTRIBUTES.sub("", row.rstrip()) if row.rstrip().endswith("}") else row
+
+
+def _blocks(tokens: Sequence[Token], passed: PassedOver) -> Iterator[Block]:
     """What is said of each block, in order; a table's row is one."""
     numbers: list[
         int | None
     ] = []  # of the lists we are in: the next item's number, None where they have none
     cells: list[str] | None = None  # of the row we are in
     mark = ""  # what is read before an item
-    heading = False
+    heading = begins_item = False
+    notes = 0  # footnotes we are in
     for token in tokens:
-        if token.type in ("ordered_list_open", "bullet_list_open"):
+        notes += token.nesting if token.type.startswith("footnote_reference") else 0
+        if token.type == "footnote_reference_open":
+            passed.add("footnotes", _line(token))
+        elif notes:
+            continue
+        elif token.type in ("fence", "code_block"):
+            passed.add("code", _line(token))
+        elif token.type.startswith("math_block"):
+            passed.add("formulas", _line(token))
+        elif token.type == "html_block":
+            yield from read_html(token.content, passed, _line(token))
+        elif token.type in ("ordered_list_open", "bullet_list_open"):
             numbers.append(int(token.attrGet("start") or 1) if token.type.startswith("ordered") else None)
         elif token.type in ("ordered_list_close", "bullet_list_close"):
             numbers.pop()
         elif token.type == "list_item_open":
             mark, numbers[-1] = _next_item(numbers[-1])
+            begins_item = True
         elif token.type in ("heading_open", "paragraph_open"):
             heading = token.type == "heading_open"
         elif token.type == "tr_open":
             cells, line = [], _line(token)
         elif token.type == "tr_close" and cells is not None:
-            yield line, _ended(", ".join(filter(None, cells)))
+            yield line, ended(", ".join(filter(None, cells)))
             cells = None
         elif token.type == "inline" and cells is not None:
-            cells.append(" ".join(_spoken(token).split()))
-        elif token.type == "inline" and not _FOOTNOTE_TEXT.match(token.content):
-            words = mark + _spoken(token).strip()
-            yield _line(token), _ended(words) if heading or numbers else words
-            mark = ""
+            cells.append(" ".join(_spoken(token, passed, line).split()))
+        elif token.type == "inline":
+            words = _spoken(token, passed, _line(token)).strip()
+            if begins_item and _TASK.match(words + " "):
+                passed.add("boxes of tasks", _line(token))
+                words = _TASK.sub("", words, count=1)
+            yield _line(token), ended(mark + words) if heading or numbers else words
+            mark, begins_item = "", False
 
 
 def _next_item(number: int | None) -> tuple[str, int | None]:
@@ -73,23 +173,48 @@ def _line(token: Token) -> int:
     return token.map[0] + 1 if token.map else 1
 
 
-def _ended(words: str) -> str:
-    """The words as a sentence."""
-    words = words.rstrip()
-    return words if not words or words.rstrip(_CLOSING)[-1:] in _STOPS else words + "."
-
-
-def _spoken(inline: Token) -> str:
+def _spoken(inline: Token, passed: PassedOver, number: int) -> str:
     """The words of a block: no marks, no addresses, no comments."""
     words: list[str] = []
+    hidden = ""
     for token in inline.children or []:
-        if token.type in ("text", "code_inline"):
+        tag = token.content.lower() if token.type == "html_inline" else ""
+        if hidden:
+            hidden = "" if tag.startswith(f"</{hidden}") else hidden
+        elif tag.startswith(("<script", "<style")):
+            hidden = "style" if tag.startswith("<style") else "script"
+        elif token.type in ("text", "code_inline"):
             words.append(token.content)
         elif token.type == "image":
-            words.append(_spoken(token))
-        elif token.type in ("softbreak", "hardbreak") or token.content.lower().startswith("<br"):
+            words.append(_spoken(token, passed, number))
+        elif token.type.startswith("math_inline"):
+            words.append(_formula(token, passed, number))
+        elif token.type == "footnote_ref":
+            passed.add("marks of footnotes and sources", number, f"[^{token.meta.get('label', '')}]")
+        elif token.type in ("softbreak", "hardbreak") or tag.startswith("<br"):
             words.append(" ")
-    return _ADDRESS.sub(_host, _FOOTNOTE.sub("", "".join(words)))
+        elif tag.startswith("<img"):
+            words += [f" {said} " for _, said in read_html(token.content, passed, number)]
+    said = "".join(words)
+    if _EMOJI.search(said):
+        passed.add("emoji", number, _EMOJI.search(said)[0])  # type: ignore[index]
+        said = _EMOJI.sub(" ", said)
+    said = _WIKI.sub(lambda match: match[1].split("#")[0] or match[1], without_marks(said, passed, number))
+    said = _MARKED.sub(r"\2", said)
+    said = _RAISED.sub(lambda m: m[1].translate(_UP), said)
+    return _ADDRESS.sub(_host, _LOWERED.sub(lambda m: m[1].translate(_DOWN), said))
+
+
+def _formula(token: Token, passed: PassedOver, number: int) -> str:
+    """A formula without commands is read as it is written; others nobody could follow."""
+    if "\\" in token.content or len(token.content) > 100:
+        passed.add("formulas", number, f"${token.content[:20]}$")
+        return " "
+    said = re.sub(r"\^\{?(-?\d{1,3}|n)\}?", lambda m: m[1].translate(_FORMULA_UP), token.content)
+    return re.sub(r"_\{?(\w{1,9})\}?", r" \1", said)
+
+
+_FORMULA_UP = _UP | str.maketrans("-n", "⁻ⁿ")
 
 
 def _host(address: re.Match[str]) -> str:

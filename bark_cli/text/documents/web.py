@@ -1,0 +1,166 @@
+"""HTML (str), whole or in part -> paragraphs (line number, plain text) as a person would read them aloud.
+
+Parsed by the standard library. Scripts, styles, code and what is drawn or played are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from bark_cli.text.documents.passed import PassedOver
+from bark_cli.text.documents.plain import Block, ended
+
+_BLOCKS_NAMES = (
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset "
+    "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol p section "
+    "summary table tbody td tfoot th thead title tr ul "
+)
+_BLOCKS = frozenset(_BLOCKS_NAMES.split())
+_SENTENCES_NAMES = "h1 h2 h3 h4 h5 h6 li tr title dt dd caption figcaption legend summary "
+_SENTENCES = frozenset(_SENTENCES_NAMES.split())
+_SILENT = frozenset(["script", "style", "template", "noscript"])  # nobody sees them
+_UNSPOKEN = {
+    "pre": "code",
+    "svg": "drawings",
+    "math": "formulas",
+    "select": "lists to choose from",
+    "textarea": "fields to fill in",
+    **dict.fromkeys(("iframe", "object", "embed", "audio", "video", "canvas"), "embedded things"),
+}
+_VOID_NAMES = "area base br col embed hr img input link meta param source track wbr "
+_VOID = frozenset(_VOID_NAMES.split())
+_NUMBER = re.compile("[0-9]{1,9}")
+_RAISED = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
+_LOWERED = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
+_LONGEST_TAG = 20_000  # characters, and how many < there may be in it
+_WITHIN = 50
+_DEEP = 10_000  # of what is passed over; more is no page
+
+
+def read_html(text: str, passed: PassedOver, first: int = 1) -> list[Block]:
+    """Paragraphs with the line each begins at, counted from `first`; none is empty."""
+    reader = _Reader(passed, first)
+    reader.feed(_bounded(text))
+    reader.close()
+    reader.end_block()
+    return reader.found
+
+
+def _bounded(text: str) -> str:
+    """The text with every < as itself that no > ends soon: the parser would look for it again and again."""
+    marks = [(match.start(), match.group()) for match in re.finditer("[<>]", text)]
+    literal: list[int] = []
+    end, between = len(text) + _LONGEST_TAG, 0
+    for at, mark in reversed(marks):
+        if mark == ">":
+            end, between = at, 0
+        elif end - at > _LONGEST_TAG or between >= _WITHIN:
+            literal.append(at)
+        else:
+            between += 1
+    parts, begin = list[str](), 0
+    for at in reversed(literal):
+        parts += [text[begin:at], "&lt;"]
+        begin = at + 1
+    return "".join([*parts, text[begin:]])
+
+
+class _Reader(HTMLParser):
+    """Gathers the words between the tags."""
+
+    def __init__(self, passed: PassedOver, first: int) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[Block] = []
+        self._passed, self._first = passed, first
+        self._words: list[str] = []
+        self._begun: int | None = None
+        self._skipped: list[str] = []  # the elements that are passed over, the outermost first
+        self._numbers: list[int | None] = []  # of the lists we are in: the next item's
+        self._cells: list[str] | None = None
+        self._shift: dict[int, int] | None = None  # digits that are raised or lowered
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Take <![anything[ as a comment, where the library gives up on what it does not know."""
+        return self.parse_bogus_comment(i, bool(report))
+
+    @property
+    def _number(self) -> int:
+        return self.getpos()[0] - 1 + self._first
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if self._skipped:
+            if tag == self._skipped[0] and tag not in _VOID and len(self._skipped) < _DEEP:
+                self._skipped.append(tag)
+            return
+        if tag in _SILENT or tag in _UNSPOKEN or ("hidden" in given and tag not in ("body", "html")):
+            if what := _UNSPOKEN.get(tag):
+                self._passed.add(what, self._number)
+            if tag not in _VOID:
+                self._skipped.append(tag)
+            return
+        self._begin(tag, given)
+
+    def _begin(self, tag: str, given: dict[str, str | None]) -> None:
+        if tag in _BLOCKS:
+            self.end_block()
+        if tag in ("ol", "ul"):
+            start = given.get("start") or ""
+            self._numbers.append(None if tag == "ul" else int(start) if _NUMBER.fullmatch(start) else 1)
+        elif tag == "li" and self._numbers and (number := self._numbers[-1]) is not None:
+            self._words.append(f"{number}. ")
+            self._numbers[-1] = number + 1
+        elif tag == "tr":
+            self._cells = []
+        elif tag in ("br", "wbr"):
+            self._words.append(" " if tag == "br" else "")
+        elif tag == "img" and given.get("alt"):
+            self._words.append(f" {given['alt']} ")
+        elif tag == "sup":
+            self._shift = _RAISED
+        elif tag == "sub":
+            self._shift = _LOWERED
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._skipped:
+            if tag == self._skipped[0]:
+                self._skipped.pop()
+            return
+        if tag in ("td", "th") and self._cells is not None:
+            self._cells.append(" ".join("".join(self._words).split()))
+            self._words = []
+        elif tag == "tr" and self._cells is not None:
+            self._words = [", ".join(filter(None, self._cells))]
+            self._cells = None
+        if tag in _BLOCKS:
+            self.end_block(is_sentence=tag in _SENTENCES)
+        if tag in ("ol", "ul") and self._numbers:
+            self._numbers.pop()
+        if tag in ("sup", "sub"):
+            self._shift = None
+
+    def handle_data(self, data: str) -> None:
+        if self._skipped:
+            return
+        if self._shift is not None and data.strip().translate(self._shift) != data.strip():
+            shifted = data.strip().translate(self._shift)
+            data = shifted if not any(c.isascii() and c.isalnum() for c in shifted) else data
+        if self._begun is None and data.strip():
+            lead = data[: len(data) - len(data.lstrip())]
+            self._begun = self._number + lead.count("\n")
+        self._words.append(data)
+
+    def end_block(self, *, is_sentence: bool = False) -> None:
+        """What was gathered is a paragraph."""
+        if self._cells is not None:  # cells of a row stay together
+            return
+        words = " ".join("".join(self._words).split())
+        is_item = bool(self._numbers)
+        if any(map(str.isalnum, words)) and not words.rstrip(". ").isdigit():
+            said = ended(words) if is_sentence or is_item else words
+            self.found.append((self._begun or self._number, said))
+            self._words = []
+        elif not (is_item and words):  # the number of an item whose words are in a block within
+            self._words = []
+        self._begun = None
