@@ -17,7 +17,7 @@ Model = Annotated[
         "--model",
         metavar="NAME|FOLDER",
         autocompletion=model_names,
-        help="The model, or a .gguf file; the best one installed if not given.",
+        help="The model; the best one installed if not given.",
     ),
 ]
 SemanticModel = Annotated[
