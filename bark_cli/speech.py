@@ -27,7 +27,7 @@ from bark_cli.stages.steps import Job
 from bark_cli.stages.utterance import Samples, Streaming, Utterance
 from bark_cli.takes.attempt import ONCE, Attempts, Take, attempt
 from bark_cli.takes.expected import expected
-from bark_cli.takes.memory import Memory
+from bark_cli.takes.usual import Memory
 from bark_cli.text.normalise import normalise
 from bark_cli.text.split import language_of
 from bark_cli.voices import Voice

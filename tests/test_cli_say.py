@@ -33,7 +33,7 @@ from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark
 from bark_cli.settings import Settings
-from bark_cli.settings.sampling import sampling_options
+from bark_cli.settings.apply import sampling_options
 from bark_cli.stages.progress import Progress
 from bark_cli.takes import attempt
 from bark_cli.takes.verdict import Verdict

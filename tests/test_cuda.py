@@ -22,7 +22,7 @@ from bark_cli.backends import Backend
 from bark_cli.backends.cuda import CudaBackend, Recorder, SlotSequence
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.backends.make import make_backend
-from bark_cli.backends.slots import STEPS, Kind, Rows, Slots, _draw, append, exponential
+from bark_cli.backends.slots import STEPS, Rows, Slots, StepShape, _draw, append, exponential
 from bark_cli.checkpoint import Networks, build_networks, read_checkpoint
 from bark_cli.errors import GenerationError
 from bark_cli.model.config import BarkConfig
@@ -199,7 +199,7 @@ def test_a_draw_is_that_of_the_plain_sampling_with_this_noise(
 ) -> None:
     logits = 2 * torch.randn(6, 40, generator=torch.Generator().manual_seed(1))
     keys = torch.arange(6)[:, None]
-    kind = Kind(range(40), 40, 1, **filters)
+    kind = StepShape(range(40), 40, 1, **filters)
     index, last_p = _draw(logits, keys, torch.full((6, 1), temperature), kind)
     p = probabilities(logits, StageSampling(temperature=temperature, **filters))
     assert index[:, 0].tolist() == (p / exponential(keys, 40)).argmax(dim=-1).tolist()
@@ -291,7 +291,7 @@ def test_a_step_neither_waits_for_its_device_nor_leaves_it(
     nowhere = torch.device("meta")
     network = networks(tiny_model, dtype).coarse.to(nowhere)
     slots = Slots(network.config, like=network.new_cache().keys)
-    rows = Rows.empty(4, Kind(range(64, 128), 32, 2, **filters), nowhere)
+    rows = Rows.empty(4, StepShape(range(64, 128), 32, 2, **filters), nowhere)
     append(network, slots.tensor, rows, 80)
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from bark_cli.model.tokens import Tokens
 from bark_cli.store import bark_home
 from bark_cli.takes.expected import ENOUGH, Expected, Heard, Usual, expected, usual_of
-from bark_cli.takes.memory import Memory
 from bark_cli.takes.repetition import repeated_sound, repeated_tokens
+from bark_cli.takes.usual import Memory
 from bark_cli.takes.verdict import Verdict, judge
 
 RATE = 24_000

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from bark_cli.backends import CausalStage
-from bark_cli.backends.slots import STEPS, Kind, Rows, Slots, append
+from bark_cli.backends.slots import STEPS, Rows, Slots, StepShape, append
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Networks
 from bark_cli.model.networks import GPT
@@ -71,7 +71,7 @@ class SlottedGPT:
     def __init__(self, network: GPT, device: torch.device) -> None:
         self._network, self._device = network, device
         self._slots = Slots(network.config, like=network.new_cache().keys)
-        self._rows: dict[tuple[Kind, int], Rows] = {}
+        self._rows: dict[tuple[StepShape, int], Rows] = {}
         self._forget_steps()
 
     def begin(self, ids: Tensor, merged: Tensor | None, legal: range) -> tuple[int, Tensor]:
@@ -89,13 +89,13 @@ class SlottedGPT:
         """Take a slot back."""
         self._slots.give(slot)
 
-    def logits(self, kind: Kind, requests: Sequence[tuple[SlotSequence, Decode]]) -> list[Tensor]:
+    def logits(self, kind: StepShape, requests: Sequence[tuple[SlotSequence, Decode]]) -> list[Tensor]:
         """Append one token to each sequence: float32 logits (size,) each, on the CPU."""
         rows = self._run(kind, requests, 1)
         return list(rows.logits[: len(requests)].cpu())
 
     def tokens(
-        self, kind: Kind, requests: Sequence[tuple[SlotSequence, Decode]], aheads: Sequence[Ahead]
+        self, kind: StepShape, requests: Sequence[tuple[SlotSequence, Decode]], aheads: Sequence[Ahead]
     ) -> list[Answer]:
         """Append a token to each sequence, then those that are drawn: what each drew, the last not appended.
 
@@ -112,7 +112,7 @@ class SlottedGPT:
 
     def _run(
         self,
-        kind: Kind,
+        kind: StepShape,
         requests: Sequence[tuple[SlotSequence, Decode]],
         steps: int,
         aheads: Sequence[Ahead] = (),
@@ -136,7 +136,7 @@ class SlottedGPT:
             step()
         return rows
 
-    def _recorded(self, kind: Kind, count: int, reach: int) -> tuple[Rows, Callable[[], None]]:
+    def _recorded(self, kind: StepShape, count: int, reach: int) -> tuple[Rows, Callable[[], None]]:
         """A step of `count` rows, and those rows."""
         if len(self._steps) >= MOST_GRAPHS:
             self._forget_steps()
@@ -150,7 +150,7 @@ class SlottedGPT:
         return rows, self._steps[kind, count, reach]
 
     def _forget_steps(self) -> None:
-        self._steps: dict[tuple[Kind, int, int], Callable[[], None]] = {}
+        self._steps: dict[tuple[StepShape, int, int], Callable[[], None]] = {}
         self._rows = {}
         self._recorder = Recorder(self._device)
 
@@ -176,7 +176,7 @@ class CudaBackend(WideParts):
     def decode(self, stage: CausalStage, requests: Sequence[tuple[SlotSequence, Decode]]) -> list[Answer]:
         """Append one token to each sequence: logits (len(legal),), or tokens drawn where it looks ahead."""
         network, answers = self._causal[stage], dict[int, Answer]()
-        together: dict[tuple[Kind, bool], list[int]] = {}
+        together: dict[tuple[StepShape, bool], list[int]] = {}
         for i, (_, step) in enumerate(requests):
             together.setdefault((_kind(step), step.ahead is not None), []).append(i)
         with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
@@ -192,12 +192,12 @@ class CudaBackend(WideParts):
         self._causal[context.stage].end(context.slot)
 
 
-def _kind(step: Decode) -> Kind:
+def _kind(step: Decode) -> StepShape:
     if step.ahead is None:
-        return Kind(step.legal, len(step.legal), turns=1)
+        return StepShape(step.legal, len(step.legal), turns=1)
     legal, sampling = step.ahead.legal, step.ahead.sampling
     span = range(min(ids.start for ids in legal), max(ids.stop for ids in legal))
-    return Kind(span, len(legal[0]), len(legal), sampling.top_k, sampling.top_p)
+    return StepShape(span, len(legal[0]), len(legal), sampling.top_k, sampling.top_p)
 
 
 def _keys(ahead: Ahead, steps: int) -> Tokens:

@@ -41,7 +41,7 @@ LAYOUT = ctypes.sizeof(_Vocabulary) | ctypes.sizeof(_Row) << 16
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class StoredTable:
     """An embedding (N, D) as it is stored: of floats, or int8 with a scale for each row."""
 
     rows: Tensor
@@ -74,7 +74,7 @@ class Drawn:
 class Vocabulary:
     """What ids are to a network: their embeddings, places (block, D), and the rows of its head by packs."""
 
-    def __init__(self, table: Table, places: Tensor, packs: dict[range, Packed], turns: int) -> None:
+    def __init__(self, table: StoredTable, places: Tensor, packs: dict[range, Packed], turns: int) -> None:
         self._memory = Memory()
         self._packs = {ids: index for index, ids in enumerate(packs)}
         self._heads = list(packs.values())

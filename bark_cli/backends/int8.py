@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bark_cli.backends import CausalStage
-from bark_cli.backends.generate import Going, Table, Vocabulary, generate
+from bark_cli.backends.generate import Going, StoredTable, Vocabulary, generate
 from bark_cli.backends.kernel import Packed, PackedLayer, Stack
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Checkpoint, build_codec
@@ -44,9 +44,9 @@ class Weights:
         bias = self._tensors.get(f"{name}.bias")
         return self._tensors[f"{name}.weight"].float(), None if bias is None else bias.float()
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> StoredTable:
         """An embedding."""
-        return Table(self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight"))
+        return StoredTable(self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight"))
 
     def stack(self, config: GPTConfig) -> Stack:
         """The blocks and the last norm."""

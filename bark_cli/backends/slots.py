@@ -59,7 +59,7 @@ class Slots:
 
 
 @dataclass(frozen=True)
-class Kind:
+class StepShape:
     """What steps must have in common to go together."""
 
     span: range  # ids that are legal at any of them: rows of the head that are read
@@ -73,7 +73,7 @@ class Kind:
 class Rows:
     """What B sequences are about to do and what they have done; written by steps, and by the host between."""
 
-    kind: Kind
+    kind: StepShape
     token: Tensor  # (B,) to append
     slot: Tensor  # (B,)
     position: Tensor  # (B,)
@@ -88,7 +88,7 @@ class Rows:
     numbers: Tensor = field(repr=False)  # (B, n) the first six together
 
     @classmethod
-    def empty(cls, count: int, kind: Kind, device: torch.device) -> Rows:
+    def empty(cls, count: int, kind: StepShape, device: torch.device) -> Rows:
         """For `count` sequences, all of them nobody's yet."""
         numbers = torch.zeros(count, 4 + kind.turns + STEPS, dtype=torch.int64, device=device)
         return cls(
@@ -158,7 +158,7 @@ def _attend(attention: Attention, x: Tensor, cache: Tensor, rows: Rows, mask: Te
     return projected
 
 
-def _draw(logits: Tensor, keys: Tensor, temperature: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+def _draw(logits: Tensor, keys: Tensor, temperature: Tensor, kind: StepShape) -> tuple[Tensor, Tensor]:
     """An index (B, 1) into each row of logits (B, V), and the probability (B, 1) of the last.
 
     As `sampling.probabilities` and `sampling.draw`, but for the noise, and temperatures (B, 1) of their own.

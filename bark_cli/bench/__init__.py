@@ -2,7 +2,7 @@
 
 from bark_cli.bench.floor import floors
 from bark_cli.bench.measure import BenchPlan, BenchResult, StageCost, load_timed, measure
-from bark_cli.bench.memory import peak_memory_bytes, read_bytes_per_second
+from bark_cli.bench.memory_use import peak_memory_bytes, read_bytes_per_second
 from bark_cli.bench.plot import draw
 from bark_cli.bench.weights import SIZES, random_checkpoint, random_config
 

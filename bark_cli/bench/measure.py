@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.bench.memory import peak_memory_bytes, read_bytes_per_second
+from bark_cli.bench.memory_use import peak_memory_bytes, read_bytes_per_second
 from bark_cli.errors import OptionError
 from bark_cli.pipeline import Bark, SpeechRequest
 

@@ -59,7 +59,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conversion:
+class Written:
     """What was written."""
 
     folder: Path  # or GGUF's file
@@ -71,7 +71,7 @@ class Conversion:
     left_out: tuple[str, ...] = ()  # what the layout has no place for, in words
 
 
-def convert(order: Order, note: Callable[[str], None]) -> Conversion:
+def convert(order: Order, note: Callable[[str], None]) -> Written:
     """Write the model into a new folder or file; `note` is told, in a line each, what is done now.
 
     Raises:
@@ -91,7 +91,7 @@ def convert(order: Order, note: Callable[[str], None]) -> Conversion:
     note(f"writing about {human_bytes(needed)} to {order.out}")
     write = _fill_file if order.layout == "gguf" else _fill_folder
     size, n_voices, left_out = write(checkpoint, order)
-    return Conversion(
+    return Written(
         folder=order.out,
         layout=order.layout,
         source_layout=checkpoint.layout,

@@ -47,7 +47,7 @@ MOST_UTTERANCES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
+class Showing:
     """What is shown of it."""
 
     plot: str | None  # a picture
@@ -114,11 +114,11 @@ def bench(
         precision=precision or "auto",
         device=device or "auto",
     )
-    delivery = Delivery(plot=plot, force=force, as_json=as_json, quiet=quiet)
+    delivery = Showing(plot=plot, force=force, as_json=as_json, quiet=quiet)
     run(subject, seconds, batch_size, repeats, delivery)
 
 
-def run(subject: Subject, seconds: float, batch_size: str, repeats: int, delivery: Delivery) -> None:
+def run(subject: Subject, seconds: float, batch_size: str, repeats: int, delivery: Showing) -> None:
     """Measure and show; what can be found wrong without the model is, before it is loaded.
 
     Raises:

@@ -14,7 +14,7 @@ from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.system.units import human_bytes
 
 if TYPE_CHECKING:
-    from bark_cli.checkpoint.convert import Conversion
+    from bark_cli.checkpoint.convert import Written
 
 
 def convert(
@@ -77,14 +77,14 @@ def _silent(_: str) -> None:
     pass
 
 
-def _facts(done: Conversion) -> str:
+def _facts(done: Written) -> str:
     facts = [done.storage, human_bytes(done.size)]
     if done.n_voices:
         facts.append(f"{done.n_voices} voice{'s' * (done.n_voices != 1)}")
     return ", ".join(facts)
 
 
-def _record(done: Conversion) -> dict[str, Any]:
+def _record(done: Written) -> dict[str, Any]:
     """What was written, for JSON."""
     return {
         "path": str(done.folder),

@@ -17,7 +17,7 @@ from bark_cli.doctor.finding import Finding, Probe, State
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class Topic:
     """Questions asked in one process."""
 
     probes: tuple[str, ...]  # modules of this package and the names of their tuples
@@ -26,11 +26,11 @@ class Group:
 
 
 GROUPS = {
-    "programs": Group(probes=("programs.PROGRAMS",), limit_s=60, failure="problem"),
-    "torch": Group(probes=("programs.NETWORKS", "machine.MACHINE"), limit_s=120, failure="problem"),
-    "sound output": Group(probes=("machine.SOUND",), limit_s=20),
-    "cache": Group(probes=("cache.CACHE",), limit_s=60, failure="problem"),
-    "network": Group(probes=("network.NETWORK",), limit_s=60),
+    "programs": Topic(probes=("programs.PROGRAMS",), limit_s=60, failure="problem"),
+    "torch": Topic(probes=("programs.NETWORKS", "machine.MACHINE"), limit_s=120, failure="problem"),
+    "sound output": Topic(probes=("machine.SOUND",), limit_s=20),
+    "cache": Topic(probes=("cache.CACHE",), limit_s=60, failure="problem"),
+    "network": Topic(probes=("network.NETWORK",), limit_s=60),
 }
 # An empty entry is the folder that is worked in, where a torch.py may lie that bark itself would not see.
 _CODE = """
@@ -82,7 +82,7 @@ def answer(name: str) -> None:
     os._exit(0)  # a thread may hang, and libraries may crash when they are taken apart
 
 
-def _probes(group: Group) -> list[Probe]:
+def _probes(group: Topic) -> list[Probe]:
     found: list[Probe] = []
     for place in group.probes:
         module, _, name = place.partition(".")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bark_cli.download.install import Listener, Step, install
+from bark_cli.download.install import Step, StepListener, install
 from bark_cli.download.needs import Plan, downloadable, make_plan
 from bark_cli.store import Manifest
 
-__all__ = ["Listener", "Plan", "Step", "download", "downloadable", "make_plan"]
+__all__ = ["Plan", "Step", "StepListener", "download", "downloadable", "make_plan"]
 
 
 def download(
@@ -21,7 +21,7 @@ def download(
     layout: str | None = None,
     source: Path | None = None,
     file: str | None = None,
-    listener: Listener = lambda _: None,
+    listener: StepListener = lambda _: None,
 ) -> Manifest:
     """Have a model on this machine: `download("small")`; nothing is fetched that is there already.
 

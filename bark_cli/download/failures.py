@@ -11,7 +11,7 @@ from bark_cli.errors import DownloadError
 
 # final: asking again changes nothing; unreachable: no connection came about; passing: the server has trouble,
 # or the connection broke; wrong: what came is not what was listed
-Kind = Literal["final", "unreachable", "passing", "wrong"]
+FailureKind = Literal["final", "unreachable", "passing", "wrong"]
 
 OFFLINE_REASON = "the network is off (HF_HUB_OFFLINE or --offline)"
 AGAIN = "run the same command again: it goes on from there"
@@ -26,7 +26,7 @@ class Failure:
 
     reason: str
     remedy: str
-    kind: Kind = "final"
+    kind: FailureKind = "final"
     retry_after_s: float | None = None  # what the server asks to wait
 
     def error(self, what: str) -> DownloadError:

@@ -51,11 +51,11 @@ class Step:
     words: str = ""  # what begins, why it pauses, what is left out
 
 
-Listener = Callable[[Step], None]
+StepListener = Callable[[Step], None]
 
 
 def install(
-    plan: Plan, *, keep_original: bool = False, listener: Listener = lambda _: None
+    plan: Plan, *, keep_original: bool = False, listener: StepListener = lambda _: None
 ) -> tuple[Manifest, bool]:
     """Have the model that is planned; returns what it consists of, and whether anything had to be done.
 
@@ -81,7 +81,7 @@ def install(
     return manifest, True
 
 
-def installed(plan: Plan, keep_original: bool, listener: Listener = lambda _: None) -> Manifest | None:
+def installed(plan: Plan, keep_original: bool, listener: StepListener = lambda _: None) -> Manifest | None:
     """What is in the plan's place, if it is what the plan says, and every byte of it as it was."""
     try:
         manifest = store.read_manifest(plan.home)
@@ -155,7 +155,7 @@ def _is_unchanged(file: PlannedFile, record: FileRecord) -> bool:
         return False
 
 
-def _bring(plan: Plan, keep_original: bool, listener: Listener) -> Manifest:
+def _bring(plan: Plan, keep_original: bool, listener: StepListener) -> Manifest:
     """Fetch what is missing, make our own files of it, and let them be the model."""
     _tidy(plan)
     fetched = tuple(_provide(plan, file, listener) for file in plan.files)
@@ -196,7 +196,7 @@ def _tidy(plan: Plan) -> None:
             path.unlink()
 
 
-def _provide(plan: Plan, file: PlannedFile, listener: Listener) -> FileRecord:
+def _provide(plan: Plan, file: PlannedFile, listener: StepListener) -> FileRecord:
     """See to it that a file is among the plan's, whole, and that its hash is the one it must have."""
     target = plan.stage / file.path
     if file.here is not None:
@@ -301,7 +301,7 @@ def _sync(folder: Path) -> None:
 
 
 def _counter(
-    listener: Listener, kind: Literal["check", "fetch"], file: str, total: int
+    listener: StepListener, kind: Literal["check", "fetch"], file: str, total: int
 ) -> Callable[[int], None]:
     """Adds up the bytes of one file for the listener."""
     counted = 0

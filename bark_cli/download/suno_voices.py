@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from bark_cli.download.failures import Patience
-from bark_cli.download.install import Listener, Step
+from bark_cli.download.install import Step, StepListener
 from bark_cli.download.remote import Listing, RemoteFile, check_hashes, list_files
 from bark_cli.download.transfer import fetch
 from bark_cli.errors import DownloadError, ModelError, OutputError, VoiceError
@@ -50,7 +50,9 @@ class _Preset:
     fetched: tuple[FileRecord, ...]
 
 
-def fetch_presets(listener: Listener = lambda _: None, *, patience: Patience | None = None) -> PresetReport:
+def fetch_presets(
+    listener: StepListener = lambda _: None, *, patience: Patience | None = None
+) -> PresetReport:
     """Have all of Suno's voices on this machine; what is here and whole is not fetched again.
 
     A bad file costs its own voice alone, and the report tells. `listener` hears the bytes of all together.
@@ -101,7 +103,7 @@ class _Run:
 
     listing: Listing
     whole: dict[str, _Preset]
-    listener: Listener
+    listener: StepListener
     patience: Patience | None
     fetched: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -181,7 +183,7 @@ class _Run:
 class _Counter:
     """Adds up bytes that threads receive, for the listener."""
 
-    def __init__(self, listener: Listener, total: int) -> None:
+    def __init__(self, listener: StepListener, total: int) -> None:
         self._listener, self._total, self._done, self._lock = listener, total, 0, Lock()
 
     def add(self, count: int) -> None:

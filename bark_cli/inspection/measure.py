@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from bark_cli.audio import Audio, LoudnessMeter
+from bark_cli.audio.quiet import FRAME_S, frame_loudness, silent_part
 
 MELS = 80
 COLUMNS = 4_000  # of a sketch, at most: more than any picture has
 _WINDOW_S = 0.043  # 1024 samples at 24 kHz
-_FRAME_S = 0.05
-_QUIET_DB = -40.0  # below the loudest frame
-_FLOOR = 1e-4  # an amplitude nobody hears
 _FULL_SCALE = 0.999
 Floats = NDArray[Any]
 
@@ -77,11 +74,9 @@ class SoundMeter:
         self._draw(samples)
 
     def _measure_frames(self, samples: Floats) -> None:
-        size, heard = max(1, round(_FRAME_S * self._rate)), np.concatenate([self._rest, samples])
-        whole = len(heard) // size * size
-        frames = heard[:whole].reshape(-1, size).astype(np.float64)
-        self._frames.append(np.sqrt(np.mean(np.square(frames), axis=1)))
-        self._rest = heard[whole:]
+        size, heard = max(1, round(FRAME_S * self._rate)), np.concatenate([self._rest, samples])
+        self._frames.append(frame_loudness(heard, self._rate))
+        self._rest = heard[len(heard) // size * size :]
 
     def _draw(self, samples: Floats) -> None:
         heard = np.concatenate([self._waiting, samples])
@@ -109,7 +104,7 @@ class SoundMeter:
             seconds=self._samples / self._rate,
             loudness_lufs=None if math.isinf(lufs) else lufs,
             peak_db=20 * math.log10(self._peak) if self._peak else None,
-            silence=_silence(np.concatenate([*self._frames, np.zeros(0)])),
+            silence=silent_part(np.concatenate([*self._frames, np.zeros(0)])),
             clipped_samples=self._clipped,
             centroid_hz=float(hertz @ self._spectrum) / total if total else None,
         )
@@ -131,14 +126,6 @@ class SoundMeter:
         )
 
 
-def _silence(frames: Floats) -> float:
-    """The part of frames that are quiet beside the loudest; 1 of nothing at all."""
-    if not len(frames):
-        return 1.0
-    return float(np.mean(frames <= max(_FLOOR, frames.max() * 10 ** (_QUIET_DB / 20))))
-
-
-@lru_cache(maxsize=4)
 def _mel_bands(sample_rate: int, window: int) -> Floats:
     """Triangles (MELS, window // 2 + 1) that lie evenly on the mel scale, 2595 log10(1 + f / 700)."""
     top = 2595 * math.log10(1 + sample_rate / 2 / 700)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Continuity, VoiceChoice
+from bark_cli.settings.apply import sampling_options
 from bark_cli.settings.known import Settings
-from bark_cli.settings.sampling import sampling_options
 from bark_cli.takes.attempt import Attempts
 from bark_cli.voices.catalogue import language_of_voice
 

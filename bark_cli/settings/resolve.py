@@ -10,7 +10,7 @@ from bark_cli.errors import OptionError
 from bark_cli.settings.known import SETTINGS, Settings
 from bark_cli.settings.paths import project_file, user_file
 from bark_cli.settings.presets import find_preset, presets_with
-from bark_cli.settings.tables import Entry, Layer, Preset, SettingsFile, read_file
+from bark_cli.settings.tables import Assigned, Layer, Preset, SettingsFile, read_file
 
 # who asks for a temperature means it, whatever a file or a preset below says of single stages or liveliness
 _BROADER = {
@@ -82,13 +82,13 @@ def _files() -> list[SettingsFile]:
 
 def _from_flags(flags: Mapping[str, object]) -> Layer:
     given = {SETTINGS[name]: value for name, value in flags.items() if value is not None}
-    return {s.name: Entry(s.check(value, s.flag), s.flag) for s, value in given.items()}
+    return {s.name: Assigned(s.check(value, s.flag), s.flag) for s, value in given.items()}
 
 
 def _from_environment() -> Layer:
     """What BARK_<NAME> says; an empty one says nothing, and what is no setting is not ours to judge."""
     given = {s: text for s in SETTINGS.values() if (text := os.environ.get(s.variable, "").strip())}
-    return {s.name: Entry(s.parse(text, s.variable), s.variable) for s, text in given.items()}
+    return {s.name: Assigned(s.parse(text, s.variable), s.variable) for s, text in given.items()}
 
 
 def _with_preset(layers: Sequence[Layer], files: Sequence[SettingsFile]) -> list[Layer]:
@@ -98,14 +98,14 @@ def _with_preset(layers: Sequence[Layer], files: Sequence[SettingsFile]) -> list
             continue
         preset = find_preset(str(asked.value), asked.source, presets_with(files))
         source = f"preset {asked.value}"
-        values = {} if preset is None else {k: Entry(v, source) for k, v in preset.values.items()}
+        values = {} if preset is None else {k: Assigned(v, source) for k, v in preset.values.items()}
         return [*layers[: place + 1], values, *layers[place + 1 :]]
     return list(layers)
 
 
 def _merged(layers: Sequence[Layer]) -> Layer:
     """One entry for every setting, from layers with the highest first."""
-    defaults = {name: Entry(setting.default, _DEFAULT) for name, setting in SETTINGS.items()}
+    defaults = {name: Assigned(setting.default, _DEFAULT) for name, setting in SETTINGS.items()}
     merged = dict(defaults)
     for layer in reversed(layers):
         for name in layer:

@@ -32,14 +32,14 @@ _KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Assigned:
     """A value, and where it is from, as it is shown to the user."""
 
     value: Value | None
     source: str
 
 
-Layer = Mapping[str, Entry]  # the settings given in one place
+Layer = Mapping[str, Assigned]  # the settings given in one place
 Lines = Mapping[tuple[str, str], int]  # of a preset ("" for none) and a setting ("" for the preset itself)
 
 
@@ -179,14 +179,14 @@ def _preset(
 
 def _layer(table: Mapping[str, Any], path: Path, lines: Lines, section: str, is_project: bool) -> Layer:
     """The settings of one table, checked."""
-    layer: dict[str, Entry] = {}
+    layer: dict[str, Assigned] = {}
     for name, raw in table.items():
         where = _where(path, lines.get((section, name)))
         setting = find_setting(name, where)
         value = setting.check(raw, f"{where}: {name}")
         if is_project:
             _check_harmless(setting, value, where)
-        layer[name] = Entry(_placed(setting, value, path.parent), where)
+        layer[name] = Assigned(_placed(setting, value, path.parent), where)
     return layer
 
 

@@ -13,7 +13,7 @@ import torch
 from bark_cli.model.config import SemanticConfig
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.tokens import Tokens
-from bark_cli.stages.reading import Reader
+from bark_cli.stages.monotonic import Reader
 from bark_cli.stages.sampling import draw, probabilities
 from bark_cli.stages.steps import Ahead, CausalSteps, Decode, Growing, Prefill, tokens_of
 

@@ -218,8 +218,8 @@ class _Lane:
     request: Request | Wait | None = field(default_factory=Wait)
     begun: bool = False
 
-    def is_ready(self) -> bool:
-        """Whether it can go on, or has ended; what it waits for may have come."""
+    def go_on(self) -> bool:
+        """Take up what it waits for, if that has come; whether it asks for something now, or has ended."""
         if isinstance(self.request, Wait):
             self._advance(None)
             if self.request is not None and not isinstance(self.request, Wait) and not self.begun:
@@ -245,10 +245,10 @@ class _Lane:
 def _downstream_first(lanes: list[_Lane]) -> Job[None]:
     """Ask for the last lane that can go on, so that what is begun becomes sound as early as it can."""
     while lanes:
-        lane = next(lane for lane in reversed(lanes) if lane.is_ready())
+        lane = next(lane for lane in reversed(lanes) if lane.go_on())
         request = lane.request
         if request is None:
             lanes.remove(lane)
             yield lane.watch.stage, Close()
-        elif not isinstance(request, Wait):  # which no ready lane does
+        elif not isinstance(request, Wait):  # which no lane that went on does
             lane.answer((yield lane.watch.stage, request))

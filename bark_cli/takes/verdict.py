@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bark_cli.audio.quiet import frame_loudness, silent_part
 from bark_cli.model.tokens import Tokens
 from bark_cli.takes.expected import Expected
 from bark_cli.takes.repetition import repeated_sound, repeated_tokens
 
 SHORTEST, LONGEST = 0.3, 2.5  # of the expected length: beyond, something other than the text was said
-_FRAME_S = 0.05
-_QUIET_DB = -40.0  # below the loudest frame
-_FLOOR = 1e-4  # an amplitude nobody hears
 _USUAL_SILENCE = 0.35  # of a sentence with its pauses
 _FULL_SCALE = 0.999
 _ON_TIME = 0.05  # log of lateness: what takes no longer than usual says nothing twice
@@ -91,7 +89,7 @@ def judge(
     """
     seconds = len(samples) / rate
     ratio = seconds / max(expected.seconds, 0.1)
-    silent = _silence(samples, rate)
+    silent = silent_part(frame_loudness(samples, rate))
     pace = expected.usual.pace if expected.usual else 1.0
     return Verdict(
         length=math.exp(-abs(math.log(max(ratio / pace, 1e-3)))),
@@ -127,16 +125,6 @@ def _doubt(samples: NDArray[np.float32], rate: int, semantic: Tokens, expected: 
     if late > _ON_TIME and repeated_sound(samples, rate) > _SOUNDS:
         return "some of it sounds twice"
     return None
-
-
-def _silence(samples: NDArray[np.float32], rate: int) -> float:
-    """The part of its frames that are quiet beside the loudest; 1 of nothing at all."""
-    size = max(1, round(_FRAME_S * rate))
-    frames = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
-    if not len(frames):
-        return 1.0
-    loudness = np.sqrt(np.mean(np.square(frames), axis=1))
-    return float(np.mean(loudness <= max(_FLOOR, loudness.max() * 10 ** (_QUIET_DB / 20))))
 
 
 def _looped(semantic: Tokens) -> float:

@@ -28,7 +28,7 @@ _UNHEARD = ("NOTE", "STYLE", "REGION", "X-TIMESTAMP-MAP")  # blocks of WebVTT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cue:
+class Subtitle:
     """A subtitle."""
 
     begin_s: float
@@ -47,13 +47,13 @@ def _is_timed(line: str) -> bool:
     return (found := _TIMES.match(line)) is not None and found[6] is not None
 
 
-def read_subtitles(text: str, passed: PassedOver, *, source: str = "the subtitles") -> list[Cue]:
+def read_subtitles(text: str, passed: PassedOver, *, source: str = "the subtitles") -> list[Subtitle]:
     """The cues that have words, in the order of their times.
 
     Raises:
         TextError: there are none.
     """
-    cues: list[Cue] = []
+    cues: list[Subtitle] = []
     for number, times, rows in _cues(text.splitlines(), passed):
         begin_s = _seconds(times.groups()[:4])
         end_s = None if times[6] is None else _seconds(times.groups()[4:])
@@ -61,7 +61,7 @@ def read_subtitles(text: str, passed: PassedOver, *, source: str = "the subtitle
             passed.add("times that end before they begin", number)
             end_s = None
         if words := _words(rows):
-            cues.append(Cue(begin_s=begin_s, end_s=end_s, text=words, number=number))
+            cues.append(Subtitle(begin_s=begin_s, end_s=end_s, text=words, number=number))
     if not cues:
         raise TextError(
             f"{source} holds no subtitles such as 00:00:01,000 --> 00:00:02,500; give --input-format text"
@@ -69,7 +69,7 @@ def read_subtitles(text: str, passed: PassedOver, *, source: str = "the subtitle
     return _in_order(cues, passed)
 
 
-def _in_order(cues: list[Cue], passed: PassedOver) -> list[Cue]:
+def _in_order(cues: list[Subtitle], passed: PassedOver) -> list[Subtitle]:
     """The cues by their times."""
     for before, cue in pairwise(cues):
         if cue.begin_s < before.begin_s:

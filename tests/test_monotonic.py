@@ -13,7 +13,7 @@ from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig, ReadingConfig
 from bark_cli.model.tokenizer import stopped
 from bark_cli.pipeline import Bark
-from bark_cli.stages.reading import Reader
+from bark_cli.stages.monotonic import Reader
 
 RULES = ReadingConfig(cycle=4, n_placed=40, reach=3)  # token 4 k + place; from 40 on they have none
 END = 50
