@@ -1,0 +1,95 @@
+"""`bark serve` as a process: what it says, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from bark_cli.cli import main
+from bark_cli.cli.serve import parse_aliases, parse_time, read_key
+from bark_cli.errors import OptionError
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_it_says_where_it_listens_and_ends_when_told(tiny_model: Path, number: int, code: int) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "bark_cli",
+        "serve",
+        "-m",
+        str(tiny_model),
+        "--port",
+        "0",
+        "--log",
+        "json",
+    ]
+    process = subprocess.Popen(
+        [*command, "--precision", "fp32"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert first.startswith("bark: tiny speaks at http://127.0.0.1:")
+        url = first.split()[4].rstrip(";")
+        assert httpx.get(f"{url}/ready", timeout=60).json()["status"] == "ready"
+        body = {"model": "tiny", "input": "hello", "max_duration": 0.2}
+        assert httpx.post(f"{url}/v1/audio/speech", json=body, timeout=60).status_code == 200
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, stdout) == (code, "")
+    assert '"path": "/v1/audio/speech", "status": 200' in stderr
+    assert "hello" not in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_port_in_use_is_one_line(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert main(["serve", "-m", str(tiny_model), "--port", port]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"bark: cannot listen on 127.0.0.1 port {port}: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "add --api-key-file FILE, or --insecure"),
+        (["--host", "no.such.invalid", "--insecure"], "is no address of this machine"),
+        (["--keep-alive", "soon"], "--keep-alive soon is no time"),
+        (["--voice-alias", "alloy"], "is no NAME=VOICE"),
+        (["--voice-alias", "alloy=nobody"], "there is no voice"),
+        (["--api-key-file", "missing.txt"], "cannot read the key in missing.txt"),
+        (["-m", "no-such-model"], "no-such-model"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_read(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert main(["serve", "-m", str(tiny_model), "--port", "0", *arguments]) in (1, 2)
+    error = capsys.readouterr().err.splitlines()
+    assert words in error[-1]
+
+
+def test_times_aliases_and_keys(tmp_path: Path) -> None:
+    assert [parse_time(text) for text in ("forever", "90", "90s", "5m", "2h")] == [None, 90, 90, 300, 7200]
+    for wrong in ("", "m", "-5m", "1.5m", "0", "5 m"):
+        with pytest.raises(OptionError):
+            parse_time(wrong)
+    assert parse_aliases(["a=nano/anna", " b = c "]) == {"a": "nano/anna", "b": "c"}
+    key = tmp_path / "key"
+    key.write_text("a-secret-key\n")
+    assert read_key(str(key)) == "a-secret-key"
+    for wrong in ("", "short", "two words here", "ä" * 10, "x" * 5000):
+        key.write_text(wrong, encoding="utf-8")
+        with pytest.raises(OptionError):
+            read_key(str(key))
