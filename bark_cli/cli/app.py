@@ -28,11 +28,11 @@ COMMANDS = {
     "play": ("bark_cli.cli.play.command:play", "Play FILE: wav, flac, mp3, opus, ogg and others."),
     "devices": (
         "bark_cli.cli.play.command:devices",
-        "List the devices that can play sound; * is the one that does unless another is named.",
+        "List the devices that can play sound; * marks the default.",
     ),
     "show": (
         "bark_cli.cli.show:show",
-        "Show what FILE says of itself: its format and length and, if Bark made it, how.",
+        "Show the format and length of FILE and, if Bark made it, how.",
     ),
     "inspect": (
         "bark_cli.cli.inspect:inspect",
@@ -41,7 +41,7 @@ COMMANDS = {
     "cache": ("bark_cli.cli.cache.command:cache", "See, check and clear the model cache."),
     "config": ("bark_cli.cli.config.command:config", "See and change the settings."),
     "bench": ("bark_cli.cli.bench:bench", "Measure how fast this machine speaks."),
-    "doctor": ("bark_cli.cli.doctor:doctor", "Look at this installation and machine."),
+    "doctor": ("bark_cli.cli.doctor:doctor", "Check this installation and machine."),
 }
 
 

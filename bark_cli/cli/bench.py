@@ -62,29 +62,34 @@ def bench(
         bool,
         typer.Option(
             "--random-weights",
-            help="Noise in the shape of Suno's Bark instead of a model; needs no download, and its memory "
+            help="Use random weights in the shape of Suno's Bark; needs no download, and the memory "
             "includes making the noise.",
         ),
     ] = False,
     size: Annotated[
         Literal["small", "large"] | None,
-        typer.Option(help="Of --random-weights (small if not given), or of a folder that holds both."),
+        typer.Option(
+            help="Size of --random-weights (small by default), or model to use where a folder holds both."
+        ),
     ] = None,
     seconds: Annotated[
         float,
         typer.Option(
             metavar="S",
-            help="Speech in each utterance, neither more nor less; what exceeds the model's longest "
+            help="Exact length of speech in each utterance; what exceeds the model's longest "
             "utterance is made of several, one after the other.",
         ),
     ] = 5.0,
     batch_size: Annotated[
-        str, typer.Option(metavar="N|auto", help="Utterances spoken at once; auto: as many as memory holds.")
+        str,
+        typer.Option(
+            metavar="N|auto", help="Number of utterances to speak at once; auto: as many as memory holds."
+        ),
     ] = "1",
     precision: options.Precision = None,
     device: options.Device = None,
     repeats: Annotated[
-        int, typer.Option(min=1, max=1000, metavar="R", help="Runs, of which the median counts.")
+        int, typer.Option(min=1, max=1000, metavar="R", help="Number of runs; the median is reported.")
     ] = 3,
     plot: Annotated[
         str | None,
@@ -93,7 +98,7 @@ def bench(
             help="Draw the time of each stage beside its floor into FILE (.png .svg .pdf); needs matplotlib.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a FILE that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing FILE.")] = False,
     as_json: options.Json = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress.")] = False,
 ) -> None:

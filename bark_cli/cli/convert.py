@@ -23,17 +23,17 @@ def convert(
         typer.Argument(
             metavar="MODEL",
             autocompletion=model_names,
-            help="A model's name or folder, as -m takes it.",
+            help="Name or folder of a model, as for -m.",
             show_default=False,
         ),
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The folder to write, or GGUF's file.", show_default=False)
+        Path, typer.Argument(metavar="OUT", help="Folder to write, or file for GGUF.", show_default=False)
     ],
     to: Annotated[
         Literal["native", "transformers", "suno", "gguf"],
         typer.Option(
-            help="Whose layout: bark's own, Transformers' BarkModel, suno-ai/bark's, ggml's.",
+            help="Layout to write: Bark's own, Transformers' BarkModel, suno-ai/bark's or ggml's.",
             show_default=False,
         ),
     ],
@@ -42,7 +42,7 @@ def convert(
         typer.Option(
             "--storage",
             "--dtype",
-            help="How weights are stored; as they are if not given. int8: native; q8_0, q4_k: GGUF.",
+            help="Storage of the weights; unchanged by default. int8 is for native, q8_0 and q4_k for GGUF.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an older conversion in OUT.")] = False,
@@ -57,7 +57,8 @@ def convert(
     bark convert ./my-model my-model-int8 --to native --storage int8
     bark convert small bark-small.gguf --to gguf --storage q8_0
 
-    Nothing is rounded unless --storage asks for it. What a layout cannot hold is told before it is written.
+    Nothing is rounded unless --storage asks for it. What does not fit a layout is
+    reported before anything is written.
     """
     from bark_cli.checkpoint.convert import Order
     from bark_cli.checkpoint.convert import convert as write

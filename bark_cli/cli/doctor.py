@@ -10,7 +10,7 @@ from bark_cli.cli.table import aligned
 
 
 def doctor(offline: Offline = False, as_json: Json = False) -> None:
-    """Look at this installation and machine.
+    """Check this installation and machine.
 
     \b
     bark doctor

@@ -59,7 +59,7 @@ def inspect(
     bark inspect hello.npz --json
     bark inspect bark-small-q8_0.gguf
 
-    A sound file holds no tokens: --save-voice keeps them, of a long text those of its last piece. Where
+    A sound file holds no tokens: --save-voice keeps them, for a long text those of its last piece. Where
     FILE is such a file, the sound is what a model's codec makes of the tokens; -m names the model.
     Of a model's file every key and tensor is listed.
     """

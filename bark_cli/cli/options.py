@@ -17,7 +17,7 @@ Model = Annotated[
         "--model",
         metavar="NAME|FOLDER",
         autocompletion=model_names,
-        help="The model; the best one installed if not given.",
+        help="Model to speak with; by default the best one installed.",
     ),
 ]
 SemanticModel = Annotated[
@@ -26,7 +26,7 @@ SemanticModel = Annotated[
         metavar="NAME|FOLDER",
         autocompletion=model_names,
         rich_help_panel=STAGES,
-        help="What is said and how comes from this model.",
+        help="Model for the semantic stage: what is said, and how.",
     ),
 ]
 CoarseModel = Annotated[
@@ -35,7 +35,7 @@ CoarseModel = Annotated[
         metavar="NAME|FOLDER",
         autocompletion=model_names,
         rich_help_panel=STAGES,
-        help="How it sounds comes from this model.",
+        help="Model for the coarse stage: how it sounds.",
     ),
 ]
 FineModel = Annotated[
@@ -44,15 +44,15 @@ FineModel = Annotated[
         metavar="NAME|FOLDER",
         autocompletion=model_names,
         rich_help_panel=STAGES,
-        help="The last detail comes from this model.",
+        help="Model for the fine stage: the finest detail.",
     ),
 ]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option(help="Where to compute; auto if not given.")
+    Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option(help="Device to compute on; auto by default.")
 ]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "int8"] | None,
-    typer.Option(help="What the networks compute in; auto if not given."),
+    typer.Option(help="Number format to compute in; auto by default."),
 ]
 Voice = Annotated[
     str | None,
@@ -61,47 +61,50 @@ Voice = Annotated[
         "--voice",
         metavar="VOICE",
         autocompletion=voice_names,
-        help="A name from `bark voices ls`, a .npz file, or none.",
+        help="Voice: a name from `bark voices ls`, a .npz file, or none.",
     ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same N gives the same sound."),
+    typer.Option(min=0, max=2**32 - 1, metavar="N", help="Random seed; the same N gives the same sound."),
 ]
 Preset = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", autocompletion=preset_names, help="Settings that go together: `bark config presets`."
+        metavar="NAME", autocompletion=preset_names, help="Named settings; `bark config presets` lists them."
     ),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(min=1, max=1024, metavar="N", help="Pieces spoken at once; as many as memory holds."),
+    typer.Option(
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Number of pieces to speak at once; by default as many as memory holds.",
+    ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Write over files that exist.")]
-Offline = Annotated[
-    bool, typer.Option("--offline", help="Never use the network; the same as HF_HUB_OFFLINE=1.")
-]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never use the network, like HF_HUB_OFFLINE=1.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 
 READING = "Reading"
 InputFormat = Annotated[
     Literal["auto", "text", "markdown", "srt", "script"],
-    typer.Option(rich_help_panel=READING, help="What the text is; auto tells by name and content."),
+    typer.Option(rich_help_panel=READING, help="Format of the text; auto goes by name and content."),
 ]
 Encoding = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
         rich_help_panel=READING,
-        help="Such as latin-1; if not given, UTF-8 or UTF-16.",
+        help="Encoding of the text, e.g. latin-1; by default UTF-8 or UTF-16.",
     ),
 ]
 Language = Annotated[
     str | None,
     typer.Option(
-        "-l", "--language", metavar="CODE", rich_help_panel=READING, help="Of the text, such as de."
+        "-l", "--language", metavar="CODE", rich_help_panel=READING, help="Language of the text, e.g. de."
     ),
 ]
 Cast = Annotated[
@@ -109,17 +112,17 @@ Cast = Annotated[
     typer.Option(
         metavar="NAME=VOICE",
         rich_help_panel=READING,
-        help="Who speaks a script's lines NAME:; repeatable.",
+        help="Voice for the lines of NAME in a script; repeatable.",
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", rich_help_panel=READING, help="Unknown [tags] are an error.")
+    bool, typer.Option("--strict", rich_help_panel=READING, help="Treat unknown [tags] as errors.")
 ]
 Continuity = Annotated[
     Literal["voice", "previous", "none"] | None,
     typer.Option(
         rich_help_panel=READING,
-        help="What each piece of a long text goes on from: the voice, the previous piece, nothing.",
+        help="What each piece of a long text continues from: the voice, the previous piece, or nothing.",
     ),
 ]
 Pause = Annotated[
@@ -136,7 +139,7 @@ Takes = Annotated[
 ]
 Retries = Annotated[
     int | None,
-    typer.Option(metavar="N", rich_help_panel=READING, help="Say a piece that failed again, up to N times."),
+    typer.Option(metavar="N", rich_help_panel=READING, help="Repeat a piece that went wrong, up to N times."),
 ]
 
 SAMPLING = "Sampling (the model has its own defaults)"
@@ -145,28 +148,38 @@ Temperature = Annotated[
     typer.Option(
         metavar="T",
         rich_help_panel=SAMPLING,
-        help="Semantic and coarse: 0 always takes the likeliest, more is livelier.",
+        help="Temperature of the semantic and coarse stages; 0 takes the likeliest token, more is livelier.",
     ),
 ]
 SemanticTemperature = Annotated[
-    float | None, typer.Option(metavar="T", rich_help_panel=SAMPLING, help="What is said, and how.")
+    float | None,
+    typer.Option(
+        metavar="T",
+        rich_help_panel=SAMPLING,
+        help="Temperature of the semantic stage: what is said, and how.",
+    ),
 ]
 CoarseTemperature = Annotated[
-    float | None, typer.Option(metavar="T", rich_help_panel=SAMPLING, help="How it sounds.")
+    float | None,
+    typer.Option(
+        metavar="T", rich_help_panel=SAMPLING, help="Temperature of the coarse stage: how it sounds."
+    ),
 ]
 FineTemperature = Annotated[
-    float | None, typer.Option(metavar="T", rich_help_panel=SAMPLING, help="The last detail of it.")
+    float | None, typer.Option(metavar="T", rich_help_panel=SAMPLING, help="Temperature of the fine stage.")
 ]
 Liveliness = Annotated[
     float | None,
-    typer.Option(metavar="X", rich_help_panel=SAMPLING, help="Times the model's own semantic temperature."),
+    typer.Option(
+        metavar="X", rich_help_panel=SAMPLING, help="Multiply the model's own semantic temperature by X."
+    ),
 ]
 TopK = Annotated[
     int | None,
     typer.Option(
         metavar="K",
         rich_help_panel=SAMPLING,
-        help="Semantic and coarse: draw from the K likeliest; 0 from all.",
+        help="Draw semantic and coarse tokens from the K likeliest; 0 draws from all.",
     ),
 ]
 TopP = Annotated[
@@ -174,16 +187,14 @@ TopP = Annotated[
     typer.Option(
         metavar="P",
         rich_help_panel=SAMPLING,
-        help="Semantic and coarse: draw from the likeliest that make up P.",
+        help="Draw semantic and coarse tokens from the likeliest that together have probability P.",
     ),
 ]
 MinEosP = Annotated[
     float | None,
-    typer.Option(
-        metavar="P", rich_help_panel=SAMPLING, help="Stop once the end of speech has this probability."
-    ),
+    typer.Option(metavar="P", rich_help_panel=SAMPLING, help="Stop once the end of speech is this probable."),
 ]
 MaxDuration = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", rich_help_panel=SAMPLING, help="Stop each piece after so much speech."),
+    typer.Option(metavar="SECONDS", rich_help_panel=SAMPLING, help="Longest speech per piece."),
 ]

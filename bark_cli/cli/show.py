@@ -16,9 +16,9 @@ def show(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="A sound file, or a model's .gguf file.", show_default=False)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Show what FILE says of itself: its format and length and, if Bark made it, how.
+    """Show the format and length of FILE and, if Bark made it, how.
 
     \b
     bark show hello.wav

@@ -10,7 +10,7 @@ from bark_cli.cli.output import print_json
 
 
 def tags(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")] = False,
 ) -> None:
     """List the tags to write into a text, such as [laughs].
 

@@ -1,4 +1,4 @@
-"""What Suno published: the names of its voice presets, and the vocabulary that they are spoken in.
+"""What Suno published: the names of its voices, and the vocabulary that they are spoken in.
 
 After suno-ai/bark, bark/generation.py: SUPPORTED_LANGS and ALLOWED_PROMPTS.
 """
@@ -33,7 +33,7 @@ def published_config() -> BarkConfig:
 
 
 def can_speak_presets(config: BarkConfig) -> bool:
-    """Whether a model of this configuration has the tokens that Suno's presets are made of."""
+    """Whether a model of this configuration has the tokens that Suno voices are made of."""
     return _vocabulary(config) == _vocabulary(published_config())
 
 

@@ -1,4 +1,4 @@
-"""Many requests to one speaker: requests, taken as there is room -> each with its speech, once it is done."""
+"""Many requests to one speaker: requests, taken as room allows -> each with its speech once it is done."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from bark_cli.stages.progress import Listener
 
 
 class Pending(Protocol):
-    """What was submitted: `session.Handle`, as far as it is needed here."""
+    """A submitted request: the part of `session.Handle` that is needed here."""
 
     def next_piece(self, timeout: float | None = None) -> Audio | None:
         """The next sound; None after the last."""
         ...
 
     def result(self, timeout: float | None = None) -> Speech:
-        """The whole, once it is there."""
+        """The whole speech; waits for it."""
         ...
 
     def cancel(self) -> None:
-        """Give it up."""
+        """Cancel it."""
         ...
 
     def call_when_done(self, call: Callable[[], None]) -> None:
-        """Make a call once it is over."""
+        """Call back once it is over."""
         ...
 
 

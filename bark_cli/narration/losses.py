@@ -1,4 +1,4 @@
-"""What of a text is not said, or not as it stands (pieces, what a model makes of them) -> one line."""
+"""Parts of a text that are left out or changed: pieces and what a model reads of them -> one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sounds of a narration's pieces in a row: silence between them, and when each is heard."""
+"""The pieces of a narration in a row: their sounds, the silence between, and when each is heard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user can fix once and for all: flags, environment, two files -> every setting and where it is from.
+"""A user's settings: flags, environment, two files -> the value of every setting and where it comes from.
 
 What is given on the command line goes before BARK_<NAME> in the environment, that before `bark.toml` of
 the project, that before the user's own `config.toml`, and that before the defaults. The nearest of them that

@@ -1,4 +1,4 @@
-"""Changing a file of settings: a name and a value -> the file with one line other than it was."""
+"""Change a settings file: a name and a value -> the file with one line changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ASSIGNED = re.compile(r"^[^#\n]*=.*", re.MULTILINE)
 
 
 def set_setting(name: str, text: str, *, project: bool = False) -> Path:
-    """Write a value, as the shell gives it, into the user's file or the project's, which is made if need be.
+    """Write a value, as the shell gives it, into the user's file or the project's, creating it if necessary.
 
     Returns:
         The file.
@@ -37,7 +37,7 @@ def set_setting(name: str, text: str, *, project: bool = False) -> Path:
 
 
 def unset_setting(name: str, *, project: bool = False) -> Path:
-    """Take a value out of the user's file or the project's; one that is not there is no failure.
+    """Take a value out of the user's file or the project's; one that is not there is no error.
 
     Returns:
         The file.

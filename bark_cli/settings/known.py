@@ -1,4 +1,4 @@
-"""The settings there are: a name and a value as it was written -> the value, of its type and in its range."""
+"""The known settings: a name and a value as written -> the value, of its type and in its range."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Setting:
 
     @property
     def takes(self) -> str:
-        """Which values it takes, in words."""
+        """The values it takes, in words."""
         if self.choices:
             return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
         if self.kind is bool:

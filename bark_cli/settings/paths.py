@@ -65,7 +65,7 @@ def _searched(start: Path) -> list[Path]:
 
 
 def shown(path: Path) -> str:
-    """A path as short as it can be said: from here, from the home, or whole."""
+    """The shortest form of a path: relative, from the home folder, or absolute."""
     with suppress(ValueError, OSError):
         return str(path.relative_to(Path.cwd()))
     with suppress(ValueError):
@@ -74,7 +74,7 @@ def shown(path: Path) -> str:
 
 
 def shipped_folder() -> Path:
-    """The presets that come along: inside the package in a wheel, beside it in a checkout."""
+    """The presets that come with Bark: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "presets"
     beside = package.parent / "presets"

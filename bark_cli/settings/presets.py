@@ -1,4 +1,4 @@
-"""Named settings: a name -> those that go together, of the project, the user's own, or shipped."""
+"""Presets: a name -> its settings, from the project, the user's file, or the package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bark_cli.settings.tables import NO_PRESET, Preset, SettingsFile, read_prese
 
 
 def presets_with(files: Iterable[SettingsFile]) -> dict[str, Preset]:
-    """Those shipped and those of the files, by their names, sorted; of two of a name the first file's counts.
+    """Shipped presets and those of the files, sorted by name; the first file wins where names clash.
 
     Raises:
         OptionError: a shipped file is damaged.

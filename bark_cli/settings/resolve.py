@@ -1,4 +1,4 @@
-"""Which value counts: what was given in five places -> one value for each setting, and where it is from."""
+"""Which value counts: values from five places -> one value for each setting, and where it comes from."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _DEFAULT = "default"
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """A value for every setting, and where each is from."""
+    """A value for every setting, and where each comes from."""
 
     settings: Settings
     sources: Mapping[str, str]  # "--voice", "BARK_VOICE", "bark.toml:3", "preset audiobook", "default"
 
     def was_set(self, name: str) -> bool:
-        """Whether anybody has decided it."""
+        """Whether anybody has set it."""
         return self.sources[name] != _DEFAULT
 
     def was_flag(self, name: str) -> bool:
@@ -37,7 +37,7 @@ class Resolved:
 
 
 def resolve(flags: Mapping[str, object] | None = None, *, whole: Collection[str] = ()) -> Resolved:
-    """Settle every setting.
+    """Find the value of every setting.
 
     Args:
         flags: what was given on the command line, by the settings' names; None means that it was not.
@@ -59,7 +59,7 @@ def resolve(flags: Mapping[str, object] | None = None, *, whole: Collection[str]
 
 
 def list_presets() -> dict[str, Preset]:
-    """All that --preset takes here, by their names, sorted.
+    """All presets that --preset accepts here, sorted by name.
 
     Raises:
         OptionError: a file of settings is damaged.
@@ -86,7 +86,7 @@ def _from_flags(flags: Mapping[str, object]) -> Layer:
 
 
 def _from_environment() -> Layer:
-    """What BARK_<NAME> says; an empty one says nothing, and what is no setting is not ours to judge."""
+    """What BARK_<NAME> says; empty ones count as unset, and those that name no setting are ignored."""
     given = {s: text for s in SETTINGS.values() if (text := os.environ.get(s.variable, "").strip())}
     return {s.name: Assigned(s.parse(text, s.variable), s.variable) for s, text in given.items()}
 

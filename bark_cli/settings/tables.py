@@ -1,4 +1,4 @@
-"""A file of settings: TOML -> checked values and presets, each with the line it stands on."""
+"""A settings file: TOML -> checked values and presets, each with the line it stands on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KEY = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
 
 @dataclass(frozen=True)
 class Assigned:
-    """A value, and where it is from, as it is shown to the user."""
+    """A value, and where it comes from, in the words shown to the user."""
 
     value: Value | None
     source: str
@@ -45,7 +45,7 @@ Lines = Mapping[tuple[str, str], int]  # of a preset ("" for none) and a setting
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings that go together."""
+    """A preset: named settings."""
 
     name: str
     description: str
@@ -72,7 +72,7 @@ def read_file(path: Path, *, is_project: bool = False) -> SettingsFile:
 
 
 def parse_file(path: Path, text: str, *, is_project: bool = False) -> SettingsFile:
-    """As `read_file`, of the text that such a file may have."""
+    """Like `read_file`, for the text of such a file."""
     tables = parse_toml(path, text)
     lines = _line_numbers(text)
     presets = tables.pop("presets", {})
@@ -227,7 +227,7 @@ def is_path(setting: Setting, value: str, folder: Path) -> bool:
 
 
 def _line_numbers(text: str) -> Lines:
-    """Where each stands, from 1; what is written in some rarer way is left out."""
+    """The line of each setting, from 1; unusual ways of writing TOML are left out."""
     found: dict[tuple[str, str], int] = {}
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):

@@ -56,14 +56,14 @@ class _Kept:
 
 
 def conversion_folder(source: Source) -> Path:
-    """Where the conversion of a model, as its files are now, lies or is to lie."""
+    """The folder for the conversion of a model in its present state; it need not exist."""
     folder = str(source.folder.resolve())  # one model, whatever path leads to it
     place = _digest(folder, source.layout, source.size, source.storage)
     return places.converted_home() / f"{place}-{_digest(_VERSION, _files(source))}"
 
 
 def replaced_folders(target: Path) -> list[Path]:
-    """Conversions of the same model, from when its files were others."""
+    """Conversions of earlier states of the same model."""
     place = target.name.partition("-")[0]
     return [path for path in sorted(target.parent.glob(f"{place}-*")) if path != target]
 
@@ -85,7 +85,7 @@ def write_source(folder: Path, source: Source) -> None:
 
 
 def conversions() -> list[Conversion]:
-    """All that are kept, those included that are damaged or of use no more."""
+    """All conversions that are kept, including damaged and useless ones."""
     found = sorted(places.converted_home().glob("*"))
     return [_read(path) for path in found if not path.name.startswith(".") and path.is_dir()]
 

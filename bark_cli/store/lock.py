@@ -13,13 +13,13 @@ from bark_cli.store.suno_voices import PRESETS_PLACE
 
 
 def lock_file(name: str) -> Path:
-    """The file that is locked; it stays, and that it is there says that the name was once installed."""
+    """The lock file; it is kept, and shows that the name was installed once."""
     place = name if name == PRESETS_PLACE else model_home(name).name
     return bark_home() / "locks" / f"{place}.lock"
 
 
 def is_locked(name: str) -> bool:
-    """Whether a process holds the lock now; nothing is made, or waited for, to find out."""
+    """Whether a process holds the lock now; neither creates the file nor waits."""
     from filelock import FileLock, Timeout
 
     file = lock_file(name)
@@ -38,7 +38,7 @@ def is_locked(name: str) -> bool:
 
 @contextmanager
 def locked(name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of the model called `name`, or of Suno's voices (PRESETS_PLACE).
+    """Hold the lock of the model called `name`, or of the Suno voices (PRESETS_PLACE).
 
     `on_wait` is called once where another process has it.
     It is the system's own lock on an open file (flock; LockFileEx on Windows), which ends with the process.

@@ -33,7 +33,7 @@ _BUILD = re.compile(rf"(?:[0-9a-f]{{12}}|local)-[0-9a-f]{{8}}|{re.escape(SCRATCH
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """One file, as it must be."""
+    """One file of a model: its expected size and hash."""
 
     path: str  # with /, inside of the build's folder
     size: int  # bytes
@@ -62,7 +62,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Damage:
-    """A file that is not as it must be."""
+    """A file that does not match the manifest."""
 
     path: Path
     what: str  # such as "is missing"
@@ -85,7 +85,7 @@ def read_manifest(home: Path) -> Manifest | None:
 
 
 def write_manifest(home: Path, manifest: Manifest) -> None:
-    """Make `manifest` the one that counts, in one step.
+    """Put `manifest` in force, atomically.
 
     Raises:
         OSError: the disk refuses; the old manifest still counts.
@@ -109,7 +109,7 @@ def build_folder(home: Path, manifest: Manifest) -> Path:
 
 
 def record_file(folder: Path, name: str, on_bytes: Callable[[int], None] = lambda _: None) -> FileRecord:
-    """Size and hash of a file that is as it must be.
+    """Expected size and hash of a file.
 
     Raises:
         OSError: it cannot be read.
@@ -119,7 +119,7 @@ def record_file(folder: Path, name: str, on_bytes: Callable[[int], None] = lambd
 
 
 def missing_files(home: Path, manifest: Manifest) -> list[Damage]:
-    """Files that are gone or of another size, by a look at the folder alone."""
+    """Files that are missing or of the wrong size, without reading them."""
     folder = build_folder(home, manifest)
     return [damage for record in _wanted(folder, manifest) if (damage := _compare_size(folder, record))]
 
@@ -136,7 +136,7 @@ def stray_folders(home: Path, manifest: Manifest | None) -> list[Path]:
 def damaged_files(
     home: Path, manifest: Manifest, on_bytes: Callable[[int], None] = lambda _: None
 ) -> list[Damage]:
-    """Files that are not what they were, found by reading every byte; `on_bytes` is told of each read."""
+    """Files that have changed, found by reading every byte; `on_bytes` gets the size of each read."""
     folder = build_folder(home, manifest)
     return compare_files(folder, _wanted(folder, manifest), on_bytes)
 

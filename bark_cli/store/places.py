@@ -60,7 +60,7 @@ def converted_home() -> Path:
 
 
 def presets_home() -> Path:
-    """Suno's voice presets, once fetched."""
+    """The Suno voices, once fetched."""
     return bark_home() / "presets"
 
 

@@ -27,7 +27,7 @@ _WRONG = 1.5  # words of which Whisper mishears about as many
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was measured of one take; each part is 1 where all is well and falls to 0."""
+    """The measurements of one take; each is 1 where all is well and falls to 0."""
 
     length: float  # as long as its text should take
     variety: float  # it does not turn in a loop

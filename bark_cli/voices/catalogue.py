@@ -1,8 +1,9 @@
 """Voices by name: a name or a path -> history tokens (n,), (2, m), (8, m) of a speaker.
 
 A model's own voices come first, from the folder its layout has for them (ours `voices/`, Suno's
-`assets/prompts/`, Transformers' `speaker_embeddings/`), then the package's presets, then Suno's, once fetched
-(`$BARK_HOME/presets`, for models of their vocabulary), then the user's own (`$BARK_HOME/voices`).
+`assets/prompts/`, Transformers' `speaker_embeddings/`), then those that come with the package, then the
+Suno voices, once fetched (`$BARK_HOME/presets`, for models of their vocabulary), then the user's own
+(`$BARK_HOME/voices`).
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _voice_at(path: Path, rate: float | None) -> VoiceInfo:
 
 
 def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
-    """The voices of the model, the shipped presets, Suno's, the user's own; the first of a name counts.
+    """Voices of the model, those shipped, Suno voices, the user's own; the first of a name counts.
 
     Suno's are left out where the model has not their vocabulary.
     """
@@ -141,7 +142,7 @@ def own_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
 
 
 def lacks_presets(model_folder: Path) -> bool:
-    """Whether the model could speak Suno's presets, and not one of them was fetched or lies beside it."""
+    """Whether the model could speak with Suno voices but none was fetched or lies beside it."""
     names = {info.name for info in list_voices(model_folder)}
     return _speaks_sunos(model_folder) and names.isdisjoint(VOICE_NAMES)
 
@@ -171,7 +172,7 @@ def place_in_model(name: str) -> str:
 
 
 def _shipped_voices() -> Iterator[VoiceInfo]:
-    """The presets: those of the bundled model at its frame rate, Suno's at that of the published Bark."""
+    """The shipped voices: the bundled model's at its frame rate, Suno voices at the published Bark's."""
     nano = nano_folder()
     rate = _frame_rate(nano)
     for info in _npz_voices(_presets(), "preset", CoarseConfig.rate_hz):
@@ -180,7 +181,7 @@ def _shipped_voices() -> Iterator[VoiceInfo]:
 
 
 def _presets() -> Path:
-    """The shipped presets: inside the package in a wheel, beside it in a checkout."""
+    """The shipped voices: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "presets"
     if inside.is_dir() or not (package.parent / "pyproject.toml").is_file():
@@ -238,7 +239,7 @@ _RATES = (
 
 
 def _suno_missing(voice: str, model_folder: Path | None) -> str:
-    """What to say of one of Suno's presets that cannot be had."""
+    """The message for a Suno voice that cannot be had."""
     if not _speaks_sunos(model_folder):
         return (
             f"{voice} is a voice of Suno's models and {model_folder.name if model_folder else 'this model'} "

@@ -1,6 +1,6 @@
 """A voice file: three integer arrays (n,), (2, m), (8, m) -> history tokens checked for a model, and back.
 
-The names of the arrays are those of Suno's presets (suno-ai/bark, bark/assets/prompts) and of Transformers'
+The names of the arrays are those of Suno voices (suno-ai/bark, bark/assets/prompts) and of Transformers'
 `speaker_embeddings/`. A voice file comes from anywhere, so nothing in it is believed before it is checked.
 """
 

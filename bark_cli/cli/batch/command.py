@@ -17,35 +17,43 @@ def batch(
     context: typer.Context,
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATHS", help="Folders, files, patterns, .jsonl files; - with --jsonl."),
+        typer.Argument(
+            metavar="PATHS",
+            help="Folders, files, patterns or .jsonl files; - reads JSON Lines from a pipe, with --jsonl.",
+        ),
     ],
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="DIR", help="The folder to write to; it is made.")
+        str,
+        typer.Option("-o", "--output", metavar="DIR", help="Folder to write to; it is created if necessary."),
     ],
     format: Annotated[
         Literal["flac", "wav", "mp3", "opus", "ogg", "raw"] | None,
-        typer.Option(rich_help_panel=_OUTPUT, help="What the files are; flac if not given."),
+        typer.Option(rich_help_panel=_OUTPUT, help="Format of the files; flac by default."),
     ] = None,
     glob: Annotated[
         str | None,
-        typer.Option(metavar="PATTERN", help="Which files of a folder, such as '*.txt' or 'part*/*.md'."),
+        typer.Option(metavar="PATTERN", help="Files of a folder to read, e.g. '*.txt' or 'part*/*.md'."),
     ] = None,
     jsonl: Annotated[
         bool,
-        typer.Option("--jsonl", help="PATHS are JSON Lines with text, and maybe voice, output, seed, id."),
+        typer.Option(
+            "--jsonl", help="Read PATHS as JSON Lines with text and, optionally, voice, output, seed and id."
+        ),
     ] = False,
     join: Annotated[
         bool,
-        typer.Option("--join", rich_help_panel=_OUTPUT, help="Besides, write all into one file, DIR/all."),
+        typer.Option("--join", rich_help_panel=_OUTPUT, help="Also join everything into one file, DIR/all."),
     ] = False,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", rich_help_panel=_OUTPUT, help="Make all anew, over files that exist."),
+        typer.Option(
+            "--overwrite", rich_help_panel=_OUTPUT, help="Make everything again, overwriting existing files."
+        ),
     ] = False,
     no_metadata: Annotated[
         bool,
         typer.Option(
-            "--no-metadata", rich_help_panel=_OUTPUT, help="Do not write into the files how they were made."
+            "--no-metadata", rich_help_panel=_OUTPUT, help="Do not record in the files how they were made."
         ),
     ] = False,
     subtitles: Annotated[
@@ -54,10 +62,13 @@ def batch(
     ] = None,
     normalize: Annotated[
         Literal["off", "loudness", "peak"] | None,
-        typer.Option(rich_help_panel=_OUTPUT, help="Bring each file to -16 LUFS, or its peak to -1 dB."),
+        typer.Option(
+            rich_help_panel=_OUTPUT, help="Bring the loudness of each file to -16 LUFS, or its peak to -1 dB."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be made and how long it is; make nothing.")
+        bool,
+        typer.Option("--dry-run", help="Show what would be made and how long it would be, without speaking."),
     ] = False,
     voice: options.Voice = None,
     seed: Annotated[
@@ -66,13 +77,13 @@ def batch(
             min=0,
             max=2**32 - 1,
             metavar="N",
-            help="Of every file, as `bark say --seed N`; if not given, each has its own, always the same.",
+            help="Random seed for every file; by default each has its own, the same in every run.",
         ),
     ] = None,
     preset: options.Preset = None,
     model: options.Model = None,
     size: Annotated[
-        Literal["small", "large"] | None, typer.Option(help="Which model of a folder that holds both.")
+        Literal["small", "large"] | None, typer.Option(help="Model to use where a folder holds both.")
     ] = None,
     device: options.Device = None,
     precision: options.Precision = None,
@@ -115,10 +126,10 @@ def batch(
     bark batch list.jsonl -o clips/
     make-lines | bark batch - --jsonl -o clips/ --json
 
-    Files lie in DIR as the texts do in their folder. A ledger in DIR, .bark-batch.jsonl, says what is done:
-    the same command makes only what is missing or whose text, voice or settings have changed. Stopped in
-    any way, it goes on where it was when it is run again. What fails is listed at the end, and the exit code
-    is 1 then; the others are made all the same.
+    DIR gets the same subfolders as the texts. A ledger in DIR, .bark-batch.jsonl, says what is done:
+    the same command makes only what is missing or whose text, voice or settings have changed. However it
+    was stopped, run it again and it continues from there. A text that fails does not stop the others: it
+    is listed at the end, and the exit code is 1.
 
     A line of JSON Lines: {"text": "Hello.", "voice": "nano/ben", "output": "a/hello.wav", "seed": 7}
     """

@@ -19,7 +19,7 @@ cache = typer.Typer(
 )
 
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")]
 
 
 @cache.callback()
@@ -29,7 +29,7 @@ def group() -> None:
 
 @cache.command("ls", cls=Command)
 def list_all(as_json: Json = False) -> None:
-    """List the models on this machine and what they take.
+    """List the models on this machine and the disk space they take.
 
     \b
     bark cache ls
@@ -47,7 +47,9 @@ def list_all(as_json: Json = False) -> None:
 def path(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", autocompletion=model_names, help="A model; the cache if not given."),
+        typer.Argument(
+            metavar="NAME", autocompletion=model_names, help="Model; without it, the cache itself."
+        ),
     ] = None,
 ) -> None:
     """Print the folder of the cache, or of a model.
@@ -65,7 +67,7 @@ def path(
 def verify(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", autocompletion=cached_names, help="A model; all if not given."),
+        typer.Argument(metavar="NAME", autocompletion=cached_names, help="Model to verify; all by default."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +77,7 @@ def verify(
     bark cache verify
     bark cache verify small --json
 
-    Exits 1 and names the file where one is damaged. Only what Bark has downloaded can be checked.
+    If a file is damaged, it is named and the exit code is 1. Only what Bark has downloaded can be checked.
     """
     from bark_cli.cache import find_cached, list_models
     from bark_cli.cli.cache.tables import check_and_print

@@ -17,7 +17,9 @@ config = typer.Typer(
     rich_markup_mode=None,
 )
 
-Project = Annotated[bool, typer.Option("--project", help="The project's bark.toml instead of your own file.")]
+Project = Annotated[
+    bool, typer.Option("--project", help="Use the project's bark.toml instead of your own file.")
+]
 
 
 def setting_names(incomplete: str) -> list[str]:
@@ -27,7 +29,9 @@ def setting_names(incomplete: str) -> list[str]:
     return [name for name in SETTINGS if name.startswith(incomplete)]
 
 
-Key = Annotated[str, typer.Argument(metavar="SETTING", autocompletion=setting_names, help="Its name.")]
+Key = Annotated[
+    str, typer.Argument(metavar="SETTING", autocompletion=setting_names, help="Name of the setting.")
+]
 
 
 @config.callback()
@@ -41,7 +45,7 @@ def group() -> None:
 
 @config.command("show", cls=Command)
 def show(as_json: Json = False) -> None:
-    """Show every setting, its value, and where that is from.
+    """Show every setting, its value, and where it comes from.
 
     \b
     bark config show
@@ -87,7 +91,7 @@ def path(project: Project = False) -> None:
 @config.command("set", cls=Command)
 def set_value(
     name: Key,
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="What it shall be.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its new value.")],
     project: Project = False,
 ) -> None:
     """Write a setting into your own file, or the project's.

@@ -11,7 +11,7 @@ from bark_cli.settings import Preset, Resolved, Value
 
 
 def print_settings(resolved: Resolved, *, as_json: bool) -> None:
-    """Every setting with its value and where that is from."""
+    """Every setting with its value and where it comes from."""
     values: dict[str, Value | None] = asdict(resolved.settings)
     if as_json:
         print_json({k: {"value": v, "source": resolved.sources[k]} for k, v in values.items()})

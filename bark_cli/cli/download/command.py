@@ -59,37 +59,43 @@ def download(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="small, large, OWNER/NAME of a repository, a folder, or a .gguf file.",
+            help="small, large, a repository (OWNER/NAME), a folder, or a .gguf file.",
             show_default=False,
         ),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(metavar="REV", help="A branch, tag or commit of the repository.")
+        str | None, typer.Option(metavar="REV", help="Branch, tag or commit of the repository.")
     ] = None,
     layout: Annotated[
         Literal["transformers", "suno", "gguf"] | None,
-        typer.Option(help="Which files; Suno's are three times as large, GGUF a quarter and by others."),
+        typer.Option(
+            help="Layout to fetch; Suno's is three times as large, GGUF a quarter and made by others."
+        ),
     ] = None,
     file: Annotated[
         str | None,
-        typer.Option("--file", metavar="NAME.gguf", help="Which GGUF file of the repository or folder."),
+        typer.Option("--file", metavar="NAME.gguf", help="GGUF file to take from the repository or folder."),
     ] = None,
     quant: Annotated[
         Literal["q8_0", "f16"] | None,
-        typer.Option(help="How many bits the GGUF file of small has; q8_0 if not given."),
+        typer.Option(help="Quantization of the GGUF file of small; q8_0 by default."),
     ] = None,
     source: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="PATH", help="Take it from a folder, another program's cache, a .gguf."
+            "--from",
+            metavar="PATH",
+            help="Take the model from a folder, another program's cache or a .gguf file.",
         ),
     ] = None,
     keep_original: Annotated[
-        bool, typer.Option("--keep-original", help="Keep what was fetched beside what is made of it.")
+        bool, typer.Option("--keep-original", help="Keep the fetched files beside the converted model.")
     ] = False,
-    voices: Annotated[bool, typer.Option("--voices", help="Fetch Suno's 261 voices too, or alone.")] = False,
+    voices: Annotated[
+        bool, typer.Option("--voices", help="Fetch the 261 Suno voices, with a model or alone.")
+    ] = False,
     unverified: Annotated[
-        bool, typer.Option("--unverified", help="Take files of which the hub lists no hash, too.")
+        bool, typer.Option("--unverified", help="Also accept files for which the hub lists no hash.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     offline: options.Offline = False,
@@ -106,7 +112,7 @@ def download(
     bark download small --layout gguf
     bark download OWNER/NAME --file NAME.gguf
 
-    An interrupted download goes on where it was. What is here already is not fetched again.
+    An interrupted download continues where it stopped. Nothing that is already here is fetched again.
     """
     if offline:
         forbid_network()

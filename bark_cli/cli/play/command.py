@@ -51,9 +51,9 @@ def play(
 
 
 def devices(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")] = False,
 ) -> None:
-    """List the devices that can play sound; * is the one that does unless another is named.
+    """List the devices that can play sound; * marks the default.
 
     \b
     bark devices

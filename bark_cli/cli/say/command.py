@@ -22,7 +22,7 @@ def say(
     context: typer.Context,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TEXT", help="What to say; - reads it from a pipe.", show_default=False),
+        typer.Argument(metavar="TEXT", help="Text to say; - reads it from a pipe.", show_default=False),
     ] = None,
     file: Annotated[
         str | None, typer.Option("-f", "--file", metavar="FILE", help="Read the text from FILE.")
@@ -46,14 +46,14 @@ def say(
     preset: options.Preset = None,
     like: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="As FILE was said: its model, voice, seed and settings."),
+        typer.Option(metavar="FILE", help="Repeat how FILE was made: its model, voice, seed and settings."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the pieces and how long they will take; say nothing.")
+        bool, typer.Option("--dry-run", help="Show the pieces and how long they will take, without speaking.")
     ] = False,
     model: options.Model = None,
     size: Annotated[
-        Literal["small", "large"] | None, typer.Option(help="Which model of a folder that holds both.")
+        Literal["small", "large"] | None, typer.Option(help="Model to use where a folder holds both.")
     ] = None,
     device: options.Device = None,
     precision: options.Precision = None,
@@ -70,29 +70,29 @@ def say(
     takes: options.Takes = None,
     retries: options.Retries = None,
     play: Annotated[
-        bool, typer.Option("--play", rich_help_panel=_SOUND, help="Play it as well as writing it.")
+        bool, typer.Option("--play", rich_help_panel=_SOUND, help="Play the sound as well as writing it.")
     ] = False,
     audio_device: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", rich_help_panel=_SOUND, help="The loudspeaker, of those in `bark devices`."
-        ),
+        typer.Option(metavar="NAME", rich_help_panel=_SOUND, help="Output device, from `bark devices`."),
     ] = None,
     exact: Annotated[
         bool,
         typer.Option(
             "--exact",
             rich_help_panel=_SOUND,
-            help="Play or pipe exactly what a file would hold; it begins later.",
+            help="Play or pipe exactly what a file would hold; the sound starts later.",
         ),
     ] = False,
     format: Annotated[
         Literal["wav", "flac", "mp3", "opus", "ogg", "raw"] | None,
-        typer.Option(rich_help_panel=_SOUND, help="What OUT is, whatever its name says."),
+        typer.Option(rich_help_panel=_SOUND, help="Format of OUT, whatever its name says."),
     ] = None,
     raw: Annotated[
         bool,
-        typer.Option("--raw", rich_help_panel=_SOUND, help="16 bit samples without a header (format raw)."),
+        typer.Option(
+            "--raw", rich_help_panel=_SOUND, help="Write 16-bit samples without a header (format raw)."
+        ),
     ] = False,
     subtitles: Annotated[
         Literal["srt", "vtt", "none"] | None,
@@ -100,11 +100,13 @@ def say(
     ] = None,
     normalize: Annotated[
         Literal["off", "loudness", "peak"] | None,
-        typer.Option(rich_help_panel=_SOUND, help="Bring OUT to -16 LUFS, or its peak to -1 dB."),
+        typer.Option(
+            rich_help_panel=_SOUND, help="Bring the loudness of OUT to -16 LUFS, or its peak to -1 dB."
+        ),
     ] = None,
     no_metadata: Annotated[
         bool,
-        typer.Option("--no-metadata", rich_help_panel=_SOUND, help="Do not write into OUT how it was made."),
+        typer.Option("--no-metadata", rich_help_panel=_SOUND, help="Do not record in OUT how it was made."),
     ] = False,
     semantic_model: options.SemanticModel = None,
     coarse_model: options.CoarseModel = None,
@@ -125,7 +127,8 @@ def say(
         bool, typer.Option("-q", "--quiet", rich_help_panel=_PRINTING, help="Print errors only.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", rich_help_panel=_PRINTING, help="Print what each stage took.")
+        bool,
+        typer.Option("--verbose", rich_help_panel=_PRINTING, help="Print the time that each stage took."),
     ] = False,
 ) -> None:
     """Say TEXT: play it, or write it to a file.

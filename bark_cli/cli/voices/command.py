@@ -35,9 +35,9 @@ def group() -> None:
 def list_all(
     model: Model = None,
     language: Annotated[
-        str | None, typer.Option("--lang", metavar="XX", help="Only voices of this language, such as en.")
+        str | None, typer.Option("--lang", metavar="XX", help="Only voices of this language, e.g. en.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")] = False,
 ) -> None:
     """List the voices that a model can be given.
 
@@ -62,13 +62,14 @@ def list_all(
     else:
         note(_none(language))
     if lacks_presets(folder):
-        note("Suno's 261 voices are not on this machine; fetch them with `bark download --voices`")
+        note("the 261 Suno voices are not on this machine; fetch them with `bark download --voices`")
 
 
 @voices.command("show", cls=Command)
 def show(
     voice: Annotated[
-        str, typer.Argument(metavar="VOICE", autocompletion=voice_names, help="A name, or a .npz file.")
+        str,
+        typer.Argument(metavar="VOICE", autocompletion=voice_names, help="Name of a voice, or a .npz file."),
     ],
     as_json: Json = False,
 ) -> None:

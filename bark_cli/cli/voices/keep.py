@@ -12,7 +12,7 @@ from bark_cli.cli.options import Force
 from bark_cli.cli.output import note
 
 Voice = Annotated[
-    str, typer.Argument(metavar="VOICE", autocompletion=voice_names, help="A name, or a .npz file.")
+    str, typer.Argument(metavar="VOICE", autocompletion=voice_names, help="Name of a voice, or a .npz file.")
 ]
 
 
@@ -23,11 +23,13 @@ def preview(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", metavar="NAME|FOLDER", help="Whose codec; any that fits if not given."),
+        typer.Option(
+            "-m", "--model", metavar="NAME|FOLDER", help="Model whose codec to use; by default any that fits."
+        ),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Hear a voice: its own sound, nothing new is said.
+    """Hear a voice: play the speech that it holds.
 
     \b
     bark voices preview nano/anna
@@ -51,7 +53,7 @@ def preview(
 
 def save(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A .npz voice file.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it, such as me or team/ann.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name to give it, e.g. me or team/ann.")],
     force: Force = False,
 ) -> None:
     """Check a voice file and keep it as your own.
