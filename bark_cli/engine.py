@@ -1,6 +1,6 @@
-"""Continuous batching: jobs (generators of requests) -> their results, answered together as slots get free.
+"""Continuous batching: each step collects what all jobs ask for and has the backend answer it together.
 
-After nano-vllm's engine: the whole machine is `step`.
+Jobs are generators of requests; after nano-vllm's engine the whole machine is `step`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bark itself: a model loaded from disk, and text (str) and a voice -> Speech."""
+"""`Bark`, the class that Python users hold: load a model, say a text, stream it, open a session."""
 
 from __future__ import annotations
 

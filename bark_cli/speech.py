@@ -1,4 +1,4 @@
-"""What is asked of Bark and what it gives: SpeechRequest -> Speech, by a model that is loaded."""
+"""SpeechRequest and Speech, and the job that turns one into the other: voice, text ids, takes, verdict."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class SpeechRequest:
     streaming: Streaming = "whole"  # how its sound comes
 
 
-class Turns(AbstractContextManager[None]):
+class FairLock(AbstractContextManager[None]):
     """A lock that goes to who waits for it before it goes back to who had it."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class LoadedModel:
     backend: Backend
     device: str
     precision: str
-    turn: Turns = field(default_factory=Turns, repr=False)  # whose engine may use the backend
+    turn: FairLock = field(default_factory=FairLock, repr=False)  # whose engine may use the backend
     memory: Memory = field(init=False, repr=False)  # how its voices spoke
 
     def __post_init__(self) -> None:

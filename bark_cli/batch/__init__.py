@@ -8,7 +8,6 @@ place       a finished file -> its name, and its line in the ledger before
 plan        items and the ledger -> what is left to do
 run         that -> files, all of them sharing the engine
 join        all files in one
-interrupts  Ctrl-C, at a moment that does no harm
 
 A file appears whole, and what the ledger says of it is on the disk before it appears; so a batch can be
 killed at any moment, and the same command goes on where it was.

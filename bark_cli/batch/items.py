@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, NoReturn
 
 from bark_cli.errors import BarkError, TextError, UsageError
 from bark_cli.system.records import Bounds, is_text, parse
+from bark_cli.text.documents import TEXT_SUFFIXES
 
 STDIN = "-"
-TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".srt", ".vtt", ".script", ".dialogue")
 LINES_SUFFIX = ".jsonl"
 FIELDS = ("text", "voice", "output", "seed", "id")
 _MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken

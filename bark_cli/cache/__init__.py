@@ -1,6 +1,6 @@
 """What lies on this machine: models and what was made of them -> a list, a check, a removal; offline.
 
-`listing` finds the models, `check` compares their files with the manifests, `removal` takes a model away,
+`listing` finds the models, `verify` compares their files with the manifests, `removal` takes a model away,
 `leftovers` finds what nobody needs any more. Other programs' caches are listed and never touched.
 """
 

@@ -1,6 +1,7 @@
 """Models converted once and kept in the cache: a folder of any layout -> Checkpoint, mapped.
 
-A conversion is a folder in our own layout. Where it lies and what it says of its source: hub/conversions.py.
+A conversion is a folder in our own layout. Where it lies, and what it says of its source:
+store/conversions.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Many requests to one speaker: requests, taken as room allows -> each with its speech once it is done."""
+"""Requests to a Session or a Bark, no more at once than it takes -> each with its Speech, once it is done."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pending(Protocol):
 
 
 class Speaks(Protocol):
-    """Who takes requests at any time: a Session, or a Bark by way of its own."""
+    """Who takes requests at any time: a Session, or a Bark by way of the one it has."""
 
     model: LoadedModel
 

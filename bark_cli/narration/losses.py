@@ -1,4 +1,4 @@
-"""Parts of a text that are left out or changed: pieces and what a model reads of them -> one line."""
+"""What a model's tokenizer cannot read of a text: collected over its pieces -> one line of warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How texts are spoken, for every command and for Python alike: settings -> Recipe."""
+"""Recipe: the voice, pauses, sampling and takes that all pieces of a text share; made from settings."""
 
 from __future__ import annotations
 

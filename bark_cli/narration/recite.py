@@ -1,4 +1,4 @@
-"""A text of any length, or a script -> its sound (N,) in pieces, pauses included; the door from Python."""
+"""The Python door to long texts and scripts: text -> its sound (N,) in pieces, pauses included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who goes first: requests that wait and those at work -> who is begun, and who is held out of a step."""
+"""Priorities: who of those waiting is begun, and who of those at work sits out a step."""
 
 from __future__ import annotations
 

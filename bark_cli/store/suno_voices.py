@@ -8,7 +8,7 @@ from bark_cli.errors import ModelError
 from bark_cli.store.manifest import MANIFEST_FILE, Damage, Manifest, damaged_files, read_manifest
 from bark_cli.store.places import bark_home, presets_home
 
-# Of their lock, and of their folder in downloads/; no model can be called so (hub/names.py).
+# Of their lock, and of their folder in downloads/; no model can be called so (store/names.py).
 PRESETS_PLACE = "_presets"
 
 

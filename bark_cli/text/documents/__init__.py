@@ -17,7 +17,7 @@ from bark_cli.text.documents.subtitles import is_subtitles, read_subtitles
 from bark_cli.text.documents.web import read_html
 from bark_cli.text.script import Line, Script, at_pauses, read_script
 
-__all__ = ["FORMATS", "MAX_BYTES", "Format", "decode", "format_of", "read_document"]
+__all__ = ["FORMATS", "MAX_BYTES", "TEXT_SUFFIXES", "Format", "decode", "format_of", "read_document"]
 
 Format = Literal["text", "markdown", "html", "srt", "script"]
 FORMATS = ("auto", *get_args(Format))
@@ -32,6 +32,7 @@ _BY_SUFFIX: dict[str, Format] = {
     ".script": "script",
     ".dialogue": "script",
 }
+TEXT_SUFFIXES = (".txt", ".text", *_BY_SUFFIX)  # of files that hold texts, each of which is read whole
 
 
 def read_document(
