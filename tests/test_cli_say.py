@@ -479,7 +479,7 @@ def test_no_text_on_a_terminal_shows_help(
         (["-f", "."], 2, "cannot read text file .: Is a directory"),
         (["-f", "latin1.txt"], 2, "latin1.txt is not UTF-8 text (byte 3 is 0xe9); save it as UTF-8"),
         (["-f", "nul.txt"], 2, "nul.txt holds a NUL byte at byte 2"),
-        (["a\udce9"], 2, "the text is not valid UTF-8 at character 2"),
+        (["a\udce9"], 2, "the text is not valid UTF-8 at line 1, column 2"),
         (["hello", "-v", "an"], 2, "no voice 'an'; did you mean tiny/ann"),
         (["hello", "-v", "gone.npz"], 2, "there is no voice file gone.npz"),
         (["hello", "-m", "no/such"], 1, "no/such is not a folder"),

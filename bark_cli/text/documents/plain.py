@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 
+from bark_cli.errors import TextError
 from bark_cli.text.documents.passed import PassedOver
 
 Block = tuple[int, str]  # the number of its first line, from 1, and what is said
@@ -44,7 +45,15 @@ CLOSING = "\"'”’»)]}」』"
 
 
 def without_controls(text: str, passed: PassedOver) -> str:
-    """The text without control characters and the escapes of terminals, told with their places."""
+    """The text without control characters and the escapes of terminals, told with their places.
+
+    Raises:
+        TextError: it holds half of a character.
+    """
+    if half := re.search("[\ud800-\udfff]", text):
+        number = text.count("\n", 0, half.start()) + 1
+        column = half.start() - text.rfind("\n", 0, half.start())
+        raise TextError(f"the text is not valid UTF-8 at line {number}, column {column}; save it as UTF-8")
     text = re.sub(r"\r\n?", "\n", text)
     return _dropped(_CONTROL, _dropped(_ESCAPE, text, passed), passed) if _CONTROL.search(text) else text
 
