@@ -37,6 +37,9 @@ def say(
         ),
     ] = None,
     force: options.Force = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin a long text anew that was stopped on its way into OUT.")
+    ] = False,
     voice: options.Voice = None,
     save_voice: Annotated[
         str | None,

@@ -30,6 +30,7 @@ class Delivery:
     normalize: Level  # of the file
     metadata: bool
     force: bool  # write over files that exist
+    fresh: bool  # make pieces anew that an earlier run has kept
     exact: bool  # where it comes in pieces: the very sound that a file would hold
     as_json: bool
     quiet: bool
@@ -111,6 +112,7 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
         normalize=settings.normalize if is_file else "off",  # type: ignore[arg-type]  # one of its choices
         metadata=settings.metadata,
         force=given["force"],
+        fresh=bool(given.get("fresh")),
         exact=given["exact"],
         as_json=given["as_json"],
         quiet=given["quiet"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.output import abandon_stdout, note, print_json
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
     from bark_cli.audio import Audio, Provenance
     from bark_cli.narration.compose import Composition
+    from bark_cli.narration.kept import KeptPieces
     from bark_cli.pipeline import Bark, Progress
     from bark_cli.speech import Speech
     from bark_cli.text.script import Script
+
+_LONG = 120  # characters: what is shorter is one piece
 
 
 def speak(script: Script, request: SayRequest) -> None:
@@ -34,16 +38,26 @@ def speak(script: Script, request: SayRequest) -> None:
         bark = request.load(None if delivery.quiet else note)
     if not delivery.quiet:
         introduce(bark, request)
+    request, kept = _kept(bark, script, request)
     composition = _compose(bark, script, request)
+    if kept is not None and len(composition.narration.pieces) == 1:
+        kept.clear()
+        kept = None
+    _tell_of_kept(composition, kept, delivery)
     if composition.told is not None and not delivery.quiet:
         note(composition.told)
     try:
-        result = _deliver(bark, composition, request)
+        result = _deliver(bark, composition, request, kept)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(composition, kept, delivery)
+        raise
     except BrokenPipeError:  # who listened has heard enough: that is no failure
         abandon_stdout()
         if delivery.voice_file is not None and not delivery.quiet:
             note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
         return
+    if kept is not None:
+        kept.clear()
     _remember(bark, request, result)
     if delivery.voice_file is not None and result.last is not None:
         result.last.save_voice(delivery.voice_file, force=delivery.force)
@@ -128,7 +142,7 @@ def _compose(bark: Bark, script: Script, request: SayRequest) -> Composition:
     return compose_for(bark.model, script, request.recipe(bark.config.sampling), request.seed)
 
 
-def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Result:
+def _deliver(bark: Bark, composition: Composition, request: SayRequest, kept: KeptPieces | None) -> Result:
     """Say it, and put the sound where it is wanted as it comes.
 
     Raises:
@@ -145,7 +159,7 @@ def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Resul
     with (
         open_outlets(delivery, rate, metadata) as outlets,
         _progress(composition, delivery) as watcher,
-        closing(_sounds(bark, composition, request, outlets.watched(watcher))) as sounds,
+        closing(_sounds(bark, composition, request, kept, outlets.watched(watcher))) as sounds,
         suppress(Enough),
     ):
         for piece, sound, speech in sounds:
@@ -160,13 +174,18 @@ def _deliver(bark: Bark, composition: Composition, request: SayRequest) -> Resul
 
 
 def _sounds(
-    bark: Bark, composition: Composition, request: SayRequest, watcher: Callable[[Progress], None] | None
+    bark: Bark,
+    composition: Composition,
+    request: SayRequest,
+    kept: KeptPieces | None,
+    watcher: Callable[[Progress], None] | None,
 ) -> Generator[tuple[int, Audio | None, Speech | None], None, None]:
     """(piece, its next sound, the whole of it once it is over), in order.
 
     Raises:
         BarkError: of the first piece that cannot be said.
     """
+    from bark_cli.narration.kept import narrate_kept
     from bark_cli.narration.narrate import narrate, narrate_soon
 
     narration, batch_size = composition.narration, request.settings.batch_size
@@ -174,10 +193,58 @@ def _sounds(
         exact = request.delivery.exact
         yield from narrate_soon(bark, narration, exact=exact, batch_size=batch_size, on_progress=watcher)
         return
-    for spoken in narrate(bark, [narration], batch_size=batch_size, on_progress=watcher):
+    if kept is None:
+        results = narrate(bark, [narration], batch_size=batch_size, on_progress=watcher)
+    else:
+        results = narrate_kept(bark, narration, kept, batch_size=batch_size, on_progress=watcher)
+    for spoken in results:
         if isinstance(spoken.result, BarkError):
             raise spoken.result
         yield spoken.piece, spoken.result.audio, spoken.result
+
+
+def _kept(bark: Bark, script: Script, request: SayRequest) -> tuple[SayRequest, KeptPieces | None]:
+    """Where the pieces of a long text are kept until it is done, and with which seed it was begun.
+
+    Pieces that go on from each other are not kept, nor is what is heard at once.
+    """
+    from pathlib import Path
+
+    from bark_cli import __version__
+    from bark_cli.batch.identity import model_identity
+    from bark_cli.narration.kept import KeptPieces, digest
+    from bark_cli.store import resolve_model
+
+    delivery = request.delivery
+    goes_on = request.settings.continuity == "previous"
+    if delivery.output is None or delivery.is_stream or goes_on or len(script.lines) == 0:
+        return request, None
+    model = model_identity([resolve_model(name) for name in request.models])
+    kept = KeptPieces(Path(delivery.output), digest(model, bark.precision, bark.device, __version__))
+    if delivery.fresh:
+        kept.clear()
+    if request.is_seed_drawn and sum(len(line.text) for line in script.lines) > _LONG:
+        asked = digest([asdict(line) for line in script.lines], dict(script.cast), asdict(request.settings))
+        return replace(request, seed=kept.seed(asked, request.seed)), kept
+    return request, kept
+
+
+def _tell_of_kept(composition: Composition, kept: KeptPieces | None, delivery: Delivery) -> None:
+    """Say how much was here already."""
+    if kept is None or delivery.quiet:
+        return
+    narration = composition.narration
+    if here := sum(kept.has(piece, narration) for piece in narration.pieces):
+        note(f"{here} of {len(narration.pieces)} pieces were here; --fresh begins anew")
+
+
+def _say_how_to_go_on(composition: Composition, kept: KeptPieces | None, delivery: Delivery) -> None:
+    """Say what is kept of a text that was stopped."""
+    if kept is None or delivery.quiet:
+        return
+    narration = composition.narration
+    here = sum(kept.has(piece, narration) for piece in narration.pieces)
+    note(f"{here} of {len(narration.pieces)} pieces are kept; run the same command again to go on")
 
 
 def _provenance(bark: Bark, composition: Composition, request: SayRequest) -> Provenance:

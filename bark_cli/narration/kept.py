@@ -1,0 +1,183 @@
+"""Pieces kept until their text is all spoken: piece, narration -> its Speech, from a file or made now.
+
+They lie in a hidden folder beside the output, one file each, named by a digest of all that makes the sound;
+so what was stopped goes on where it was, and a piece whose text, voice or settings changed is made anew.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import zipfile
+from collections.abc import Generator
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bark_cli.audio import Audio
+from bark_cli.errors import BarkError, OutputError
+from bark_cli.model.tokens import BarkTokens
+from bark_cli.narration.each import Speaks
+from bark_cli.narration.narrate import Narration, Piece, PieceResult, narrate
+from bark_cli.speech import Speech
+from bark_cli.stages.progress import Listener
+from bark_cli.system.files import told_of, write_whole
+from bark_cli.system.ours import read_ours
+from bark_cli.takes.attempt import Take
+from bark_cli.voices import Voice
+
+_MOST_BYTES = 2**26  # of one piece: a minute of sound has six million
+_ARRAYS = ("samples", "semantic", "coarse", "fine")
+_FACTS = ("text", "model", "voice", "seed", "complete")
+
+
+def digest(*values: Any) -> str:
+    """SHA-256 of values that JSON can hold, in hexadecimal."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class KeptPieces:
+    """The pieces of one text on their way into `output`.
+
+    Args:
+        output: the file that they are for; they lie beside it.
+        made_by: what decides a sound beside piece and narration: the model's files, precision, version.
+
+    Raises:
+        OutputError: the name of their folder belongs to something else, or the disk refuses.
+    """
+
+    def __init__(self, output: Path, made_by: str) -> None:
+        self.folder = output.absolute().with_name(f".{output.name}.pieces")
+        self._made_by = made_by
+        with suppress(FileNotFoundError):
+            status = self.folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or not _is_mine(status):
+                raise OutputError(f"{self.folder} is no folder of bark's; move it away, or choose another -o")
+
+    def seed(self, text: str, drawn: int) -> int:
+        """The seed with which a text was begun; where it was not, `drawn`, which is remembered."""
+        path = self.folder / f"{digest(self._made_by, text)[:32]}.seed"
+        with suppress(ValueError, OSError):
+            if (found := read_ours(path, 20)) and re.fullmatch(rb"[0-9]{1,10}", found):
+                return int(found)
+        self._make_folder()
+        write_whole(path, str(drawn).encode(), force=True, follow=False)
+        return drawn
+
+    def clear(self) -> None:
+        """Let go of all of them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def has(self, piece: Piece, narration: Narration) -> bool:
+        """Whether a piece was spoken before."""
+        return self._path(piece, narration).is_file()
+
+    def find(self, piece: Piece, narration: Narration) -> Speech | None:
+        """A piece that was spoken before; None if there is none, or what there is is damaged."""
+        path = self._path(piece, narration)
+        with suppress(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, BarkError):
+            data = read_ours(path, _MOST_BYTES)
+            if data is None or len(data) > _MOST_BYTES:
+                return None
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(member.file_size for member in archive.infolist()) > 2 * _MOST_BYTES:
+                    return None
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                facts = json.loads(bytes(arrays["facts"]))
+                samples, semantic, coarse, fine = (arrays[name] for name in _ARRAYS)
+            return Speech(
+                audio=Audio(samples.astype(np.float32, copy=False), int(facts["sample_rate"])),
+                tokens=BarkTokens(semantic=semantic, coarse=coarse, fine=fine),
+                stages={},
+                takes=tuple(Take(seed=int(seed), verdict=None) for seed in facts["takes"]),
+                **{name: facts[name] for name in _FACTS},
+            )
+        return None
+
+    def keep(self, piece: Piece, narration: Narration, speech: Speech) -> None:
+        """Keep a piece that was spoken.
+
+        Raises:
+            OutputError: the disk refuses.
+        """
+        facts = {name: getattr(speech, name) for name in _FACTS}
+        facts |= {"sample_rate": speech.audio.sample_rate, "takes": []}
+        written, tokens = io.BytesIO(), speech.tokens
+        np.savez(
+            written,
+            facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
+            samples=speech.audio.samples,
+            semantic=tokens.semantic,
+            coarse=tokens.coarse,
+            fine=tokens.fine,
+        )
+        self._make_folder()
+        write_whole(self._path(piece, narration), written.getvalue(), force=True, follow=False)
+
+    def _make_folder(self) -> None:
+        with told_of(self.folder):
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _path(self, piece: Piece, narration: Narration) -> Path:
+        how = None if narration.options is None else asdict(narration.options)
+        told = (self._made_by, piece.text, piece.seed, _voice(piece), how, asdict(narration.attempts))
+        return self.folder / f"{digest(*told, narration.language, narration.continuity)[:32]}.npz"
+
+
+def narrate_kept(
+    bark: Speaks,
+    narration: Narration,
+    kept: KeptPieces,
+    *,
+    batch_size: int | None = None,
+    on_progress: Listener | None = None,
+) -> Generator[PieceResult, None, None]:
+    """As `narrate` of one narration, without making what is kept; what is made is kept."""
+    pieces = narration.pieces
+    missing = [number for number, piece in enumerate(pieces) if not kept.has(piece, narration)]
+
+    def watch(progress: Any) -> None:
+        assert on_progress is not None
+        on_progress(replace(progress, utterance=missing[progress.utterance]))
+
+    rest = replace(narration, pieces=[pieces[number] for number in missing])
+    spoken = narrate(bark, [rest], batch_size=batch_size, on_progress=watch if on_progress else None)
+    due = set(missing)
+    with closing(spoken):
+        for number, piece in enumerate(pieces):
+            result = None if number in due else kept.find(piece, narration)
+            if number in due:
+                result = next(spoken).result  # type: ignore[assignment]
+            elif result is None:  # damaged: made anew, alone
+                alone = replace(narration, pieces=[piece])
+                [one] = narrate(bark, [alone], batch_size=1)
+                result = one.result  # type: ignore[assignment]
+                due.add(number)
+            if isinstance(result, Speech) and number in due:
+                kept.keep(piece, narration, result)
+            assert result is not None
+            yield PieceResult(narration=0, piece=number, result=result)
+            if isinstance(result, BarkError):
+                return
+
+
+def _voice(piece: Piece) -> object:
+    voice = piece.voice
+    if not isinstance(voice, Voice):
+        return str(voice)
+    arrays = (voice.tokens.semantic, voice.tokens.coarse, voice.tokens.fine)
+    return [voice.name, *(sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays)]
+
+
+def _is_mine(status: os.stat_result) -> bool:
+    return not hasattr(os, "getuid") or status.st_uid == os.getuid()

@@ -1,0 +1,139 @@
+"""A long text that is stopped goes on where it was: the same bytes, and no piece made twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bark_cli.cli import main
+from bark_cli.errors import OutputError
+from bark_cli.model.options import SamplingOptions
+from bark_cli.narration.kept import KeptPieces, narrate_kept
+from bark_cli.narration.narrate import Narration, Piece, narrate
+from bark_cli.pipeline import Bark
+from bark_cli.speech import Speech
+
+SHORT = SamplingOptions(may_end=False, max_duration_s=0.1)
+TEXTS = ["hello bark", "my name is bark", "i can speak", "the bark"]
+
+
+@pytest.fixture(scope="module")
+def bark(tiny_model: Path) -> Bark:
+    return Bark.load(tiny_model, device="cpu", precision="fp32")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptPieces:
+    return KeptPieces(tmp_path / "out.wav", "made by a test")
+
+
+def narration(*texts: str) -> Narration:
+    return Narration(pieces=[Piece(text=text, seed=n) for n, text in enumerate(texts)], options=SHORT)
+
+
+def spoken(results: object) -> list[Speech]:
+    found = [one.result for one in results]  # type: ignore[attr-defined]
+    assert all(isinstance(one, Speech) for one in found)
+    return found
+
+
+def test_pieces_that_are_kept_are_not_made_again(
+    bark: Bark, kept: KeptPieces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = narration(*TEXTS)
+    first = spoken(narrate_kept(bark, text, kept))
+    changed = replace(text, pieces=[*text.pieces[:2], Piece(text="a hello", seed=2), text.pieces[3]])
+    asked: list[str] = []
+    submit = bark.submit
+    monkeypatch.setattr(
+        bark, "submit", lambda request, **how: asked.append(request.text) or submit(request, **how)
+    )
+    again = spoken(narrate_kept(bark, changed, kept))
+    assert asked == ["a hello"]
+    plain = spoken(narrate(bark, [changed]))
+    for mine, wanted in zip(again, plain, strict=True):
+        np.testing.assert_array_equal(mine.audio.samples, wanted.audio.samples)
+        np.testing.assert_array_equal(mine.tokens.fine, wanted.tokens.fine)
+        assert (mine.text, mine.voice, mine.seed, mine.complete) == (
+            wanted.text,
+            wanted.voice,
+            wanted.seed,
+            wanted.complete,
+        )
+    assert np.array_equal(first[0].audio.samples, again[0].audio.samples)
+    kept.clear()
+    assert not kept.folder.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no archive", b"\x00" * 5000])
+def test_a_damaged_piece_is_made_anew(bark: Bark, kept: KeptPieces, damage: bytes) -> None:
+    text = narration(*TEXTS[:2])
+    plain = spoken(narrate_kept(bark, text, kept))
+    for file in kept.folder.glob("*.npz"):
+        file.write_bytes(damage)
+    again = spoken(narrate_kept(bark, text, kept))
+    for mine, wanted in zip(again, plain, strict=True):
+        np.testing.assert_array_equal(mine.audio.samples, wanted.audio.samples)
+    assert kept.find(text.pieces[0], text) is not None  # mended
+
+
+def test_a_folder_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".a.wav.pieces").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / ".b.wav.pieces").write_text("mine")
+    for name in ("a.wav", "b.wav"):
+        with pytest.raises(OutputError, match=r"is no folder of bark's; move it away"):
+            KeptPieces(tmp_path / name, "x")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills as Unix does")
+def test_a_text_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join(f"hello my name is bark {word}." for word in ["i can speak"] * 30))
+    how = [
+        "-m",
+        str(tiny_model),
+        "-f",
+        str(text),
+        "--batch-size",
+        "1",
+        "--max-duration",
+        "0.3",
+        "--precision",
+        "fp32",
+    ]
+    out = tmp_path / "out.wav"
+    command = [sys.executable, "-m", "bark_cli", "say", *how, "-o", str(out)]
+    folder = tmp_path / ".out.wav.pieces"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while len(list(folder.glob("*.npz"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not out.exists()
+    here = len(list(folder.glob("*.npz")))
+    assert main(["say", *how, "-o", str(out)]) == 0  # no seed was given: it is remembered
+    said = capsys.readouterr().err
+    assert f"{here} of " in said
+    assert "pieces were here; --fresh begins anew" in said
+    assert not folder.exists()
+    seed = said.split("--seed ")[1].split()[0]
+    undisturbed = tmp_path / "other.wav"
+    assert main(["say", *how, "-o", str(undisturbed), "--seed", seed, "--no-metadata"]) == 0
+    bare = tmp_path / "bare.wav"
+    assert main(["say", *how, "-o", str(bare), "--seed", seed, "--no-metadata", "--fresh"]) == 0
+    assert undisturbed.read_bytes() == bare.read_bytes()
+    import soundfile
+
+    assert np.array_equal(soundfile.read(out)[0], soundfile.read(undisturbed)[0])
