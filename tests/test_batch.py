@@ -740,3 +740,36 @@ def test_who_ignores_interrupts_goes_on_doing_so() -> None:
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+# Tables
+
+
+@pytest.mark.parametrize(
+    ("name", "between"), [("sheet.csv", ","), ("sheet.csv", ";"), ("sheet.tsv", "\t"), ("SHEET.CSV", ",")]
+)
+def test_a_table_is_read_by_its_header(tmp_path: Path, name: str, between: str) -> None:
+    rows = [
+        ["Voice", "text", "seed", "output", "notes"],
+        ["nano/ben", '"Hello, you; there.\nBye."', "7", "a/hello.wav", "not spoken"],
+        ["", "", "", "", ""],
+        ["", "Second.", "", "", "x"],
+        ["", "Third.", "minus one", "", ""],
+        ["nano/ben", "", "", "", "no words"],
+    ]
+    file = tmp_path / name
+    file.write_text("\ufeff" + "\n".join(between.join(row) for row in rows), encoding="utf-8")
+    first, second, third, last = gather(Sources(paths=[str(file)]))
+    assert (first.text, first.voice, first.seed) == ("Hello, you; there.\nBye.", "nano/ben", 7)
+    assert (first.name, first.named) == ("a/hello.wav", True)
+    assert (second.text, second.voice, second.seed, second.problem) == ("Second.", None, None, None)
+    assert second.name == f"{file.stem}-00005"  # by its line, as in JSON Lines
+    assert "its seed is no whole number" in str(third.problem)
+    assert "it has no text" in str(last.problem)
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "", "just words\n"])
+def test_a_table_without_a_column_of_texts_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    (tmp_path / "sheet.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(TextError, match=r'sheet\.csv has no column "text"'):
+        gather(Sources(paths=[str(tmp_path / "sheet.csv")]))

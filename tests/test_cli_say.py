@@ -647,7 +647,9 @@ def test_a_dry_run_says_what_would_be_said(
 def test_a_dry_run_knows_how_long_the_work_takes_once_it_was_done(
     say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*say, "hello bark", "-o", str(out), "-q", "--seed", "3"]) == 0
+    # five seconds of speech at least, for a shorter run tells nothing
+    long = "The bark. A name. I can. " * 8
+    assert main([*say, long, "-o", str(out), "-q", "--seed", "3", "--min-eos-p", "1", "--retries", "0"]) == 0
     assert main([*say, "hello bark " * 100, "--dry-run", "--json"]) == 0  # of two words it may round to none
     outline = json.loads(capsys.readouterr().out)
     assert outline["work_seconds"] > 0

@@ -1,8 +1,10 @@
-"""What is asked for: folders, files, patterns and JSON Lines -> Items in natural order, 2 before 10."""
+"""What is asked for: folders, files, patterns, JSON Lines, tables -> Items in natural order, 2 before 10."""
 
 from __future__ import annotations
 
+import csv
 import glob
+import io
 import os
 import re
 import stat
@@ -13,10 +15,11 @@ from typing import Any, BinaryIO, NoReturn
 
 from bark_cli.errors import BarkError, TextError, UsageError
 from bark_cli.system.records import Bounds, is_text, parse
-from bark_cli.text.documents import TEXT_SUFFIXES
+from bark_cli.text.documents import MAX_BYTES, TEXT_SUFFIXES, decode
 
 STDIN = "-"
 LINES_SUFFIX = ".jsonl"
+TABLES = {".csv": ",", ".tsv": "\t"}  # suffix -> what stands between columns, unless the header tells
 FIELDS = ("text", "voice", "output", "seed", "id")
 _MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken
 _LINE = Bounds(_MAX_LINE, items=100, depth=4)
@@ -96,6 +99,8 @@ def _files(root: Path, files: Iterable[Path], sources: Sources) -> Iterator[Item
                     yield from _lines(stream, str(file), file.stem)
             except OSError as error:
                 raise TextError(f"cannot read {file}: {error.strerror}; check its permissions") from error
+        elif file.suffix.lower() in TABLES:
+            yield from _rows(file)
         else:
             name = file.relative_to(root).with_suffix("").as_posix()
             yield Item(source=str(file), name=name, file=file)
@@ -163,6 +168,46 @@ def _lines(stream: BinaryIO, source: str, stem: str) -> Iterator[Item]:
                 yield Item(source=where, name=usual, problem=error)
 
 
+def _rows(file: Path) -> Iterator[Item]:
+    """The items of a table with a header; rows without words are nothing.
+
+    Raises:
+        TextError: it cannot be read, or its header names no column "text".
+    """
+    try:
+        with file.open("rb") as stream:
+            text = decode(stream.read(MAX_BYTES + 1), source=str(file))
+    except OSError as error:
+        raise TextError(f"cannot read {file}: {error.strerror}; check its permissions") from error
+    header = text.partition("\n")[0]
+    between = max((*TABLES.values(), ";"), key=header.count) if header else ","
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+    names = [name.strip().lower() for name in next(table, [])]
+    if "text" not in names:
+        raise TextError(
+            f'{file} has no column "text" (its first row: {", ".join(names)[:80]}); name one, beside '
+            f"{', '.join(FIELDS[1:])} if you like"
+        )
+    try:
+        for row in table:
+            where, usual = f"{file}:{table.line_num}", f"{file.stem}-{table.line_num:05d}"
+            found = {n: v for n, v in zip(names, row, strict=False) if n in FIELDS and v.strip()}
+            if not found:
+                continue
+            try:
+                yield _item(_checked(_with_number(found)), where, usual)
+            except TextError as error:
+                yield Item(source=where, name=usual, problem=error)
+    except csv.Error as error:
+        raise TextError(f"{file}:{table.line_num} is no row of a table ({error}); correct it") from error
+
+
+def _with_number(found: dict[str, Any]) -> dict[str, Any]:
+    """A row whose seed, if it has one, is a number as in JSON."""
+    seed = found.get("seed", "").strip()
+    return found | {"seed": int(seed)} if re.fullmatch("[0-9]{1,10}", seed) else found
+
+
 def _parse(line: bytes) -> dict[str, Any]:
     """The fields of one line.
 
@@ -173,6 +218,15 @@ def _parse(line: bytes) -> dict[str, Any]:
         found = parse(line, _LINE)
     except ValueError as error:  # UnicodeDecodeError is one
         raise TextError(f'it is no line of JSON ({error}); write {{"text": "…"}}') from error
+    return _checked(found)
+
+
+def _checked(found: Any) -> dict[str, Any]:
+    """The fields of one line or row, each of its type.
+
+    Raises:
+        TextError: it has no text, or other fields, or one of another type.
+    """
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         raise TextError('it has no text; write {"text": "…"}')
     if unknown := [name for name in found if name not in FIELDS]:
