@@ -137,7 +137,7 @@ def test_a_name_that_is_none_is_no_hubs(hub: LocalHub, name: object) -> None:
     ("body", "packing", "says"),
     [
         (gzip.compress(bytes(2**28), mtime=0), "gzip", "more than 16 MiB"),  # 260 kB that stand for 256 MiB
-        (gzip.compress(b"{}")[:-9] + b"x", "gzip", "does not answer as a hub does"),
+        (gzip.compress(b"{}", mtime=0)[:-9] + b"x", "gzip", "does not answer as a hub does"),
         (b"x" * 20, "gzip", "its answer is damaged"),
         (b"{}", "br", "in a way that it was not asked for"),
         (bytes(17 * 2**20), None, "more than 16 MiB"),
