@@ -854,3 +854,27 @@ def test_the_flags_reach_the_stages(say: list[str], out: Path, capsys: pytest.Ca
     assert greedy  # and the same seed or not, the likeliest token is the likeliest
     tokens("--temperature", "0", "--fine-temperature", "0", "--seed", "9")
     assert out.read_bytes() == greedy
+
+
+@pytest.mark.parametrize(
+    "words", [["-30 degrees"], ["-30"], ["- No, he said."], ["-- and then"], ["—No."], ["Well", "-5 it is"]]
+)
+def test_text_that_begins_with_a_dash_is_text(
+    say: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, *words, "--dry-run", "--json", "--seed", "1"]) == 0
+    pieces = json.loads(capsys.readouterr().out)["pieces"]
+    said = "".join(piece["text"] for piece in pieces)
+    assert [*filter(str.isalnum, said)] == [*filter(str.isalnum, "".join(words))]
+
+
+def test_an_option_that_is_mistyped_is_none_of_the_text(
+    say: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello", "--sead", "1"]) == 2
+    assert "No such option" in capsys.readouterr().err
+    assert main([*say, "hello", "-o", "- no name.bark", "--dry-run"]) in (
+        0,
+        2,
+    )  # a value, whatever it begins with
+    assert "No such option" not in capsys.readouterr().err

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+
+# a dash, and then what no option begins with, or an option's name with more words behind it
+_TEXT = re.compile(r"-(?:[^\w-]|[0-9]|-[^\w]|-?[\w-]*\s)")
 
 
 class _Quick:
@@ -25,6 +29,14 @@ class Group(_Quick, TyperGroup):
 class Command(_Quick, TyperCommand):
     """A command that shows its options under their `rich_help_panel`, as typer does only with rich."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As usual, but text that begins with a dash is text where the command takes any."""
+        parameters = self.get_params(ctx)
+        if any(one.name == "text" and one.param_type_name == "argument" for one in parameters):
+            args = _texts_last(args, {name for one in parameters for name in one.opts if _takes_value(one)})
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write one section per group, in the order of the signature."""
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
@@ -38,3 +50,16 @@ class Command(_Quick, TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def _takes_value(parameter: Any) -> bool:
+    return parameter.param_type_name == "option" and not parameter.is_flag
+
+
+def _texts_last(args: list[str], with_value: set[str]) -> list[str]:
+    """The arguments, with those behind `--` that begin with a dash and can be no option: -30, "- No."."""
+    if "--" in args:
+        return args
+    pairs = list(zip(["", *args], args, strict=False))
+    texts = [arg for before, arg in pairs if _TEXT.match(arg) and before not in with_value]
+    return [*(arg for arg in args if arg not in texts), "--", *texts] if texts else args
