@@ -24,6 +24,7 @@ from rich.console import Console
 
 from bark_cli.audio import Provenance
 from bark_cli.cli import main
+from bark_cli.cli.help import _texts_last
 from bark_cli.cli.say.command import say as say_command
 from bark_cli.cli.say.progress import PieceLine, StageLines
 from bark_cli.cli.say.request import say_request
@@ -856,16 +857,28 @@ def test_the_flags_reach_the_stages(say: list[str], out: Path, capsys: pytest.Ca
     assert out.read_bytes() == greedy
 
 
-@pytest.mark.parametrize(
-    "words", [["-30 degrees"], ["-30"], ["- No, he said."], ["-- and then"], ["—No."], ["Well", "-5 it is"]]
-)
+@pytest.mark.parametrize("words", [["- hello bark"], ["-- hello"], ["-hello my name"], ["hello", "- bark"]])
 def test_text_that_begins_with_a_dash_is_text(
     say: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*say, *words, "--dry-run", "--json", "--seed", "1"]) == 0
-    pieces = json.loads(capsys.readouterr().out)["pieces"]
-    said = "".join(piece["text"] for piece in pieces)
-    assert [*filter(str.isalnum, said)] == [*filter(str.isalnum, "".join(words))]
+    said = "".join(piece["text"] for piece in json.loads(capsys.readouterr().out)["pieces"])
+    assert [*filter(str.isalpha, said)] == [*filter(str.isalpha, "".join(words))]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["-30 degrees", "--seed", "1"], ["--seed", "1", "--", "-30 degrees"]),
+        (["-30"], ["--", "-30"]),
+        (["-o", "-30", "hello"], ["-o", "-30", "hello"]),
+        (["-q", "-v", "ann", "hello", "-"], ["-q", "-v", "ann", "hello", "-"]),
+        (["--seed=1 2", "--voice=a b"], ["--seed=1 2", "--voice=a b"]),
+        (["--", "-30"], ["--", "-30"]),
+    ],
+)
+def test_what_can_be_no_option_goes_behind_the_options(given: list[str], wanted: list[str]) -> None:
+    assert _texts_last(given, {"-o", "-v", "--seed"}) == wanted
 
 
 def test_an_option_that_is_mistyped_is_none_of_the_text(
