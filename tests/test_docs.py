@@ -68,6 +68,7 @@ WORDS = {"OWNER/NAME": "someone/bark", "NAME": "small", "FOLDER": "folder", "NAM
 # what ends otherwise than with 0, as they say beside it
 ENDS = {"bark say -m small": (1, "bark download small")}
 WRITTEN = ("-o", "--output", "--save-voice", "--plot")  # what follows is not there before
+UNENDING = ("serve",)  # runs until it is stopped; the tests of serve start it
 ASKING = ("rm", "prune")  # wait for a yes
 VOICES = ("announcer", "v2/de_speaker_3", "v2/en_speaker_6")  # of the 261
 TEXTS = {
@@ -99,7 +100,7 @@ def in_span(span: str) -> Iterator[Command]:
             typed = stage.strip()
             if typed.startswith("bark ") and "…" not in typed:
                 words = shlex.split(typed, comments=True)[1:]
-                if not is_mention(words):
+                if words[0] not in UNENDING and not is_mention(words):
                     yield Command(typed, words)
 
 
