@@ -149,7 +149,7 @@ def test_a_broken_torch_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found["ok"] is False
     assert found["findings"][0]["text"] == "cannot be used: libtorch_cpu.so: no such file"
     assert found["next"][0] == "pip install --force-reinstall torch"
-    assert len(found["findings"]) == 6  # each question was asked
+    assert len(found["findings"]) == 7  # each question was asked
 
 
 def test_what_lies_in_the_folder_that_is_worked_in_is_not_imported(
