@@ -256,7 +256,6 @@ def test_a_voice_may_be_an_object_or_left_out(client: httpx.Client) -> None:
         ({"input": 3}, "input", "must be a string"),
         ({"input": "a" * 4097}, "input", "4097 characters, and 4096 is the most"),
         ({"input": "\ud800"}, "input", "half a character"),
-        ({"input": "a\x07"}, "input", "control character"),
         ({"input": "[pause 500s] a [pause 500s]"}, "input", "600 s of silence"),
         ({"input": "1\n99:59:59,000 --> 99:59:59,900\na\n", "input_format": "srt"}, "input", "of silence"),
         ({"input": "ANNA: hello", "input_format": "script"}, "input", "ANNA has no voice"),

@@ -104,7 +104,7 @@ def test_it_stops_in_the_middle_and_speaks_again(server: Served, page: Any) -> N
     page.wait_for_selector("#status:has-text('Speaking')")
     page.click("#stop")
     page.wait_for_selector("#status:has-text('Stopped')")
-    assert page.is_disabled("#stop")
+    page.wait_for_selector("#stop:disabled")
     say(page, "hello")
     assert page.locator("#history li").count() == 1
 

@@ -58,7 +58,7 @@ class KeptPieces:
 
     def __init__(self, output: Path, made_by: str) -> None:
         self.folder = output.absolute().with_name(f".{output.name}.pieces")
-        self._made_by = made_by
+        self._made_by, self._is_full = made_by, False
         with suppress(FileNotFoundError):
             status = self.folder.lstat()
             if not stat.S_ISDIR(status.st_mode) or not _is_mine(status):
@@ -70,8 +70,9 @@ class KeptPieces:
         with suppress(ValueError, OSError):
             if (found := read_ours(path, 20)) and re.fullmatch(rb"[0-9]{1,10}", found):
                 return int(found)
-        self._make_folder()
-        write_whole(path, str(drawn).encode(), force=True, follow=False)
+        with suppress(OutputError):  # then it is not remembered
+            self._make_folder()
+            write_whole(path, str(drawn).encode(), force=True, follow=False)
         return drawn
 
     def clear(self) -> None:
@@ -105,11 +106,9 @@ class KeptPieces:
         return None
 
     def keep(self, piece: Piece, narration: Narration, speech: Speech) -> None:
-        """Keep a piece that was spoken.
-
-        Raises:
-            OutputError: the disk refuses.
-        """
+        """Keep a piece that was spoken; where there is no room for it, let go of all: the output needs it."""
+        if self._is_full:
+            return
         facts = {name: getattr(speech, name) for name in _FACTS}
         facts |= {"sample_rate": speech.audio.sample_rate, "takes": []}
         written, tokens = io.BytesIO(), speech.tokens
@@ -121,8 +120,12 @@ class KeptPieces:
             coarse=tokens.coarse,
             fine=tokens.fine,
         )
-        self._make_folder()
-        write_whole(self._path(piece, narration), written.getvalue(), force=True, follow=False)
+        try:
+            self._make_folder()
+            write_whole(self._path(piece, narration), written.getvalue(), force=True, follow=False)
+        except OutputError:
+            self._is_full = True
+            self.clear()
 
     def _make_folder(self) -> None:
         with told_of(self.folder):

@@ -27,7 +27,7 @@ def batch(
         typer.Option("-o", "--output", metavar="DIR", help="Folder to write to; it is created if necessary."),
     ],
     format: Annotated[
-        Literal["flac", "wav", "mp3", "opus", "ogg", "raw"] | None,
+        Literal["wav", "flac", "mp3", "opus", "ogg", "raw"] | None,
         typer.Option(rich_help_panel=_OUTPUT, help="Format of the files; flac by default."),
     ] = None,
     glob: Annotated[
