@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from bark_cli.audio import Audio
-from bark_cli.errors import BarkError, OptionError
+from bark_cli.errors import BarkError
 from bark_cli.speech import LoadedModel, Speech, SpeechRequest
 from bark_cli.stages.progress import Listener
 
@@ -78,8 +78,6 @@ def speak_each(
     """
     if batch_size is None:
         batch_size = speaker.batch_size
-    elif batch_size < 1:
-        raise OptionError(f"batch size {batch_size} must be at least 1")
     if isinstance(requests, Sized) and len(requests):
         batch_size = min(batch_size, len(requests))
     speaker.widen(batch_size)
