@@ -31,7 +31,7 @@ from bark_cli.errors import MissingModelError, ModelError, OptionError
 from bark_cli.store import Manifest, bark_home, model_home, read_manifest, resolve_model, write_manifest
 from bark_cli.store.conversions import Source, conversion_folder, write_source
 from bark_cli.store.manifest import build_folder, record_file
-from bark_cli.store.suno_voices import PRESETS_PLACE
+from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
 
 BUILD = "0123456789ab-01234567"
 FILES = {
@@ -551,19 +551,22 @@ def test_a_download_that_runs_is_left_alone() -> None:
 
 
 def test_a_model_called_presets_and_sunos_voices_do_not_wait_for_each_other() -> None:
-    for name in ("presets", PRESETS_PLACE):
+    for name in ("presets", SUNO_VOICES_PLACE):
         stage = store.downloads_home() / name
         stage.mkdir(parents=True)
         (stage / "file").write_bytes(b"half")
         make_old(stage)
     with held_elsewhere("presets"):
-        assert {one.path.name: one.in_use for one in find_leftovers()} == {"presets": True, "_presets": False}
-    with held_elsewhere(PRESETS_PLACE):
+        assert {one.path.name: one.in_use for one in find_leftovers()} == {
+            "presets": True,
+            "_suno-voices": False,
+        }
+    with held_elsewhere(SUNO_VOICES_PLACE):
         found = find_leftovers()
-        assert {one.path.name: one.in_use for one in found} == {"presets": False, "_presets": True}
+        assert {one.path.name: one.in_use for one in found} == {"presets": False, "_suno-voices": True}
         assert [remove_leftover(one) for one in found] == [one.path.name == "presets" for one in found]
     with pytest.raises(OptionError):
-        store.check_name(PRESETS_PLACE)
+        store.check_name(SUNO_VOICES_PLACE)
 
 
 def test_a_leftover_that_has_become_a_model_meanwhile_is_kept() -> None:

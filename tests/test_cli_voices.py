@@ -26,7 +26,7 @@ def test_a_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("BARK_HOME", str(tmp_path))
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tmp_path / "none")
     write_voice(tmp_path / "voices" / "my" / "fr_speaker_2.npz", tiny_voice(tiny_config, frames=150))
     (tmp_path / "voices" / "torn.npz").write_bytes(b"PK")
     told = {"torn": {"language": "pl", "description": "man, old,\nhoarse"}}
@@ -43,7 +43,7 @@ def test_a_table(
 
 
 def test_json(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tiny_model / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tiny_model / "none")
     assert main(["voices", "ls", "-m", str(tiny_model), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [
         {
@@ -61,7 +61,7 @@ def test_json(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_bytes_that_are_no_text_stay_valid_json(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any
 ) -> None:
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tmp_path / "none")
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     shutil.copytree(tiny_model, odd)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8"))
@@ -73,7 +73,7 @@ def test_bytes_that_are_no_text_stay_valid_json(
 
 
 def test_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tmp_path / "none")
     assert main(["voices", "ls", "-m", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -107,7 +107,7 @@ def test_sunos_voices_are_listed_or_offered_to_models_that_can_speak_them(
     tiny_model: Path, tiny_config: BarkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setenv("BARK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tmp_path / "none")
     suno = tmp_path / "suno"  # a folder that says nothing of its vocabulary
     suno.mkdir()
     assert main(["voices", "ls", "-m", str(tiny_model)]) == 0

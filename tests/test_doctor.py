@@ -260,7 +260,7 @@ def test_models_and_voices(
 ) -> None:
     monkeypatch.setattr("bark_cli.store.places.nano_folder", lambda: tiny_model)
     monkeypatch.setattr("bark_cli.store.nano_folder", lambda: tiny_model)
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tiny_model / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tiny_model / "none")
     write_voice(home / "voices" / "me.npz", tiny_voice(tiny_config))
     damaged = home / "models" / "small"
     damaged.mkdir(parents=True)

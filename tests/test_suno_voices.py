@@ -21,12 +21,12 @@ from bark_cli.cli import main
 from bark_cli.download import suno_voices
 from bark_cli.download.failures import Patience
 from bark_cli.download.install import Step
-from bark_cli.download.suno_voices import PresetReport, fetch_presets
+from bark_cli.download.suno_voices import SunoVoicesReport, fetch_suno_voices
 from bark_cli.errors import DownloadError, OutputError
 from bark_cli.model.published import VOICE_NAMES, published_config
 from bark_cli.model.tokens import BarkTokens
-from bark_cli.store import bark_home, downloads_home, presets_home, read_manifest
-from bark_cli.store.suno_voices import verify_presets
+from bark_cli.store import bark_home, downloads_home, read_manifest, suno_voices_home
+from bark_cli.store.suno_voices import verify_suno_voices
 from bark_cli.voices.catalogue import find_voice, list_voices
 
 FEW = ("announcer", "en_speaker_0", "de_speaker_3", "v2/en_speaker_6", "v2/zh_speaker_9")
@@ -68,7 +68,7 @@ def key(name: str, part: str = "semantic") -> str:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BARK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tmp_path / "none")
     return tmp_path / "home"
 
 
@@ -88,14 +88,14 @@ def put(hub: LocalHub, changed: dict[str, bytes] | None = None, without: tuple[s
     return hub
 
 
-def get() -> PresetReport:
-    return fetch_presets(patience=QUICK)
+def get() -> SunoVoicesReport:
+    return fetch_suno_voices(patience=QUICK)
 
 
 def here() -> dict[str, bytes]:
     return {
-        path.relative_to(presets_home()).as_posix(): path.read_bytes()
-        for path in presets_home().rglob("*.npz")
+        path.relative_to(suno_voices_home()).as_posix(): path.read_bytes()
+        for path in suno_voices_home().rglob("*.npz")
     }
 
 
@@ -104,8 +104,8 @@ def test_all_of_them(local_hub: LocalHub) -> None:
     assert len(files) == 783
     local_hub.add("suno/bark", files)
     steps: list[Step] = []
-    report = fetch_presets(steps.append, patience=QUICK)
-    assert report == PresetReport(fetched=VOICE_NAMES, kept=(), failed=())
+    report = fetch_suno_voices(steps.append, patience=QUICK)
+    assert report == SunoVoicesReport(fetched=VOICE_NAMES, kept=(), failed=())
     assert (steps[-1].done, steps[-1].total) == (sum(map(len, files.values())),) * 2
     assert [info.name for info in list_voices()] == sorted(VOICE_NAMES, key=lambda name: f"{name}.npz")
     for name in ("announcer", "v2/hi_speaker_4"):
@@ -113,20 +113,20 @@ def test_all_of_them(local_hub: LocalHub) -> None:
         np.testing.assert_array_equal(found.semantic, voice_of(name).semantic)
         np.testing.assert_array_equal(found.coarse, voice_of(name).coarse)
         np.testing.assert_array_equal(found.fine, voice_of(name).fine)
-    assert not (downloads_home() / "_presets").exists()
-    assert verify_presets() == []
+    assert not (downloads_home() / "_suno-voices").exists()
+    assert verify_suno_voices() == []
     local_hub.forget()
-    assert fetch_presets().kept == VOICE_NAMES
+    assert fetch_suno_voices().kept == VOICE_NAMES
     assert local_hub.requests == []
 
 
 def test_only_what_is_expected_is_asked_for(hub: LocalHub) -> None:
-    assert get() == PresetReport(fetched=FEW, kept=(), failed=())
+    assert get() == SunoVoicesReport(fetched=FEW, kept=(), failed=())
     assert sorted(here()) == sorted(f"{name}.npz" for name in FEW)
     for other in ("speaker_embeddings/evil.npz", "pytorch_model.bin"):
         assert hub.bytes_sent(f"suno/bark/{other}") == 0
     assert hub.bytes_sent(key("xx_speaker_0")) == 0
-    manifest = read_manifest(presets_home())
+    manifest = read_manifest(suno_voices_home())
     assert manifest is not None
     assert manifest.revision == hub.repositories["suno/bark"].names["main"]
     assert len(manifest.files) == 5
@@ -191,7 +191,7 @@ def test_a_pickle_from_the_hub_does_not_run(
     assert name == "announcer"
     assert "(a pickle)" in reason
     assert not (tmp_path / "canary").exists()
-    assert not list((downloads_home() / "_presets").glob("announcer*"))
+    assert not list((downloads_home() / "_suno-voices").glob("announcer*"))
     np.load(io.BytesIO(hostile), allow_pickle=True)  # the trap is a real one
     assert (tmp_path / "canary").exists()
 
@@ -199,12 +199,12 @@ def test_a_pickle_from_the_hub_does_not_run(
 def test_damage_is_found_and_healed(hub: LocalHub, capsys: pytest.CaptureFixture[str]) -> None:
     get()
     good = here()
-    changed, gone = presets_home() / "announcer.npz", presets_home() / "v2" / "en_speaker_6.npz"
+    changed, gone = suno_voices_home() / "announcer.npz", suno_voices_home() / "v2" / "en_speaker_6.npz"
     data = bytearray(changed.read_bytes())
     data[100] ^= 1
     changed.write_bytes(data)
     gone.unlink()
-    assert {damage.path for damage in verify_presets()} == {changed, gone}
+    assert {damage.path for damage in verify_suno_voices()} == {changed, gone}
     capsys.readouterr()
     assert main(["cache", "verify"]) == 1
     captured = capsys.readouterr()
@@ -215,10 +215,10 @@ def test_damage_is_found_and_healed(hub: LocalHub, capsys: pytest.CaptureFixture
     assert report.fetched == ("announcer", "v2/en_speaker_6")
     assert here() == good
     assert main(["cache", "verify"]) == 0
-    (presets_home() / "manifest.json").write_text("{")
-    assert [damage.path.name for damage in verify_presets()] == ["manifest.json"]
+    (suno_voices_home() / "manifest.json").write_text("{")
+    assert [damage.path.name for damage in verify_suno_voices()] == ["manifest.json"]
     assert get().fetched == FEW
-    assert verify_presets() == []
+    assert verify_suno_voices() == []
 
 
 def test_offline_and_out_of_reach(hub: LocalHub, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_network_that_breaks_down_is_given_up_and_what_came_is_kept(
     with pytest.raises(DownloadError, match="8 voices in a row did not come: cannot fetch"):
         get()
     assert sorted(here()) == ["announcer.npz", "v2/en_speaker_6.npz"]
-    assert verify_presets() == []
+    assert verify_suno_voices() == []
     local_hub.behave()
     report = get()
     assert (report.kept, len(report.fetched)) == (names[:2], 30)
@@ -256,7 +256,7 @@ def test_a_network_that_breaks_down_is_given_up_and_what_came_is_kept(
 
 def test_a_full_disk_ends_it_and_keeps_what_is_there(hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
     get()
-    (presets_home() / "announcer.npz").unlink()
+    (suno_voices_home() / "announcer.npz").unlink()
     before = here()
 
     def full(*_: object, **__: object) -> None:
@@ -274,7 +274,7 @@ RUN = """
 from bark_cli.download import suno_voices
 suno_voices.VOICE_NAMES = THESE
 suno_voices._SAVE_EVERY = 1
-print(len(suno_voices.fetch_presets().fetched), flush=True)
+print(len(suno_voices.fetch_suno_voices().fetched), flush=True)
 """
 
 
@@ -286,7 +286,7 @@ def test_a_kill_leaves_no_half_file_and_little_to_do_again(local_hub: LocalHub, 
     command = [sys.executable, "-c", code]
     local_hub.misbehave("*en_speaker_8_fine*", Faults(stall_at=100, stall_s=60))
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
-        while (manifest := read_manifest(presets_home())) is None or len(manifest.files) < 9:
+        while (manifest := read_manifest(suno_voices_home())) is None or len(manifest.files) < 9:
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
@@ -294,12 +294,12 @@ def test_a_kill_leaves_no_half_file_and_little_to_do_again(local_hub: LocalHub, 
         ".manifest.json.0123456789ab",
         "v2/.bark-0123456789ab.part",
     ):  # as a kill leaves them
-        (home / "presets" / scrap).write_bytes(b"PK")
+        (home / "suno-voices" / scrap).write_bytes(b"PK")
     local_hub.behave()
     local_hub.forget()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
-    assert verify_presets() == []
+    assert verify_suno_voices() == []
     assert sorted(here()) == [f"{name}.npz" for name in names]
     assert not list(home.rglob(".*"))
 

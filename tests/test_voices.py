@@ -11,9 +11,9 @@ from conftest import tiny_voice, write_voice
 
 from bark_cli.errors import VoiceError
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.published import VOICE_NAMES, can_speak_presets, config_in
+from bark_cli.model.published import VOICE_NAMES, config_in, speaks_suno_voices
 from bark_cli.voices import catalogue
-from bark_cli.voices.catalogue import find_voice, lacks_presets, list_voices, locate_voice
+from bark_cli.voices.catalogue import find_voice, lacks_suno_voices, list_voices, locate_voice
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(catalogue, "_presets", lambda: tmp_path / "presets")
+    monkeypatch.setattr(catalogue, "_shipped_home", lambda: tmp_path / "presets")
     return tmp_path / "presets"
 
 
@@ -48,8 +48,8 @@ def test_lists_model_presets_and_own_in_that_order(
     found = [(info.name, info.source, info.language) for info in list_voices(tiny_model)]
     assert found == [
         ("tiny/ann", "model", None),
-        ("announcer", "preset", None),
-        ("v2/en_speaker_6", "preset", "en"),
+        ("announcer", "shipped", None),
+        ("v2/en_speaker_6", "shipped", "en"),
         ("me", "yours", None),
     ]
 
@@ -57,7 +57,7 @@ def test_lists_model_presets_and_own_in_that_order(
 def test_the_first_of_a_name_counts(tiny_config: BarkConfig, home: Path, presets: Path) -> None:
     write_voice(presets / "me.npz", tiny_voice(tiny_config, seed=1))
     write_voice(home / "voices" / "me.npz", tiny_voice(tiny_config, seed=2))
-    assert [info.source for info in list_voices()] == ["preset"]
+    assert [info.source for info in list_voices()] == ["shipped"]
     voice = find_voice("me", model_folder=None, config=tiny_config)
     np.testing.assert_array_equal(voice.tokens.fine, tiny_voice(tiny_config, seed=1).fine)
 
@@ -167,19 +167,19 @@ def test_one_of_sunos_voices_that_is_not_here_says_how_to_fetch_it(
     with pytest.raises(VoiceError, match="is not on this machine; fetch them all") as error:
         locate_voice(name, tmp_path)  # an empty folder says nothing, and so is Suno's
     assert "`bark download --voices`" in str(error.value)
-    write_voice(home / "presets" / f"{name}.npz", tiny_voice(tiny_config))
+    write_voice(home / "suno-voices" / f"{name}.npz", tiny_voice(tiny_config))
     assert locate_voice(name, tmp_path).source == locate_voice(name).source == "suno"
 
 
 def test_sunos_voices_are_for_models_of_their_vocabulary(
     tiny_model: Path, tiny_config: BarkConfig, presets: Path, home: Path, tmp_path: Path
 ) -> None:
-    assert lacks_presets(tmp_path)
-    write_voice(home / "presets" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
+    assert lacks_suno_voices(tmp_path)
+    write_voice(home / "suno-voices" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
     assert [info.name for info in list_voices(tmp_path)] == ["v2/en_speaker_6"]
     assert [info.source for info in list_voices(tiny_model)] == ["model"]
-    assert not lacks_presets(tmp_path)
-    assert not lacks_presets(tiny_model)
+    assert not lacks_suno_voices(tmp_path)
+    assert not lacks_suno_voices(tiny_model)
     with pytest.raises(VoiceError, match="a voice of Suno's models and tiny has another vocabulary; use -m"):
         find_voice("v2/en_speaker_6", model_folder=tiny_model, config=tiny_config)
     write_voice(home / "voices" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
@@ -201,7 +201,7 @@ def test_sunos_voices_are_for_models_of_their_vocabulary(
 )
 def test_a_vocabulary_is_told_by_the_small_files(tmp_path: Path, file: str, text: str, fits: bool) -> None:
     (tmp_path / file).write_text(text)
-    assert can_speak_presets(config_in(tmp_path)) is fits
+    assert speaks_suno_voices(config_in(tmp_path)) is fits
 
 
 def test_a_native_folder_says_its_own(tiny_model: Path, tiny_config: BarkConfig) -> None:
@@ -254,8 +254,8 @@ def test_presets_of_a_checkout_lie_beside_the_package(
     package = tmp_path / "site" / "bark_cli"
     package.mkdir(parents=True)
     monkeypatch.setattr(catalogue, "__file__", str(package / "voices" / "catalogue.py"))
-    assert catalogue._presets() == package / "presets"  # installed: never a stranger's folder beside it
+    assert catalogue._shipped_home() == package / "presets"  # installed: never a stranger's folder beside it
     (package.parent / "pyproject.toml").touch()
-    assert catalogue._presets() == package.parent / "presets"
+    assert catalogue._shipped_home() == package.parent / "presets"
     (package / "presets").mkdir()
-    assert catalogue._presets() == package / "presets"
+    assert catalogue._shipped_home() == package / "presets"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bark_cli.cache.leftovers import Leftover, find_leftovers, remove_leftover
 from bark_cli.cache.listing import CachedModel, bytes_of, find_cached, list_models
 from bark_cli.cache.removal import Removal, plan_removal, remove
-from bark_cli.cache.verify import Check, bytes_to_check, check_models, check_presets
+from bark_cli.cache.verify import Check, bytes_to_check, check_models, check_suno_voices
 
 __all__ = [
     "CachedModel",
@@ -19,7 +19,7 @@ __all__ = [
     "bytes_of",
     "bytes_to_check",
     "check_models",
-    "check_presets",
+    "check_suno_voices",
     "find_cached",
     "find_leftovers",
     "list_models",

@@ -24,7 +24,7 @@ from bark_cli.store.manifest import (
     stray_folders,
     write_manifest,
 )
-from bark_cli.store.suno_voices import PRESETS_PLACE
+from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
 _DOWNLOAD = "an interrupted download"
@@ -127,7 +127,7 @@ def _conversions() -> Iterator[Leftover]:
 
 def _scratch() -> Iterator[Leftover]:
     """Files that a killed process was writing among the voices."""
-    for home in (store.voices_home(), store.presets_home()):
+    for home in (store.voices_home(), store.suno_voices_home()):
         for path in sorted(home.rglob(".bark-*.part")):
             if _age_s(path) > GRACE_S:
                 yield Leftover(path=path, what=_VOICE)
@@ -135,8 +135,8 @@ def _scratch() -> Iterator[Leftover]:
 
 def _name(path: Path) -> str | None:
     """The model whose folder in models/ or downloads/ this is, or whose lock guards it."""
-    if path.name == PRESETS_PLACE:
-        return PRESETS_PLACE
+    if path.name == SUNO_VOICES_PLACE:
+        return SUNO_VOICES_PLACE
     with suppress(OptionError):
         return store.check_name(store.name_of(path))
     return None

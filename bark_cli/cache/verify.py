@@ -12,7 +12,7 @@ from bark_cli.errors import ModelError
 from bark_cli.store import Damage, Manifest
 from bark_cli.store.conversions import Conversion
 from bark_cli.store.manifest import MANIFEST_FILE, compare_files, damaged_files
-from bark_cli.store.suno_voices import verify_presets
+from bark_cli.store.suno_voices import verify_suno_voices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,14 @@ def check_models(
         yield Check(model=model, known=model.place == "bark", damages=tuple(wrong), cure=cure)
 
 
-def check_presets(on_bytes: Callable[[int], None] = lambda _: None) -> Check | None:
+def check_suno_voices(on_bytes: Callable[[int], None] = lambda _: None) -> Check | None:
     """The same of Suno's voices; None if they are not here."""
-    home = store.presets_home()
+    home = store.suno_voices_home()
     if not (home / MANIFEST_FILE).is_file():
         return None
     model = CachedModel(name="Suno's voices", place="bark", folder=home, root=home, own_bytes=bytes_of(home))
     cure = "fetch them again with `bark download --voices`"
-    return Check(model=model, known=True, damages=tuple(verify_presets(on_bytes)), cure=cure)
+    return Check(model=model, known=True, damages=tuple(verify_suno_voices(on_bytes)), cure=cure)
 
 
 def _used(model: CachedModel) -> list[Conversion]:

@@ -66,11 +66,11 @@ def _model(model: CachedModel, usable: set[Path]) -> Finding:
 
 
 def _voices() -> Iterator[Finding]:
-    from bark_cli.voices.catalogue import lacks_presets, list_voices, own_voices
+    from bark_cli.voices.catalogue import lacks_suno_voices, list_voices, own_voices
 
     folder = store.resolve_model(None).folder
     count, own = len(list_voices(folder)), len(own_voices(folder))
-    lacking = lacks_presets(folder)
+    lacking = lacks_suno_voices(folder)
     yield Finding(
         topic="voices",
         text=f"{count} for {store.resolve_model(None).name}, {own} of them yours"

@@ -1,6 +1,6 @@
 """A folder's voices, of whichever layout -> the same in the model that is made of it, under their names.
 
-A hub's repository brings none: Suno's voices are fetched once for all models (presets.py).
+A hub's repository brings none: Suno's voices are fetched once for all models (suno_voices.py).
 """
 
 from __future__ import annotations

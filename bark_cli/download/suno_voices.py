@@ -1,4 +1,4 @@
-"""Suno's 261 voices: speaker_embeddings/NAME_*.npy of a repository -> $BARK_HOME/presets/NAME.npz, checked.
+"""Suno's 261 voices: speaker_embeddings/NAME_*.npy of a repository -> a file each, checked.
 
 Each is three small files, (n,), (2, m) and (8, m), so that waiting takes longer than receiving: several come
 at a time. What counts is in a manifest, beside them; what is not in it is fetched again.
@@ -21,9 +21,9 @@ from bark_cli.download.remote import Listing, RemoteFile, check_hashes, list_fil
 from bark_cli.download.transfer import fetch
 from bark_cli.errors import DownloadError, ModelError, OutputError, VoiceError
 from bark_cli.model.published import VOICE_NAMES, published_config
-from bark_cli.store import FileRecord, Manifest, downloads_home, locked, presets_home, write_manifest
+from bark_cli.store import FileRecord, Manifest, downloads_home, locked, suno_voices_home, write_manifest
 from bark_cli.store.manifest import record_file
-from bark_cli.store.suno_voices import PRESETS_PLACE, presets_manifest, verify_presets
+from bark_cli.store.suno_voices import SUNO_VOICES_PLACE, suno_voices_manifest, verify_suno_voices
 from bark_cli.voices.file import KEYS, MAX_BYTES, read_voice_file, save_voice
 
 REPOSITORY = "suno/bark"
@@ -34,7 +34,7 @@ _SAVE_EVERY = 20  # voices, so that a kill loses no more
 
 
 @dataclass(frozen=True, kw_only=True)
-class PresetReport:
+class SunoVoicesReport:
     """What came of it; all three together are Suno's 261 names."""
 
     fetched: tuple[str, ...]
@@ -43,16 +43,16 @@ class PresetReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Preset:
+class _SunoVoice:
     """A voice that is here: its file, and the three that it was made of."""
 
     file: FileRecord
     fetched: tuple[FileRecord, ...]
 
 
-def fetch_presets(
+def fetch_suno_voices(
     listener: StepListener = lambda _: None, *, patience: Patience | None = None
-) -> PresetReport:
+) -> SunoVoicesReport:
     """Have all of Suno's voices on this machine; what is here and whole is not fetched again.
 
     A bad file costs its own voice alone, and the report tells. `listener` hears the bytes of all together.
@@ -64,31 +64,31 @@ def fetch_presets(
     """
     if len(whole := _whole()) == len(VOICE_NAMES):  # for which neither a network nor a lock is needed
         return _report(whole, (), {})
-    with locked(PRESETS_PLACE, lambda: listener(Step("wait", "Suno's voices"))):
+    with locked(SUNO_VOICES_PLACE, lambda: listener(Step("wait", "Suno's voices"))):
         whole = _whole()  # another process may have fetched them meanwhile
         missing = [name for name in VOICE_NAMES if name not in whole]
         if not missing:
             return _report(whole, (), {})
-        _remove(presets_home().rglob(".*"))  # what a kill amid a write has left
+        _remove(suno_voices_home().rglob(".*"))  # what a kill amid a write has left
         return _Run(list_files(REPOSITORY, patience=patience), whole, listener, patience).fetch_all(missing)
 
 
-def _whole() -> dict[str, _Preset]:
+def _whole() -> dict[str, _SunoVoice]:
     """The voices that are here and as they were fetched, by name."""
     try:
-        manifest = presets_manifest()
+        manifest = suno_voices_manifest()
     except ModelError:  # damaged: all are fetched again
         return {}
     if manifest is None:
         return {}
-    damaged = {damage.path for damage in verify_presets()}
+    damaged = {damage.path for damage in verify_suno_voices()}
     origins = {record.path: record for record in manifest.fetched}
     found = {}
     for file in manifest.files:
         name = file.path.removesuffix(".npz")
-        if name in VOICE_NAMES and presets_home() / file.path not in damaged:
+        if name in VOICE_NAMES and suno_voices_home() / file.path not in damaged:
             parts = tuple(origins[path] for path in _paths(name) if path in origins)
-            found[name] = _Preset(file=file, fetched=parts)
+            found[name] = _SunoVoice(file=file, fetched=parts)
     return found
 
 
@@ -102,14 +102,14 @@ class _Run:
     """The voices of one listing on their way."""
 
     listing: Listing
-    whole: dict[str, _Preset]
+    whole: dict[str, _SunoVoice]
     listener: StepListener
     patience: Patience | None
     fetched: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     in_a_row: int = 0  # failures
 
-    def fetch_all(self, names: list[str]) -> PresetReport:
+    def fetch_all(self, names: list[str]) -> SunoVoicesReport:
         """Fetch those voices, several at a time, and keep account of them."""
         here = dict(self.whole)
         remote = {file.path: file for file in self.listing.files}
@@ -132,10 +132,10 @@ class _Run:
                 raise
         self._save()
         if not self.failed:
-            shutil.rmtree(downloads_home() / PRESETS_PLACE, ignore_errors=True)
+            shutil.rmtree(downloads_home() / SUNO_VOICES_PLACE, ignore_errors=True)
         return _report(here, self.fetched, self.failed)
 
-    def _take(self, name: str, task: Future[_Preset]) -> None:
+    def _take(self, name: str, task: Future[_SunoVoice]) -> None:
         """Enter what became of a voice."""
         try:
             self.whole[name] = task.result()
@@ -150,7 +150,7 @@ class _Run:
         if len(self.fetched) % _SAVE_EVERY == 0:
             self._save()
 
-    def _enter_the_rest(self, tasks: Mapping[Future[_Preset], str]) -> None:
+    def _enter_the_rest(self, tasks: Mapping[Future[_SunoVoice], str]) -> None:
         """At a bad end: what has come nevertheless counts, as far as the disk takes it."""
         for task, name in tasks.items():
             if task.done() and not task.cancelled() and task.exception() is None:
@@ -162,22 +162,22 @@ class _Run:
         """Write the manifest: from now on what is here counts."""
         if not self.whole:
             return
-        presets = [self.whole[name] for name in VOICE_NAMES if name in self.whole]
+        whole = [self.whole[name] for name in VOICE_NAMES if name in self.whole]
         manifest = Manifest(
-            name="presets",
-            build=presets_home().name,  # they lie beside the manifest
+            name="suno-voices",
+            build=suno_voices_home().name,  # they lie beside the manifest
             origin=REPOSITORY,
             revision=self.listing.commit,
             layout="voices",
-            fetched=tuple(record for preset in presets for record in preset.fetched),
-            files=tuple(preset.file for preset in presets),
+            fetched=tuple(record for voice in whole for record in voice.fetched),
+            files=tuple(voice.file for voice in whole),
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             bark_version=_version(),
         )
         try:
-            write_manifest(presets_home(), manifest)
+            write_manifest(suno_voices_home(), manifest)
         except OSError as error:
-            raise OutputError(f"cannot write to {presets_home()}: {error.strerror}; make room") from error
+            raise OutputError(f"cannot write to {suno_voices_home()}: {error.strerror}; make room") from error
 
 
 class _Counter:
@@ -195,7 +195,7 @@ class _Counter:
 
 def _bring(
     name: str, files: Iterable[RemoteFile | None], on_bytes: Callable[[int], None], patience: Patience | None
-) -> _Preset:
+) -> _SunoVoice:
     """Fetch one voice, check it and keep it.
 
     Raises:
@@ -203,7 +203,7 @@ def _bring(
         VoiceError: it is no voice of Suno's models, or would run code.
         OutputError: the disk refuses.
     """
-    stage = downloads_home() / PRESETS_PLACE
+    stage = downloads_home() / SUNO_VOICES_PLACE
     records = []
     for path, file in zip(_paths(name), files, strict=True):
         if file is None or file.size > MAX_BYTES:
@@ -214,15 +214,15 @@ def _bring(
         records.append(record_file(stage, local))
     try:
         tokens = read_voice_file(stage / name, name, published_config())
-        target = presets_home() / f"{name}.npz"
+        target = suno_voices_home() / f"{name}.npz"
         target.parent.mkdir(parents=True, exist_ok=True)
         save_voice(tokens, target, force=True)
     except OSError as error:
-        raise OutputError(f"cannot write to {presets_home()}: {error.strerror}; make room") from error
+        raise OutputError(f"cannot write to {suno_voices_home()}: {error.strerror}; make room") from error
     finally:
         _remove(stage / record.path for record in records)
     fetched = [FileRecord(path=f"{_FOLDER}{r.path}", size=r.size, sha256=r.sha256) for r in records]
-    return _Preset(file=record_file(presets_home(), f"{name}.npz"), fetched=tuple(fetched))
+    return _SunoVoice(file=record_file(suno_voices_home(), f"{name}.npz"), fetched=tuple(fetched))
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -231,9 +231,11 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def _report(kept: Mapping[str, _Preset], fetched: Iterable[str], failed: Mapping[str, str]) -> PresetReport:
+def _report(
+    kept: Mapping[str, _SunoVoice], fetched: Iterable[str], failed: Mapping[str, str]
+) -> SunoVoicesReport:
     done = set(fetched)
-    return PresetReport(
+    return SunoVoicesReport(
         fetched=tuple(name for name in VOICE_NAMES if name in done),
         kept=tuple(name for name in VOICE_NAMES if name in kept and name not in done),
         failed=tuple(failed.items()),

@@ -32,7 +32,7 @@ def published_config() -> BarkConfig:
     )
 
 
-def can_speak_presets(config: BarkConfig) -> bool:
+def speaks_suno_voices(config: BarkConfig) -> bool:
     """Whether a model of this configuration has the tokens that Suno voices are made of."""
     return _vocabulary(config) == _vocabulary(published_config())
 

@@ -59,7 +59,7 @@ class Listing:
         return [
             info
             for info in list_voices(self.folder)
-            if (info.source != "preset" or info.name.startswith(f"{self.folder.name}/"))
+            if (info.source != "shipped" or info.name.startswith(f"{self.folder.name}/"))
             and not info.name.lower().endswith(".npz")
         ]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from bark_cli.errors import ModelError
 from bark_cli.store.names import model_home
 from bark_cli.store.places import bark_home
-from bark_cli.store.suno_voices import PRESETS_PLACE
+from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
 
 
 def lock_file(name: str) -> Path:
     """The lock file; it is kept, and shows that the name was installed once."""
-    place = name if name == PRESETS_PLACE else model_home(name).name
+    place = name if name == SUNO_VOICES_PLACE else model_home(name).name
     return bark_home() / "locks" / f"{place}.lock"
 
 
@@ -38,7 +38,7 @@ def is_locked(name: str) -> bool:
 
 @contextmanager
 def locked(name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of the model called `name`, or of the Suno voices (PRESETS_PLACE).
+    """Hold the lock of the model called `name`, or of the Suno voices (SUNO_VOICES_PLACE).
 
     `on_wait` is called once where another process has it.
     It is the system's own lock on an open file (flock; LockFileEx on Windows), which ends with the process.

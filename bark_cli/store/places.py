@@ -59,9 +59,9 @@ def converted_home() -> Path:
     return bark_home() / "converted"
 
 
-def presets_home() -> Path:
+def suno_voices_home() -> Path:
     """The Suno voices, once fetched."""
-    return bark_home() / "presets"
+    return bark_home() / "suno-voices"
 
 
 def voices_home() -> Path:

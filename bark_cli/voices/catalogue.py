@@ -2,7 +2,7 @@
 
 A model's own voices come first, from the folder its layout has for them (ours `voices/`, Suno's
 `assets/prompts/`, Transformers' `speaker_embeddings/`), then those that come with the package, then the
-Suno voices, once fetched (`$BARK_HOME/presets`, for models of their vocabulary), then the user's own
+Suno voices, once fetched (`$BARK_HOME/suno-voices`, for models of their vocabulary), then the user's own
 (`$BARK_HOME/voices`).
 """
 
@@ -18,16 +18,16 @@ from typing import Literal
 
 from bark_cli.errors import VoiceError
 from bark_cli.model.config import BarkConfig, CoarseConfig
-from bark_cli.model.published import VOICE_NAMES, can_speak_presets, config_in
+from bark_cli.model.published import VOICE_NAMES, config_in, speaks_suno_voices
 from bark_cli.model.tokens import BarkTokens
-from bark_cli.store import nano_folder, presets_home, voices_home
+from bark_cli.store import nano_folder, suno_voices_home, voices_home
 from bark_cli.system.records import Bounds, read_object
 from bark_cli.voices.file import KEYS, count_frames, read_voice_file
 from bark_cli.voices.file import check_voice_file as check_voice_file
 from bark_cli.voices.file import save_voice as save_voice
 
 NO_VOICE = "none"  # asks for no history, even where the model has a default voice
-Source = Literal["model", "preset", "suno", "yours"]
+Source = Literal["model", "shipped", "suno", "yours"]
 DESCRIPTIONS = "voices.json"  # {"anna": {"language": "en", "description": "woman, ..."}}, beside voices
 _DESCRIBED = Bounds(bytes=2**20)
 _LANGUAGE = re.compile(r"(?:^|/)([a-z]{2})_speaker_\d+$")  # Suno's names say it
@@ -130,7 +130,9 @@ def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
     Suno's are left out where the model has not their vocabulary.
     """
     found: dict[str, VoiceInfo] = {}
-    suno = _npz_voices(presets_home(), "suno", CoarseConfig.rate_hz) if _speaks_sunos(model_folder) else ()
+    suno = (
+        _npz_voices(suno_voices_home(), "suno", CoarseConfig.rate_hz) if _speaks_sunos(model_folder) else ()
+    )
     for info in (*model_voices(model_folder), *_shipped_voices(), *suno, *own_voices(model_folder)):
         found.setdefault(info.name, info)
     return list(found.values())
@@ -141,14 +143,14 @@ def own_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
     return list(_npz_voices(voices_home(), "yours", _frame_rate(model_folder)))
 
 
-def lacks_presets(model_folder: Path) -> bool:
+def lacks_suno_voices(model_folder: Path) -> bool:
     """Whether the model could speak with Suno voices but none was fetched or lies beside it."""
     names = {info.name for info in list_voices(model_folder)}
     return _speaks_sunos(model_folder) and names.isdisjoint(VOICE_NAMES)
 
 
 def _speaks_sunos(model_folder: Path | None) -> bool:
-    return model_folder is None or can_speak_presets(config_in(model_folder))
+    return model_folder is None or speaks_suno_voices(config_in(model_folder))
 
 
 def model_voices(folder: Path | None) -> Iterator[VoiceInfo]:
@@ -175,12 +177,12 @@ def _shipped_voices() -> Iterator[VoiceInfo]:
     """The shipped voices: the bundled model's at its frame rate, Suno voices at the published Bark's."""
     nano = nano_folder()
     rate = _frame_rate(nano)
-    for info in _npz_voices(_presets(), "preset", CoarseConfig.rate_hz):
+    for info in _npz_voices(_shipped_home(), "shipped", CoarseConfig.rate_hz):
         bundled = info.name.startswith(f"{nano.name}/")
         yield replace(info, frame_rate_hz=rate) if bundled else info
 
 
-def _presets() -> Path:
+def _shipped_home() -> Path:
     """The shipped voices: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "presets"

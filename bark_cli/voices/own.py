@@ -154,6 +154,6 @@ def _is_inside(path: Path) -> bool:
 
 
 def _whose(info: VoiceInfo) -> str:
-    return {"suno": "one of Suno's voices", "preset": "a voice that comes with the package"}.get(
+    return {"suno": "one of Suno's voices", "shipped": "a voice that comes with the package"}.get(
         info.source, "a voice of a model"
     )

@@ -70,7 +70,7 @@ def check_and_print(models: list[CachedModel], *, voices: bool, as_json: bool) -
     """
     with _watched(cache.bytes_to_check(models)) as on_bytes:
         checks = list(cache.check_models(models, on_bytes))
-        if voices and (found := cache.check_presets(on_bytes)):
+        if voices and (found := cache.check_suno_voices(on_bytes)):
             checks.append(found)
     if as_json:
         print_json([_check_record(check) for check in checks])

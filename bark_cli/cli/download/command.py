@@ -15,14 +15,14 @@ from bark_cli.cli.download.fetch import fetch_model
 from bark_cli.cli.download.offer import forbid_network
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.errors import DownloadError, OptionError
-from bark_cli.store import MODELS, model_home, nano_folder, presets_home
+from bark_cli.store import MODELS, model_home, nano_folder, suno_voices_home
 from bark_cli.system.units import human_bytes
 
 if TYPE_CHECKING:
     from bark_cli.download import Plan
     from bark_cli.download.needs import PlannedFile
     from bark_cli.download.offers import Quant
-    from bark_cli.download.suno_voices import PresetReport
+    from bark_cli.download.suno_voices import SunoVoicesReport
     from bark_cli.store import Manifest
 
 
@@ -263,19 +263,19 @@ def _result(manifest: Manifest, changed: bool, talks: bool) -> dict[str, Any]:
     }
 
 
-def _fetch_voices(printing: Printing, *, dry_run: bool) -> PresetReport | None:
+def _fetch_voices(printing: Printing, *, dry_run: bool) -> SunoVoicesReport | None:
     """Have Suno's voices, and say how many there are; a dry run only says how many are missing."""
     from bark_cli.cli.download.progress import download_lines
-    from bark_cli.download.suno_voices import fetch_presets
+    from bark_cli.download.suno_voices import fetch_suno_voices
     from bark_cli.model.published import VOICE_NAMES
 
     if dry_run:
-        missing = [name for name in VOICE_NAMES if not (presets_home() / f"{name}.npz").is_file()]
+        missing = [name for name in VOICE_NAMES if not (suno_voices_home() / f"{name}.npz").is_file()]
         if printing.talks:
             print(f"{len(missing)} of Suno's {len(VOICE_NAMES)} voices are missing; each has some 15 kB")
         return None
     with download_lines(quiet=printing.quiet, watched=sys.stderr.isatty()) as lines:
-        report = fetch_presets(lines)
+        report = fetch_suno_voices(lines)
     if printing.talks:
         here = len(report.fetched) + len(report.kept)
         print(f"{here} of Suno's voices are here, {len(report.fetched)} of them new; see `bark voices ls`")

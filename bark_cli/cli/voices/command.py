@@ -49,7 +49,7 @@ def list_all(
     First its own, then the shipped ones, Suno's (for models of their vocabulary) and yours.
     """
     from bark_cli.store import resolve_model
-    from bark_cli.voices.catalogue import lacks_presets, list_voices
+    from bark_cli.voices.catalogue import lacks_suno_voices, list_voices
 
     folder = resolve_model(model).folder
     found = [info for info in list_voices(folder) if language in (None, info.language)]
@@ -61,7 +61,7 @@ def list_all(
         )
     else:
         note(_none(language))
-    if lacks_presets(folder):
+    if lacks_suno_voices(folder):
         note("the 261 Suno voices are not on this machine; fetch them with `bark download --voices`")
 
 
