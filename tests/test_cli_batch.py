@@ -514,6 +514,18 @@ def test_all_are_brought_to_one_level(
         assert abs(samples).max() == pytest.approx(10 ** (-1 / 20), abs=0.001)
 
 
+def test_all_are_spoken_faster(
+    batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*batch, str(texts / "part 0"), "-o", str(out)]
+    first = summary(capsys, command)["files"]
+    assert summary(capsys, [*command, "--speed", "1"])["made"] == 0
+    faster = summary(capsys, [*command, "--speed", "2"])["files"]
+    assert [f["seed"] for f in faster] == [f["seed"] for f in first]  # type: ignore[attr-defined]
+    for one, other in zip(first, faster, strict=True):  # type: ignore[call-overload]
+        assert other["seconds"] == pytest.approx(one["seconds"] / 2, abs=0.002)
+
+
 def test_an_unknown_tag_is_told_once(
     batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -681,6 +681,27 @@ def test_a_file_says_how_it_was_made_and_is_made_again(
     assert "does not say how it was made" in capsys.readouterr().err
 
 
+def test_speech_is_made_slower_and_its_subtitles_with_it(
+    say: list[str], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = ["--seed", "1", "--min-eos-p", "1", "--retries", "0", "--subtitles", "srt", "--json"]
+    assert main([*say, "The bark. A name. I can.", "-o", str(out), *how]) == 0
+    usual = json.loads(capsys.readouterr().out)
+    slow, again = out.with_name("slow.wav"), out.with_name("again.wav")
+    assert main([*say, "The bark. A name. I can.", "-o", str(slow), *how, "--speed", "0.5"]) == 0
+    slower = json.loads(capsys.readouterr().out)
+    assert slower["seconds"] == pytest.approx(2 * usual["seconds"], abs=0.002)
+    for one, other in zip(usual["pieces"], slower["pieces"], strict=True):
+        assert (other["start"], other["end"]) == pytest.approx((2 * one["start"], 2 * one["end"]), abs=0.002)
+    assert len(samples(slow)) / 24_000 == pytest.approx(slower["seconds"], abs=0.001)
+    last = slow.with_suffix(".srt").read_text().split(" --> ")[-1]
+    assert last.startswith(f"00:00:{slower['pieces'][-1]['end']:06.3f}".replace(".", ","))
+    assert main([*say, "The bark. A name. I can.", "--like", str(slow), "-o", str(again)]) == 0
+    assert np.array_equal(samples(again), samples(slow))
+    assert main([*say, "hello", "-o", str(out), "--force", "--speed", "5"]) == 2
+    assert "--speed takes a number from 0.25 to 4, not 5.0\n" in capsys.readouterr().err
+
+
 def test_like_brings_the_models_of_stages_and_asks_for_no_level(monkeypatch: pytest.MonkeyPatch) -> None:
     noted = {"normalize": "peak", "temperature": 0.5}
     made = Provenance("nano+coarse:small", None, 3, "0" * 64, "0.1.0", noted)

@@ -297,7 +297,7 @@ def test_a_long_text_streams_through_a_session_with_seams_as_in_a_file(bark: Bar
     rate = bark.config.codec.sample_rate
 
     def laid(results: Any) -> np.ndarray[Any, Any]:
-        timeline, heard = Timeline(pieces, rate), []
+        timeline, heard = Timeline(narration, rate), []
         for piece, sound, ends in results:
             heard += timeline.lay(piece, sound, ends=ends)
         return np.concatenate([sound.samples for sound in heard])

@@ -45,6 +45,7 @@ VALUES: dict[str, tuple[Value, Value]] = {
     "continuity": ("previous", "none"),
     "pause": (0.0, 1.5),
     "paragraph_pause": (0.0, 60.0),
+    "speed": (0.25, 4.0),
     "takes": (2, 100),
     "retries": (1, 100),
     "format": ("flac", "opus"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 
-from bark_cli.audio import Audio, PacedSink, Tempo, open_sink
+from bark_cli.audio import Tempo
 from bark_cli.errors import OptionError
 
 RATE = 24_000
@@ -80,19 +78,6 @@ def test_silence_stays_silence_where_it_was() -> None:
     slower = paced(sound, 0.5)
     assert np.abs(slower[round(1.1 * RATE) : round(2.9 * RATE)]).max() < 1e-3
     assert np.abs(slower[round(3.1 * RATE) :]).max() > 0.1
-
-
-def test_a_file_at_another_tempo(tmp_path: Path) -> None:
-    path = tmp_path / "slow.wav"
-    with PacedSink(open_sink(path, None, RATE), RATE, 0.5) as sink:
-        sink.put(Audio(vowel(100.0, 0.5), RATE))
-        sink.put(Audio(vowel(100.0, 0.5), RATE))
-    assert sink.duration_s == 2.0
-    assert soundfile.info(path).frames == 2 * RATE
-    given_up = PacedSink(open_sink(tmp_path / "no.wav", None, RATE), RATE, 0.5)
-    given_up.put(Audio(vowel(100.0, 0.5), RATE))
-    given_up.abandon()
-    assert not (tmp_path / "no.wav").exists()
 
 
 @pytest.mark.parametrize("speed", [0.0, 0.2, 4.1, -1.0, float("nan")])

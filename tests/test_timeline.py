@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bark_cli.audio import Audio
-from bark_cli.narration.narrate import Piece
+from bark_cli.narration.narrate import Narration, Piece
 from bark_cli.narration.timeline import Timeline
 
 RATE = 1000
@@ -17,7 +17,7 @@ def tone(seconds: float) -> Audio:
 
 
 def laid(pieces: list[Piece], *sounds: float) -> tuple[np.ndarray, Timeline]:
-    line = Timeline(pieces, RATE)
+    line = Timeline(Narration(pieces=pieces), RATE)
     parts = [one for n, s in enumerate(sounds) for one in line.lay(n, tone(s), ends=True)]
     return np.concatenate([part.samples for part in parts]), line
 
@@ -55,7 +55,7 @@ def test_a_subtitle_waits_for_its_time_and_a_late_one_does_not() -> None:
 @pytest.mark.parametrize("n_parts", [1, 4])
 def test_a_piece_may_come_in_parts(n_parts: int) -> None:
     pieces = [Piece(text="a", seed=1, pause_s=0.5), Piece(text="b", seed=2)]
-    line = Timeline(pieces, RATE)
+    line = Timeline(Narration(pieces=pieces), RATE)
     heard = []
     for number in range(2):
         for _ in range(n_parts):
@@ -72,6 +72,23 @@ def test_a_piece_may_come_in_parts(n_parts: int) -> None:
 
 def test_late_speech_is_not_made_later_by_a_pause() -> None:
     pieces = [Piece(text="a", seed=1, pause_s=0.5, begin_s=0.0), Piece(text="b", seed=1, begin_s=1.0)]
-    timeline = Timeline(pieces, 100)
+    timeline = Timeline(Narration(pieces=pieces), 100)
     timeline.lay(0, Audio(np.zeros(200, np.float32), 100), ends=True)
     assert timeline.duration_s == 2.0
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+def test_at_another_speed_times_are_those_of_what_is_heard(speed: float) -> None:
+    pieces = [
+        Piece(text="a", seed=1, pause_s=0.5),
+        Piece(text="b", seed=2, begin_s=10.0),
+        Piece(text="c", seed=3),
+    ]
+    line = Timeline(Narration(pieces=pieces, speed=speed), RATE)
+    parts = [one for n in range(3) for one in line.lay(n, tone(1.0), ends=True)]
+    assert sum(len(part.samples) for part in parts) == round(line.duration_s * RATE)
+    times = [(cue.start_s, cue.end_s) for cue in line.cues]
+    # a subtitle stays at its time, and all else is as long as it is fast
+    assert times == [(0.0, 1 / speed), (10.0, 10.0 + 1 / speed), (10.0 + 1 / speed, 10.0 + 2 / speed)]
+    samples = np.concatenate([part.samples for part in parts])
+    assert not samples[round((1 / speed + 0.1) * RATE) : round(9.9 * RATE)].any()

@@ -31,7 +31,7 @@ from bark_cli.audio.sink import Sink, WavPipe, encode, open_sink, save
 from bark_cli.audio.sound import Audio, faded, join, pcm16, silence
 from bark_cli.audio.source import SoundSource, open_sound, read_provenance
 from bark_cli.audio.subtitles import Cue, subtitles
-from bark_cli.audio.tempo import PacedSink, Tempo
+from bark_cli.audio.tempo import Tempo
 from bark_cli.audio.wav import wav_header
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "Level",
     "LevelledSink",
     "LoudnessMeter",
-    "PacedSink",
     "Player",
     "Provenance",
     "Sink",

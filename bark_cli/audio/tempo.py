@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bark_cli.audio.sink import Sink
-from bark_cli.audio.sound import Audio
 from bark_cli.errors import OptionError
 
 SLOWEST, FASTEST = 0.25, 4.0
@@ -99,28 +97,3 @@ class Tempo:
         if needed - self._start > 2**16:
             self._input = self._input[needed - self._start :]
             self._start = needed
-
-
-class PacedSink(Sink):
-    """A sink whose sound goes on to another at another tempo."""
-
-    def __init__(self, sink: Sink, sample_rate: int, speed: float) -> None:
-        self._sink, self._rate, self._tempo = sink, sample_rate, Tempo(speed, sample_rate)
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of sound that went on."""
-        return self._sink.duration_s
-
-    def put(self, audio: Audio) -> None:
-        """As `Sink.put`."""
-        self._sink.put(Audio(self._tempo.put(audio.samples), self._rate))
-
-    def close(self) -> None:
-        """As `Sink.close`."""
-        with self._sink:
-            self._sink.put(Audio(self._tempo.finish(), self._rate))
-
-    def abandon(self) -> None:
-        """As `Sink.abandon`."""
-        self._sink.abandon()

@@ -133,6 +133,12 @@ ParagraphPause = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", rich_help_panel=READING, help="Silence between paragraphs."),
 ]
+Speed = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X", rich_help_panel=READING, help="Speak X times as fast (0.25 to 4), at the same pitch."
+    ),
+]
 Takes = Annotated[
     int | None,
     typer.Option(metavar="N", rich_help_panel=READING, help="Say each piece N times and keep the best."),

@@ -30,6 +30,7 @@ NOTED = (
     "continuity",
     "pause",
     "paragraph_pause",
+    "speed",
     "takes",
     "retries",
     "precision",

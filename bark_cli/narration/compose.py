@@ -27,13 +27,14 @@ class Composition:
 
     narration: Narration
     tokens: Sequence[int]  # of each piece
-    seconds: Sequence[float]  # of each piece, without its pause
+    seconds: Sequence[float]  # of each piece as it is spoken, without its pause
     told: str | None = None  # what of the text is left out, or not read as it stands, in a line
 
     @property
     def estimate_s(self) -> float:
         """Seconds of sound to expect, pauses included."""
-        return sum(self.seconds) + sum(piece.pause_s for piece in self.narration.pieces)
+        spoken_s = sum(self.seconds) + sum(piece.pause_s for piece in self.narration.pieces)
+        return spoken_s / self.narration.speed
 
 
 def budget(
@@ -112,13 +113,14 @@ def compose(
     if script.lines[-1].pause_after_s is None:  # what is only there to keep two paragraphs apart
         pieces[-1] = replace(pieces[-1], pause_s=0.0)
     if lead_s := sum(line.pause_after_s or 0.0 for line in takewhile(_is_blank, script.lines)):
-        pieces[0] = replace(pieces[0], begin_s=max(lead_s, pieces[0].begin_s or 0.0))
+        pieces[0] = replace(pieces[0], begin_s=max(lead_s / recipe.speed, pieces[0].begin_s or 0.0))
     narration = Narration(
         pieces=tuple(pieces),
         continuity=recipe.continuity,
         options=recipe.options,
         attempts=recipe.attempts,
         language=recipe.language,
+        speed=recipe.speed,
     )
     tokens, seconds = (tuple(part.tokens for part in parts), tuple(part.seconds for part in parts))
     return Composition(narration=narration, tokens=tokens, seconds=seconds, told=losses.told)

@@ -47,6 +47,7 @@ class Narration:
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = ONCE
     language: str | None = None  # such as de; as for SpeechRequest
+    speed: float = 1.0  # times as fast as it is spoken, pauses included
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -22,6 +22,7 @@ class Recipe:
     language: str | None = None  # e.g. de; None: what the script of the letters suggests
     pause_s: float = Settings.pause  # of silence after a piece that ends a sentence
     paragraph_pause_s: float = Settings.paragraph_pause
+    speed: float = Settings.speed  # times as fast as it is spoken, at the same pitch
     continuity: Continuity = "voice"  # what each piece goes on from
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = ATTEMPTS  # how often each piece is said
@@ -38,6 +39,7 @@ class Recipe:
             language=language or language_of_voice(settings.voice),
             pause_s=settings.pause,
             paragraph_pause_s=settings.paragraph_pause,
+            speed=settings.speed,
             continuity=settings.continuity,  # type: ignore[arg-type]  # one of its choices
             options=sampling_options(settings, defaults),
             attempts=Attempts(takes=settings.takes, retries=settings.retries),

@@ -29,6 +29,7 @@ def recite(
     continuity: Continuity = "voice",
     pause_s: float = Recipe.pause_s,
     paragraph_pause_s: float = Recipe.paragraph_pause_s,
+    speed: float = Recipe.speed,
     options: SamplingOptions | None = None,
     attempts: Attempts = Recipe.attempts,
     batch_size: int | None = None,
@@ -45,6 +46,7 @@ def recite(
         continuity: what each piece goes on from.
         pause_s: seconds of silence after a sentence.
         paragraph_pause_s: the same after a paragraph.
+        speed: times as fast, at the same pitch, 0.25 .. 4.
         options: how to sample; None is the model's own way.
         attempts: how often each piece is said, to keep the best.
         batch_size: pieces at once; None is as many as fit into memory.
@@ -59,12 +61,13 @@ def recite(
         language=language,
         pause_s=pause_s,
         paragraph_pause_s=paragraph_pause_s,
+        speed=speed,
         continuity=continuity,
         options=options,
         attempts=attempts,
     )
     narration = compose_for(bark.model, script, recipe, draw_seed() if seed is None else seed).narration
-    timeline = Timeline(narration.pieces, bark.model.config.codec.sample_rate)
+    timeline = Timeline(narration, bark.model.config.codec.sample_rate)
     spoken = narrate(bark, [narration], batch_size=batch_size, on_progress=on_progress)
     with closing(spoken):
         for one in spoken:

@@ -1,24 +1,31 @@
-"""The pieces of a narration in a row: their sounds, the silence between, and when each is heard."""
+"""The pieces of a narration in a row: their sounds, the silence between, and when each is heard.
+
+All of it is laid as it is spoken, and then brought to the speed that is asked for.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from bark_cli.audio import Audio, Cue, faded, silence
+from bark_cli.audio import Audio, Cue, Tempo, faded, silence
 from bark_cli.audio.sound import FADE_S
-from bark_cli.narration.narrate import Piece
+from bark_cli.narration.narrate import Narration, Piece
 
 
 class Timeline:
-    """Where the sound of a narration is; give it the pieces' sounds in order, and write what it returns."""
+    """Where the sound of a narration is; give it the pieces' sounds in order, and write what it returns.
 
-    def __init__(self, pieces: Sequence[Piece], sample_rate: int) -> None:
+    Raises:
+        OptionError: its speed is outside what `Tempo` can do.
+    """
+
+    def __init__(self, narration: Narration, sample_rate: int) -> None:
         self.cues: list[Cue] = []  # of the pieces that are over
-        self._pieces, self._rate = pieces, sample_rate
-        self._end = 0  # samples so far
+        self._pieces, self._speed, self._rate = narration.pieces, narration.speed, sample_rate
+        self._tempo = None if narration.speed == 1.0 else Tempo(narration.speed, sample_rate)
+        self._end = 0  # samples so far, as they are spoken
         self._begins: int | None = None  # where the piece that is being laid begins
         self._tail: Audio | None = None  # of it, kept back
         self._n_tail = 2 * round(FADE_S * sample_rate)  # a fade is at most half of a sound
@@ -26,7 +33,7 @@ class Timeline:
     @property
     def duration_s(self) -> float:
         """Seconds of sound so far."""
-        return self._end / self._rate
+        return self._heard_s(self._end)
 
     def lay(self, number: int, sound: Audio | None, *, ends: bool) -> list[Audio]:
         """The next sound of piece `number`, and whether that was its last -> what is to be heard next.
@@ -34,6 +41,16 @@ class Timeline:
         Edges where two pieces meet are faded; the sound of a text of one piece stays as it is. So a few
         milliseconds are kept back until it is known whether they are the piece's last.
         """
+        spoken = self._lay(number, sound, ends=ends)
+        if self._tempo is None:
+            return spoken
+        parts = [self._tempo.put(one.samples) for one in spoken]
+        if ends and number + 1 == len(self._pieces):
+            parts.append(self._tempo.finish())
+        return [Audio(part, self._rate) for part in parts if len(part)]
+
+    def _lay(self, number: int, sound: Audio | None, *, ends: bool) -> list[Audio]:
+        """As `lay`, before it is made faster or slower."""
         piece, laid = self._pieces[number], []
         if self._begins is None:
             laid += self._wait(piece)
@@ -49,14 +66,18 @@ class Timeline:
             laid.append(faded(now, start=is_first and number > 0, end=ends and meets_another))
             self._end += n_now
         if ends:
-            self.cues.append(Cue(self._begins / self._rate, self.duration_s, " ".join(piece.text.split())))
+            self.cues.append(Cue(self._heard_s(self._begins), self.duration_s, " ".join(piece.text.split())))
             self._begins = None
-            laid += self._rest(min(piece.pause_s, self._room(number)))
+            laid += self._rest(min(piece.pause_s, self._room(number) * self._speed))
         return laid
 
     def _wait(self, piece: Piece) -> list[Audio]:
         """Silence until the time that the piece has; none where that has passed."""
-        return [] if piece.begin_s is None else self._rest(piece.begin_s - self.duration_s)
+        return [] if piece.begin_s is None else self._rest((piece.begin_s - self.duration_s) * self._speed)
+
+    def _heard_s(self, samples: int) -> float:
+        """When what comes after so many spoken samples is heard."""
+        return samples / self._rate / self._speed
 
     def _room(self, number: int) -> float:
         """Seconds until the next piece is to be heard: where speech is late, no pause makes it later."""
@@ -64,6 +85,7 @@ class Timeline:
         return math.inf if following is None else max(0.0, following - self.duration_s)
 
     def _rest(self, seconds: float) -> list[Audio]:
+        """Silence, in seconds as it is spoken."""
         rest = silence(seconds, self._rate)
         self._end += len(rest.samples)
         return [rest] if len(rest.samples) else []

@@ -36,7 +36,6 @@ class SpeechOrder:
     voice: str | None = None  # None is the server's own
     sound_format: str = "mp3"  # of SOUND_FORMATS
     as_events: bool = False  # server-sent events
-    speed: float = 1.0
     language: str | None = None
     exact: bool = False
     reading: Reading = field(default_factory=Reading)
@@ -103,7 +102,6 @@ def read_order(body: bytes, max_text: int) -> SpeechOrder:
         voice=_voice(given),
         sound_format=sound_format,
         as_events=_choice(given, "stream_format", ("audio", "sse"), "audio") == "sse",
-        speed=_speed(given),
         language=_language(given),
         exact=_truth(given, "exact"),
         reading=Reading(
@@ -200,13 +198,6 @@ def _truth(given: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         refuse(name, "must be true or false")
     return value
-
-
-def _speed(given: Mapping[str, Any]) -> float:
-    value = given.get("speed", 1.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.25 <= value <= 4.0:
-        refuse("speed", "must be a number from 0.25 to 4")
-    return float(value)
 
 
 def _language(given: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from bark_cli import __version__
-from bark_cli.audio import PacedSink, Provenance, hash_text, open_sink
+from bark_cli.audio import Provenance, hash_text, open_sink
 from bark_cli.model.options import draw_seed
 from bark_cli.narration.compose import Composition, compose_for
 from bark_cli.narration.narrate import narrate_soon
@@ -86,15 +86,11 @@ class Recital:
     def _say(self) -> None:
         order = self._order
         composition, metadata = self._composed()
-        pieces, rate = composition.narration.pieces, self.sample_rate
-        timeline = Timeline(pieces, rate)
+        timeline = Timeline(composition.narration, self.sample_rate)
         target = cast(BinaryIO, self._channel)  # it is written to, and nothing else
         name = SOUND_FORMATS[order.sound_format][1]
         sounds = narrate_soon(self._caller, composition.narration, exact=order.exact)
-        sink = open_sink(target, name, rate, metadata)
-        if order.speed != 1.0:
-            sink = PacedSink(sink, rate, order.speed)
-        with sink, closing(sounds):
+        with open_sink(target, name, self.sample_rate, metadata) as sink, closing(sounds):
             for piece, sound, speech in sounds:
                 for heard in timeline.lay(piece, sound, ends=speech is not None):
                     sink.put(heard)
@@ -102,7 +98,7 @@ class Recital:
                     self.tally.pieces += 1
                     self.tally.speech_tokens += len(speech.tokens.semantic)
                     self.tally.work_s += speech.real_time_factor * speech.duration_s
-                self.tally.sound_s = timeline.duration_s / order.speed
+                self.tally.sound_s = timeline.duration_s
 
     def _composed(self) -> tuple[Composition, Provenance]:
         """The pieces, and what the sound says of itself."""

@@ -25,7 +25,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 256}
 _TAKEN = (
     *("seed", "preset", "temperature", "semantic_temperature", "coarse_temperature", "fine_temperature"),
     *("liveliness", "top_k", "top_p", "min_eos_p", "max_duration"),
-    *("continuity", "pause", "paragraph_pause", "takes", "retries"),
+    *("continuity", "pause", "paragraph_pause", "speed", "takes", "retries"),
 )
 # settings that a request may give
 REQUEST_SETTINGS = {name: SETTINGS[name] for name in _TAKEN}
@@ -51,13 +51,7 @@ def speech_schema(max_text: int) -> dict[str, dict[str, Any]]:
             "description": "taken, and not heeded: Bark follows none",
         },
         "response_format": {"type": "string", "enum": list(SOUND_FORMATS), "default": "mp3"},
-        "speed": {
-            "type": "number",
-            "minimum": 0.25,
-            "maximum": 4.0,
-            "default": 1.0,
-            "description": "times as fast, at the same pitch",
-        },
+        "speed": _schema_of(REQUEST_SETTINGS["speed"]),
         "stream_format": {"type": "string", "enum": ["audio", "sse"], "default": "audio"},
         "language": {"type": "string", "pattern": "^[A-Za-z]{2}$", "description": "of the text, e.g. de"},
         "input_format": {"type": "string", "enum": list(INPUT_FORMATS), "default": "text"},

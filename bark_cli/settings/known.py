@@ -166,6 +166,7 @@ class Settings:
     # Suno's long-form notebook has a quarter of a second between sentences, and half between speakers
     pause: float = _setting(0.25, "seconds of silence between sentences", **_SECONDS)
     paragraph_pause: float = _setting(0.5, "seconds of silence between paragraphs", **_SECONDS)
+    speed: float = _setting(1.0, "times as fast, at the same pitch", low=0.25, high=4.0)
     takes: int = _setting(1, "how often each piece is said, to keep the best", low=1, high=100)
     retries: int = _setting(1, "how often a failed piece is said anew", low=0, high=100)
     format: str | None = _setting(

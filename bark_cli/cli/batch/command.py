@@ -97,6 +97,7 @@ def batch(
     continuity: options.Continuity = None,
     pause: options.Pause = None,
     paragraph_pause: options.ParagraphPause = None,
+    speed: options.Speed = None,
     takes: options.Takes = None,
     retries: options.Retries = None,
     semantic_model: options.SemanticModel = None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "flac"
 # settings that leave the sound as it is, or are part of an item's key in another way
 _UNHEARD = {"preset", "model", "voice", "seed", "device", "batch_size", "offline", "format", "subtitles"}
-_UNHEARD |= {"metadata", "audio_device", "normalize"}
+_UNHEARD |= {"metadata", "audio_device", "normalize", "speed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +68,15 @@ class BatchRequest(Speaking):
         heard |= {"size": self.size, "input_format": reading.format, "encoding": reading.encoding}
         heard |= {"language": self.language}
         heard |= {"cast": {name: voice_identity(voice, folder) for name, voice in reading.cast.items()}}
+        files = {name: getattr(settings, name) for name in ("metadata", "normalize", "subtitles")}
+        if settings.speed != 1.0:  # else what was made by earlier versions is still the same
+            files["speed"] = settings.speed
         return Maker(
             models=models,
             voice=settings.voice,
             seed=settings.seed,
             settings=heard,
-            files={name: getattr(settings, name) for name in ("metadata", "normalize", "subtitles")},
+            files=files,
         )
 
     def read(self, item: Item) -> str:

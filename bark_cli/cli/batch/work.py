@@ -43,7 +43,8 @@ def outline(request: BatchRequest) -> bool:
         BarkError: the request cannot be done at all.
     """
     maker, tasks = _prepare(request)
-    planned = list(_plan(request, tasks, Ledger(request.folder), maker))
+    spoken, speed = _plan(request, tasks, Ledger(request.folder), maker), request.settings.speed
+    planned = [replace(one, estimate_s=one.estimate_s / speed) for one in spoken]
     can_all = all(one.error is None for one in planned)
     if request.as_json:
         print_json([_row(one) for one in planned])
@@ -204,7 +205,7 @@ def _join(
     told = Provenance(model.name, request.settings.voice, None, texts, __version__, request.noted)
     joint = Joint(
         format=request.format,
-        pause_s=request.settings.paragraph_pause,
+        pause_s=request.settings.paragraph_pause / request.settings.speed,
         metadata=told if request.settings.metadata else None,
         overwrite=request.overwrite,
     )

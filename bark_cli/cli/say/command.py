@@ -70,6 +70,7 @@ def say(
     continuity: options.Continuity = None,
     pause: options.Pause = None,
     paragraph_pause: options.ParagraphPause = None,
+    speed: options.Speed = None,
     takes: options.Takes = None,
     retries: options.Retries = None,
     play: Annotated[

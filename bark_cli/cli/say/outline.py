@@ -30,12 +30,13 @@ def outline(script: Script, request: SayRequest) -> None:
     composition = _compose(script, request)
     if composition.told is not None and not request.delivery.quiet:
         note(composition.told)
-    pieces, work_s = composition.narration.pieces, _work_s(composition, request)
+    pieces, speed = composition.narration.pieces, composition.narration.speed
+    work_s = _work_s(composition, request)
     if request.delivery.as_json:
         print_json(_record(composition, work_s))
         return
     rows = [
-        (str(n), str(tokens), f"{seconds:.1f}", str(piece.voice or "-"), _short(piece.text))
+        (str(n), str(tokens), f"{seconds / speed:.1f}", str(piece.voice or "-"), _short(piece.text))
         for n, (piece, tokens, seconds) in enumerate(
             zip(pieces, composition.tokens, composition.seconds, strict=True), 1
         )
@@ -90,6 +91,7 @@ def _work_s(composition: Composition, request: SayRequest) -> float | None:
 
 
 def _record(composition: Composition, work_s: float | None) -> dict[str, object]:
+    speed = composition.narration.speed
     return {
         "seconds": round(composition.estimate_s, 1),
         "work_seconds": None if work_s is None else round(work_s, 1),
@@ -97,8 +99,8 @@ def _record(composition: Composition, work_s: float | None) -> dict[str, object]
             {
                 "text": piece.text,
                 "tokens": tokens,
-                "seconds": round(seconds, 2),
-                "pause": piece.pause_s,
+                "seconds": round(seconds / speed, 2),
+                "pause": round(piece.pause_s / speed, 2),
                 "voice": None if piece.voice is None else str(piece.voice),
                 "seed": piece.seed,
             }

@@ -151,10 +151,10 @@ def _deliver(bark: Bark, composition: Composition, request: SayRequest, kept: Ke
     from bark_cli.cli.say.outlets import Enough, open_outlets
     from bark_cli.narration.timeline import Timeline
 
-    delivery, pieces = request.delivery, composition.narration.pieces
+    delivery = request.delivery
     rate = bark.config.codec.sample_rate
     longest = bark.config.semantic.max_new_tokens
-    result = Result(timeline=Timeline(pieces, rate), sample_rate=rate, longest=longest)
+    result = Result(timeline=Timeline(composition.narration, rate), sample_rate=rate, longest=longest)
     metadata = _provenance(bark, composition, request) if delivery.metadata else None
     with (
         open_outlets(delivery, rate, metadata) as outlets,
