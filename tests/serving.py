@@ -31,6 +31,7 @@ class Served:
     speaker: Speaker
     entries: list[Entry]  # of the requests that are over
     server: Server
+    wyoming_port: int | None = None
 
     def client(self, **given: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=PATIENCE_S, **given)
@@ -43,6 +44,7 @@ def served(
     key: str | None = None,
     aliases: dict[str, str] | None = None,
     wait: bool = True,
+    wyoming: bool = False,
     **given: Any,
 ) -> Iterator[Served]:
     """Serve the model in a folder; `given` is for the Speaker, and for Serving what it takes."""
@@ -60,12 +62,15 @@ def served(
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     ready = threading.Event()
-    server = Server(serving, listener, ready.set)
+    other = listen("127.0.0.1", 0) if wyoming else None
+    server = Server(serving, listener, ready.set, other)
     thread = threading.Thread(target=server.run_to_end, name="test-server")
     thread.start()
     try:
         assert not wait or ready.wait(PATIENCE_S)
-        yield Served(f"http://127.0.0.1:{port}", port, serving.speaker, entries, server)
+        found = Served(f"http://127.0.0.1:{port}", port, serving.speaker, entries, server)
+        found.wyoming_port = None if other is None else other.getsockname()[1]
+        yield found
     finally:
         server.should_exit = True
         thread.join(PATIENCE_S)

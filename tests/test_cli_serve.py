@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -10,10 +11,20 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from wyoming.client import AsyncTcpClient
+from wyoming.info import Describe, Info
 
 from bark_cli.cli import main
 from bark_cli.cli.serve import parse_aliases, parse_time, read_key
 from bark_cli.errors import OptionError
+
+
+async def describe(port: int) -> Info:
+    async with AsyncTcpClient("127.0.0.1", port) as client:
+        await client.write_event(Describe().event())
+        event = await client.read_event()
+        assert event is not None
+        return Info.from_event(event)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
@@ -29,6 +40,7 @@ def test_it_says_where_it_listens_and_ends_when_told(tiny_model: Path, number: i
         "0",
         "--log",
         "json",
+        *("--wyoming", "--wyoming-port", "0"),
     ]
     process = subprocess.Popen(
         [*command, "--precision", "fp32"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -38,6 +50,8 @@ def test_it_says_where_it_listens_and_ends_when_told(tiny_model: Path, number: i
         first = process.stderr.readline()
         assert first.startswith("bark: tiny speaks at http://127.0.0.1:")
         url = first.split()[4].rstrip(";")
+        wyoming = int(process.stderr.readline().removeprefix("bark: and speaks Wyoming on port "))
+        assert asyncio.run(describe(wyoming)).tts[0].installed
         assert httpx.get(f"{url}/ready", timeout=60).json()["status"] == "ready"
         body = {"model": "tiny", "input": "hello", "max_duration": 0.2}
         assert httpx.post(f"{url}/v1/audio/speech", json=body, timeout=60).status_code == 200
@@ -51,12 +65,16 @@ def test_it_says_where_it_listens_and_ends_when_told(tiny_model: Path, number: i
     assert "Traceback" not in stderr
 
 
-def test_a_port_in_use_is_one_line(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("options", [["--port"], ["--port", "0", "--wyoming", "--wyoming-port"]])
+def test_a_port_in_use_is_one_line(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        assert main(["serve", "-m", str(tiny_model), "--port", port]) == 1
+        assert main(["serve", "-m", str(tiny_model), *options, port]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"bark: cannot listen on 127.0.0.1 port {port}: ")
+    assert f"give {options[-1]} another number" in error
     assert error.count("\n") == 1
 
 
@@ -78,6 +96,15 @@ def test_what_is_wrong_is_said_before_anything_is_read(
     assert main(["serve", "-m", str(tiny_model), "--port", "0", *arguments]) in (1, 2)
     error = capsys.readouterr().err.splitlines()
     assert words in error[-1]
+
+
+def test_a_key_does_not_open_wyoming_to_other_machines(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "key").write_text("a-secret-key")
+    command = ["serve", "-m", str(tiny_model), "--host", "0.0.0.0", "--api-key-file", str(tmp_path / "key")]
+    assert main([*command, "--wyoming"]) == 2
+    assert "Wyoming knows no keys" in capsys.readouterr().err
 
 
 def test_times_aliases_and_keys(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 import webbrowser
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _MOST_KEY = 4096  # bytes of a key's file
 _LEAST_KEY = 8  # characters
+WYOMING_PORT = 10200  # where Home Assistant looks for one that speaks
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -39,6 +41,7 @@ class Door:
     insecure: bool
     allow_host: list[str]
     allow_origin: list[str]
+    wyoming_port: int | None  # None: no Wyoming
 
     @property
     def is_loopback(self) -> bool:
@@ -73,6 +76,8 @@ class Door:
             raise OptionError(
                 f"--host {self.host} lets other machines ask; add --api-key-file FILE, or --insecure"
             )
+        if not self.is_loopback and self.wyoming_port is not None and not self.insecure:
+            raise OptionError(f"Wyoming knows no keys, and --host {self.host} lets others in; add --insecure")
         names = {*LOOPBACK_NAMES, self.host, *self.allow_host}
         if not self.is_loopback:
             names.add(socket.gethostname())
@@ -188,6 +193,13 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME=VOICE", help="What clients may call a voice; repeatable."),
     ] = None,
+    wyoming: Annotated[
+        bool, typer.Option("--wyoming", help="Also speak Wyoming, Home Assistant's protocol.")
+    ] = False,
+    wyoming_port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, metavar="N", help="The port of --wyoming; 0 takes any that is free."),
+    ] = WYOMING_PORT,
     max_text: Annotated[
         int, typer.Option(min=1, max=1_000_000, metavar="N", help="Characters of a text at most.")
     ] = 4096,
@@ -218,6 +230,7 @@ def serve(
     bark serve
     bark serve -m small --keep-alive 10m --open
     bark serve --host 0.0.0.0 --api-key-file key.txt
+    bark serve --wyoming
     curl http://127.0.0.1:8779/v1/audio/speech -H 'Content-Type: application/json' \\
       -d '{"model": "tts-1", "input": "Hello."}' -o hello.mp3
 
@@ -231,6 +244,7 @@ def serve(
         insecure=insecure,
         allow_host=allow_host or [],
         allow_origin=allow_origin or [],
+        wyoming_port=wyoming_port if wyoming else None,
     )
     served = Served(
         flags={"model": model, "device": device, "precision": precision, "batch_size": batch_size},
@@ -250,26 +264,32 @@ def run(door: Door, served: Served, telling: Telling) -> None:
         BarkError: an option is wrong, the port is taken, or the model cannot be read.
         Exit: it was stopped by Ctrl-C.
     """
-    check_extra()
+    check_extra(wyoming=door.wyoming_port is not None)
     from bark_cli.server.run import allow_many_connections, listen, serve
 
     rules = door.rules()
     serving = served.serving(rules, telling)
-    listener = listen(door.host, door.port)
-    address = door.address(listener.getsockname()[1])
+    with ExitStack() as held:
+        listener = held.enter_context(listen(door.host, door.port))
+        wyoming = None
+        if door.wyoming_port is not None:
+            wyoming = held.enter_context(listen(door.host, door.wyoming_port, "--wyoming-port"))
+        address = door.address(listener.getsockname()[1])
 
-    def begin() -> None:
-        if not telling.quiet:
-            note(f"{serving.listing.model} speaks at {address}; Ctrl-C ends it")
-        if telling.open_page:
-            webbrowser.open(address)
+        def begin() -> None:
+            if not telling.quiet:
+                note(f"{serving.listing.model} speaks at {address}; Ctrl-C ends it")
+            if wyoming is not None and not telling.quiet:
+                note(f"and speaks Wyoming on port {wyoming.getsockname()[1]}")
+            if telling.open_page:
+                webbrowser.open(address)
 
-    if not telling.quiet and not door.is_loopback:
-        who = "whoever has the key" if rules.key else "EVERYBODY who reaches this machine"
-        note(f"{who} may ask, over plain HTTP")
-    allow_many_connections()
-    if serve(serving, listener, on_ready=begin) == signal.SIGINT:
-        raise typer.Exit(130)
+        if not telling.quiet and not door.is_loopback:
+            who = "whoever has the key" if rules.key else "EVERYBODY who reaches this machine"
+            note(f"{who} may ask, over plain HTTP")
+        allow_many_connections()
+        if serve(serving, listener, wyoming=wyoming, on_ready=begin) == signal.SIGINT:
+            raise typer.Exit(130)
 
 
 def read_key(path: str) -> str:
@@ -318,7 +338,7 @@ def parse_aliases(given: list[str]) -> dict[str, str]:
     return aliases
 
 
-def check_extra() -> None:
+def check_extra(*, wyoming: bool = False) -> None:
     """Find out whether what only a server needs is installed.
 
     Raises:
@@ -326,6 +346,7 @@ def check_extra() -> None:
     """
     from importlib.util import find_spec
 
-    missing = [name for name in ("starlette", "uvicorn", "prometheus_client") if find_spec(name) is None]
+    needed = ["starlette", "uvicorn", "prometheus_client", *(["wyoming"] if wyoming else [])]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise OptionError(f"bark serve needs {' and '.join(missing)}; run: pip install 'bark-cli[serve]'")

@@ -38,10 +38,14 @@ class Serving:
     tell: Callable[[Entry], None] = lambda entry: None  # of each request, once it is over
 
 
-def make_app(serving: Serving) -> ASGIApp:
+def make_metrics(serving: Serving) -> Metrics:
+    """The figures of all doors."""
+    return Metrics(serving.speaker, frozenset(openapi(serving.max_text)["paths"]) | {"/"})
+
+
+def make_app(serving: Serving, metrics: Metrics | None = None) -> ASGIApp:
     """The application, which raises nothing."""
-    metrics_routes = frozenset(openapi(serving.max_text)["paths"]) | {"/"}
-    metrics = Metrics(serving.speaker, metrics_routes)
+    metrics = metrics or make_metrics(serving)
     # no Starlette around the router: it would answer errors before Accounts sees them
     router = Router([*_routes(serving, metrics), *page_routes()], redirect_slashes=False, default=_not_found)
     return Accounts(Access(router, serving.rules), metrics, serving.tell)

@@ -10,13 +10,17 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bark_cli.errors import BarkError, OptionError, OutputError
-from bark_cli.server.app import Serving, make_app
+from bark_cli.server.app import Serving, make_app, make_metrics
+
+if TYPE_CHECKING:
+    from bark_cli.server.metrics import Metrics
+    from bark_cli.server.wyoming.door import WyomingDoor
 
 GRACE_S = 5  # for what is at work when the server is told to stop
 _REQUEST_S = 30.0  # in which a connection has to bring a whole request
@@ -24,8 +28,8 @@ _IDLE_S = 30  # for which a connection may stay after an answer
 _BACKLOG = 1024
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 is any that is free.
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket that listens there; port 0 is any that is free, and `option` sets it.
 
     Raises:
         OutputError: the port is taken, or not for everybody.
@@ -46,30 +50,43 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = error.strerror or error
-        hint = "another server may have it; give --port another number"
+        hint = f"another server may have it; give {option} another number"
         raise OutputError(f"cannot listen on {host} port {port}: {reason}; {hint}") from error
     return listener
 
 
 def serve(
-    serving: Serving, listener: socket.socket, *, on_ready: Callable[[], None] = lambda: None
+    serving: Serving,
+    listener: socket.socket,
+    *,
+    wyoming: socket.socket | None = None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> int | None:
     """Serve until SIGINT or SIGTERM, whose number is returned, or until the model cannot be read.
+
+    HTTP is spoken on `listener`, and Wyoming on the other.
 
     Raises:
         BarkError: the model cannot be read.
     """
-    return Server(serving, listener, on_ready).run_to_end()
+    return Server(serving, listener, on_ready, wyoming).run_to_end()
 
 
 class Server(uvicorn.Server):
     """uvicorn, with a model to read when it begins and to let go when it ends."""
 
-    def __init__(self, serving: Serving, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        serving: Serving,
+        listener: socket.socket,
+        on_ready: Callable[[], None],
+        wyoming: socket.socket | None = None,
+    ) -> None:
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)  # each request has its own line
+        metrics = make_metrics(serving)
         super().__init__(
             uvicorn.Config(
-                make_app(serving),
+                make_app(serving, metrics),
                 http=_Protocol,
                 ws="none",
                 lifespan="off",
@@ -82,6 +99,7 @@ class Server(uvicorn.Server):
             )
         )
         self._serving, self._listener, self._on_ready = serving, listener, on_ready
+        self._wyoming = wyoming and _wyoming_door(serving, metrics, wyoming)
         self._stopped_by: int | None = None
         self._failure: BarkError | None = None
 
@@ -95,11 +113,16 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and read the model meanwhile."""
         await super().startup(sockets)
+        if self._wyoming:
+            await self._wyoming.open()
         self._reading = asyncio.create_task(self._read_model())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what can be finished soon, give up the rest, and let the model go."""
-        await super().shutdown(sockets)
+        if self._wyoming:
+            await asyncio.gather(super().shutdown(sockets), self._wyoming.close(GRACE_S))
+        else:
+            await super().shutdown(sockets)
         await self._serving.speaker.stop()
 
     async def _read_model(self) -> None:
@@ -127,6 +150,12 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
         self._stopped_by = self._stopped_by or number
+
+
+def _wyoming_door(serving: Serving, metrics: Metrics, listener: socket.socket) -> WyomingDoor:
+    from bark_cli.server.wyoming.door import WyomingDoor  # whose package need not be there
+
+    return WyomingDoor(serving, metrics, listener)
 
 
 class _Protocol(H11Protocol):
