@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from bark_cli.session import Handle as Handle
     from bark_cli.session import Session as Session
     from bark_cli.session import SpeechStream as SpeechStream
-    from bark_cli.takes.attempt import Attempts as Attempts
+    from bark_cli.takes.take import Attempts as Attempts
     from bark_cli.text.documents import read_document as read_document
     from bark_cli.voices.catalogue import Voice as Voice
 
 __version__: str
 
 _HOMES = {
-    "Attempts": "takes.attempt",
+    "Attempts": "takes.take",
     "Audio": "audio",
     "Bark": "pipeline",
     "BarkError": "errors",

@@ -16,13 +16,14 @@ from bark_cli.backends.device import choose_device, choose_precision
 from bark_cli.backends.make import make_backend
 from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint
 from bark_cli.errors import BarkError
+from bark_cli.loaded_model import LoadedModel
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.spelling import Loss
 from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.narration.each import speak_each
 from bark_cli.session import AHEAD_S, Handle, Session, SpeechStream
-from bark_cli.speech import LoadedModel, Speech, SpeechRequest
+from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Progress, StageReport
 from bark_cli.store import ModelRef
 from bark_cli.voices import Voice

@@ -14,7 +14,7 @@ from bark_cli.hearing import judge as hearing
 from bark_cli.model.options import SamplingOptions
 from bark_cli.pipeline import Bark, SpeechRequest
 from bark_cli.takes import attempt
-from bark_cli.takes.attempt import Attempts
+from bark_cli.takes.take import Attempts
 from bark_cli.takes.verdict import Verdict
 
 LONG = SamplingOptions(min_eos_p=None)

@@ -21,7 +21,7 @@ from bark_cli.narration.narrate import (
 )
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
-from bark_cli.takes.attempt import Attempts
+from bark_cli.takes.take import Attempts
 from bark_cli.voices.catalogue import Voice
 
 LONG = SamplingOptions(min_eos_p=None)

@@ -17,13 +17,14 @@ import torch
 
 from bark_cli.backends.device import NARROW, OwnThreads
 from bark_cli.errors import BarkError, BusyError, CancelledError, OptionError, VoiceError
+from bark_cli.loaded_model import LoadedModel
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Narration, Piece, narrate
 from bark_cli.narration.timeline import Timeline
 from bark_cli.pipeline import Bark
 from bark_cli.session import Handle, Session
 from bark_cli.session.turns import URGENT, Work, admitted, held
-from bark_cli.speech import LoadedModel, Speech, SpeechRequest
+from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Progress
 
 LONG = SamplingOptions(may_end=False)  # to the tiny model's limit: two pieces of sound

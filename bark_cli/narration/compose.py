@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from bark_cli.known_model import KnownModel
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.spelling import Loss
 from bark_cli.narration.losses import Losses
 from bark_cli.narration.narrate import Narration, Piece, VoiceChoice, piece_seed
 from bark_cli.narration.recipe import Recipe
-from bark_cli.speech import LoadedModel
 from bark_cli.text.script import Line, Script
 from bark_cli.text.split import Break, Budget, Part, split_text
 from bark_cli.text.split.digits import all_apart, digits_apart
@@ -54,9 +54,9 @@ def budget(
 
 
 def compose_for(
-    model: LoadedModel, script: Script, recipe: Recipe, seed: int, *, left_out: Sequence[str] = ()
+    model: KnownModel, script: Script, recipe: Recipe, seed: int, *, left_out: Sequence[str] = ()
 ) -> Composition:
-    """As `compose`, for a model that is loaded: every voice is found and checked here, once.
+    """As `compose`, for a model that is known: every voice is found and checked here, once.
 
     Raises:
         TextError: nothing of it can be said.

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
-from bark_cli.speech import LoadedModel, Speech, SpeechRequest
+from bark_cli.known_model import KnownModel
+from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener
 
 
@@ -36,7 +37,10 @@ class Pending(Protocol):
 class Speaks(Protocol):
     """Who takes requests at any time: a Session, or a Bark by way of the one it has."""
 
-    model: LoadedModel
+    @property
+    def model(self) -> KnownModel:
+        """Whose voice it is."""
+        ...
 
     @property
     def batch_size(self) -> int:

@@ -31,7 +31,7 @@ from bark_cli.speech import Speech
 from bark_cli.stages.progress import Listener
 from bark_cli.system.files import told_of, write_whole
 from bark_cli.system.ours import read_ours
-from bark_cli.takes.attempt import Take
+from bark_cli.takes.take import Take
 from bark_cli.voices import Voice
 
 _MOST_BYTES = 2**26  # of one piece: a minute of sound has six million

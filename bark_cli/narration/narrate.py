@@ -18,7 +18,7 @@ from bark_cli.model.options import SEED_LIMIT, SamplingOptions
 from bark_cli.narration.each import Speaks, speak_each
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener
-from bark_cli.takes.attempt import ONCE, Attempts
+from bark_cli.takes.take import ONCE, Attempts
 from bark_cli.voices.catalogue import NO_VOICE, Voice
 
 # What a piece starts from: the voice itself, the last piece in that voice, or nothing at all.

@@ -8,7 +8,7 @@ from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Continuity, VoiceChoice
 from bark_cli.settings.apply import sampling_options
 from bark_cli.settings.known import Settings
-from bark_cli.takes.attempt import Attempts
+from bark_cli.takes.take import Attempts
 from bark_cli.voices.catalogue import language_of_voice
 
 ATTEMPTS = Attempts(takes=Settings.takes, retries=Settings.retries)  # unless others are asked for

@@ -14,7 +14,7 @@ from bark_cli.narration.narrate import Continuity, VoiceChoice, narrate
 from bark_cli.narration.recipe import Recipe
 from bark_cli.narration.timeline import Timeline
 from bark_cli.stages.progress import Listener
-from bark_cli.takes.attempt import Attempts
+from bark_cli.takes.take import Attempts
 from bark_cli.text.documents import read_document
 from bark_cli.text.script import Script
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 from bark_cli.errors import CancelledError
+from bark_cli.loaded_model import LoadedModel
 from bark_cli.session import Handle, Session
-from bark_cli.speech import LoadedModel, SpeechRequest
+from bark_cli.speech import SpeechRequest
 from bark_cli.stages.progress import Listener
 
 

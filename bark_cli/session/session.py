@@ -13,10 +13,11 @@ from bark_cli.audio import Audio
 from bark_cli.backends.device import OwnThreads
 from bark_cli.engine import Engine, Slot, check_batch_size
 from bark_cli.errors import BusyError, CancelledError, OptionError
+from bark_cli.loaded_model import LoadedModel, speech_job
 from bark_cli.narration.narrate import Narration, Sounding, narrate_soon
 from bark_cli.session.handle import AHEAD_S, Handle
 from bark_cli.session.turns import Work, admitted, held
-from bark_cli.speech import LoadedModel, Speech, SpeechRequest, speech_job
+from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener, Progress
 from bark_cli.stages.steps import Job
 from bark_cli.stages.utterance import Samples, costs

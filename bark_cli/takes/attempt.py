@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bark_cli.errors import GenerationError, OptionError
+from bark_cli.errors import GenerationError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SEED_LIMIT
 from bark_cli.stages import semantic
@@ -18,51 +18,8 @@ from bark_cli.stages.steps import Aside, Job
 from bark_cli.stages.utterance import Samples, Spoken, Utterance, speak
 from bark_cli.takes.expected import Expected, Heard
 from bark_cli.takes.repetition import repeated_tokens
+from bark_cli.takes.take import ONCE, Attempts, Take
 from bark_cli.takes.verdict import Verdict, judge
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempts:
-    """How often a text is said.
-
-    Raises:
-        OptionError: no take at all, or fewer retries than none.
-    """
-
-    takes: int = 1  # of which the best is kept; several are listened to, if there is a judge of words
-    retries: int = 0  # more than that, while none is free of problems
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.takes <= 100:
-            raise OptionError(f"takes {self.takes} is outside 1..100")
-        if not 0 <= self.retries <= 100:
-            raise OptionError(f"retries {self.retries} is outside 0..100")
-
-
-ONCE = Attempts()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Take:
-    """One of them, as it was judged; `verdict` is None where no speech came at all."""
-
-    seed: int
-    verdict: Verdict | None
-
-    @property
-    def score(self) -> tuple[bool, float]:
-        """Larger is better: first of all no problem."""
-        return (self.is_good, -1.0 if self.verdict is None else self.verdict.score)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing asks for another."""
-        return self.verdict is not None and self.verdict.is_good
-
-    @property
-    def reason(self) -> str:
-        """What there is to say of it."""
-        return "it made no speech" if self.verdict is None else self.verdict.reason
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,125 @@
+"""A model that can speak, and its job: SpeechRequest -> voice, text ids, takes, verdict -> Speech."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+
+from bark_cli import voices
+from bark_cli.audio import Audio
+from bark_cli.backends import Backend
+from bark_cli.backends.memory import fitting_batch_size, free_bytes
+from bark_cli.hearing import words_right
+from bark_cli.known_model import KnownModel
+from bark_cli.model.options import check_seed, draw_seed
+from bark_cli.speech import Speech, SpeechRequest
+from bark_cli.stages.progress import Listener
+from bark_cli.stages.steps import Job
+from bark_cli.stages.utterance import Samples, Utterance
+from bark_cli.takes.attempt import attempt
+from bark_cli.takes.expected import expected
+from bark_cli.takes.usual import Memory
+from bark_cli.text.normalise import normalise
+from bark_cli.text.split import language_of
+
+NUMBER_BYTES = 4  # of a cache, at most
+
+
+class FairLock(AbstractContextManager[None]):
+    """A lock that goes to who waits for it before it goes back to who had it."""
+
+    def __init__(self) -> None:
+        self._next, self._held = threading.Lock(), threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._next:
+            self._held.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._held.release()
+
+
+@dataclass(eq=False)
+class LoadedModel(KnownModel):
+    """A model that can speak: what was read from its folder, and where it computes."""
+
+    backend: Backend
+    device: str
+    precision: str
+    turn: FairLock = field(default_factory=FairLock, repr=False)  # whose engine may use the backend
+    memory: Memory = field(init=False, repr=False)  # how its voices spoke
+
+    def __post_init__(self) -> None:
+        self.memory = Memory(self.name, self.config.semantic.pace)
+
+    def fitting_batch_size(self) -> int:
+        """How many utterances at once the free memory holds, 1 .. 64."""
+        return fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
+
+
+def speech_job(
+    model: LoadedModel,
+    request: SpeechRequest,
+    *,
+    number: int = 0,
+    on_progress: Listener | None = None,
+    on_sound: Callable[[Samples], None] | None = None,
+) -> Job[Speech]:
+    """The whole way from a request to a Speech, whose `stages` its engine knows.
+
+    Args:
+        model: who speaks.
+        request: what is said.
+        number: of the utterance among those asked for together, for `on_progress`.
+        on_progress: told of every step of the network.
+        on_sound: given samples (N,) as they come, if the request is streamed or of one take.
+
+    Raises:
+        TextError: the text is empty, too long or unreadable.
+        VoiceError: the voice is unknown, malformed or made for another model.
+        OptionError: the seed is out of range.
+        GenerationError: the model made no speech.
+    """
+    line = normalise(request.text)
+    seed = draw_seed() if request.seed is None else request.seed
+    check_seed(seed)
+    speaker = model.find_voice(request.voice)
+    name = voices.NO_VOICE if speaker is None else speaker.name
+    utterance = Utterance(
+        text_ids=model.tokenizer.encode(line),
+        voice=None if speaker is None else speaker.tokens,
+        seed=seed,
+        options=request.options or model.config.sampling,
+        streaming=request.streaming,
+        index=number,
+    )
+    rate = model.config.codec.sample_rate
+    language = language_of(line, request.language)
+    chosen = yield from attempt(
+        utterance,
+        model.config,
+        request.attempts,
+        partial(expected, line, language, model.memory.usual(name)),
+        lambda samples: words_right(samples, rate, text=line, language=language),
+        on_progress,
+        on_sound,
+        wants_heard=model.memory.wants(name, seed),
+    )
+    if chosen.heard is not None:
+        model.memory.add(name, chosen.heard)
+    return Speech(
+        audio=Audio(samples=chosen.spoken.samples, sample_rate=rate),
+        tokens=chosen.spoken.tokens,
+        text=line,
+        model=model.name,
+        voice=None if speaker is None else speaker.name,
+        seed=chosen.seed,
+        complete=chosen.complete,
+        stages={},
+        takes=chosen.takes,
+    )
