@@ -68,7 +68,7 @@ WORDS = {"OWNER/NAME": "someone/bark", "NAME": "small", "FOLDER": "folder", "NAM
 # what ends otherwise than with 0, as they say beside it
 ENDS = {"bark say -m small": (1, "bark download small")}
 WRITTEN = ("-o", "--output", "--save-voice", "--plot")  # what follows is not there before
-UNENDING = ("serve",)  # runs until it is stopped; the tests of serve start it
+UNENDING = ("serve", "mcp")  # run until they are stopped; their own tests start them
 ASKING = ("rm", "prune")  # wait for a yes
 VOICES = ("announcer", "v2/de_speaker_3", "v2/en_speaker_6")  # of the 261
 TEXTS = {

@@ -8,5 +8,7 @@ speech     SpeechOrder -> the sound of it, while it is made; recital makes it on
 speaker    the model that is served: loaded, let go when idle, and loaded again
 listing    models and voices, and the names that other programs call them by
 problem    errors as OpenAI's clients understand them
+wyoming    Home Assistant's door, beside HTTP
+mcp        an assistant's: tools on standard input and output
 page       the demo page: files that any browser shows, served as they are
 """

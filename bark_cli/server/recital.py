@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from bark_cli import __version__
-from bark_cli.audio import Provenance, hash_text, open_sink
+from bark_cli.audio import Audio, Provenance, hash_text, open_sink
 from bark_cli.model.options import draw_seed
 from bark_cli.narration.compose import Composition, compose_for
 from bark_cli.narration.narrate import narrate_soon
@@ -35,16 +36,36 @@ class Tally:
     pieces: int = 0
 
 
+class Outlet(AbstractContextManager["Outlet"], Protocol):
+    """Where sound goes: a Sink or a Player."""
+
+    def put(self, audio: Audio) -> None:
+        """The next of it."""
+
+
 class Recital:
     """One order at work; read its bytes, and close it whatever happens.
+
+    Args:
+        order: what is asked for.
+        session: who works on it.
+        listing: what there is.
+        open_outlet: the rate in Hz and what the sound says of itself -> where it goes instead; `read` then
+            waits for its end.
 
     Raises:
         Problem: when read, something in the order is wrong.
         BarkError: when read, it cannot be said.
     """
 
-    def __init__(self, order: SpeechOrder, session: Session, listing: Listing) -> None:
-        self._order, self._listing = order, listing
+    def __init__(
+        self,
+        order: SpeechOrder,
+        session: Session,
+        listing: Listing,
+        open_outlet: Callable[[int, Provenance], Outlet] | None = None,
+    ) -> None:
+        self._order, self._listing, self._open = order, listing, open_outlet or self._open_channel
         self._caller = Caller(session)
         self._channel = Channel()
         given = order.settings.get("seed")
@@ -87,18 +108,20 @@ class Recital:
         order = self._order
         composition, metadata = self._composed()
         timeline = Timeline(composition.narration, self.sample_rate)
-        target = cast(BinaryIO, self._channel)  # it is written to, and nothing else
-        name = SOUND_FORMATS[order.sound_format][1]
         sounds = narrate_soon(self._caller, composition.narration, exact=order.exact)
-        with open_sink(target, name, self.sample_rate, metadata) as sink, closing(sounds):
+        with self._open(self.sample_rate, metadata) as outlet, closing(sounds):
             for piece, sound, speech in sounds:
                 for heard in timeline.lay(piece, sound, ends=speech is not None):
-                    sink.put(heard)
+                    outlet.put(heard)
                 if speech is not None:
                     self.tally.pieces += 1
                     self.tally.speech_tokens += len(speech.tokens.semantic)
                     self.tally.work_s += speech.real_time_factor * speech.duration_s
                 self.tally.sound_s = timeline.duration_s
+
+    def _open_channel(self, rate: int, metadata: Provenance) -> Outlet:
+        target = cast(BinaryIO, self._channel)  # it is written to, and nothing else
+        return open_sink(target, SOUND_FORMATS[self._order.sound_format][1], rate, metadata)
 
     def _composed(self) -> tuple[Composition, Provenance]:
         """The pieces, and what the sound says of itself."""

@@ -27,6 +27,7 @@ class Speaker:
         batch_size: pieces at work at once; None is as many as fit into memory.
         max_waiting: requests beyond those that are refused.
         keep_alive_s: seconds without a request after which the model is let go; None keeps it.
+        lazy: read the model when somebody first asks, as if it had been let go.
     """
 
     def __init__(
@@ -36,14 +37,16 @@ class Speaker:
         batch_size: int | None = None,
         max_waiting: int = 64,
         keep_alive_s: float | None = None,
+        lazy: bool = False,
     ) -> None:
-        self.state: State = "loading"
+        self.state: State = "resting" if lazy else "loading"
         self.n_orders = 0  # in all, waiting and at work
         self._load, self._batch_size, self._keep_alive_s = load, batch_size, keep_alive_s
         self._max_waiting = max_waiting
         self._session: Session | None = None
         self._reading: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._failure: BarkError | None = None  # why it could not be read
 
     @property
     def slots(self) -> int:
@@ -103,7 +106,7 @@ class Speaker:
     def _refuse(self) -> NoReturn:
         words = {
             "loading": "the model is being loaded; ask again in a moment",
-            "failed": "the model could not be loaded again; the server's log says why",
+            "failed": f"the model could not be loaded: {self._failure or 'the log says why'}",
         }
         message = words.get(self.state, "the server is stopping; ask again later")
         raise Problem(503, message, SERVER, code=self.state, headers={"retry-after": "2"})
@@ -124,8 +127,8 @@ class Speaker:
     async def _read(self) -> None:
         try:
             bark = await asyncio.to_thread(self._load)
-        except BaseException:
-            self.state = "failed"
+        except BaseException as error:
+            self.state, self._failure = "failed", error if isinstance(error, BarkError) else None
             raise
         if self.state != "stopped":
             self._session = bark.session(self._batch_size)
