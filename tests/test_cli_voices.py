@@ -117,7 +117,7 @@ def test_sunos_voices_are_listed_or_offered_to_models_that_can_speak_them(
     assert json.loads(captured.out) == []
     assert captured.err.count("\n") == 1
     assert "fetch them with `bark download --voices`" in captured.err
-    write_voice(tmp_path / "home" / "presets" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
+    write_voice(tmp_path / "home" / "suno-voices" / "v2" / "en_speaker_6.npz", tiny_voice(tiny_config))
     assert main(["voices", "ls", "-m", str(suno)]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""

@@ -67,7 +67,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> P
     """An empty home where the tiny model is the one that is installed."""
     monkeypatch.setenv("BARK_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("bark_cli.store.places.nano_folder", lambda: tiny_model)
-    monkeypatch.setattr("bark_cli.voices.catalogue._presets", lambda: tmp_path / "none")
+    monkeypatch.setattr("bark_cli.voices.catalogue._shipped_home", lambda: tmp_path / "none")
     return tmp_path / "home"
 
 
