@@ -26,6 +26,7 @@ from bark_cli.session import AHEAD_S, Handle, Session, SpeechStream
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Progress, StageReport
 from bark_cli.store import ModelRef
+from bark_cli.takes.take import DEFAULT_ATTEMPTS, Attempts
 from bark_cli.voices import Voice
 
 __all__ = ["Bark", "Handle", "Progress", "Session", "Speech", "SpeechRequest", "SpeechStream", "StageReport"]
@@ -155,6 +156,7 @@ class Bark:
         voice: str | Path | Voice | None = None,
         seed: int | None = None,
         options: SamplingOptions | None = None,
+        attempts: Attempts = DEFAULT_ATTEMPTS,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Speech:
         """Speak one text.
@@ -164,6 +166,7 @@ class Bark:
             voice: a voice, its name or its file; None is the model's default, "none" is no voice at all.
             seed: 0 .. 2**32 - 1; the same seed gives the same sound. None draws one, found in the result.
             options: how to sample; None is the model's own way.
+            attempts: how often it is said, to keep the best; by default once more if the first failed.
             on_progress: called after every step of the network.
 
         Raises:
@@ -172,7 +175,7 @@ class Bark:
             OptionError: the seed is out of range.
             GenerationError: the model made no speech.
         """
-        request = SpeechRequest(text=text, voice=voice, seed=seed, options=options)
+        request = SpeechRequest(text=text, voice=voice, seed=seed, options=options, attempts=attempts)
         return self.submit(request, on_progress=on_progress).result()
 
     def stream(

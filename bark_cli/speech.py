@@ -12,7 +12,7 @@ from bark_cli.audio import Audio, Provenance
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.tokens import BarkTokens
 from bark_cli.stages.progress import StageReport
-from bark_cli.takes.take import ONCE, Attempts, Take
+from bark_cli.takes.take import DEFAULT_ATTEMPTS, Attempts, Take
 from bark_cli.voices import Voice
 
 if TYPE_CHECKING:
@@ -83,6 +83,6 @@ class SpeechRequest:
     voice: str | Path | Voice | None = None  # None is the model's default, "none" is no voice at all
     seed: int | None = None  # None draws one
     options: SamplingOptions | None = None  # None is the model's own way
-    attempts: Attempts = ONCE  # how often it is said
+    attempts: Attempts = DEFAULT_ATTEMPTS  # how often it is said
     language: str | None = None  # e.g. de, to judge takes by; None: what its letters suggest
     streaming: Streaming = "whole"  # how its sound comes

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from bark_cli.errors import GenerationError, OptionError
 from bark_cli.hearing import judge as hearing
 from bark_cli.model.options import SamplingOptions
+from bark_cli.narration.recipe import Recipe
 from bark_cli.pipeline import Bark, SpeechRequest
+from bark_cli.settings import Settings
 from bark_cli.takes import attempt
-from bark_cli.takes.take import Attempts
+from bark_cli.takes.take import ONCE, Attempts
 from bark_cli.takes.verdict import Verdict
 
 LONG = SamplingOptions(min_eos_p=None)
@@ -61,7 +63,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[Verdict]:
 
 
 def request(**how: int) -> SpeechRequest:
-    return SpeechRequest(text="hello bark", seed=10, options=LONG, attempts=Attempts(**how))
+    return SpeechRequest(text="hello bark", seed=10, options=LONG, attempts=Attempts(**{"retries": 0, **how}))
 
 
 def test_of_three_takes_the_best_is_kept(bark: Bark, verdicts: list[Verdict]) -> None:
@@ -69,7 +71,7 @@ def test_of_three_takes_the_best_is_kept(bark: Bark, verdicts: list[Verdict]) ->
     [speech] = bark.say_all([request(takes=3)])
     assert speech.seed == 11
     assert [take.seed for take in speech.takes] == [10, 11, 12]
-    alone = bark.say("hello bark", seed=11, options=LONG)
+    alone = bark.say("hello bark", seed=11, options=LONG, attempts=ONCE)
     assert np.array_equal(speech.audio.samples, alone.audio.samples)
     assert alone.takes == ()
 
@@ -117,7 +119,7 @@ def test_the_judge_has_its_say(bark: Bark, verdicts: list[Verdict], monkeypatch:
         "it runs on",
     ]
     assert speech.seed == 11
-    alone = bark.say("hello bark", seed=11, options=LONG)
+    alone = bark.say("hello bark", seed=11, options=LONG, attempts=ONCE)
     assert np.array_equal(speech.audio.samples, alone.audio.samples)
     rate = bark.config.codec.sample_rate
     assert [heard[1:] for heard in judge.heard] == [(rate, "en")] * 2
@@ -203,3 +205,10 @@ def test_who_listens_and_hears_other_words_has_it_said_again(
     verdicts += [doubtful(0.9), verdict(0.5)]
     [speech] = bark.say_all([request(retries=2)])
     assert (speech.seed, len(speech.takes)) == (11, 2)
+
+
+def test_python_says_a_failed_text_once_more_as_the_command_does(bark: Bark, verdicts: list[Verdict]) -> None:
+    verdicts += [verdict(0.9, "it is silent"), verdict(0.2)]
+    speech = bark.say("hello bark", seed=10, options=LONG)
+    assert (speech.seed, len(speech.takes)) == (11, 2)
+    assert Settings.retries == Attempts().retries == Recipe.attempts.retries == 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bark_cli.bench.memory_use import peak_memory_bytes, read_bytes_per_second
 from bark_cli.errors import OptionError
 from bark_cli.pipeline import Bark, SpeechRequest
+from bark_cli.takes.take import ONCE
 
 if TYPE_CHECKING:
     from bark_cli.model.config import SemanticConfig
@@ -167,7 +168,8 @@ def _speak(bark: Bark, batch_size: int, pieces: list[int]) -> list[Speech]:
         # half a token less than it lasts: the semantic stage makes the first count that lasts longer
         seconds = (tokens - 0.5) / bark.config.semantic.rate_hz
         options = replace(bark.config.sampling, max_duration_s=seconds, may_end=False)
-        requests = [SpeechRequest(text=TEXT, seed=seed, options=options) for seed in range(batch_size)]
+        how = SpeechRequest(text=TEXT, options=options, attempts=ONCE)
+        requests = [replace(how, seed=seed) for seed in range(batch_size)]
         spoken += bark.say_all(requests, batch_size=batch_size)
     return spoken
 

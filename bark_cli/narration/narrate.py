@@ -18,7 +18,7 @@ from bark_cli.model.options import SEED_LIMIT, SamplingOptions
 from bark_cli.narration.each import Speaks, speak_each
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener
-from bark_cli.takes.take import ONCE, Attempts
+from bark_cli.takes.take import DEFAULT_ATTEMPTS, ONCE, Attempts
 from bark_cli.voices.catalogue import NO_VOICE, Voice
 
 # What a piece starts from: the voice itself, the last piece in that voice, or nothing at all.
@@ -45,7 +45,7 @@ class Narration:
     pieces: Sequence[Piece]
     continuity: Continuity = "voice"
     options: SamplingOptions | None = None  # None is the model's own way
-    attempts: Attempts = ONCE
+    attempts: Attempts = DEFAULT_ATTEMPTS
     language: str | None = None  # such as de; as for SpeechRequest
     speed: float = 1.0  # times as fast as it is spoken, pauses included
 

@@ -8,10 +8,8 @@ from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Continuity, VoiceChoice
 from bark_cli.settings.apply import sampling_options
 from bark_cli.settings.known import Settings
-from bark_cli.takes.take import Attempts
+from bark_cli.takes.take import DEFAULT_ATTEMPTS, Attempts
 from bark_cli.voices.catalogue import language_of_voice
-
-ATTEMPTS = Attempts(takes=Settings.takes, retries=Settings.retries)  # unless others are asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +23,7 @@ class Recipe:
     speed: float = Settings.speed  # times as fast as it is spoken, at the same pitch
     continuity: Continuity = "voice"  # what each piece goes on from
     options: SamplingOptions | None = None  # None is the model's own way
-    attempts: Attempts = ATTEMPTS  # how often each piece is said
+    attempts: Attempts = DEFAULT_ATTEMPTS  # how often each piece is said
 
     @classmethod
     def of(cls, settings: Settings, defaults: SamplingOptions, language: str | None = None) -> Recipe:

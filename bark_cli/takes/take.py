@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bark_cli.errors import OptionError
+from bark_cli.settings.known import Settings
 from bark_cli.takes.verdict import Verdict
 
 
@@ -16,8 +17,8 @@ class Attempts:
         OptionError: no take at all, or fewer retries than none.
     """
 
-    takes: int = 1  # of which the best is kept; several are listened to, if there is a judge of words
-    retries: int = 0  # more than that, while none is free of problems
+    takes: int = Settings.takes  # the best is kept; several are listened to, if there is a judge of words
+    retries: int = Settings.retries  # more than that, while none is free of problems
 
     def __post_init__(self) -> None:
         if not 1 <= self.takes <= 100:
@@ -26,7 +27,8 @@ class Attempts:
             raise OptionError(f"retries {self.retries} is outside 0..100")
 
 
-ONCE = Attempts()
+DEFAULT_ATTEMPTS = Attempts()  # of Python as of the command
+ONCE = Attempts(takes=1, retries=0)
 
 
 @dataclass(frozen=True, kw_only=True)
