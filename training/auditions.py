@@ -19,6 +19,7 @@ import numpy as np
 
 from bark_cli import Bark
 from bark_cli.speech import SpeechRequest
+from bark_cli.takes.take import ONCE
 from bark_cli.voices.catalogue import save_voice
 from training.codes import load_utterances
 from training.evaluate import trained_model
@@ -52,7 +53,9 @@ def texts(count: int, seed: int = 11) -> list[str]:
 
 def heard(bark: Bark, voice: Path, name: str, lines: list[str], speakers: Speakers, judge: Judge) -> Audition:
     """What a voice file makes of some lines."""
-    requests = [SpeechRequest(text=text, voice=str(voice), seed=n) for n, text in enumerate(lines)]
+    requests = [
+        SpeechRequest(text=text, voice=str(voice), seed=n, attempts=ONCE) for n, text in enumerate(lines)
+    ]
     waves = [speech.audio.samples for speech in bark.say_all(requests, batch_size=8)]
     errors = [word_errors(text, judge.hear(wave)) for text, wave in zip(lines, waves, strict=True)]
     return Audition(
