@@ -245,6 +245,59 @@ def test_a_voice_may_be_an_object_or_left_out(client: httpx.Client) -> None:
     assert ask(client, voice=None).headers["x-bark-voice"] == "none"  # tiny has no voice of its own
 
 
+# plain text
+
+
+def speak(client: httpx.Client, query: str = "", text: str | bytes = "hello bark", **headers: str) -> Any:
+    body = text.encode() if isinstance(text, str) else text
+    types = {"content-type": "text/plain; charset=utf-8", **headers}
+    return client.post(f"/speak{query}", content=body, headers=types)
+
+
+def test_plain_text_is_said_as_its_address_has_it(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BARK_MAX_DURATION", "0.2")
+    plain = speak(client)
+    assert plain.headers["content-type"] == "audio/wav"
+    assert plain.content[:4] == b"RIFF"
+    other = speak(client, "?voice=ann&language=en&response_format=pcm&speed=2.0")
+    assert other.headers["x-bark-voice"] == "tiny/ann"
+    assert other.headers["content-type"] == "audio/pcm"
+    assert speak(client, "?voice=", 'it\'s "quoted" $HOME').status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "words"),
+    [
+        ("?voice=anne", "hello", "did you mean tiny/ann"),
+        ("?speed=fast", "hello", "speed must be a number"),
+        ("?speed=nan", "hello", "speed takes a number"),
+        ("?seed=1", "hello", "is not heeded here"),
+        ("?a=1&b=2&c=3&d=4&e=5", "hello", "cannot be read"),
+        ("?response_format=aac", "hello", "cannot be aac"),
+        ("", b"\xff", "cannot be read"),
+        ("", " ", "input is empty"),
+        ("", "a" * 4_097, "4097 characters"),
+    ],
+)
+def test_what_is_wrong_with_plain_text_is_said(
+    client: httpx.Client, query: str, text: str | bytes, words: str
+) -> None:
+    answer = speak(client, query, text)
+    assert answer.status_code in (400, 404)
+    assert words in answer.json()["error"]["message"]
+
+
+def test_plain_text_has_a_door_of_its_own_and_pages_of_others_have_none(client: httpx.Client) -> None:
+    assert speak(client, **{"content-type": "application/json"}).status_code == 415
+    assert speak(client, **{"content-type": "application/x-www-form-urlencoded"}).status_code == 415
+    assert speak(client, origin="http://evil.example").status_code == 403
+    assert speak(client, origin="null").status_code == 403
+    types = {"content-type": "text/plain"}
+    assert client.post("/v1/audio/speech", content=b"{}", headers=types).status_code == 415
+
+
 # what is wrong
 
 

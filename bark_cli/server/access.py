@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bark_cli.server.problem import Problem
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+PLAIN_PATH = "/speak"  # where a body is text, of which a browser asks nobody first: its Origin has to do
 _BODY_S = 30.0  # in which a body has to be here
 _LONGEST_LINE = 8192  # characters of a path
 
@@ -56,8 +57,8 @@ class Access:
         if len(scope["path"]) > _LONGEST_LINE:
             raise Problem(414, "the path is too long")
         self._check_key(scope["path"], headers.get(b"authorization", ""))
-        if scope["method"] == "POST" and not _is_json(headers.get(b"content-type", "")):
-            raise Problem(415, "the body must be JSON: send Content-Type: application/json")
+        if scope["method"] == "POST":
+            _check_type(scope["path"], headers.get(b"content-type", ""))
         await self._app(scope, receive, send if origin is None else _allowing(origin, send))
 
     def _check_host(self, host: str) -> None:
@@ -138,8 +139,11 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == "application/json"
+def _check_type(path: str, content_type: str) -> None:
+    """Find out whether a body is what the route takes: JSON, or on PLAIN_PATH text."""
+    wanted, words = ("text/plain", "plain text") if path == PLAIN_PATH else ("application/json", "JSON")
+    if content_type.partition(";")[0].strip().lower() != wanted:
+        raise Problem(415, f"the body must be {words}: send Content-Type: {wanted}")
 
 
 def _covers(open_path: str, path: str) -> bool:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bark_cli.server.access import Access, Rules
+from bark_cli.server.access import PLAIN_PATH, Access, Rules
 from bark_cli.server.accounts import Accounts, Entry
 from bark_cli.server.listing import Listing
 from bark_cli.server.metrics import CONTENT_TYPE, Metrics
@@ -55,6 +55,7 @@ def _routes(serving: Serving, metrics: Metrics) -> Sequence[BaseRoute]:
     speaker, listing = serving.speaker, serving.listing
     document = openapi(serving.max_text)
     speech = SpeechRoute(speaker, listing, metrics, serving.max_text)
+    plain = SpeechRoute(speaker, listing, metrics, serving.max_text, is_plain=True)
 
     async def models(request: Request) -> Response:
         return JSONResponse({"object": "list", "data": listing.list_models()})
@@ -103,6 +104,7 @@ def _routes(serving: Serving, metrics: Metrics) -> Sequence[BaseRoute]:
 
     return [
         Route("/v1/audio/speech", speech, methods=["POST"]),
+        Route(PLAIN_PATH, plain, methods=["POST"]),
         Route("/v1/models", models),
         Route("/v1/models/{id:path}", model),
         Route("/v1/audio/models", speech_models),

@@ -31,7 +31,7 @@ _WHY = {
     405: "the route has no such method",
     408: "the body took too long",
     413: "the body is too large",
-    415: "the body is not declared as JSON",
+    415: "the body is not declared as JSON, or for /speak as text/plain",
     429: "as many wait as may; Retry-After says when to ask again",
     500: "the model failed",
     503: "the model is being loaded, or the server is stopping",
@@ -79,6 +79,7 @@ def openapi(max_text: int) -> dict[str, Any]:
         "security": [{"key": []}, {}],
         "paths": {
             "/v1/audio/speech": {"post": speech},
+            "/speak": {"post": _speak(max_text, sounds)},
             "/v1/models": {"get": _get("listModels", "The model, under each of its names", _list("data"))},
             "/v1/models/{id}": {
                 "get": {**_get("getModel", "One of them", {"type": "object"}, 404), "parameters": [model]}
@@ -92,6 +93,29 @@ def openapi(max_text: int) -> dict[str, Any]:
             "/openapi.json": {"get": _get("openapi", "This document", {"type": "object"})},
         },
     }
+
+
+def _speak(max_text: int, sounds: dict[str, Any]) -> dict[str, Any]:
+    fields = speech_schema(max_text)
+    return {
+        "operationId": "speak",
+        "summary": "Say plain text",
+        "parameters": [
+            _query("voice", fields["voice"]["anyOf"][0]),
+            _query("language", fields["language"]),
+            _query("speed", fields["speed"]),
+            _query("response_format", {**fields["response_format"], "default": "wav"}),
+        ],
+        "requestBody": {"required": True, "content": {"text/plain": {"schema": fields["input"]}}},
+        "responses": {
+            "200": {"description": "the sound, while it is made", "content": sounds},
+            **_errors(400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503),
+        },
+    }
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema}
 
 
 def _list(name: str) -> dict[str, Any]:

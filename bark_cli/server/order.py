@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from bark_cli.errors import BarkError, OptionError, TextError
+from bark_cli.server.listing import MODEL_ALIASES
 from bark_cli.server.problem import Problem
 from bark_cli.server.schema import (
     FOREIGN_FORMATS,
@@ -24,6 +26,7 @@ from bark_cli.text.normalise import normalise
 from bark_cli.text.reading import Reading
 from bark_cli.text.script import Script
 
+_QUERY = frozenset({"voice", "language", "speed", "response_format"})  # of plain text
 _MOST_SILENCE_S = 600.0  # in pauses, and before a subtitle: a short text must not ask for hours of nothing
 
 
@@ -87,7 +90,35 @@ def read_order(body: bytes, max_text: int) -> SpeechOrder:
     Raises:
         Problem: it is no JSON object, or a field is wrong; the problem names it.
     """
-    given = {name: value for name, value in _object(body).items() if value is not None}
+    return _order({name: value for name, value in _object(body).items() if value is not None}, max_text)
+
+
+def read_plain(query: str, body: bytes, max_text: int) -> SpeechOrder:
+    """What plain text asks for, said as the query of its address has it.
+
+    Raises:
+        Problem: it is no text, or something in the query is wrong; the problem names it.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+        given: dict[str, Any] = dict(parse_qsl(query, max_num_fields=len(_QUERY), errors="strict"))
+    except ValueError as error:
+        raise Problem(400, f"the text or the query cannot be read: {error}") from error
+    for name in given.keys() - _QUERY:
+        refuse(ascii(name[:50]), f"is not heeded here; use {', '.join(sorted(_QUERY))}")
+    if "speed" in given:
+        given["speed"] = _number("speed", given["speed"])
+    return _order({"response_format": "wav", **given, "model": MODEL_ALIASES[0], "input": text}, max_text)
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        refuse(name, "must be a number")
+
+
+def _order(given: Mapping[str, Any], max_text: int) -> SpeechOrder:
     for name in ("model", "input"):
         if name not in given:
             refuse(name, "is missing")

@@ -1,4 +1,4 @@
-"""`POST /v1/audio/speech`: an order -> sound while it is made, one encoder a response.
+"""`POST /v1/audio/speech` and `/speak`: an order -> sound while it is made, one encoder a response.
 
 A client that goes away ends its work at the engine's next step. What fails after the first byte leaves the
 body without its end, so that nobody takes half a sound for a whole one.
@@ -23,7 +23,7 @@ from bark_cli.server.accounts import GONE, Entry, entry_of
 from bark_cli.server.channel import ClosedError
 from bark_cli.server.listing import Listing
 from bark_cli.server.metrics import Metrics
-from bark_cli.server.order import SpeechOrder, read_order
+from bark_cli.server.order import SpeechOrder, read_order, read_plain
 from bark_cli.server.problem import Problem, problem_of
 from bark_cli.server.recital import Recital
 from bark_cli.server.speaker import Speaker
@@ -40,12 +40,16 @@ class SpeechRoute:
     listing: Listing
     metrics: Metrics
     max_text: int
+    is_plain: bool = False  # a body is the text itself, and the address says the rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI."""
         entry = entry_of(scope)
         body = await read_body(scope, receive, most_body(self.max_text))
-        order = read_order(body, self.max_text)
+        if self.is_plain:
+            order = read_plain(scope["query_string"].decode("latin-1"), body, self.max_text)
+        else:
+            order = read_order(body, self.max_text)
         self.listing.check_model(order.model)
         entry.details |= {"model": self.listing.model, "format": order.sound_format}
         try:
