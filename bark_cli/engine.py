@@ -14,16 +14,18 @@ from functools import partial
 from itertools import count
 from typing import Any, Generic, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from bark_cli.backends import AudioStream, Backend, CausalStage
+from bark_cli.backends.threads import lent_threads
 from bark_cli.errors import BarkError, OptionError
+from bark_cli.model.tokens import Logits, Samples
 from bark_cli.stages.steps import (
     Answer,
     Aside,
     Close,
     Decode,
+    Drawn,
     FineWindow,
     Job,
     Prefill,
@@ -77,7 +79,7 @@ class Slot(Generic[Result]):
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _open: dict[str, _Sequence] = field(default_factory=dict)
     _audio: AudioStream | None = None
-    _decoding: Future[tuple[Tensor, float]] | None = None  # samples, and the seconds they took
+    _decoding: Future[tuple[Samples, float]] | None = None  # samples, and the seconds they took
 
 
 class Engine(Generic[Result]):
@@ -96,7 +98,7 @@ class Engine(Generic[Result]):
         self.slots: list[Slot[Result]] = []
         self._codec: ThreadPoolExecutor | None = None
         # a codec is short of work for many threads: one for each utterance is best
-        self._codec_threads = max(1, min(batch_size, torch.get_num_threads()))
+        self._codec_threads = max(1, min(batch_size, lent_threads()))
 
     def run(self, jobs: Iterable[Job[Result] | None]) -> Generator[Outcome[Result], None, None]:
         """Work on all jobs, `batch_size` at once, taken as there is room; outcomes come as they are there.
@@ -158,7 +160,7 @@ class Engine(Generic[Result]):
             self._release(slot, slot.stage)
             self._answer([(slot, request)], self._opened)
 
-    def _opened(self, asking: Sequence[tuple[Slot[Result], Prefill]]) -> list[Tensor]:
+    def _opened(self, asking: Sequence[tuple[Slot[Result], Prefill]]) -> list[Logits]:
         [(slot, request)] = asking
         context, logits = self.backend.prefill(_causal(slot.stage), request)
         slot._open[slot.stage] = _Sequence(context, request.ids.tolist(), request.merged is None)
@@ -177,7 +179,7 @@ class Engine(Generic[Result]):
             stage, [(s.context, r) for s, r in zip(sequences, requests, strict=True)]
         )
         for sequence, request, answer in zip(sequences, requests, answers, strict=True):
-            drawn = [] if isinstance(answer, Tensor) else answer[:-1].tolist()
+            drawn = answer.tokens[:-1].tolist() if isinstance(answer, Drawn) else []
             sequence.ids += [request.token, *drawn]
         return answers
 
@@ -205,7 +207,7 @@ class Engine(Generic[Result]):
             if slot._decoding is not None and slot._decoding.done():
                 self._hand_over(slot, slot._decoding)
 
-    def _hand_over(self, slot: Slot[Result], decoding: Future[tuple[Tensor, float]]) -> None:
+    def _hand_over(self, slot: Slot[Result], decoding: Future[tuple[Samples, float]]) -> None:
         slot._decoding = None
         if (error := decoding.exception()) is not None:
             self._fail(slot, error)
@@ -217,7 +219,7 @@ class Engine(Generic[Result]):
     def _pool(self) -> ThreadPoolExecutor:
         """Threads for the codec, each of which computes by itself."""
         if self._codec is None:
-            self._codec = ThreadPoolExecutor(self._codec_threads, "bark-codec", torch.set_num_threads, (1,))
+            self._codec = ThreadPoolExecutor(self._codec_threads, "bark-codec", self.backend.work_alone)
         return self._codec
 
     def _asides(self) -> None:
@@ -225,13 +227,13 @@ class Engine(Generic[Result]):
         for asking in self._asking(Aside):
             self._answer([asking], lambda asking: [request.work() for _, request in asking])
 
-    def _decode_audio(self, slot: Slot[Result], request: Sound) -> Tensor:
+    def _decode_audio(self, slot: Slot[Result], request: Sound) -> Samples:
         if request.extent == "whole":
             return self.backend.decode_audio(request.codes)
         if slot._audio is None:
             slot._audio = self.backend.audio_stream()
         samples = slot._audio.push(request.codes)
-        return samples if request.extent == "piece" else torch.cat([samples, slot._audio.finish()])
+        return samples if request.extent == "piece" else np.concatenate([samples, slot._audio.finish()])
 
     def _asking(self, kind: type[Asked]) -> list[tuple[Slot[Result], Asked]]:
         """The slots that ask for something of that kind, and what."""

@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
-import torch
-
 from bark_cli import voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
@@ -17,10 +15,11 @@ from bark_cli.backends.memory import fitting_batch_size, free_bytes
 from bark_cli.hearing import words_right
 from bark_cli.known_model import KnownModel
 from bark_cli.model.options import check_seed, draw_seed
+from bark_cli.model.tokens import Samples
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener
 from bark_cli.stages.steps import Job
-from bark_cli.stages.utterance import Samples, Utterance
+from bark_cli.stages.utterance import Utterance
 from bark_cli.takes.attempt import attempt
 from bark_cli.takes.expected import expected
 from bark_cli.takes.usual import Memory
@@ -59,7 +58,7 @@ class LoadedModel(KnownModel):
 
     def fitting_batch_size(self) -> int:
         """How many utterances at once the free memory holds, 1 .. 64."""
-        return fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(torch.device(self.device)))
+        return fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(self.device))
 
 
 def speech_job(

@@ -8,8 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from threading import Lock
 
-import torch
-
 from bark_cli import store
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision
@@ -112,7 +110,7 @@ class Bark:
         return cls._computing(checkpoint, name, target, choose_precision(precision, target))
 
     @classmethod
-    def _computing(cls, checkpoint: Checkpoint, name: str, device: torch.device, precision: str) -> Bark:
+    def _computing(cls, checkpoint: Checkpoint, name: str, device: str, precision: str) -> Bark:
         """Make a model that computes on a device and in a precision that have been chosen."""
         return cls(
             name=name,
@@ -120,7 +118,7 @@ class Bark:
             config=checkpoint.config,
             tokenizer=checkpoint.tokenizer(),
             backend=make_backend(checkpoint, device, precision),
-            device=str(device),
+            device=device,
             precision=precision,
         )
 

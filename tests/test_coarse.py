@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from golden.recipe import narrow_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +33,7 @@ def run(
     steps = coarse.steps(spoken, history, config, rate_hz, GREEDY, random_stream(0, "coarse"))
     asked: list[Prefill | Decode | Wait] = [next(steps)]
     while True:
-        logits = torch.zeros(len(asked[-1].legal))
+        logits = np.zeros(len(asked[-1].legal), np.float32)
         logits[len(asked) % config.codebook_size] = 1.0
         try:
             asked.append(steps.send(logits))
@@ -144,7 +143,7 @@ def test_a_stage_that_follows_a_growing_one_asks_the_same(
             logits = None
             continue
         asked.append(request)
-        logits = torch.zeros(len(request.legal))
+        logits = np.zeros(len(request.legal), np.float32)
         logits[len(asked) % config.codebook_size] = 1.0
     assert np.array_equal(codes, expected)
     assert len(asked) == len(wanted)

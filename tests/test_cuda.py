@@ -29,7 +29,7 @@ from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.stages.progress import Progress
 from bark_cli.stages.sampling import probabilities, random_stream
-from bark_cli.stages.steps import Ahead, Decode, Prefill
+from bark_cli.stages.steps import Ahead, Decode, Drawn, Prefill
 from bark_cli.stages.utterance import Spoken, Utterance
 
 CPU = torch.device("cpu")
@@ -201,7 +201,7 @@ def test_a_draw_is_that_of_the_plain_sampling_with_this_noise(
     keys = torch.arange(6)[:, None]
     kind = StepShape(range(40), 40, 1, **filters)
     index, last_p = _draw(logits, keys, torch.full((6, 1), temperature), kind)
-    p = probabilities(logits, StageSampling(temperature=temperature, **filters))
+    p = torch.from_numpy(probabilities(logits.numpy(), StageSampling(temperature=temperature, **filters)))
     assert index[:, 0].tolist() == (p / exponential(keys, 40)).argmax(dim=-1).tolist()
     torch.testing.assert_close(last_p[:, 0], p[:, -1])
 
@@ -222,14 +222,10 @@ def test_noise_is_exponential_and_of_its_key_alone() -> None:
 
 
 def test_a_key_is_one_number_of_the_stream_however_many_are_taken() -> None:
-    from bark_cli.backends.cuda import _keys
-
-    def ahead() -> Ahead:
-        return Ahead(9, (range(3),), GREEDY, random_stream(4, "coarse"))
-
-    bit_by_bit, at_once = ahead(), ahead()
-    taken = [_keys(bit_by_bit, steps) for steps in (1, 20, 3, 8)]
-    assert np.concatenate(taken).tolist() == _keys(at_once, 32).tolist()
+    bit_by_bit, at_once = random_stream(4, "coarse"), random_stream(4, "coarse")
+    taken = [bit_by_bit.keys(steps) for steps in (1, 20, 3, 8)]
+    expected = torch.randint(2**62, (32,), generator=torch.Generator().manual_seed(4 * 3 + 1))
+    assert np.concatenate(taken).tolist() == at_once.keys(32).tolist() == expected.tolist()
 
 
 # steps
@@ -331,7 +327,7 @@ def test_logits_of_single_steps_are_those_of_the_plain_backend(
             (ours[number], a), (plain[number], b) = (
                 one.prefill("coarse", request) for one in (backend, eager)
             )
-            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
         legal = [range(64, 96), range(96, 128)]
         steps = [Decode(dice.randrange(136), dice.choice(legal)) for _ in ours]
         seen_slots |= {sequence.slot for sequence in ours.values()}
@@ -340,7 +336,7 @@ def test_logits_of_single_steps_are_those_of_the_plain_backend(
             eager.decode("coarse", list(zip(plain.values(), steps, strict=True))),
             strict=True,
         ):
-            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
         if turn == 14:
             break
     assert len(seen_slots) > 4
@@ -367,10 +363,10 @@ def test_damaged_weights_end_one_utterance_in_one_line(tiny_config: BarkConfig, 
     backend = CudaBackend(broken, CPU)
     [prefix, ids] = np.full(32, 64), np.append(np.full(32, 196), 198)
     context, logits = backend.prefill("semantic", Prefill(ids, range(65), prefix))
-    assert not logits.isnan().any()
+    assert not np.isnan(logits).any()
     ahead = Ahead(5, (range(65),), GREEDY, random_stream(0, "semantic"), may_end=True)
     [answer] = backend.decode("semantic", [(context, Decode(3, range(65), ahead))])
-    assert isinstance(answer, Tensor)
+    assert not isinstance(answer, Drawn)
     one = Utterance(text_ids=np.array([80]), voice=None, seed=0, options=SamplingOptions(may_end=False))
     [outcome] = run(backend, tiny_config, [one])
     assert isinstance(outcome.result, GenerationError)
@@ -382,7 +378,7 @@ def test_damaged_weights_end_one_utterance_in_one_line(tiny_config: BarkConfig, 
 
 def cut(tokens: Sequence[int], end_p: Sequence[float], **rule: Any) -> list[int]:
     ahead = Ahead(9, (range(10),), GREEDY, random_stream(0, "semantic"), **{"may_end": True, **rule})
-    return ahead.until_end(np.array(tokens), np.array(end_p)).tolist()
+    return ahead.until_end(np.array(tokens), np.array(end_p)).tokens.tolist()
 
 
 def test_a_run_counts_up_to_its_end() -> None:
@@ -469,7 +465,7 @@ def test_16_bits_go_all_the_way(
     """Fp16 on an EagerBackend is what Apple's GPUs get."""
     backend = kind(networks(tiny_model, dtype), CPU)
     context, logits = backend.prefill("coarse", prompt(tiny_config, 1))
-    assert logits.dtype == torch.float32
+    assert logits.dtype == np.float32
     cache = context.keys if not isinstance(context, SlotSequence) else backend._causal["coarse"]._slots.tensor  # type: ignore[union-attr]
     assert cache.dtype == dtype
     utterances = mixed(tiny_config, 8, 4, temperature=0.7)
@@ -477,7 +473,7 @@ def test_16_bits_go_all_the_way(
     assert any(isinstance(one, Spoken) and np.isfinite(one.samples).all() for one in said.values())
     reference = EagerBackend(networks(tiny_model), CPU)
     reach = prompt(tiny_config, 1)
-    torch.testing.assert_close(logits, reference.prefill("coarse", reach)[1], rtol=0.1, atol=0.5)
+    np.testing.assert_allclose(logits, reference.prefill("coarse", reach)[1], rtol=0.1, atol=0.5)
 
 
 def test_a_gpu_gets_this_backend(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,9 +483,9 @@ def test_a_gpu_gets_this_backend(tiny_model: Path, monkeypatch: pytest.MonkeyPat
         def __init__(self, parts: Networks, device: torch.device) -> None:
             made.append((parts.coarse.h[0].attn.c_attn.weight.dtype, device))  # type: ignore[union-attr, arg-type]
 
-    monkeypatch.setattr("bark_cli.backends.make.CudaBackend", Made)
+    monkeypatch.setattr("bark_cli.backends.cuda.CudaBackend", Made)
     checkpoint = read_checkpoint(tiny_model)
-    make_backend(checkpoint, torch.device("cuda"), "bf16")
-    make_backend(checkpoint, torch.device("cuda", 1), "fp32")
+    make_backend(checkpoint, "cuda", "bf16")
+    make_backend(checkpoint, "cuda:1", "fp32")
     assert made == [(torch.bfloat16, torch.device("cuda")), (torch.float32, torch.device("cuda", 1))]
-    assert isinstance(make_backend(checkpoint, CPU, "fp32"), EagerBackend)
+    assert isinstance(make_backend(checkpoint, "cpu", "fp32"), EagerBackend)

@@ -13,7 +13,6 @@ import torch
 from conftest import tiny_codec_tensors, tiny_networks, tiny_voice
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from bark_cli.backends import AudioStream, Backend, CausalStage
 from bark_cli.backends.eager import EagerBackend
@@ -23,7 +22,7 @@ from bark_cli.errors import BarkError, GenerationError, OptionError
 from bark_cli.model.codec import Codec
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
-from bark_cli.model.tokens import BarkTokens, Tokens
+from bark_cli.model.tokens import BarkTokens, Logits, Samples, Tokens
 from bark_cli.stages.progress import Listener, Progress
 from bark_cli.stages.steps import Decode, FineWindow, Prefill
 from bark_cli.stages.utterance import Spoken, Utterance, costs, speak
@@ -42,13 +41,13 @@ class Counting:
         self.calls: list[tuple[str, int]] = []  # (what, how many at once)
         self.open: list[dict[str, Any]] = []
 
-    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Tensor]:
+    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Logits]:
         self.calls.append((f"prefill {stage}", 1))
         context = {"stage": stage, "seen": 0, "length": int(request.ids[0])}
         self.open.append(context)
         return context, self._answer(context, request.legal)
 
-    def decode(self, stage: CausalStage, requests: Sequence[tuple[Any, Decode]]) -> list[Tensor]:
+    def decode(self, stage: CausalStage, requests: Sequence[tuple[Any, Decode]]) -> list[Logits]:
         self.calls.append((f"decode {stage}", len(requests)))
         answers = []
         for context, request in requests:
@@ -63,28 +62,32 @@ class Counting:
         self.open = [other for other in self.open if other is not context]
         assert len(self.open) == before - 1
 
-    def fine_logits(self, requests: Sequence[FineWindow]) -> list[Tensor]:
+    def fine_logits(self, requests: Sequence[FineWindow]) -> list[Logits]:
         self.calls.append(("fine", len(requests)))
         size = self.config.fine.codebook_size
         return [
-            torch.nn.functional.one_hot(
-                torch.full((request.codes.shape[1] - request.first,), request.codebook), size
-            ).float()
+            np.eye(size, dtype=np.float32)[[request.codebook] * (request.codes.shape[1] - request.first)]
             for request in requests
         ]
 
-    def decode_audio(self, codes: Tokens) -> Tensor:
+    def decode_audio(self, codes: Tokens) -> Samples:
         self.calls.append(("codec", 1))
-        return torch.zeros(codes.shape[1] * self.config.codec.hop)
+        return np.zeros(codes.shape[1] * self.config.codec.hop, np.float32)
 
     def audio_stream(self) -> AudioStream:
         raise AssertionError("nothing here is streamed")
 
+    def fit_threads(self, n_sequences: int) -> None:
+        pass
+
+    def work_alone(self) -> None:
+        pass
+
     def count(self, what: str) -> int:
         return sum(name == what for name, _ in self.calls)
 
-    def _answer(self, context: dict[str, Any], legal: range) -> Tensor:
-        logits = torch.zeros(len(legal))
+    def _answer(self, context: dict[str, Any], legal: range) -> Logits:
+        logits = np.zeros(len(legal), np.float32)
         favourite = context["seen"] % (len(legal) - 1)
         if context["stage"] == "semantic" and context["seen"] == context["length"]:
             favourite = len(legal) - 1
@@ -260,7 +263,7 @@ def test_codes_are_decoded_once_whoever_else_is_still_there(tiny_config: BarkCon
     """The last of two is alone by the time its codes are decoded, or was it before: no piece comes twice."""
 
     class Slow(Counting):
-        def decode_audio(self, codes: Tokens) -> Tensor:
+        def decode_audio(self, codes: Tokens) -> Samples:
             time.sleep(0.05 * codes.shape[1] / 15)
             return super().decode_audio(codes)
 
@@ -297,7 +300,7 @@ class Watched:
         self.opened: list[CausalStage] = []
         self.released = 0
 
-    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Tensor]:
+    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Logits]:
         self.opened.append(stage)
         return self.backend.prefill(stage, request)
 

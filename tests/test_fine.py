@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from golden.recipe import narrow_config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +29,7 @@ def run(coarse: Tokens, history: BarkTokens | None, config: FineConfig) -> tuple
     request, asked = next(steps), []
     while True:
         asked.append(FineWindow(request.codebook, request.codes.copy(), request.first))
-        logits = torch.zeros(config.window_frames - request.first, config.gpt.output_vocab_size)
+        logits = np.zeros((config.window_frames - request.first, config.gpt.output_vocab_size), np.float32)
         logits[:, len(asked) % config.codebook_size] = 1.0
         logits[:, config.codebook_size :] = 9.0  # rows of the head that are no codes
         try:

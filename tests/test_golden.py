@@ -17,7 +17,7 @@ from bark_cli.model.codec import Codec
 from bark_cli.model.config import BarkConfig, CodecConfig
 from bark_cli.model.networks import GPT, FineGPT
 from bark_cli.model.options import SamplingOptions, StageSampling
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Samples, Tokens
 from bark_cli.pipeline import Bark
 from bark_cli.stages.utterance import Spoken, Utterance, speak
 from bark_cli.voices.catalogue import Voice
@@ -28,8 +28,8 @@ GREEDY = StageSampling(temperature=0.0)
 class Silent(EagerBackend):
     """Without a codec: tokens are what is compared."""
 
-    def decode_audio(self, codes: Tokens) -> torch.Tensor:
-        return torch.zeros(codes.shape[1])
+    def decode_audio(self, codes: Tokens) -> Samples:
+        return np.zeros(codes.shape[1], np.float32)
 
 
 def backend(config: BarkConfig, case: Case) -> Silent:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from bark_cli import store
 from bark_cli.backends import Backend, CausalStage, kernel
@@ -18,6 +17,7 @@ from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
 from bark_cli.errors import GenerationError
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.model.tokenizer import BarkTokenizer
+from bark_cli.model.tokens import Logits
 from bark_cli.pipeline import Bark, SpeechRequest
 from bark_cli.stages.coarse import legal as coarse_legal
 from bark_cli.stages.semantic import legal as semantic_legal
@@ -52,9 +52,9 @@ class Error:
     agreement: float
 
     @classmethod
-    def between(cls, found: Tensor, expected: Tensor) -> Error:
-        difference = (found - expected).abs() / expected.std(dim=-1, keepdim=True)
-        agreement = (found.argmax(dim=-1) == expected.argmax(dim=-1)).float().mean()
+    def between(cls, found: Logits, expected: Logits) -> Error:
+        difference = abs(found - expected) / expected.std(axis=-1, keepdims=True)
+        agreement = (found.argmax(axis=-1) == expected.argmax(axis=-1)).mean()
         return cls(float(difference.max()), float(difference.mean()), float(agreement))
 
 
@@ -88,7 +88,7 @@ def teacher_forced(
         token = legal.start + int(logits[1][-1][: len(legal) - (stage == "semantic")].argmax())
         for backend, context, made in zip(backends, contexts, logits, strict=True):
             made += backend.decode(stage, [(context, Decode(token, legal))])
-    return Error.between(torch.stack(logits[0]), torch.stack(logits[1]))
+    return Error.between(np.stack(logits[0]), np.stack(logits[1]))
 
 
 @pytest.mark.parametrize("stage", ["semantic", "coarse"])

@@ -11,17 +11,20 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from bark_cli.backends import kernel
+from bark_cli.backends.buffers import Array
 from bark_cli.backends.int8 import Int8FineGPT, Int8GPT, Weights
 from bark_cli.backends.kernel import BLOCK, Packed, in_blocks, load, runnable
 from bark_cli.errors import OptionError
 from bark_cli.model.config import GPTConfig
+from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.networks import GPT, FineGPT, KVCache
-from bark_cli.model.quantize import Int8Matrix
+from bark_cli.model.tokens import Tokens
 
 RUN_HERE = {name: code for name in runnable() if (code := load(name)) is not None}
 pytestmark = pytest.mark.skipif(not RUN_HERE, reason="no C compiler was there when bark was installed")
@@ -44,18 +47,18 @@ def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return str(request.param)
 
 
-def int8_state(network: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Random tensors and scales for a network, which gets the same ones as floats."""
-    torch.manual_seed(5)
+def int8_state(network: nn.Module) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Random arrays and scales for a network, which gets the same ones as floats."""
+    generator = np.random.default_rng(5)
     state, scales = {}, {}
     for name, tensor in network.named_parameters():  # what is tied comes once
         if tensor.ndim == 2 and name != "wpe.weight":
-            matrix = Int8Matrix.of(torch.randn_like(tensor) * 0.1)
+            matrix = Int8Matrix.of(normal(generator, *tensor.shape) * 0.1)
             state[name], scales[name] = matrix.values, matrix.scale
         else:
-            state[name] = torch.randn_like(tensor) * 0.1 + (1.0 if "ln" in name else 0.0)
+            state[name] = normal(generator, *tensor.shape) * 0.1 + np.float32("ln" in name)
     floats = {n: Int8Matrix(t, scales[n]).floats() if n in scales else t for n, t in state.items()}
-    network.load_state_dict(floats, strict=False)
+    network.load_state_dict({n: torch.from_numpy(t) for n, t in floats.items()}, strict=False)
     network.eval().requires_grad_(False)
     return state, scales
 
@@ -66,33 +69,43 @@ def networks(shape: GPTConfig) -> tuple[GPT, Int8GPT]:
     return network, Int8GPT(shape, Weights(*int8_state(network)))
 
 
-def run(network: Int8GPT, ids: Tensor, chunk: int) -> Tensor:
+def run(network: Int8GPT, ids: Tokens, chunk: int) -> Array:
     """Hidden states (T, D) of a sequence (T,), so many positions at a time."""
     cache = network.new_cache()
     rows = []
     for start in range(0, len(ids), chunk):
         places = range(start, min(start + chunk, len(ids)))
         rows.append(network.step(ids[places.start : places.stop], [cache] * len(places), places))
-    return torch.cat(rows)
+    return np.concatenate(rows)
 
 
-def ids_of(length: int, seed: int) -> Tensor:
-    return torch.randint(0, 90, (length,), generator=torch.Generator().manual_seed(seed))
+def ids_of(length: int, seed: int) -> Tokens:
+    return np.random.default_rng(seed).integers(0, 90, length)
 
 
-def off(found: Tensor, expected: Tensor) -> float:
+def normal(generator: np.random.Generator, *shape: int) -> Array:
+    return generator.standard_normal(shape, np.float32)
+
+
+def bf16(values: Array) -> Array:
+    """As a cache holds them."""
+    return (values.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def off(found: Array, expected: Array | Tensor) -> float:
     """Relative error; 8 bits of activations and bf16 keys cost about 0.01, a wrong sum costs 1."""
-    return float((found - expected).norm() / expected.norm())
+    expected = np.asarray(expected)
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_hidden_states_and_logits_are_those_of_the_network(name: str, variant: str) -> None:
     reference, fast = networks(SHAPES[name])
     ids = ids_of(80, 1)
-    expected = reference.hidden(ids[None])[0]
+    expected = reference.hidden(torch.from_numpy(ids)[None])[0]
     found = run(fast, ids, 80)
     assert off(found, expected) < 0.04
-    assert off(fast.logits(found, range(3, 70)), found @ reference.lm_head.weight[3:70].T) < 0.02
+    assert off(fast.logits(found, range(3, 70)), found @ reference.lm_head.weight[3:70].numpy().T) < 0.02
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -102,8 +115,8 @@ def test_a_prompt_and_the_steps_after_it_are_those_of_the_network(name: str, var
     cache = fast.new_cache()
     last = fast.prompt(ids[:77], merged, cache)
     steps = [fast.step(ids[i : i + 1], [cache], [i]) for i in range(77, 80)]
-    expected = reference.hidden(ids[None], merged[None])[0, 76:]
-    assert off(torch.cat([last, *steps]), expected) < 0.04
+    expected = reference.hidden(torch.from_numpy(ids)[None], torch.from_numpy(merged)[None])[0, 76:]
+    assert off(np.concatenate([last, *steps]), expected) < 0.04
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -112,7 +125,7 @@ def test_a_sequence_gives_the_same_bits_in_one_piece_and_token_by_token(name: st
     ids = ids_of(75, 2)
     whole = run(fast, ids, 75)
     for chunk in (1, 2, 7, 16, 37):
-        assert torch.equal(run(fast, ids, chunk), whole), chunk
+        assert np.array_equal(run(fast, ids, chunk), whole), chunk
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -121,24 +134,25 @@ def test_the_fine_network_sees_all_positions_and_predicts_each_codebook(tied: bo
     config = replace(config, output_vocab_size=90 if tied else 70)
     network = FineGPT(config)
     fast = Int8FineGPT(config, Weights(*int8_state(network)))
-    codes = ids_of(96 * 4, 3).view(1, 96, 4)
+    codes = ids_of(4 * 96, 3).reshape(4, 96)
     for codebook in (1, 3):
-        assert off(fast(codebook, codes), network(codebook, codes)) < 0.04
+        expected = network(codebook, torch.from_numpy(codes.T)[None])[0]
+        assert off(fast.logits(codebook, codes), expected) < 0.04
 
 
 def test_no_sequence_hears_its_neighbours(variant: str) -> None:
     """Also not those that are a thousand times louder, whose scale a shared one would follow."""
     _, fast = networks(SHAPES["heads of 64"])
-    generator = torch.Generator().manual_seed(3)
-    x = torch.randn(37, 128, generator=generator)
+    generator = np.random.default_rng(3)
+    x = normal(generator, 37, 128)
     x[1::2] *= 1000
-    caches = [fast.new_cache().normal_(generator=generator) for _ in range(37)]
-    places = torch.randint(0, 90, (37,), generator=generator).tolist()
+    caches = [bf16(normal(generator, *fast.new_cache().shape)) for _ in range(37)]
+    places = generator.integers(0, 90, 37).tolist()
     step = fast._stack.step
-    alone = [step(x[i : i + 1].clone(), [caches[i].clone()], [places[i]]) for i in range(37)]
+    alone = [step(x[i : i + 1].copy(), [caches[i].copy()], [places[i]]) for i in range(37)]
     for chosen in (range(37), range(36, -1, -1), range(3, 9), range(16), [4, 17]):
-        together = step(x[list(chosen)], [caches[i].clone() for i in chosen], [places[i] for i in chosen])
-        assert torch.equal(together, torch.cat([alone[i] for i in chosen]))
+        together = step(x[list(chosen)], [caches[i].copy() for i in chosen], [places[i] for i in chosen])
+        assert np.array_equal(together, np.concatenate([alone[i] for i in chosen]))
 
 
 def test_the_usual_dynamic_kernels_do_share_a_scale() -> None:
@@ -153,9 +167,9 @@ def test_the_usual_dynamic_kernels_do_share_a_scale() -> None:
             torch.quantize_per_tensor(weight, float(weight.abs().max()) / 127, 0, torch.qint8), None
         )
     theirs = torch.ops.quantized.linear_dynamic(torch.cat([quiet, quiet * 1000]), packed)[:1]
-    ours = Packed(Int8Matrix.of(weight)).product(torch.cat([quiet, quiet * 1000]))[:1]
+    ours = Packed(Int8Matrix.of(weight.numpy())).product(np.concatenate([quiet, quiet * 1000]))[:1]
     expected = quiet @ weight.T
-    assert off(theirs, expected) > 0.5
+    assert off(theirs.numpy(), expected) > 0.5
     assert off(ours, expected) < 0.02
 
 
@@ -164,67 +178,68 @@ def test_threads_do_not_change_a_bit(variant: str, monkeypatch: pytest.MonkeyPat
     found = []
     for threads in (1, 2, 3):
         monkeypatch.setattr(kernel, "threads_for", lambda width, rows, count=threads: count)
-        prompt = fast.prompt(torch.arange(70), None, fast.new_cache())
-        found.append(torch.cat([run(fast, torch.arange(40), 20), prompt]))
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
+        prompt = fast.prompt(np.arange(70), None, fast.new_cache())
+        found.append(np.concatenate([run(fast, np.arange(40), 20), prompt]))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
 
 
 @pytest.mark.parametrize("rows", [*range(1, 34), 1024])
 def test_sums_are_exact_for_any_number_of_rows(rows: int, variant: str) -> None:
     """Extremes included, where 16 bits would overflow first; a largest value of 127 makes steps of 1."""
-    generator = torch.Generator().manual_seed(rows)
-    weight = torch.randint(-127, 128, (70, 1040), generator=generator, dtype=torch.int8)
-    x = torch.randint(-127, 128, (rows, 1040), generator=generator)
+    generator = np.random.default_rng(rows)
+    weight = generator.integers(-127, 128, (70, 1040), np.int8)
+    x = generator.integers(-127, 128, (rows, 1040))
     weight[::3], x[::2], x[:, 0] = 127, -127, 127
-    matrix = Int8Matrix(weight, torch.ones(70))
-    assert torch.equal(Packed(matrix).product(x.float()), (x @ weight.long().T).float())
+    matrix = Int8Matrix(weight, np.ones(70, np.float32))
+    assert np.array_equal(Packed(matrix).product(x), x @ weight.astype(int).T)
 
 
 def test_what_a_prompt_says_of_a_position_does_not_depend_on_what_follows(variant: str) -> None:
     _, fast = networks(SHAPES["heads of 64"])
-    x = torch.randn(90, 128, generator=torch.Generator().manual_seed(8))
-    whole = fast._stack.window(x.clone(), fast.new_cache())
+    x = normal(np.random.default_rng(8), 90, 128)
+    whole = fast._stack.window(x.copy(), fast.new_cache())
     for length in (1, 15, 30, 64):
-        assert torch.equal(fast._stack.window(x[:length].clone(), fast.new_cache()), whole[:length])
+        assert np.array_equal(fast._stack.window(x[:length].copy(), fast.new_cache()), whole[:length])
 
 
 def test_the_last_positions_of_a_window_are_the_same_alone(variant: str) -> None:
     _, fast = networks(SHAPES["odd"])
-    x = torch.randn(90, 42, generator=torch.Generator().manual_seed(8))
-    whole = fast._stack.window(x.clone())
-    assert torch.equal(fast._stack.window(x.clone(), first=61), whole[61:])
+    x = normal(np.random.default_rng(8), 90, 42)
+    whole = fast._stack.window(x.copy())
+    assert np.array_equal(fast._stack.window(x.copy(), first=61), whole[61:])
 
 
 @pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 33, 300])
 @pytest.mark.parametrize(("outputs", "width"), [(70, 42), (64, 128), (200, 64)])
 def test_products_are_those_of_the_rounded_row(rows: int, outputs: int, width: int, variant: str) -> None:
-    generator = torch.Generator().manual_seed(rows)
-    matrix = Int8Matrix.of(torch.randn(outputs, width, generator=generator))
-    bias = torch.randn(outputs, generator=generator)
-    x = torch.randn(rows, width, generator=generator)
-    step = x.abs().amax(dim=1, keepdim=True) / 127
-    expected = (x / step).round() @ matrix.values.float().T * step * matrix.scale + bias
-    torch.testing.assert_close(Packed(matrix, bias).product(x), expected, rtol=1e-3, atol=2e-2)
+    generator = np.random.default_rng(rows)
+    matrix = Int8Matrix.of(normal(generator, outputs, width))
+    bias, x = normal(generator, outputs), normal(generator, rows, width)
+    step = abs(x).max(axis=1, keepdims=True) / 127
+    expected = (x / step).round() @ matrix.values.astype(np.float32).T * step * matrix.scale + bias
+    np.testing.assert_allclose(Packed(matrix, bias).product(x), expected, rtol=1e-3, atol=2e-2)
 
 
 def test_blocks_hold_every_value_once_and_zeros() -> None:
-    values = torch.arange(-60, 60, dtype=torch.int8).view(20, 6)
-    blocks = in_blocks(values)
+    values = np.arange(-60, 60, dtype=np.int8).reshape(20, 6)
+    blocks, total = in_blocks(values)
     assert blocks.shape == (2, 2, BLOCK, 4)
-    back = blocks.permute(0, 2, 1, 3).reshape(32, 8)
-    assert torch.equal(back[:20, :6], values)
+    back = blocks.transpose(0, 2, 1, 3).reshape(32, 8)
+    assert np.array_equal(back[:20, :6], values)
+    assert total.tolist() == [*values.sum(axis=1).tolist(), *[0] * 12]
     assert not back[20:].any()
     assert not back[:, 6:].any()
 
 
 def test_a_long_cache_is_read_whole() -> None:
     reference, fast = networks(replace(shape(n_layer=1, n_head=1, n_embd=64), block_size=1024))
-    generator = torch.Generator().manual_seed(6)
-    cache = fast.new_cache().normal_(generator=generator)
-    x = torch.randn(1, 64, generator=generator)
-    held = KVCache(cache[:, 0, None].float(), cache[:, 1, None].float(), length=1000)
-    expected = reference.ln_f(reference.h[0](x[None], held))[0]
+    generator = np.random.default_rng(6)
+    cache = bf16(normal(generator, *fast.new_cache().shape))
+    x = normal(generator, 1, 64)
+    floats = torch.from_numpy((cache.astype(np.uint32) << 16).view(np.float32))
+    held = KVCache(floats[:, 0, None], floats[:, 1, None], length=1000)
+    expected = reference.ln_f(reference.h[0](torch.from_numpy(x.copy())[None], held))[0]
     assert off(fast._stack.step(x, [cache], [1000]), expected) < 0.02
 
 
@@ -261,7 +276,7 @@ AVXVNNI = [
 ]  # fmt: skip
 
 
-def states(tmp_path: Path, compiler: str, flags: list[str], *emulator: str) -> dict[str, Tensor]:
+def states(tmp_path: Path, compiler: str, flags: list[str], *emulator: str) -> dict[str, Array]:
     """What kernel_check.c prints, compiled so; it fails where a sum is wrong."""
     sources = sorted((ROOT / "bark_cli/backends/csrc").glob("*.c"))
     program = tmp_path / "check"
@@ -271,7 +286,7 @@ def states(tmp_path: Path, compiler: str, flags: list[str], *emulator: str) -> d
     done = subprocess.run([*emulator, str(program)], stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0, done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
-    return {name: torch.tensor([float(number) for number in numbers]) for name, *numbers in rows}
+    return {name: np.array([float(number) for number in numbers]) for name, *numbers in rows}
 
 
 needs_gcc_on_linux = pytest.mark.skipif(
@@ -280,7 +295,7 @@ needs_gcc_on_linux = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def plain_states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+def plain_states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Array]:
     return states(tmp_path_factory.mktemp("plain"), "gcc", ["-DBARK_PLAIN"])
 
 
@@ -294,7 +309,7 @@ def plain_states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     ids=["dotprod", "neon"],
 )
 def test_arm_computes_the_same(
-    flags: list[str], emulator: list[str], plain_states: dict[str, Tensor], tmp_path: Path
+    flags: list[str], emulator: list[str], plain_states: dict[str, Array], tmp_path: Path
 ) -> None:
     compiler = "gcc" if platform.machine() == "aarch64" else "aarch64-linux-gnu-gcc"
     if shutil.which(compiler) is None or shutil.which(emulator[0]) is None:
@@ -305,7 +320,7 @@ def test_arm_computes_the_same(
 
 
 @needs_gcc_on_linux
-def test_avx_vnni_computes_the_same(plain_states: dict[str, Tensor], tmp_path: Path) -> None:
+def test_avx_vnni_computes_the_same(plain_states: dict[str, Array], tmp_path: Path) -> None:
     if "vnni" not in runnable():
         pytest.skip("needs a CPU with AVX-512 VNNI, whose instruction stands in for AVX-VNNI's")
     found = states(tmp_path, "gcc", AVXVNNI)
@@ -317,19 +332,20 @@ def test_avx_vnni_computes_the_same(plain_states: dict[str, Tensor], tmp_path: P
 def test_one_core_and_a_fork_are_enough() -> None:
     """A helper that never gets to run holds nobody up, and a child that has none works alone."""
     script = """
-import os, torch
+import os
+import numpy as np
 from bark_cli.backends import kernel
-from bark_cli.model.quantize import Int8Matrix
+from bark_cli.model.int8 import Int8Matrix
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 kernel.threads_for = lambda width, rows: 3
-packed = kernel.Packed(Int8Matrix.of(torch.eye(600)))
-x = torch.arange(600.0)[None]
+packed = kernel.Packed(Int8Matrix.of(np.eye(600)))
+x = np.arange(600.0)[None]
 before = packed.product(x)
 child = os.fork()
 if child == 0:
-    os._exit(0 if torch.equal(packed.product(x), before) else 3)
+    os._exit(0 if np.array_equal(packed.product(x), before) else 3)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert torch.equal(packed.product(x), before)
+assert np.array_equal(packed.product(x), before)
 """
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120, env=dict(os.environ)

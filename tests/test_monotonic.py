@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from bark_cli.checkpoint.check import check_config
 from bark_cli.checkpoint.fit import unsaid
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig, ReadingConfig
 from bark_cli.model.tokenizer import stopped
+from bark_cli.model.tokens import Logits
 from bark_cli.pipeline import Bark
 from bark_cli.stages.monotonic import Reader
 
@@ -24,21 +24,21 @@ def reader(text: np.ndarray = TEXT) -> Reader:
     return Reader(text, RULES, END + 1)
 
 
-def places(allowed: torch.Tensor) -> set[int]:
+def places(allowed: Logits) -> set[int]:
     """At which places modulo the cycle something may be said."""
-    return {token % RULES.cycle for token in range(RULES.n_placed) if allowed[token] > -torch.inf}
+    return {token % RULES.cycle for token in range(RULES.n_placed) if allowed[token] > -np.inf}
 
 
 def test_a_step_goes_to_the_next_letters_and_never_back() -> None:
     reading = Reader(TEXT, dataclasses.replace(RULES, reach=2), END + 1)
     reading.heard([5], is_over=False)  # at letter 1
-    assert places(reading.allowed(torch.zeros(END + 1))) == {1, 2, 3}
+    assert places(reading.allowed(np.zeros(END + 1, np.float32))) == {1, 2, 3}
 
 
 def test_nothing_is_read_beyond_the_last_letter_but_the_end_and_what_has_no_place_always_may_come() -> None:
     reading = reader()
     reading.heard([0, 7, 10, 13], is_over=False)  # 0, 3, 6, 9: the last letter
-    allowed = reading.allowed(torch.zeros(END + 1))
+    allowed = reading.allowed(np.zeros(END + 1, np.float32))
     assert places(allowed) == {1}
     assert (allowed[RULES.n_placed :] == 0).all()
 
@@ -61,7 +61,9 @@ def test_a_stretch_that_is_read_again_is_heard_once() -> None:
     rest = [20, 25, 30]  # letters 4 to 6, by other tokens
     reading = reader()
     assert reading.heard([*first, *first, *rest], is_over=True) == [*first, *rest]
-    assert places(reading.allowed(torch.zeros(END + 1))) == {2, 3, 0, 1}, "letters 6 to 9 are still to come"
+    assert places(reading.allowed(np.zeros(END + 1, np.float32))) == {2, 3, 0, 1}, (
+        "letters 6 to 9 are still to come"
+    )
 
 
 def test_a_text_that_says_the_same_again_is_heard_as_often_as_it_stands_there() -> None:

@@ -11,7 +11,6 @@ import pytest
 import soundfile
 from conftest import tiny_voice, write_voice
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bark_cli.audio import Audio
 from bark_cli.backends.memory import MOST, cache_bytes, fitting_batch_size, free_of_container
@@ -19,6 +18,7 @@ from bark_cli.checkpoint import open_checkpoint
 from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.tokens import Logits
 from bark_cli.pipeline import Bark, Speech, SpeechRequest
 from bark_cli.stages.progress import Progress
 from bark_cli.stages.steps import FineWindow
@@ -320,7 +320,7 @@ def test_later_pieces_of_a_stream_continue_the_voice_and_the_pieces_before(
     bark = with_own_backend(bark)
     fine_logits = bark.model.backend.fine_logits
 
-    def note_down(requests: Sequence[FineWindow]) -> list[Tensor]:
+    def note_down(requests: Sequence[FineWindow]) -> list[Logits]:
         asked.extend(request.codes.copy() for request in requests)
         return fine_logits(requests)
 

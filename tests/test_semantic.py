@@ -4,12 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from bark_cli.model.config import BarkConfig, SemanticConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Logits, Tokens
 from bark_cli.stages import semantic
 from bark_cli.stages.sampling import random_stream
 from bark_cli.stages.steps import Decode, Prefill
@@ -22,14 +20,16 @@ def config(tiny_config: BarkConfig) -> SemanticConfig:
     return tiny_config.semantic
 
 
-def likes(token: int, config: SemanticConfig, probability: float = 0.999) -> Tensor:
+def likes(token: int, config: SemanticConfig, probability: float = 0.999) -> Logits:
     """Logits (vocab_size + 1,) that give one id this probability and share the rest."""
     rest = (1 - probability) / config.vocab_size
-    return torch.full((config.vocab_size + 1,), rest).index_fill(0, torch.tensor(token), probability).log()
+    p = np.full(config.vocab_size + 1, rest, np.float32)
+    p[token] = probability
+    return np.log(p)
 
 
 def spoken(
-    answers: list[Tensor], config: SemanticConfig, options: SamplingOptions
+    answers: list[Logits], config: SemanticConfig, options: SamplingOptions
 ) -> tuple[Tokens, list[int]]:
     """What the stage makes of made-up logits, and the tokens that it asked to append."""
     steps = semantic.steps(np.array([80, 81]), None, config, options, random_stream(0, "semantic"))
@@ -87,8 +87,9 @@ def test_speech_stops_when_no_more_fits(config: SemanticConfig) -> None:
 
 def one_end(config: SemanticConfig, options: SamplingOptions, end_p: float) -> int:
     """The token drawn where token 1 has probability 1 - end_p and the end has the rest."""
-    logits = torch.full((config.vocab_size + 1,), -torch.inf)
-    logits[1], logits[config.pad_token] = torch.tensor([1 - end_p, end_p]).log()
+    logits = np.full(config.vocab_size + 1, -np.inf, np.float32)
+    with np.errstate(divide="ignore"):
+        logits[1], logits[config.pad_token] = np.log([1 - end_p, end_p])
     return semantic.next_token(logits, config, options, random_stream(3, "semantic"))
 
 

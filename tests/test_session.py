@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from bark_cli.backends.device import NARROW, OwnThreads
+from bark_cli.backends.threads import NARROW
+from bark_cli.backends.wide import OwnThreads
 from bark_cli.errors import BarkError, BusyError, CancelledError, OptionError, VoiceError
 from bark_cli.loaded_model import LoadedModel
 from bark_cli.model.options import SamplingOptions

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
-from torch import Tensor
-
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Logits, Samples, Tokens
 from bark_cli.stages.steps import Answer, Decode, FineWindow, Prefill
 
 CausalStage = Literal["semantic", "coarse"]
@@ -16,24 +14,24 @@ CausalStage = Literal["semantic", "coarse"]
 class AudioStream(Protocol):
     """The codec at work on one utterance, piece by piece; all pieces joined equal `decode_audio`'s sound."""
 
-    def push(self, codes: Tokens) -> Tensor:
-        """The next codes (n_codebooks, F) -> the next float32 samples (N,), maybe none, on the CPU."""
+    def push(self, codes: Tokens) -> Samples:
+        """The next codes (n_codebooks, F) -> the next samples (N,), maybe none."""
         ...
 
-    def finish(self) -> Tensor:
+    def finish(self) -> Samples:
         """The samples that are left when no more codes come; often none."""
         ...
 
 
 class Backend(Protocol):
-    """What the pipeline needs of a device; all logits come back as float32 on the CPU.
+    """What the pipeline needs of a device.
 
     A causal sequence is known by the context that `prefill` returned: only its backend looks inside. Methods
     that take several requests may run them together, but no answer may depend on which others came with it.
     `decode_audio` and `audio_stream` may be called from another thread while the other methods are at work.
     """
 
-    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Tensor]:
+    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Logits]:
         """Begin a sequence: its context, and logits (len(legal),) of the next token."""
         ...
 
@@ -45,14 +43,22 @@ class Backend(Protocol):
         """Take back what a sequence that is over has held; its context is not used again."""
         ...
 
-    def fine_logits(self, requests: Sequence[FineWindow]) -> list[Tensor]:
+    def fine_logits(self, requests: Sequence[FineWindow]) -> list[Logits]:
         """Logits (window - first, vocabulary) of the codebook that each request names."""
         ...
 
-    def decode_audio(self, codes: Tokens) -> Tensor:
-        """Codes (n_codebooks, F) -> float32 samples (F * hop,) on the CPU."""
+    def decode_audio(self, codes: Tokens) -> Samples:
+        """Codes (n_codebooks, F) -> samples (F * hop,)."""
         ...
 
     def audio_stream(self) -> AudioStream:
         """Begin an utterance that is decoded as its codes come."""
+        ...
+
+    def fit_threads(self, n_sequences: int) -> None:
+        """Let the calling thread use as many processors as steps of so many sequences are worth."""
+        ...
+
+    def work_alone(self) -> None:
+        """Let the calling thread, which decodes audio beside others, use one processor."""
         ...

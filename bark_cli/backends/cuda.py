@@ -21,7 +21,7 @@ from bark_cli.backends.slots import STEPS, Rows, Slots, StepShape, append
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Networks
 from bark_cli.model.networks import GPT
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Logits
 from bark_cli.stages.steps import Ahead, Answer, Decode, Prefill
 
 REACH = 256  # positions; a step looks at a multiple of them, so that there are few graphs
@@ -74,7 +74,7 @@ class SlottedGPT:
         self._rows: dict[tuple[StepShape, int], Rows] = {}
         self._forget_steps()
 
-    def begin(self, ids: Tensor, merged: Tensor | None, legal: range) -> tuple[int, Tensor]:
+    def begin(self, ids: Tensor, merged: Tensor | None, legal: range) -> tuple[int, Logits]:
         """A slot filled with a prompt (T,), and float32 logits (len(legal),) on the CPU."""
         before = self._slots.tensor
         slot = self._slots.take()
@@ -83,16 +83,16 @@ class SlottedGPT:
         merged = None if merged is None else merged[None]
         hidden = self._network.hidden(ids[None], merged, self._slots.cache(slot))[0, -1]
         head: Tensor = self._network.lm_head.weight[legal.start : legal.stop]
-        return slot, torch.nn.functional.linear(hidden.to(head.dtype), head).float().cpu()
+        return slot, torch.nn.functional.linear(hidden.to(head.dtype), head).float().cpu().numpy()
 
     def end(self, slot: int) -> None:
         """Take a slot back."""
         self._slots.give(slot)
 
-    def logits(self, kind: StepShape, requests: Sequence[tuple[SlotSequence, Decode]]) -> list[Tensor]:
+    def logits(self, kind: StepShape, requests: Sequence[tuple[SlotSequence, Decode]]) -> list[Logits]:
         """Append one token to each sequence: float32 logits (size,) each, on the CPU."""
         rows = self._run(kind, requests, 1)
-        return list(rows.logits[: len(requests)].cpu())
+        return list(rows.logits[: len(requests)].cpu().numpy())
 
     def tokens(
         self, kind: StepShape, requests: Sequence[tuple[SlotSequence, Decode]], aheads: Sequence[Ahead]
@@ -106,7 +106,7 @@ class SlottedGPT:
         made = rows.made[: len(requests), :steps].cpu().numpy()
         last_p = rows.last_p[: len(requests), :steps].cpu().double().numpy()
         return [
-            torch.full((kind.size,), torch.nan) if np.isnan(p).any() else ahead.until_end(tokens, p)
+            np.full(kind.size, np.nan, np.float32) if np.isnan(p).any() else ahead.until_end(tokens, p)
             for ahead, tokens, p in zip(aheads, made, last_p, strict=True)
         ]
 
@@ -128,7 +128,7 @@ class SlottedGPT:
             sequence.length += steps
         for i, ahead in enumerate(aheads):
             numbers[i, 4:-STEPS] = [ids.start - kind.span.start for ids in ahead.legal]
-            numbers[i, -STEPS:][:steps] = _keys(ahead, steps)
+            numbers[i, -STEPS:][:steps] = ahead.stream.keys(steps)
             temperature[i] = ahead.sampling.temperature
         rows.numbers.copy_(torch.from_numpy(numbers))
         rows.temperature.copy_(torch.from_numpy(temperature))
@@ -159,14 +159,15 @@ class CudaBackend(WideParts):
     """The networks of one Bark on one GPU; implements `backends.Backend`."""
 
     def __init__(self, networks: Networks, device: torch.device) -> None:
-        super().__init__(networks.fine.to(device), networks.codec, device)
+        width = networks.coarse.config.n_embd
+        super().__init__(networks.fine.to(device), networks.codec, device, width)
         self._causal: dict[CausalStage, SlottedGPT] = {
             "semantic": SlottedGPT(networks.semantic.to(device), device),
             "coarse": SlottedGPT(networks.coarse.to(device), device),
         }
 
     @torch.inference_mode()
-    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[SlotSequence, Tensor]:
+    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[SlotSequence, Logits]:
         """Begin a sequence: its slot, and logits (len(legal),) of the next token."""
         merged = None if request.merged is None else self._ids(request.merged)
         slot, logits = self._causal[stage].begin(self._ids(request.ids), merged, request.legal)
@@ -198,9 +199,3 @@ def _kind(step: Decode) -> StepShape:
     legal, sampling = step.ahead.legal, step.ahead.sampling
     span = range(min(ids.start for ids in legal), max(ids.stop for ids in legal))
     return StepShape(span, len(legal[0]), len(legal), sampling.top_k, sampling.top_p)
-
-
-def _keys(ahead: Ahead, steps: int) -> Tokens:
-    """A number (steps,) for each draw; the same however many are taken at once."""
-    keys: Tokens = torch.randint(2**62, (steps,), generator=ahead.stream).numpy()
-    return keys

@@ -1,38 +1,57 @@
-"""Where to compute: the name of a device -> torch's device, the width of a network -> threads."""
+"""Where to compute and in what: the name of a device and of a precision -> those that are there.
+
+torch takes seconds to load: it is asked only where there may be a GPU, or where int8 cannot be computed.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import platform
-import threading
-
-import torch
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 from bark_cli.backends.kernel import library, runnable
 from bark_cli.errors import OptionError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
-NARROW = 512  # numbers in a step of one token, below which it is too short to be shared between threads
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, else the CPU; "cuda:1" is one of several.
+def choose_device(name: str) -> str:
+    """torch's name of the device of that name; "auto" takes CUDA, else the CPU; "cuda:1" is one of several.
 
     Raises:
         OptionError: the name is unknown, or this machine has no such device.
     """
     kind, _, index = name.partition(":")
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device("cuda" if present["cuda"] else "cpu")  # MPS has not been measured
-    if kind not in present or (index and not index.isdecimal()):
+    if name == "cpu" or (name == "auto" and not has_gpu_driver()):
+        return "cpu"
+    if name != "auto" and (kind not in DEVICES[1:] or (index and not index.isdecimal())):
         raise OptionError(f"device {name!r} is unknown; use one of {', '.join(DEVICES)}")
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"  # MPS has not been measured
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if not present[kind] or (kind == "cuda" and int(index or 0) >= torch.cuda.device_count()):
         raise OptionError(f"this machine has no device {name} that torch can use; use --device cpu or auto")
-    return torch.device(name)
+    return name
 
 
-def choose_precision(name: str, device: torch.device) -> str:
+def has_gpu_driver() -> bool:
+    """Whether there is a driver of NVIDIA's or AMD's, without which torch finds no CUDA."""
+    if Path("/dev/kfd").exists():  # AMD's
+        return True
+    names = {"linux": ["libcuda.so.1"], "win32": ["nvcuda.dll", "amdhip64.dll"]}
+    for driver in names.get(sys.platform, []):
+        with suppress(OSError):
+            ctypes.CDLL(driver)
+            return True
+    return False
+
+
+def choose_precision(name: str, device: str) -> str:
     """What to compute in: "fp32", "bf16", "int8", or "fp16" on MPS; "auto" takes the fastest.
 
     Raises:
@@ -40,10 +59,11 @@ def choose_precision(name: str, device: torch.device) -> str:
     """
     if name not in PRECISIONS:
         raise OptionError(f"precision {name!r} is unknown; use one of {', '.join(PRECISIONS)}")
+    kind = device.partition(":")[0]
     if name == "auto":
-        return {"cuda": "bf16", "mps": "fp16"}.get(device.type) or _best_of_cpu()
-    if name == "int8" and device.type != "cpu":
-        raise OptionError(f"int8 is for the CPU; on {device.type} use --precision bf16 or fp32")
+        return {"cuda": "bf16", "mps": "fp16"}.get(kind) or _best_of_cpu()
+    if name == "int8" and kind != "cpu":
+        raise OptionError(f"int8 is for the CPU; on {kind} use --precision bf16 or fp32")
     if name == "int8" and library() is None:
         raise OptionError(
             "int8 needs code that is compiled when bark is installed, and there is none that runs here; "
@@ -64,11 +84,15 @@ def _best_of_cpu() -> str:
 
 def has_bf16_units() -> bool:
     """Whether this CPU multiplies in bf16 faster than in float32."""
+    import torch
+
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def cpu_abilities() -> str:
     """What of this CPU the choice of a precision looks at, in words."""
+    import torch
+
     has = {
         "AMX": torch.cpu._is_amx_tile_supported(),
         "AVX-512 BF16": torch.cpu._is_avx512_bf16_supported(),
@@ -78,26 +102,3 @@ def cpu_abilities() -> str:
     if platform.machine().lower() in ("aarch64", "arm64"):
         has = {"NEON": True, "dot products": "dotprod" in runnable()}
     return ", ".join(name for name, here in has.items() if here) or "none of AMX, AVX-512 and AVX2"
-
-
-class OwnThreads:
-    """How many threads torch computes with on this thread, fitted to the work; other threads keep theirs.
-
-    Threads that share a step of less than NARROW numbers spend their time waiting for each other, and where
-    another process has one of the cores they spin for it: nano took twenty times as long then.
-    """
-
-    def __init__(self, width: int) -> None:
-        self._width, self._all = width, torch.get_num_threads()
-        self._now = self._all
-
-    def use(self, n_sequences: int) -> None:
-        """Fit them to steps of so many sequences at once."""
-        wanted = 1 if self._width * n_sequences < NARROW else self._all
-        if wanted != self._now:
-            self._now = wanted
-            torch.set_num_threads(wanted)
-            # what it sets is this thread's own, but also what later threads begin with: that is put back
-            restore = threading.Thread(target=torch.set_num_threads, args=(self._all,))
-            restore.start()
-            restore.join()

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bark_cli.backends import CausalStage
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Networks
 from bark_cli.model.networks import GPT, KVCache
+from bark_cli.model.tokens import Logits
 from bark_cli.stages.steps import Decode, Prefill
 
 
@@ -21,14 +22,15 @@ class EagerBackend(WideParts):
     """The networks of one Bark on one device; implements `backends.Backend`."""
 
     def __init__(self, networks: Networks, device: torch.device) -> None:
-        super().__init__(networks.fine.to(device), networks.codec, device)
+        width = networks.coarse.config.n_embd
+        super().__init__(networks.fine.to(device), networks.codec, device, width)
         self._causal: dict[CausalStage, GPT] = {
             "semantic": networks.semantic.to(device),
             "coarse": networks.coarse.to(device),
         }
 
     @torch.inference_mode()
-    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[KVCache, Tensor]:
+    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[KVCache, Logits]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""
         network = self._causal[stage]
         cache = network.new_cache()
@@ -37,7 +39,7 @@ class EagerBackend(WideParts):
         return cache, _logits(network.lm_head, hidden[0, -1], request.legal)
 
     @torch.inference_mode()
-    def decode(self, stage: CausalStage, requests: Sequence[tuple[KVCache, Decode]]) -> list[Tensor]:
+    def decode(self, stage: CausalStage, requests: Sequence[tuple[KVCache, Decode]]) -> list[Logits]:
         """Append one token to each sequence: logits (len(legal),) each."""
         network = self._causal[stage]
         hidden = [
@@ -53,7 +55,8 @@ class EagerBackend(WideParts):
         """Nothing to do: memory goes back when the cache is let go."""
 
 
-def _logits(head: nn.Module, hidden: Tensor, legal: range) -> Tensor:
+def _logits(head: nn.Module, hidden: torch.Tensor, legal: range) -> Logits:
     """Logits of the legal ids alone: the other rows of the head, most of it in coarse, are not read."""
-    rows: Tensor = head.weight[legal.start : legal.stop]  # type: ignore[index]
-    return nn.functional.linear(hidden.to(rows.dtype), rows).float().cpu()
+    rows: torch.Tensor = head.weight[legal.start : legal.stop]  # type: ignore[index]
+    logits: Logits = nn.functional.linear(hidden.to(rows.dtype), rows).float().cpu().numpy()
+    return logits

@@ -9,25 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from bark_cli.backends import CausalStage
+from bark_cli.backends import AudioStream, CausalStage
+from bark_cli.backends.buffers import Array, room
 from bark_cli.backends.generate import Going, StoredTable, Vocabulary, generate
 from bark_cli.backends.kernel import Packed, PackedLayer, Stack
-from bark_cli.backends.wide import WideParts
+from bark_cli.backends.wide import TorchCodec
 from bark_cli.checkpoint import Checkpoint, build_codec
 from bark_cli.model.config import GPTConfig
-from bark_cli.model.quantize import Int8Matrix
-from bark_cli.stages.steps import Answer, Decode, Prefill
+from bark_cli.model.int8 import Int8Matrix
+from bark_cli.model.tokens import Logits, Samples, Tokens
+from bark_cli.stages.steps import Answer, Decode, Drawn, FineWindow, Prefill
 
 KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
 
 
 class Weights:
-    """The tensors of one stage as they are stored (`Checkpoint.stored`), as they are computed with."""
+    """The tensors of one stage as they are stored (`Checkpoint.arrays`), as they are computed with."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], scales: Mapping[str, Tensor]) -> None:
+    def __init__(self, tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> None:
         self._tensors, self._scales = tensors, scales
 
     def matrix(self, name: str) -> Int8Matrix:
@@ -39,14 +41,15 @@ class Weights:
         """A linear layer."""
         return Packed(self.matrix(name), self._tensors.get(f"{name}.bias"))
 
-    def norm(self, name: str) -> tuple[Tensor, Tensor | None]:
+    def norm(self, name: str) -> tuple[Array, Array | None]:
         """Weight and bias of a layer norm."""
         bias = self._tensors.get(f"{name}.bias")
-        return self._tensors[f"{name}.weight"].float(), None if bias is None else bias.float()
+        return _float32(self._tensors[f"{name}.weight"]), None if bias is None else _float32(bias)
 
     def table(self, name: str) -> StoredTable:
         """An embedding."""
-        return StoredTable(self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight"))
+        rows, scale = self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight")
+        return StoredTable(_float32(rows) if scale is None else rows, scale)
 
     def stack(self, config: GPTConfig) -> Stack:
         """The blocks and the last norm."""
@@ -71,24 +74,24 @@ class Int8GPT:
         self._config = config
         self._stack = weights.stack(config)
         self._table = weights.table("wte")
-        self._positions = weights.table("wpe")(torch.arange(config.block_size))
+        self._positions = weights.table("wpe")(np.arange(config.block_size))
         self._head = weights.matrix("lm_head")
         self._heads: dict[range, Packed] = {}
         self._vocabularies: dict[tuple[int, tuple[range, ...]], Vocabulary] = {}
-        self._free: list[Tensor] = []
+        self._free: list[Array] = []
 
-    def new_cache(self) -> Tensor:
+    def new_cache(self) -> Array:
         """Room for one sequence: bf16 (layers, 2, heads, positions, head size), keys and values."""
         c = self._config
         shape = (c.n_layer, 2, c.n_head, c.block_size, c.n_embd // c.n_head)
-        return self._free.pop() if self._free else torch.zeros(shape, dtype=torch.bfloat16)
+        return self._free.pop() if self._free else room(shape, np.uint16)
 
-    def release(self, cache: Tensor) -> None:
+    def release(self, cache: Array) -> None:
         """Take a cache back for the next sequence."""
         if len(self._free) < KEPT:
             self._free.append(cache)
 
-    def prompt(self, ids: Tensor, merged: Tensor | None, cache: Tensor) -> Tensor:
+    def prompt(self, ids: Tokens, merged: Tokens | None, cache: Array) -> Array:
         """The final hidden state (1, D) after ids (T,), which fill the start of a cache.
 
         The embeddings of `merged` (M,) are added to those of the first M ids.
@@ -99,12 +102,13 @@ class Int8GPT:
         x += self._positions[: len(ids)]
         return self._stack.window(x, cache, first=len(ids) - 1)
 
-    def step(self, ids: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
+    def step(self, ids: Tokens, caches: Sequence[Array], positions: Sequence[int]) -> Array:
         """Final hidden states (n, D) of one more id of n sequences: ids (n,) at their positions."""
-        x = self._table(ids).add_(self._positions[torch.tensor(positions)])
+        x = self._table(ids)
+        x += self._positions[list(positions)]
         return self._stack.step(x, caches, positions)
 
-    def logits(self, hidden: Tensor, legal: range) -> Tensor:
+    def logits(self, hidden: Array, legal: range) -> Logits:
         """Logits (n, len(legal)) of final hidden states (n, D); no other row of the head is read."""
         return self._pack(legal).product(hidden)
 
@@ -120,10 +124,10 @@ class Int8GPT:
             self._vocabularies[turns, legal] = Vocabulary(self._table, self._positions, packs, turns)
         vocabulary = self._vocabularies[turns, legal]
         return [
-            torch.full((vocabulary.size,), torch.nan)
-            if drawn.end_p.isnan().any()
-            else one.ahead.until_end(drawn.ids, drawn.end_p.double().numpy())
-            for one, drawn in zip(going, generate(self._stack, vocabulary, going), strict=True)
+            np.full(vocabulary.size, np.nan, np.float32)
+            if np.isnan(made.end_p).any()
+            else one.ahead.until_end(made.ids, made.end_p.astype(np.float64))
+            for one, made in zip(going, generate(self._stack, vocabulary, going), strict=True)
         ]
 
     def _pack(self, legal: range) -> Packed:
@@ -134,13 +138,13 @@ class Int8GPT:
 
 
 class Int8FineGPT:
-    """The fine network; called as `model.FineGPT` is."""
+    """The fine network."""
 
     def __init__(self, config: GPTConfig, weights: Weights) -> None:
         self._config = config
         self._stack = weights.stack(config)
         self._tables = [weights.table(f"wtes.{i}") for i in range(config.n_codes_total)]
-        self._positions = weights.table("wpe")(torch.arange(config.block_size))
+        self._positions = weights.table("wpe")(np.arange(config.block_size))
         tied = config.input_vocab_size == config.output_vocab_size
         given = config.n_codes_given
         self._heads = {
@@ -148,12 +152,12 @@ class Int8FineGPT:
             for codebook in range(given, config.n_codes_total)
         }
 
-    def __call__(self, codebook: int, codes: Tensor, first: int = 0) -> Tensor:
-        """Logits (1, T - first, V) of one codebook from codes (1, T, codebooks), from frame `first` on."""
-        x = self._positions[: codes.shape[1]].clone()
-        for i, table in enumerate(self._tables[: codebook + 1]):
-            x += table(codes[0, :, i])
-        return self._heads[codebook].product(self._stack.window(x, first=first))[None]
+    def logits(self, codebook: int, codes: Tokens, first: int = 0) -> Logits:
+        """Logits (T - first, V) of one codebook from codes (codebooks, T), from frame `first` on."""
+        x = self._positions[: codes.shape[1]].copy()
+        for table, ids in zip(self._tables[: codebook + 1], codes, strict=False):
+            x += table(ids)
+        return self._heads[codebook].product(self._stack.window(x, first=first))
 
 
 @dataclass(eq=False)
@@ -161,32 +165,29 @@ class Int8Sequence:
     """The cache of one sequence and how much of it is filled."""
 
     stage: CausalStage
-    cache: Tensor
+    cache: Array
     length: int
 
 
-class Int8Backend(WideParts):
+class Int8Backend:
     """The networks of one Bark on the CPU; implements `backends.Backend`."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         config = checkpoint.config
-        fine = Int8FineGPT(config.fine.gpt, Weights(*checkpoint.stored("fine")))
-        super().__init__(fine, build_codec(checkpoint), torch.device("cpu"))
         self._causal: dict[CausalStage, Int8GPT] = {
-            "semantic": Int8GPT(config.semantic.gpt, Weights(*checkpoint.stored("semantic"))),
-            "coarse": Int8GPT(config.coarse.gpt, Weights(*checkpoint.stored("coarse"))),
+            "semantic": Int8GPT(config.semantic.gpt, Weights(*checkpoint.arrays("semantic"))),
+            "coarse": Int8GPT(config.coarse.gpt, Weights(*checkpoint.arrays("coarse"))),
         }
+        self._fine = Int8FineGPT(config.fine.gpt, Weights(*checkpoint.arrays("fine")))
+        self._codec = TorchCodec(build_codec(checkpoint), torch.device("cpu"))
 
-    @torch.inference_mode()
-    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Tensor]:
+    def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Logits]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""
         network = self._causal[stage]
         cache = network.new_cache()
-        merged = None if request.merged is None else self._ids(request.merged)
-        hidden = network.prompt(self._ids(request.ids), merged, cache)
+        hidden = network.prompt(request.ids, request.merged, cache)
         return Int8Sequence(stage, cache, len(request.ids)), network.logits(hidden, request.legal)[0]
 
-    @torch.inference_mode()
     def decode(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Answer]:
         """Append one token to each sequence: logits (len(legal),), or tokens drawn where it looks ahead."""
         answers, together = dict[int, Answer](), dict[tuple[int, int] | None, list[int]]()
@@ -198,11 +199,30 @@ class Int8Backend(WideParts):
             answers |= zip(members, made, strict=True)
         return [answers[i] for i in range(len(requests))]
 
-    def _logits(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Tensor]:
+    def fine_logits(self, requests: Sequence[FineWindow]) -> list[Logits]:
+        """Logits (window - first, vocabulary) of the codebook that each request names, one by one."""
+        return [self._fine.logits(step.codebook, step.codes, step.first) for step in requests]
+
+    def decode_audio(self, codes: Tokens) -> Samples:
+        """Codes (n_codebooks, F) -> samples (F * hop,)."""
+        return self._codec.decode_audio(codes)
+
+    def audio_stream(self) -> AudioStream:
+        """Begin an utterance that is decoded as its codes come."""
+        return self._codec.audio_stream()
+
+    def fit_threads(self, n_sequences: int) -> None:
+        """Nothing to do: the kernel asks for as many helpers as each step is worth."""
+
+    def work_alone(self) -> None:
+        """Let the codec use one thread on the calling one."""
+        self._codec.work_alone()
+
+    def _logits(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Logits]:
         network = self._causal[stage]
         sequences = [sequence for sequence, _ in requests]
         hidden = network.step(
-            torch.tensor([step.token for _, step in requests]),
+            np.array([step.token for _, step in requests]),
             [sequence.cache for sequence in sequences],
             [sequence.length for sequence in sequences],
         )
@@ -218,7 +238,8 @@ class Int8Backend(WideParts):
         ]
         answers = self._causal[stage].tokens(going)
         for (sequence, _), answer in zip(requests, answers, strict=True):
-            sequence.length += len(answer)
+            if isinstance(answer, Drawn):
+                sequence.length += len(answer.tokens)
         return answers
 
     def release(self, context: Int8Sequence) -> None:
@@ -229,7 +250,7 @@ class Int8Backend(WideParts):
 def _draws(step: Decode) -> tuple[int, int] | None:
     """What steps have in common that are drawn together, turns and legal ids; None: by the stage.
 
-    Filters are for the few who ask for them: they stay where torch sorts.
+    Filters are for the few who ask for them: the stages sort.
     """
     ahead = step.ahead
     if ahead is None or ahead.sampling.top_k is not None or ahead.sampling.top_p is not None:
@@ -237,12 +258,17 @@ def _draws(step: Decode) -> tuple[int, int] | None:
     return len(ahead.legal), len(ahead.legal[0])
 
 
-def _logits(network: Int8GPT, hidden: Tensor, legal: Sequence[range]) -> list[Tensor]:
+def _logits(network: Int8GPT, hidden: Array, legal: Sequence[range]) -> list[Logits]:
     """Logits (len(legal[i]),) of each row of hidden (n, D); rows that want the same ids go together."""
     if all(wanted == legal[0] for wanted in legal):
         return list(network.logits(hidden, legal[0]))
-    answers: dict[int, Tensor] = {}
+    answers: dict[int, Logits] = {}
     for wanted in set(legal):
         rows = [i for i, ids in enumerate(legal) if ids == wanted]
         answers |= zip(rows, network.logits(hidden[rows], wanted), strict=True)
     return [answers[i] for i in range(len(legal))]
+
+
+def _float32(array: Array) -> Array:
+    """Itself if it is of that type."""
+    return array.astype(np.float32, copy=False)

@@ -9,21 +9,20 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from ctypes import POINTER, Array, Structure, byref, c_int32, c_int64, c_void_p, sizeof
+from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p, sizeof
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
 
+from bark_cli.backends.buffers import Array, Buffers, address, room
 from bark_cli.backends.threads import threads_for
 from bark_cli.errors import OptionError
 from bark_cli.model.config import GPTConfig
-from bark_cli.model.quantize import Int8Matrix
+from bark_cli.model.int8 import Int8Matrix
 
 BLOCK = 16  # rows of a matrix that lie together; ROWS in csrc/network.h
 
@@ -116,7 +115,8 @@ def load(variant: str) -> ctypes.CDLL | None:
     code.bark_generate.argtypes = [
         network, scratch, c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip
-    for function in (code.bark_step, code.bark_window, code.bark_product, code.bark_generate):
+    code.bark_pack.argtypes = [c_void_p, c_int32, c_int32, c_void_p, c_void_p, c_int32]
+    for function in (code.bark_step, code.bark_window, code.bark_product, code.bark_generate, code.bark_pack):
         function.restype = None
     return code
 
@@ -130,7 +130,7 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not all(hasattr(code, name) for name in ("bark_layout", "bark_generate", "bark_share")):
+    if not all(hasattr(code, name) for name in ("bark_layout", "bark_generate", "bark_pack")):
         return None
     code.bark_layout.restype = c_int64
     return code if code.bark_layout() == _LAYOUT else None
@@ -143,31 +143,29 @@ class Packed:
         RuntimeError: the package was installed without its compiled code; `choose_precision` looks first.
     """
 
-    def __init__(self, matrix: Int8Matrix, bias: Tensor | None = None) -> None:
+    def __init__(self, matrix: Int8Matrix, bias: Array | None = None) -> None:
         self._code = _compiled()
         self.rows = len(matrix.scale)
-        blocks = in_blocks(matrix.values)
-        total = matrix.values.sum(dim=1, dtype=torch.int32)
-        self._memory = Memory()
+        blocks, total = in_blocks(matrix.values)
+        keep = self._memory = Buffers()
         self.struct = Matrix(
-            self._memory.keep(blocks),
-            self._memory.keep(_padded(matrix.scale.float())),
-            None if bias is None else self._memory.keep(_padded(bias.float())),
-            self._memory.keep(_padded(total)),
+            keep.keep(blocks),
+            keep.keep(_padded(matrix.scale)),
+            None if bias is None else keep.keep(_padded(bias)),
+            keep.keep(total),
             self.rows,
             4 * blocks.shape[1],
         )
 
-    def product(self, x: Tensor) -> Tensor:
+    def product(self, x: Array) -> Array:
         """x (n, C) -> float32 (n, R), each row of x rounded to 8 bits by its own largest value."""
-        x = x.float().contiguous()
+        x = np.ascontiguousarray(x, np.float32)
         n, width = x.shape
-        y = torch.empty(n, self.rows)
-        part = int(self._code.bark_part())
-        rounded, steps = torch.empty(part, 2 * self.struct.columns, dtype=torch.uint8), torch.empty(part)
-        scratch = _Scratch(rounded=rounded.data_ptr(), steps=steps.data_ptr())
-        threads = threads_for(width, n)
-        self._code.bark_product(self.struct, scratch, n, width, x.data_ptr(), y.data_ptr(), threads)
+        y = np.empty((n, self.rows), np.float32)
+        part = min(n, int(self._code.bark_part()))
+        rounded, steps = room((part, 2 * self.struct.columns), np.uint8), room(part)
+        scratch = _Scratch(rounded=address(rounded), steps=address(steps))
+        self._code.bark_product(self.struct, scratch, n, width, address(x), address(y), threads_for(width, n))
         return y
 
 
@@ -179,17 +177,17 @@ class PackedLayer:
     projection: Packed
     expansion: Packed
     contraction: Packed
-    norm_1: tuple[Tensor, Tensor | None]
-    norm_2: tuple[Tensor, Tensor | None]
+    norm_1: tuple[Array, Array | None]
+    norm_2: tuple[Array, Array | None]
 
 
 class Stack:
     """The blocks and last norm of a causal transformer; the sequences' caches belong to whoever calls."""
 
     def __init__(
-        self, config: GPTConfig, layers: Sequence[PackedLayer], norm: tuple[Tensor, Tensor | None]
+        self, config: GPTConfig, layers: Sequence[PackedLayer], norm: tuple[Array, Array | None]
     ) -> None:
-        self._code, self._memory, self._layers = _compiled(), Memory(), layers
+        self._code, self._memory, self._layers = _compiled(), Buffers(), layers
         self._lock = Lock()  # C is left by Python's own: two threads must not share the scratch
         keep = self._memory.keep
         self._network = _Network(
@@ -205,21 +203,21 @@ class Stack:
         """Memory for a call; what no call touches takes no room."""
         code, keep, width = self._code, self._memory.keep, config.n_embd
         most, panel = self._most, int(code.bark_panel())
-        room = max(most, self._threads * int(code.bark_share()))
+        rows = max(most, self._threads * int(code.bark_share()))
         places = -(-max(most, config.block_size) // panel) * panel
         wide_heads = config.n_head * -(-width // config.n_head // panel) * panel  # heads of whole panels
         return _Scratch(
-            keep(torch.empty(room, 8 * width, dtype=torch.uint8)),
-            keep(torch.empty(room)),
-            keep(torch.empty(room, 4 * width)),
-            keep(torch.empty(places, 3 * width)),
-            keep(torch.empty(places, width)),
-            keep(torch.empty(places, width)),
-            keep(torch.empty(places, wide_heads)),
-            keep(torch.empty(self._threads, int(code.bark_queries()), places + panel)),
+            keep(room((rows, 8 * width), np.uint8)),
+            keep(room(rows)),
+            keep(room((rows, 4 * width))),
+            keep(room((places, 3 * width))),
+            keep(room((places, width))),
+            keep(room((places, width))),
+            keep(room((places, wide_heads))),
+            keep(room((self._threads, int(code.bark_queries()), places + panel))),
         )
 
-    def step(self, x: Tensor, caches: Sequence[Tensor], positions: Sequence[int]) -> Tensor:
+    def step(self, x: Array, caches: Sequence[Array], positions: Sequence[int]) -> Array:
         """Turn embeddings (n, D) into final hidden states in place; row i goes to positions[i] of caches[i].
 
         The rows may be n sequences, each with its own cache, or follow each other in one. A cache is bf16
@@ -230,13 +228,13 @@ class Stack:
             n = len(x[rows])
             with self._lock:
                 self._code.bark_step(
-                    self._network, self._scratch, n, x[rows].data_ptr(),
-                    (c_void_p * n)(*(cache.data_ptr() for cache in caches[rows])),
+                    self._network, self._scratch, n, address(x[rows]),
+                    (c_void_p * n)(*(address(cache) for cache in caches[rows])),
                     (c_int32 * n)(*positions[rows]), self._fitting(n),
                 )  # fmt: skip
         return x
 
-    def window(self, x: Tensor, cache: Tensor | None = None, first: int = 0) -> Tensor:
+    def window(self, x: Array, cache: Array | None = None, first: int = 0) -> Array:
         """Final hidden states (T - first, D) of a whole prompt or window, whose embeddings (T, D) are lost.
 
         With a cache every position sees those before it, and its start is filled; without one all see all.
@@ -244,21 +242,21 @@ class Stack:
         n = len(x)
         with self._lock:
             self._code.bark_window(
-                self._network, self._scratch, n, first, x.data_ptr(),
-                None if cache is None else cache.data_ptr(), self._fitting(n),
+                self._network, self._scratch, n, first, address(x),
+                None if cache is None else address(cache), self._fitting(n),
             )  # fmt: skip
         return x[first:]
 
-    def generate(self, vocabulary: Structure, rows: Array[Any], ids: int) -> None:
+    def generate(self, vocabulary: Structure, rows: ctypes.Array[Any], ids: int) -> None:
         """Let rows append and draw tokens (generate.py, which knows these structs), of so many legal ids."""
         n = len(rows)
         for first in range(0, n, self._most):
             count = min(self._most, n - first)
-            x, logits = torch.empty(count, self._width), torch.empty(count, ids)
+            x, logits = room((count, self._width)), room((count, ids))
             with self._lock:
                 self._code.bark_generate(
                     self._network, self._scratch, byref(vocabulary), count,
-                    byref(rows, first * sizeof(rows[0])), x.data_ptr(), logits.data_ptr(),
+                    byref(rows, first * sizeof(rows[0])), address(x), address(logits),
                     self._fitting(count),
                 )  # fmt: skip
 
@@ -267,23 +265,9 @@ class Stack:
 
     def _struct(self, layer: PackedLayer) -> _Layer:
         keep = self._memory.keep
-        norms = [keep(tensor) for tensor in (*layer.norm_1, *layer.norm_2)]
+        norms = [keep(array) for array in (*layer.norm_1, *layer.norm_2)]
         matrices = (layer.attention, layer.projection, layer.expansion, layer.contraction)
         return _Layer(*norms, *(matrix.struct for matrix in matrices))
-
-
-class Memory:
-    """Tensors that C points at, kept alive."""
-
-    def __init__(self) -> None:
-        self._tensors: list[Tensor] = []
-
-    def keep(self, tensor: Tensor | None) -> int | None:
-        """Where it lies; None has no place."""
-        if tensor is None:
-            return None
-        self._tensors.append(tensor.contiguous())
-        return self._tensors[-1].data_ptr()
 
 
 def _compiled() -> ctypes.CDLL:
@@ -293,15 +277,20 @@ def _compiled() -> ctypes.CDLL:
     return code
 
 
-def in_blocks(values: Tensor) -> Tensor:
-    """Int8 (R, C) as csrc/ reads it: (blocks of 16 rows, C / 4, 16, 4), filled up with zeros."""
+def in_blocks(values: Array) -> tuple[Array, Array]:
+    """Int8 (R, C) as csrc/ reads it, (blocks of 16 rows, C / 4, 16, 4), and sums of rows; ending in zeros."""
+    values = np.ascontiguousarray(values)
     rows, columns = values.shape
-    whole = F.pad(values, (0, -columns % 4, 0, -rows % BLOCK)).contiguous()
-    # four neighbouring columns move as one int32
-    blocks = whole.view(torch.int32).view(-1, BLOCK, whole.shape[1] // 4).transpose(1, 2).contiguous()
-    return blocks.view(torch.int8).view(*blocks.shape, 4)
+    n_blocks = -(-rows // BLOCK)
+    blocks, total = room((n_blocks, -(-columns // 4), BLOCK, 4), np.int8), room(n_blocks * BLOCK, np.int32)
+    _compiled().bark_pack(
+        address(values), rows, columns, address(blocks), address(total), threads_for(columns, rows)
+    )
+    return blocks, total
 
 
-def _padded(row: Tensor) -> Tensor:
-    """(R,) with zeros up to a whole block."""
-    return F.pad(row, (0, -len(row) % BLOCK))
+def _padded(row: Array) -> Array:
+    """(R,) as float32, with zeros up to a whole block."""
+    whole = np.zeros(-(-len(row) // BLOCK) * BLOCK, np.float32)
+    whole[: len(row)] = row
+    return whole

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-
 from bark_cli.backends import Backend
-from bark_cli.backends.cuda import CudaBackend
-from bark_cli.backends.eager import EagerBackend
-from bark_cli.backends.int8 import Int8Backend
-from bark_cli.checkpoint import Checkpoint, build_networks
-
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from bark_cli.checkpoint.record import Checkpoint
 
 
-def make_backend(checkpoint: Checkpoint, device: torch.device, precision: str) -> Backend:
+def make_backend(checkpoint: Checkpoint, device: str, precision: str) -> Backend:
     """The backend for a precision that `choose_precision` has chosen for this device."""
     if precision == "int8":
+        from bark_cli.backends.int8 import Int8Backend
+
         return Int8Backend(checkpoint)
-    kind = CudaBackend if device.type == "cuda" else EagerBackend
-    return kind(build_networks(checkpoint, _TYPES[precision]), device)
+    import torch
+
+    from bark_cli.backends.cuda import CudaBackend
+    from bark_cli.backends.eager import EagerBackend
+    from bark_cli.checkpoint.build import build_networks
+
+    types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    kind = CudaBackend if device.startswith("cuda") else EagerBackend
+    return kind(build_networks(checkpoint, types[precision]), torch.device(device))

@@ -7,8 +7,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import torch
-
 from bark_cli.model.config import BarkConfig, GPTConfig
 
 MOST = 64  # more gain nothing: by then a step's time grows with its utterances
@@ -28,9 +26,11 @@ def fitting_batch_size(config: BarkConfig, bytes_per_number: int, free_bytes: in
     return max(1, min(MOST, free_bytes // 2 // both))
 
 
-def free_bytes(device: torch.device) -> int:
+def free_bytes(device: str) -> int:
     """Memory that is free on a device; where that cannot be told, enough for a few utterances."""
-    if device.type == "cuda":
+    if device.startswith("cuda"):
+        import torch
+
         return int(torch.cuda.mem_get_info(device)[0])
     with suppress(OSError, StopIteration):  # Linux, which also counts what it could drop
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.networks import GPT, Attention, Block, KVCache
-from bark_cli.stages.sampling import filtered
 
 STEPS = 32  # drawn at most before anybody looks
 
@@ -170,6 +169,19 @@ def _draw(logits: Tensor, keys: Tensor, temperature: Tensor, kind: StepShape) ->
     last_p = p[:, -1:]
     is_last = (index == logits.shape[1] - 1).float()
     return index, torch.where(greedy & ~last_p.isnan(), is_last, last_p)
+
+
+def filtered(logits: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
+    """`sampling.filtered`, where the logits (B, V) lie."""
+    if top_p is not None:
+        ordered, order = logits.sort(dim=-1, descending=True)
+        past = torch.softmax(ordered, dim=-1).cumsum(dim=-1) > top_p
+        dropped = torch.cat([torch.zeros_like(past[..., :1]), past[..., :-1]], dim=-1)
+        logits = logits.masked_fill(torch.zeros_like(dropped).scatter(-1, order, dropped), -torch.inf)
+    if top_k is None:
+        return logits
+    least = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[..., -1:]
+    return logits.masked_fill(logits < least, -torch.inf)
 
 
 def exponential(keys: Tensor, size: int) -> Tensor:

@@ -7,13 +7,17 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.quantize import dequantize_rows
 from bark_cli.model.tokenizer import BarkTokenizer
+
+Array = NDArray[Any]
 
 
 class LazyTensors(Mapping[str, Tensor]):
@@ -58,6 +62,11 @@ class Checkpoint:
         )
         return tensors, scales
 
+    def arrays(self, name: str) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The same as arrays, which share their memory; bf16, which numpy does not have, becomes float32."""
+        tensors, scales = self.stored(name)
+        return _arrays(tensors), _arrays(scales)
+
     def form(self, name: str) -> Tensor:
         """A tensor of the shape and type of that one: itself, or one without memory where it is made anew."""
         held = self.tensors
@@ -91,3 +100,10 @@ class Checkpoint:
         tensor = self.tensors[name]
         scale = self.scales.get(name)
         return tensor.to(torch.float32) if scale is None else dequantize_rows(tensor, scale)
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    return {
+        name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
+        for name, tensor in tensors.items()
+    }

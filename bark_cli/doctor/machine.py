@@ -17,7 +17,7 @@ def _cpu() -> Iterator[Finding]:
     from bark_cli.backends.memory import free_bytes
 
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
-    free, can = free_bytes(torch.device("cpu")), cpu_abilities()
+    free, can = free_bytes("cpu"), cpu_abilities()
     yield Finding(
         topic="cpu",
         text=f"{platform.machine()}, {threads} of {cores} cores used; {can}; {human_bytes(free)} of memory",
@@ -73,8 +73,8 @@ def _auto() -> Iterator[Finding]:
     precision = choose_precision("auto", device)
     yield Finding(
         topic="auto",
-        text=f"--device auto is {device.type}, --precision auto is {precision}",
-        facts={"device": device.type, "precision": precision},
+        text=f"--device auto is {device}, --precision auto is {precision}",
+        facts={"device": device, "precision": precision},
     )
 
 

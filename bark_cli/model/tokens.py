@@ -1,4 +1,4 @@
-"""The tokens that stages hand on, and that a voice is made of: semantic (T,), coarse (2, F), fine (8, F)."""
+"""What is handed on: logits, samples and tokens, a voice's too: semantic (T,), coarse (2, F), fine (8, F)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tokens = NDArray[np.int64]
+Logits = NDArray[np.float32]
+Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,17 +10,17 @@ from itertools import count
 from types import TracebackType
 
 from bark_cli.audio import Audio
-from bark_cli.backends.device import OwnThreads
 from bark_cli.engine import Engine, Slot, check_batch_size
 from bark_cli.errors import BusyError, CancelledError, OptionError
 from bark_cli.loaded_model import LoadedModel, speech_job
+from bark_cli.model.tokens import Samples
 from bark_cli.narration.narrate import Narration, Sounding, narrate_soon
 from bark_cli.session.handle import AHEAD_S, Handle
 from bark_cli.session.turns import Work, admitted, held
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener, Progress
 from bark_cli.stages.steps import Job
-from bark_cli.stages.utterance import Samples, costs
+from bark_cli.stages.utterance import costs
 
 
 class Session:
@@ -159,10 +159,9 @@ class Session:
 
     def _run(self) -> None:
         engine = Engine[Speech](self.model.backend, self.batch_size)
-        threads = OwnThreads(self.model.config.coarse.gpt.n_embd)
         try:
             for step in count():
-                if not self._step(step, engine, threads):
+                if not self._step(step, engine):
                     break
         finally:
             engine.close()
@@ -173,7 +172,7 @@ class Session:
             for work in left:
                 work.handle.finish(CancelledError("the session ended before this was spoken"))
 
-    def _step(self, step: int, engine: Engine[Speech], threads: OwnThreads) -> bool:
+    def _step(self, step: int, engine: Engine[Speech]) -> bool:
         """Wait for something to do and do a step of it; False when all is over.
 
         While it waits it holds on to nobody's request: who is not held otherwise can go.
@@ -189,7 +188,7 @@ class Session:
             left_out = held(self._at_work.values(), step)
             for slot, work in self._at_work.items():
                 slot.held = work in left_out
-            threads.use(len(self._at_work) - len(left_out))
+            self.model.backend.fit_threads(len(self._at_work) - len(left_out))
             over = engine.step()
         for work in self._at_work.values():
             self._hand_over(work)

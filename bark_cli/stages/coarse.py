@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
 
 from bark_cli.model.config import CoarseConfig
 from bark_cli.model.options import StageSampling
-from bark_cli.model.tokens import BarkTokens, Tokens
-from bark_cli.stages.sampling import draw, probabilities
+from bark_cli.model.tokens import BarkTokens, Logits, Tokens
+from bark_cli.stages.sampling import RandomStream, draw, probabilities
 from bark_cli.stages.steps import Ahead, CoarseSteps, Decode, Growing, Prefill, Wait, tokens_of
 
 
@@ -121,7 +120,7 @@ def steps(
     config: CoarseConfig,
     semantic_rate_hz: float,
     sampling: StageSampling,
-    stream: torch.Generator,
+    stream: RandomStream,
     made: Growing[int] | None = None,
 ) -> CoarseSteps:
     """Ask for flat tokens, a prompt opening each window; return codes (n_codebooks, F).
@@ -159,13 +158,13 @@ def steps(
     return unflatten(np.array(made.items, dtype=np.int64), config)
 
 
-def next_token(logits: torch.Tensor, ids: range, sampling: StageSampling, stream: torch.Generator) -> int:
+def next_token(logits: Logits, ids: range, sampling: StageSampling, stream: RandomStream) -> int:
     """The id drawn from the logits (len(ids),) of these ids."""
     return ids.start + int(draw(probabilities(logits, sampling), stream))
 
 
 def ahead(
-    step: int, known: int, config: CoarseConfig, sampling: StageSampling, stream: torch.Generator
+    step: int, known: int, config: CoarseConfig, sampling: StageSampling, stream: RandomStream
 ) -> Ahead:
     """The way from `step` to the end of its window, or to the first step that is not `known` to come."""
     window = config.sliding_window_tokens

@@ -9,12 +9,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from bark_cli.model.config import FineConfig
 from bark_cli.model.options import StageSampling
 from bark_cli.model.tokens import BarkTokens, Tokens
-from bark_cli.stages.sampling import draw, probabilities
+from bark_cli.stages.sampling import RandomStream, draw, probabilities
 from bark_cli.stages.steps import FineSteps, FineWindow
 
 
@@ -65,7 +64,7 @@ def steps(
     voice: BarkTokens | None,
     config: FineConfig,
     sampling: StageSampling,
-    stream: torch.Generator,
+    stream: RandomStream,
 ) -> FineSteps:
     """Ask for one codebook of one window after the other; return all codes (n_codebooks, F)."""
     n_given, n_frames = coarse.shape
@@ -76,7 +75,7 @@ def steps(
         for codebook in range(n_given, config.n_codebooks):
             logits = yield FineWindow(codebook, codes[:, window.start : end], window.fill - window.start)
             distribution = probabilities(logits[:, : config.codebook_size], sampling)
-            codes[codebook, window.fill : end] = draw(distribution, stream).numpy()
+            codes[codebook, window.fill : end] = draw(distribution, stream)
     new: Tokens = codes[:, history.shape[1] : history.shape[1] + n_frames].copy()
     return new
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from bark_cli.model.config import ReadingConfig
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Logits, Tokens
 
 _SURE = (
     4  # runs of one token that are the same a cycle before: by chance that never happened in 600 sentences
@@ -36,11 +36,11 @@ class Reader:
         self._began = (0, 0)  # the run and the held token with which that began
         self._until: int | None = None  # the place up to which all is said already
 
-    def allowed(self, logits: Tensor) -> Tensor:
+    def allowed(self, logits: Logits) -> Logits:
         """Logits (V,) with -inf for tokens of other parts of the text than the next ones."""
         reach = min(self._rules.reach, len(self._text) - 1 - self._at)
         barred = _barred(self._rules, self._n_ids, self._at % self._rules.cycle, reach)
-        return logits.masked_fill(barred, -torch.inf)
+        return np.where(barred, np.float32(-np.inf), logits)
 
     def heard(self, drawn: Sequence[int], is_over: bool) -> list[int]:
         """Go on by the tokens that were drawn; returns those that by now are certain to be heard."""
@@ -93,7 +93,7 @@ class Reader:
 
 
 @lru_cache(maxsize=512)  # more than there are of one model
-def _barred(rules: ReadingConfig, n_ids: int, place: int, reach: int) -> Tensor:
+def _barred(rules: ReadingConfig, n_ids: int, place: int, reach: int) -> NDArray[np.bool_]:
     """Which ids (n_ids,) stand for a place that is none of the `reach` next."""
-    ids = torch.arange(n_ids)
+    ids = np.arange(n_ids)
     return (ids < rules.n_placed) & ((ids - place) % rules.cycle > reach)

@@ -1,64 +1,109 @@
 """Logits (..., V) -> one token id each (...), in Suno's order: top-p, top-k, then temperature.
 
 After suno-ai/bark, bark/generation.py, whose filters look at the logits before the temperature is applied.
+Random numbers, and what is drawn with them, are those of torch's generator and `torch.multinomial` on a CPU.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from bark_cli.errors import GenerationError
 from bark_cli.model.options import StageSampling
+from bark_cli.model.tokens import Logits, Tokens
 
 STAGES = ("semantic", "coarse", "fine")
+_HIGH = 2**21 - 1  # of 64 random bits 53 make a number: these of the first word, all of the second
 
 
-def random_stream(seed: int, stage: str) -> torch.Generator:
+class RandomStream:
+    """Random numbers that depend on nothing but a seed: those of `torch.Generator().manual_seed(seed)`."""
+
+    def __init__(self, seed: int) -> None:
+        # the Mersenne Twister, of whose 32 bits torch takes two at a time
+        self._words = np.random.RandomState(seed & 0xFFFFFFFF)
+
+    def uniform(self, *shape: int) -> NDArray[np.float64]:
+        """Numbers of 0 <= u < 1, as `uniform_` makes them in float64."""
+        high, low = self._pairs(int(np.prod(shape)))
+        numbers = (high & _HIGH).astype(np.float64)
+        numbers *= 2.0**32
+        numbers += low
+        numbers *= 2.0**-53
+        return numbers.reshape(shape)
+
+    def keys(self, count: int) -> Tokens:
+        """Integers (count,) of 0 <= k < 2^62, as `torch.randint(2**62, ...)` makes them."""
+        high, low = self._pairs(count)
+        return ((high & (2**30 - 1)).astype(np.int64) << 32) | low
+
+    def _pairs(self, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """64 random bits each, as their first and last 32."""
+        words = self._words.randint(0, 2**32, 2 * count, dtype=np.uint32)
+        return words[0::2], words[1::2]
+
+
+def random_stream(seed: int, stage: str) -> RandomStream:
     """The random numbers of one stage of one utterance: same seed, same tokens, whatever else runs."""
-    return torch.Generator().manual_seed(seed * len(STAGES) + STAGES.index(stage))
+    return RandomStream(seed * len(STAGES) + STAGES.index(stage))
 
 
-def probabilities(logits: Tensor, sampling: StageSampling) -> Tensor:
+def probabilities(logits: Logits, sampling: StageSampling) -> Logits:
     """Distribution (..., V) to draw from; temperature 0 puts everything on the likeliest id.
 
     Raises:
         GenerationError: the network returned something that is not a number.
     """
-    if logits.sum().isnan():
+    with np.errstate(invalid="ignore"):
+        is_broken = np.isnan(logits.sum())
+    if is_broken:
         raise GenerationError(
             "the network returned NaN: its weights are damaged; verify or download the model again"
         )
     if sampling.temperature == 0.0:
-        return torch.nn.functional.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits.dtype)
-    return torch.softmax(filtered(logits, sampling.top_k, sampling.top_p) / sampling.temperature, dim=-1)
+        likeliest = logits.argmax(axis=-1)[..., None]
+        only: Logits = (np.arange(logits.shape[-1]) == likeliest).astype(np.float32)
+        return only
+    return _softmax(filtered(logits, sampling.top_k, sampling.top_p) / np.float32(sampling.temperature))
 
 
-def filtered(logits: Tensor, top_k: int | None, top_p: float | None) -> Tensor:
+def filtered(logits: Logits, top_k: int | None, top_p: float | None) -> Logits:
     """Logits (..., V) with -inf for what the filters drop; None switches one off."""
     if top_p is not None:
         logits = _keep_top_p(logits, top_p)
     return logits if top_k is None else _keep_top_k(logits, top_k)
 
 
-def draw(probabilities: Tensor, stream: torch.Generator) -> Tensor:
+def draw(probabilities: Logits, stream: RandomStream) -> Tokens:
     """One id (...) from each distribution (..., V)."""
-    # What torch.multinomial does with one sample of each row, to the last bit: who arrives first. Made from
-    # uniform numbers the arrivals take half the time of exponential_, which makes one after the other.
-    uniform = torch.empty(probabilities.shape, dtype=torch.float64).uniform_(generator=stream)
-    arrivals = uniform.neg_().log1p_().neg_().to(probabilities.dtype)
-    return torch.div(probabilities, arrivals, out=arrivals).argmax(dim=-1)
+    # What torch.multinomial does with one sample of each row, to the last bit: who arrives first.
+    arrivals = -np.log1p(-stream.uniform(*probabilities.shape)).astype(probabilities.dtype)
+    with np.errstate(divide="ignore"):  # who arrives at once is first
+        first: Tokens = (probabilities / arrivals).argmax(axis=-1)
+    return first
 
 
-def _keep_top_p(logits: Tensor, top_p: float) -> Tensor:
+def _softmax(logits: Logits) -> Logits:
+    powers: Logits = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return powers
+
+
+def _keep_top_p(logits: Logits, top_p: float) -> Logits:
     """Keep the likeliest ids up to and including the one that carries their sum past `top_p`."""
-    ordered, order = logits.sort(dim=-1, descending=True)
-    past = torch.softmax(ordered, dim=-1).cumsum(dim=-1) > top_p
-    dropped = torch.cat([torch.zeros_like(past[..., :1]), past[..., :-1]], dim=-1)
-    return logits.masked_fill(torch.zeros_like(dropped).scatter(-1, order, dropped), -torch.inf)
+    order = np.argsort(-logits, axis=-1, kind="stable")
+    sums = np.cumsum(_softmax(np.take_along_axis(logits, order, -1)), axis=-1, dtype=np.float64)
+    past = sums.astype(np.float32) > np.float32(top_p)
+    past[..., 1:] = past[..., :-1]
+    past[..., 0] = False
+    dropped = np.empty_like(past)
+    np.put_along_axis(dropped, order, past, -1)
+    return np.where(dropped, np.float32(-np.inf), logits)
 
 
-def _keep_top_k(logits: Tensor, top_k: int) -> Tensor:
+def _keep_top_k(logits: Logits, top_k: int) -> Logits:
     """Keep the `top_k` likeliest ids, and any that tie with the last of them."""
-    least = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[..., -1:]
-    return logits.masked_fill(logits < least, -torch.inf)
+    last = logits.shape[-1] - min(top_k, logits.shape[-1])
+    least = np.partition(logits, last, axis=-1)[..., last : last + 1]
+    return np.where(logits < least, np.float32(-np.inf), logits)

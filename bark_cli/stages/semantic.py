@@ -8,13 +8,12 @@ from __future__ import annotations
 from itertools import accumulate, repeat
 
 import numpy as np
-import torch
 
 from bark_cli.model.config import SemanticConfig
 from bark_cli.model.options import SamplingOptions
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Logits, Tokens
 from bark_cli.stages.monotonic import Reader
-from bark_cli.stages.sampling import draw, probabilities
+from bark_cli.stages.sampling import RandomStream, draw, probabilities
 from bark_cli.stages.steps import Ahead, CausalSteps, Decode, Growing, Prefill, tokens_of
 
 
@@ -55,7 +54,7 @@ def steps(
     history: Tokens | None,
     config: SemanticConfig,
     options: SamplingOptions,
-    stream: torch.Generator,
+    stream: RandomStream,
     made: Growing[int] | None = None,
 ) -> CausalSteps:
     """Ask for one token after the other until speech ends; return those made, which may be none.
@@ -69,7 +68,7 @@ def steps(
         Reader(text_ids, config.reading, config.pad_token + 1) if config.reading and options.may_end else None
     )
 
-    def choose(logits: torch.Tensor) -> int:
+    def choose(logits: Logits) -> int:
         allowed = logits if reader is None else reader.allowed(logits)
         return next_token(allowed, config, options, stream)
 
@@ -88,7 +87,7 @@ def steps(
     return np.array(made.items, dtype=np.int64)
 
 
-def ahead(n: int, config: SemanticConfig, options: SamplingOptions, stream: torch.Generator) -> Ahead:
+def ahead(n: int, config: SemanticConfig, options: SamplingOptions, stream: RandomStream) -> Ahead:
     """`next_token` for up to `n` tokens, as data."""
     return Ahead(
         steps=n,
@@ -100,9 +99,7 @@ def ahead(n: int, config: SemanticConfig, options: SamplingOptions, stream: torc
     )
 
 
-def next_token(
-    logits: torch.Tensor, config: SemanticConfig, options: SamplingOptions, stream: torch.Generator
-) -> int:
+def next_token(logits: Logits, config: SemanticConfig, options: SamplingOptions, stream: RandomStream) -> int:
     """The token drawn from logits (vocab_size + 1,); the last of them, the pad token, where speech ends.
 
     Speech ends when end of speech is drawn, or when it is as likely as `min_eos_p` after filters and

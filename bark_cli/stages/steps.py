@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from bark_cli.model.options import StageSampling
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Logits, Tokens
+from bark_cli.stages.sampling import RandomStream
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -38,11 +38,11 @@ class Ahead:
     steps: int  # tokens that are wanted at most, at least 1
     legal: tuple[range, ...]  # ids of the next token, the one after it and so on, in turn; all of one length
     sampling: StageSampling
-    stream: torch.Generator  # what the tokens are drawn with, and nothing but it and the logits
+    stream: RandomStream  # what the tokens are drawn with, and nothing but it and the logits
     may_end: bool = False  # the last legal id is an end: no token follows it
     min_end_p: float | None = None  # an end that is as likely as this is taken
 
-    def until_end(self, tokens: Tokens, end_p: Tokens) -> Tokens:
+    def until_end(self, tokens: Tokens, end_p: NDArray[np.floating]) -> Drawn:
         """Of tokens (n,) those that count: up to the end, which is the last of them then.
 
         The end's probabilities (n,), after filters and temperature, are those with which each was drawn.
@@ -52,8 +52,15 @@ class Ahead:
         if self.min_end_p is not None:
             ends = ends | (end_p >= self.min_end_p)
         if not self.may_end or not ends.any():
-            return tokens
-        return np.append(tokens[: ends.argmax()], end)
+            return Drawn(tokens)
+        return Drawn(np.append(tokens[: ends.argmax()], end))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Tokens (n,) that a backend drew itself, and answers with instead of logits."""
+
+    tokens: Tokens
 
 
 @dataclass(frozen=True)
@@ -116,17 +123,17 @@ class Growing(Generic[Item]):
 
 
 Request = Prefill | Decode | FineWindow | Sound | Aside | Close
-Answer = Tensor | Tokens  # logits, or tokens that the backend drew from them
+Answer = Logits | Drawn
 CausalSteps = Generator[Prefill | Decode, Answer, Tokens]
 CoarseSteps = Generator[Prefill | Decode | Wait, Answer, Tokens]
-FineSteps = Generator[FineWindow, Tensor, Tokens]
+FineSteps = Generator[FineWindow, Logits, Tokens]
 # An utterance, or some of its stages: (stage, request) -> answer
 Job = Generator[tuple[str, Request], Any, Result]
 
 
-def tokens_of(answer: Answer, choose: Callable[[Tensor], int]) -> list[int]:
+def tokens_of(answer: Answer, choose: Callable[[Logits], int]) -> list[int]:
     """The tokens that the backend drew, or the one chosen from its logits."""
-    if isinstance(answer, Tensor):
-        return [choose(answer)]
-    drawn: list[int] = answer.tolist()
-    return drawn
+    if isinstance(answer, Drawn):
+        drawn: list[int] = answer.tokens.tolist()
+        return drawn
+    return [choose(answer)]

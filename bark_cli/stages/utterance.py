@@ -13,19 +13,16 @@ from itertools import accumulate, count, repeat, takewhile
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from bark_cli.errors import GenerationError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
-from bark_cli.model.tokens import BarkTokens, Tokens
+from bark_cli.model.tokens import BarkTokens, Samples, Tokens
 from bark_cli.stages import coarse, fine, semantic
 from bark_cli.stages.progress import Listener, StageReport, Watch
 from bark_cli.stages.sampling import random_stream
-from bark_cli.stages.steps import Close, Growing, Job, Request, Sound, Wait
+from bark_cli.stages.steps import Close, Drawn, Growing, Job, Request, Sound, Wait
 
-Samples = NDArray[np.float32]
 Steps = Generator[Request | Wait, Any, None]
 
 # How the sound comes. "whole": at once. "exact": the same sound in pieces, as the codec makes them. "early":
@@ -185,9 +182,9 @@ class _Said:
         flat = np.array(self.flat.items[per_frame * start : end], dtype=np.int64)
         return coarse.unflatten(flat, self.config.coarse)
 
-    def _deliver(self, samples: Tensor) -> None:
+    def _deliver(self, samples: Samples) -> None:
         """Keep the next samples (S,), and tell whoever waits for them."""
-        self.sound.append(samples.numpy())
+        self.sound.append(samples)
         if self.on_sound is not None and len(samples):
             self.on_sound(self.sound[-1])
 
@@ -233,7 +230,7 @@ class _Lane:
         if self.request is None:
             self.watch.finish()
         else:
-            self.watch.step(1 if isinstance(answer, Tensor) else len(answer))
+            self.watch.step(len(answer.tokens) if isinstance(answer, Drawn) else 1)
 
     def _advance(self, answer: Any) -> None:
         try:

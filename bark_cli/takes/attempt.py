@@ -12,10 +12,11 @@ from functools import partial
 from bark_cli.errors import GenerationError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SEED_LIMIT
+from bark_cli.model.tokens import Samples
 from bark_cli.stages import semantic
 from bark_cli.stages.progress import Listener
 from bark_cli.stages.steps import Aside, Job
-from bark_cli.stages.utterance import Samples, Spoken, Utterance, speak
+from bark_cli.stages.utterance import Spoken, Utterance, speak
 from bark_cli.takes.expected import Expected, Heard
 from bark_cli.takes.repetition import repeated_tokens
 from bark_cli.takes.take import ONCE, Attempts, Take

@@ -75,7 +75,7 @@ def _from_stage(bark: Bark, stage: str, case: Case, codes: Tokens, seed: int) ->
     if stage != "codec":
         stream = random_stream(seed, "fine")
         codes = yield from _asking("fine", fine.steps(first, voice, config.fine, options.fine, stream))
-    return (yield "codec", Sound(codes)).numpy()
+    return (yield "codec", Sound(codes))
 
 
 def _asking(stage: str, steps: Generator[Any, Any, Tokens]) -> Job[Tokens]:

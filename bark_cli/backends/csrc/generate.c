@@ -8,12 +8,10 @@
 #include "lanes.h"
 #include "pool.h"
 
-enum { FLOAT, BFLOAT, INT8 }; /* how a table is stored */
-
 typedef struct {
-    const void *rows;   /* (N, width) */
-    const float *scale; /* (N,) of INT8, else NULL */
-    int32_t stored, turns;
+    const void *rows;   /* (N, width) int8, or float without scales */
+    const float *scale; /* (N,) or NULL */
+    int32_t turns;
     const float *positions; /* (block, width) */
     const Matrix *heads;    /* the rows of the head that are legal together, in packs */
     const int32_t *starts;  /* the first id of each pack */
@@ -33,10 +31,8 @@ typedef struct {
 static void embed(const Vocabulary *v, int width, int64_t id, int position, float *x) {
     const float *place = v->positions + (size_t)position * width;
     size_t first = (size_t)id * width;
-    if (v->stored == INT8)
+    if (v->scale)
         for (int i = 0; i < width; i++) x[i] = (float)((const int8_t *)v->rows)[first + i] * v->scale[id] + place[i];
-    else if (v->stored == BFLOAT)
-        for (int i = 0; i < width; i++) x[i] = from_bf16(((const uint16_t *)v->rows)[first + i]) + place[i];
     else
         for (int i = 0; i < width; i++) x[i] = ((const float *)v->rows)[first + i] + place[i];
 }

@@ -1,0 +1,35 @@
+/* A matrix as it is stored, row by row -> as the products read it. */
+#include <string.h>
+
+#include "network.h"
+#include "pool.h"
+
+typedef struct {
+    const int8_t *values; /* (rows, columns) */
+    int8_t *blocks;       /* (rows / 16, columns / 4, 16, 4): zeros beyond the rows and columns */
+    int32_t *total;       /* (rows,) padded to 16 */
+    int rows, columns;
+} Packing;
+
+static void one_block(const void *what, int job, int thread) {
+    const Packing *p = what;
+    int whole = (p->columns + 3) / 4 * 4;
+    int8_t *block = p->blocks + (size_t)job * ROWS * whole;
+    (void)thread;
+    for (int w = 0; w < ROWS; w++) {
+        int row = job * ROWS + w, sum = 0, columns = row < p->rows ? p->columns : 0, c = 0;
+        const int8_t *values = p->values + (size_t)row * p->columns;
+        for (; c + 4 <= columns; c += 4) memcpy(block + (size_t)c * ROWS + 4 * w, values + c, 4);
+        for (; c < whole; c++) block[(size_t)(c / 4 * 4) * ROWS + 4 * w + c % 4] = c < columns ? values[c] : 0;
+#pragma omp simd reduction(+ : sum)
+        for (int i = 0; i < columns; i++) sum += values[i];
+        p->total[row] = sum;
+    }
+}
+
+void bark_pack(const int8_t *values, int32_t rows, int32_t columns, int8_t *blocks, int32_t *total, int32_t threads) {
+    Packing p = {values, blocks, total, rows, columns};
+    gather_helpers(threads);
+    share(runs(rows, ROWS), one_block, &p);
+    dismiss_helpers();
+}
