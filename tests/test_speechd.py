@@ -71,7 +71,8 @@ def until(happened: Callable[[], bool]) -> None:
 
 def loud_s(data: bytearray) -> float:
     """Seconds in which something is heard."""
-    tenths = as_samples(data)[: len(data) // 2 // 2400 * 2400].reshape(-1, 2400)
+    samples = as_samples(data)
+    tenths = samples[: len(samples) // 2_400 * 2_400].reshape(-1, 2_400)
     return float(np.count_nonzero(np.abs(tenths).max(axis=1) > 0.02) / 10)
 
 
