@@ -223,7 +223,7 @@ class Engine(Generic[Result]):
         return self._codec
 
     def _asides(self) -> None:
-        """Do what is asked for beside the model's own work, while all wait; its time is no stage's."""
+        """Do what is asked for beside the model's own work, while all wait; its time is not a stage's."""
         for asking in self._asking(Aside):
             self._answer([asking], lambda asking: [request.work() for _, request in asking])
 

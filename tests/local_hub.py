@@ -337,7 +337,7 @@ class _Handler(BaseHTTPRequestHandler):
         return repository, commit
 
     def fails(self, faults: Faults) -> bool:
-        """Answer as something that is no hub, or a hub in trouble, would."""
+        """Answer as something that is not a hub, or a hub in trouble, would."""
         if faults.status is not None:
             self.refuse(faults.status, "Out of order", faults.error_code, faults.retry_after)
         elif faults.redirect is not None:

@@ -198,8 +198,8 @@ def test_lines_of_json(tmp_path: Path, out: Path) -> None:
         ({"voice": "ann"}, "it has no text"),
         ({"text": 5}, "it has no text"),
         ({"text": "a", "voise": "ann"}, "a field 'voise'"),
-        ({"text": "a", "voice": 5}, "its voice is no string"),
-        ({"text": "a", "output": ["x"]}, "its output is no string"),
+        ({"text": "a", "voice": 5}, "its voice is not a string"),
+        ({"text": "a", "output": ["x"]}, "its output is not a string"),
         ({"text": "a", "seed": -1}, "its seed"),
         ({"text": "a", "seed": True}, "its seed"),
         ({"text": "a", "id": {}}, "its id"),
@@ -241,8 +241,8 @@ def test_no_line_writes_outside_of_the_folder(output: str, tmp_path: Path, out: 
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        *((name, "is no name for its output") for name in ("", ".", "a\n.wav", ".bark-batch.jsonl")),
-        (".bark-batch.parts/x.wav", "is no name for its output"),
+        *((name, "is not a name for its output") for name in ("", ".", "a\n.wav", ".bark-batch.jsonl")),
+        (".bark-batch.parts/x.wav", "is not a name for its output"),
         *((name, "a NUL or half a character") for name in ("a\0.wav", "a\ud83d.wav")),
         *((name, "is too long") for name in ("x" * 300, "\N{BELL}" * 80, "a/" * 2500 + "b.wav")),
         ("x" * 251 + ".wav", None),  # 255 bytes
@@ -764,7 +764,7 @@ def test_a_table_is_read_by_its_header(tmp_path: Path, name: str, between: str) 
     assert (first.name, first.named) == ("a/hello.wav", True)
     assert (second.text, second.voice, second.seed, second.problem) == ("Second.", None, None, None)
     assert second.name == f"{file.stem}-00005"  # by its line, as in JSON Lines
-    assert "its seed is no whole number" in str(third.problem)
+    assert "its seed is not a whole number" in str(third.problem)
     assert "it has no text" in str(last.problem)
 
 

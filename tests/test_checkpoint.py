@@ -169,7 +169,7 @@ def edit_config(folder: Path, path: str, value: object) -> None:
         ("semantic.gpt.bias", 1, "bias is 1"),
         ("coarse.gpt.n_head", 3, "n_embd 32 does not divide into 3 heads"),
         ("coarse.gpt.n_embd", 10**12, "n_embd is"),
-        ("coarse.rate_hz", float("nan"), "NaN is no number"),
+        ("coarse.rate_hz", float("nan"), "NaN is not a number"),
         ("coarse.rate_hz", 0, r"rate_hz is 0, expected 1\.\.10000"),
         ("coarse.rate_hz", 10_001, "rate_hz is 10001"),
         ("coarse.rate_hz", 50, "50 frames a second, 75.00 in the codec"),

@@ -455,7 +455,7 @@ def test_strict_tags_are_an_error_of_their_file(
     (texts / "part 0" / "0.txt").write_text("hello [laugh]")
     found = summary(capsys, [*batch, str(texts), "-o", str(out), "--strict"], 1)
     assert found["made"] == 5
-    assert "[laugh] is no tag" in found["failed"][0]["error"]  # type: ignore[index]
+    assert "[laugh] is not a tag" in found["failed"][0]["error"]  # type: ignore[index]
     assert summary(capsys, [*batch, str(texts), "-o", str(out)])["made"] == 1
 
 
@@ -532,7 +532,7 @@ def test_an_unknown_tag_is_told_once(
     for name in ("0", "3"):
         (texts / "part 0" / f"{name}.txt").write_text("hello [laugh] bark [laugh]")
     assert main([*batch, str(texts / "part 0"), "-o", str(out)]) == 0
-    assert capsys.readouterr().err.count("[laugh] is no tag") == 1
+    assert capsys.readouterr().err.count("[laugh] is not a tag") == 1
 
 
 def test_the_joined_file_says_what_it_is(batch: list[str], texts: Path, out: Path) -> None:

@@ -247,7 +247,7 @@ def test_prune_shows_asks_and_frees(
             f"800 B an original that is not used {folder / 'original'}",
             *last,
         ]
-    assert "Remove these 1.30 kB? Nobody can be asked here; say so with -y" in captured.err
+    assert "Remove these 1.30 kB? There is no terminal to ask at; add -y to agree" in captured.err
     at_a_terminal(monkeypatch, "n")
     assert main(["cache", "prune"]) == 0
     assert download.exists()

@@ -245,7 +245,7 @@ def test_what_is_said(bark: Any, local_hub: LocalHub, tiny: dict[str, bytes]) ->
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
     offline = bark("download", "small", "--offline")
     assert (offline.code, offline.err) == (0, "")
-    assert bark("download", "nano").out == "nano is in the package; there is nothing to download\n"
+    assert bark("download", "nano").out == "nano comes with the package; there is nothing to download\n"
 
 
 def test_offline_without_the_model(bark: Any, monkeypatch: pytest.MonkeyPatch, local_hub: LocalHub) -> None:
@@ -297,7 +297,7 @@ def test_hostile_voices_are_not_run(
     )
     done = bark("download", "--voices")
     assert done.code == 1
-    assert "bark: 1 voice did not come, announcer because" in done.line
+    assert "bark: 1 voice could not be fetched, announcer because" in done.line
     assert not canary.exists()
     assert "1 of Suno's 1 voices are missing" in bark("download", "--voices", "--dry-run").out
 

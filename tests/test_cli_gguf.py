@@ -88,7 +88,7 @@ def test_what_a_file_holds_is_told(bark: Any, file: Path) -> None:
     assert record["bytes"] == file.stat().st_size
     assert bark("inspect", file, "--plot", "x.png").line.endswith("leave out --tokens and --plot")
     file.write_bytes(file.read_bytes()[:1000])
-    assert "is no whole GGUF file" in bark("show", file).line
+    assert "is not a whole GGUF file" in bark("show", file).line
     assert bark("show", file).code == 1
 
 
@@ -237,7 +237,8 @@ def test_what_convert_will_not_do(bark: Any, native: Path, tmp_path: Path) -> No
     out.write_bytes(b"mine")
     assert "exists" in bark("convert", native, out, "--to", "gguf").line
     assert (
-        "is no GGUF file, so --force does not" in bark("convert", native, out, "--to", "gguf", "--force").line
+        "is not a GGUF file, so --force does not"
+        in bark("convert", native, out, "--to", "gguf", "--force").line
     )
     assert out.read_bytes() == b"mine"
     out.unlink()

@@ -486,8 +486,12 @@ def test_no_text_on_a_terminal_shows_help(
         (["hello", "-m", "no/such"], 1, "no/such is not a folder"),
         (["hello", "-m", "lagre"], 1, "there is no model 'lagre'"),
         (["hello", "-o", "old.wav"], 1, "old.wav exists; use --force to write over it"),
-        (["hello", "-o", "a.aac"], 2, "a.aac ends in .aac, which is no known format; use one of .wav, .flac"),
-        (["hello", "-o", "a"], 2, "a has no ending, which is no known format"),
+        (
+            ["hello", "-o", "a.aac"],
+            2,
+            "a.aac ends in .aac, which is not a known format; use one of .wav, .flac",
+        ),
+        (["hello", "-o", "a"], 2, "a has no ending, which is not a known format"),
         (["hello", "-o", "dir.wav"], 1, "dir.wav is a folder; give the name of a file in it"),
         (["hello", "-o", "no/a.wav"], 1, "cannot write no/a.wav: no does not exist; create it first"),
         (["hello", "-o", "old.wav/a.wav"], 1, "cannot write old.wav/a.wav: old.wav is not a folder"),
@@ -502,7 +506,7 @@ def test_no_text_on_a_terminal_shows_help(
             2,
             "text.srt is the text that",
         ),
-        (["hello", "--cast", "ANN"], 2, "--cast ANN is no NAME=VOICE"),
+        (["hello", "--cast", "ANN"], 2, "--cast ANN is not NAME=VOICE"),
         (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
         (["hello", "--save-voice", "no/v.npz"], 1, "cannot write no/v.npz: no does not exist"),
         (["hello", "--temperature", "-1"], 2, "--temperature takes a number from 0 to 10"),
@@ -621,7 +625,7 @@ def test_a_script_is_cast_and_paused(
 
 def test_tags_are_checked(say: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*say, "hello [laugh]", "-o", str(out), "--seed", "3"]) == 0
-    assert "[laugh] is no tag this model knows; [laughs] is\n" in capsys.readouterr().err
+    assert "[laugh] is not a tag this model knows; [laughs] is\n" in capsys.readouterr().err
     assert main([*say, "hello [laugh]", "-o", str(out), "--force", "--strict"]) == 2
     assert "[laughs] is; --strict forbids it" in capsys.readouterr().err
 

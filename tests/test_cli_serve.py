@@ -82,9 +82,9 @@ def test_a_port_in_use_is_one_line(
     ("arguments", "words"),
     [
         (["--host", "0.0.0.0"], "add --api-key-file FILE, or --insecure"),
-        (["--host", "no.such.invalid", "--insecure"], "is no address of this machine"),
-        (["--keep-alive", "soon"], "--keep-alive soon is no time"),
-        (["--voice-alias", "alloy"], "is no NAME=VOICE"),
+        (["--host", "no.such.invalid", "--insecure"], "is not an address of this machine"),
+        (["--keep-alive", "soon"], "--keep-alive soon is not a time"),
+        (["--voice-alias", "alloy"], "is not NAME=VOICE"),
         (["--voice-alias", "alloy=nobody"], "there is no voice"),
         (["--api-key-file", "missing.txt"], "cannot read the key in missing.txt"),
         (["-m", "no-such-model"], "no-such-model"),

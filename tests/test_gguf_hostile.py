@@ -82,7 +82,7 @@ def quickly(read: Callable[[], object]) -> None:
         (b"GGUF", "ends inside its header"),
         (b"GGUF\x03\0\0\0", "ends inside its header"),
         (b"lmgg" + bytes(100), "bark.cpp's old container .* `bark download small`"),
-        (b"PK\x03\x04" + bytes(100), "is no GGUF file"),
+        (b"PK\x03\x04" + bytes(100), "is not a GGUF file"),
         (b"GGUF" + struct.pack("<IQQ", 1, 0, 0), "of version 1"),
         (b"GGUF" + struct.pack("<IQQ", 4, 0, 0), "of version 4"),
         (b"GGUF" + struct.pack(">IQQ", 3, 0, 0), "in big-endian order"),
@@ -273,7 +273,7 @@ def test_every_truncation_is_noticed(good: bytes, tmp_path: Path) -> None:
     file = tmp_path / "a.gguf"
     for size in [1, 4, 23, 24, 25, 100, 1000, *np.linspace(2000, len(good) - 33, 40).astype(int).tolist()]:
         file.write_bytes(good[:size])
-        refused(file, r"is no whole GGUF file|is no GGUF file")
+        refused(file, r"is not a whole GGUF file|is not a GGUF file")
 
 
 def test_folders_and_paths(good: bytes, tmp_path: Path) -> None:

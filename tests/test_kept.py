@@ -90,7 +90,7 @@ def test_a_folder_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".a.wav.pieces").symlink_to(tmp_path / "elsewhere")
     (tmp_path / ".b.wav.pieces").write_text("mine")
     for name in ("a.wav", "b.wav"):
-        with pytest.raises(OutputError, match=r"is no folder of bark's; move it away"):
+        with pytest.raises(OutputError, match=r"is not a folder that bark made; move it away"):
             KeptPieces(tmp_path / name, "x")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 

@@ -230,7 +230,7 @@ def test_save_show_and_rm(file: Path, home: Path, capsys: pytest.CaptureFixture[
     ]
     assert main(["voices", "rm", "me"]) == 2  # nobody can be asked
     captured = capsys.readouterr()
-    assert captured.err.endswith("Nobody can be asked here; say so with -y\n")
+    assert captured.err.endswith("There is no terminal to ask at; add -y to agree\n")
     assert captured.err.count("\n") == 1
     assert (home / "voices" / "me.npz").exists()
     assert main(["voices", "rm", "me", "-y"]) == 0

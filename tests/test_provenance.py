@@ -103,7 +103,7 @@ def test_a_file_that_is_no_sound_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "folder.wav").mkdir()
     for name, words in (
         ("none.wav", "No such file"),
-        ("a.wav", "is no sound file"),
+        ("a.wav", "is not a sound file"),
         ("folder.wav", "Is a directory"),
     ):
         with pytest.raises(AudioError, match=words):

@@ -270,7 +270,7 @@ def test_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hub_endpoint() == "http://localhost:8000"
     for wrong in ("localhost", "ftp://x", "https://", "http://x:y", "http://x:99999"):
         monkeypatch.setenv("HF_ENDPOINT", wrong)
-        with pytest.raises(DownloadError, match="HF_ENDPOINT is no address"):
+        with pytest.raises(DownloadError, match="HF_ENDPOINT is not an address"):
             hub_endpoint()
 
 
@@ -289,7 +289,7 @@ def test_a_hub_that_cannot_be_reached(local_hub: LocalHub, monkeypatch: pytest.M
 
 def test_asking_the_hub(hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "localhost")
-    assert "HF_ENDPOINT is no address" in str(ask_hub(1.0))
+    assert "HF_ENDPOINT is not an address" in str(ask_hub(1.0))
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     assert ask_hub(10.0) is None
     del hub.repositories[REPOSITORY]

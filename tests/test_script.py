@@ -97,7 +97,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_names() -> None:
         read_script("ANNA: Hi.\n\nBOB: Ho.\nEve Ann: He.", {"ANNA": "a", "CARL": "c"}, source="play.txt")
     assert str(error.value) == (
         "play.txt, line 3: BOB has no voice (BOB, Eve Ann have none); the cast is ANNA, CARL; "
-        "add --cast BOB=VOICE, or indent the line if that is no name"
+        "add --cast BOB=VOICE, or indent the line if that is not a name"
     )
     with pytest.raises(TextError, match=r"line 1: BOB has no voice; there is no cast; add --cast BOB=VOICE"):
         read_script("BOB: Ho.")
@@ -107,8 +107,8 @@ def test_an_unknown_name_is_an_error_that_lists_the_names() -> None:
     ("text", "complaint"),
     [
         ("---\nA: x\nB: y", "line 1 opens a front matter that no other --- ends"),
-        ("---\nA: x\nB\n---\n", "line 3: B is no NAME: voice"),
-        ("---\ncast:\n  A: x\n  B:\n---\n", "line 4: B: is no NAME: voice"),
+        ("---\nA: x\nB\n---\n", "line 3: B is not NAME: voice"),
+        ("---\ncast:\n  A: x\n  B:\n---\n", "line 4: B: is not NAME: voice"),
     ],
 )
 def test_a_front_matter_that_is_not_understood_is_named(text: str, complaint: str) -> None:
@@ -122,7 +122,7 @@ def test_the_cast_of_the_command_line() -> None:
         "Old Man": "a=b.npz",
     }
     for wrong in ("ANNA", "=x", "ANNA="):
-        with pytest.raises(OptionError, match="is no NAME=VOICE"):
+        with pytest.raises(OptionError, match="is not NAME=VOICE"):
             parse_cast([wrong])
     with pytest.raises(OptionError, match="anna is given twice"):
         parse_cast(["ANNA=x", "anna=y"])

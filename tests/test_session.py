@@ -232,7 +232,7 @@ def test_more_than_may_wait_are_refused(bark: Bark) -> None:
         first = session.submit(ask(1, options=LONG, streaming="early"), ahead_s=0.01)
         assert first.next_piece(PATIENCE_S) is not None
         waiting = []
-        with pytest.raises(BusyError, match=r"2 requests wait, and no more may; try again later"):
+        with pytest.raises(BusyError, match=r"2 requests are waiting, which is the limit; try again later"):
             waiting += [session.submit(ask(n, options=LONG)) for n in range(1000)]
         first.cancel()
 

@@ -135,7 +135,7 @@ def test_a_name_overrules_the_suffix(tmp_path: Path) -> None:
     save(tone(), tmp_path / "b", format="opus")
     assert soundfile.info(tmp_path / "b").subtype == "OPUS"
     assert find_format(None, ".MP3") == "mp3"
-    for path, name, words in (("a.wav", "aac", "aac is no known"), (None, None, "name the format")):
+    for path, name, words in (("a.wav", "aac", "aac is not a known"), (None, None, "name the format")):
         with pytest.raises(OptionError, match=rf"{words}.*wav, flac, ogg, opus, mp3, raw"):
             find_format(path, name)
 

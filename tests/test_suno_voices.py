@@ -245,7 +245,7 @@ def test_a_network_that_breaks_down_is_given_up_and_what_came_is_kept(
     monkeypatch.setattr(suno_voices, "VOICE_NAMES", names)
     local_hub.add("suno/bark", {path: data for name in names for path, data in files_of(name).items()})
     local_hub.misbehave("suno/bark/speaker_embeddings/[def][esr]_speaker*", Faults(status=503))
-    with pytest.raises(DownloadError, match="8 voices in a row did not come: cannot fetch"):
+    with pytest.raises(DownloadError, match="8 voices in a row could not be fetched: cannot fetch"):
         get()
     assert sorted(here()) == ["announcer.npz", "v2/en_speaker_6.npz"]
     assert verify_suno_voices() == []

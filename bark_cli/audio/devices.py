@@ -67,7 +67,7 @@ def find_device(wanted: str | None = None) -> int | None:
     if not chosen:
         raise OptionError(f"no output device is called {wanted}; `bark devices` lists them")
     names = ", ".join(f"{device.index} ({device.name}, {device.host_api})" for device in chosen)
-    raise OptionError(f"{wanted} may be one of several output devices: {names}; give the number")
+    raise OptionError(f"{wanted} could be any of these output devices: {names}; give its number")
 
 
 def check_player(device: str | None = None) -> None:

@@ -23,19 +23,19 @@ def find_format(path: str | Path | None = None, name: str | None = None) -> str:
     """One of FORMAT_NAMES: the one that is named, else what the suffix of `path` says.
 
     Raises:
-        OptionError: it is no known format, or there is nothing to tell it by.
+        OptionError: it is not a known format, or there is nothing to tell it by.
     """
     if name is not None:
         wanted = name.lower().removeprefix(".")
         if wanted not in FORMAT_NAMES:
-            raise OptionError(f"{name} is no known format; use one of {', '.join(FORMAT_NAMES)}")
+            raise OptionError(f"{name} is not a known format; use one of {', '.join(FORMAT_NAMES)}")
         return wanted
     if path is None:
         raise OptionError(f"name the format of the sound, one of {', '.join(FORMAT_NAMES)}")
     suffix = Path(path).suffix
     if suffix.lower() not in FORMATS:
         ending = f"ends in {suffix}" if suffix else "has no ending"
-        raise OptionError(f"{path} {ending}, which is no known format; use one of {', '.join(FORMATS)}")
+        raise OptionError(f"{path} {ending}, which is not a known format; use one of {', '.join(FORMATS)}")
     return suffix.lower()[1:]
 
 

@@ -75,7 +75,7 @@ def join(pieces: Sequence[Audio], pauses: float | Sequence[float] = 0.0) -> Audi
         AudioError: there are no pieces, or their rates differ.
     """
     if not pieces:
-        raise AudioError("there is no sound to join")
+        raise AudioError("there are no sounds to join")
     rates = {piece.sample_rate for piece in pieces}
     if len(rates) > 1:
         raise AudioError(f"sounds of {' and '.join(map(str, sorted(rates)))} Hz cannot be joined")

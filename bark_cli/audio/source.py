@@ -88,4 +88,4 @@ def _open(path: Path) -> Any:
     except OSError as error:
         raise AudioError(f"cannot read {path}: {error.strerror}; give the name of a sound file") from error
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
-        raise AudioError(f"{path} is no sound file that can be read here: {error}") from error
+        raise AudioError(f"{path} is not a sound file that can be read here: {error}") from error

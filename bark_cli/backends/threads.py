@@ -45,7 +45,7 @@ def cpu_quota(folder: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/sel
                 break
             with suppress(OSError, ValueError):
                 granted, period = (group / "cpu.max").read_text().split()
-                quota = min(quota, int(granted) / int(period))  # "max" is no number
+                quota = min(quota, int(granted) / int(period))  # "max" is not a number
     with suppress(OSError, ValueError):  # version 1, where -1 is no limit
         granted, period = (
             (folder / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")

@@ -199,7 +199,7 @@ def _rows(file: Path) -> Iterator[Item]:
             except TextError as error:
                 yield Item(source=where, name=usual, problem=error)
     except csv.Error as error:
-        raise TextError(f"{file}:{table.line_num} is no row of a table ({error}); correct it") from error
+        raise TextError(f"{file}:{table.line_num} is not a row of a table ({error}); correct it") from error
 
 
 def _with_number(found: dict[str, Any]) -> dict[str, Any]:
@@ -212,12 +212,12 @@ def _parse(line: bytes) -> dict[str, Any]:
     """The fields of one line.
 
     Raises:
-        TextError: it is no JSON object, or has other fields, or one of another type.
+        TextError: it is not a JSON object, or has other fields, or one of another type.
     """
     try:
         found = parse(line, _LINE)
     except ValueError as error:  # UnicodeDecodeError is one
-        raise TextError(f'it is no line of JSON ({error}); write {{"text": "…"}}') from error
+        raise TextError(f'it is not a line of JSON ({error}); write {{"text": "…"}}') from error
     return _checked(found)
 
 
@@ -230,10 +230,10 @@ def _checked(found: Any) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("text"), str):
         raise TextError('it has no text; write {"text": "…"}')
     if unknown := [name for name in found if name not in FIELDS]:
-        raise TextError(f"it has a field {unknown[0]!r}, and known are {', '.join(FIELDS)}; remove it")
+        raise TextError(f"it has an unknown field {unknown[0]!r}; known are {', '.join(FIELDS)}; remove it")
     for name in ("voice", "output"):
         if not isinstance(found.get(name), str | None):
-            raise TextError(f"its {name} is no string; put it in quotes")
+            raise TextError(f"its {name} is not a string; put it in quotes")
     if not isinstance(found.get("id"), str | int | None):
         raise TextError("its id is neither a string nor a number; correct it")
     for name, value in found.items():
@@ -241,7 +241,7 @@ def _checked(found: Any) -> dict[str, Any]:
             raise TextError(f"its {name} holds a NUL or half a character, such as \\ud83d alone; correct it")
     seed = found.get("seed")
     if seed is not None and (type(seed) is not int or not 0 <= seed < 2**32):
-        raise TextError("its seed is no whole number from 0 to 4294967295; correct it")
+        raise TextError("its seed is not a whole number from 0 to 4294967295; correct it")
     return found
 
 

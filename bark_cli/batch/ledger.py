@@ -163,7 +163,7 @@ def _read(file: Path) -> Iterator[Entry]:
             try:
                 yield record(Entry, parse(line, _LINE))
             except ValueError:
-                continue  # the rest of a line that is too long is no entry either
+                continue  # the rest of a line that is too long is not an entry either
 
 
 def _is_torn(descriptor: int) -> bool:

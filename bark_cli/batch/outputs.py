@@ -112,7 +112,7 @@ def _task(item: Item, format: str, subtitles: str | None) -> Task:
 
 
 def _no_name(name: str) -> UsageError:
-    return UsageError(f"{name!r} is no name for its output; choose another")
+    return UsageError(f"{name!r} is not a name for its output; choose another")
 
 
 def _normal(output: str) -> str:

@@ -164,7 +164,7 @@ def _remove(leftover: Leftover) -> None:
             with suppress(OSError):  # there is something else in it
                 path.parent.rmdir()
     except OSError as error:
-        raise ModelError(f"{path} cannot be removed: {error.strerror or error}; mend that") from error
+        raise ModelError(f"{path} cannot be removed: {error.strerror or error}; fix that") from error
 
 
 def _remove_original(folder: Path) -> None:

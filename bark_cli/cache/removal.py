@@ -97,7 +97,7 @@ def _remove_all(removal: Removal) -> None:
                 shutil.rmtree(path)
     except OSError as error:
         reason = error.strerror or error
-        raise ModelError(f"{error.filename} cannot be removed: {reason}; mend that and try again") from error
+        raise ModelError(f"{error.filename} cannot be removed: {reason}; fix that and try again") from error
 
 
 def _put_away(home: Path) -> None:

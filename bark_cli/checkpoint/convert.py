@@ -166,7 +166,7 @@ def _check_file(order: Order) -> None:
             is_gguf = stream.read(4) == b"GGUF"
         if not is_gguf:
             raise OutputError(
-                f"{order.out} is no GGUF file, so --force does not replace it; choose another name"
+                f"{order.out} is not a GGUF file, so --force does not replace it; choose another name"
             )
 
 

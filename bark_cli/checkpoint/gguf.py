@@ -80,7 +80,7 @@ def _vocabulary(header: GGUFHeader) -> tuple[str, ...]:
         raise ModelError(f"{header.file} has no tokenizer ({TOKENS}); {INSTEAD}")
     pieces = tuple(str(piece) for piece in found.values)
     if "[UNK]" not in pieces or any("\n" in piece or len(piece) > _MAX_TOKEN_BYTES for piece in pieces):
-        raise ModelError(f"{header.file} has a tokenizer that is not BERT's, as Bark's is; {INSTEAD}")
+        raise ModelError(f"{header.file} has a tokenizer other than BERT's, which Bark uses; {INSTEAD}")
     return pieces
 
 
@@ -170,7 +170,7 @@ class _Reader:
         gguf = import_gguf()
         kind = gguf.GGMLQuantizationType[entry.kind]
         rows = raw.numpy().reshape(*entry.shape[:-1], -1)
-        with np.errstate(all="ignore"):  # a scale that is no number is found out where it is used
+        with np.errstate(all="ignore"):  # a scale that is not a number is found out where it is used
             values: Any = gguf.dequantize(rows, kind)
         return torch.from_numpy(values)
 

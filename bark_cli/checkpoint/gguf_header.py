@@ -34,7 +34,7 @@ _MAX_KEYS, _MAX_TENSORS = 4_096, 65_536
 _MAX_NAME_BYTES = 256
 _MAX_DIMENSIONS = 4
 _ALIGNMENTS = {8 << i for i in range(12)}  # 8 to 16,384
-_KEPT_ITEMS = 64  # of an array that is no vocabulary
+_KEPT_ITEMS = 64  # of an array that is not a vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class GGUFHeader:
 
 
 class _DamageError(ValueError):
-    """The file is no whole GGUF file; says why."""
+    """The file is not a whole GGUF file; says why."""
 
 
 def import_gguf() -> ModuleType:
@@ -104,14 +104,16 @@ def read_header(file: Path) -> GGUFHeader:
     """
     import_gguf()
     if is_old_container(file):
-        raise ModelError(f"{file} is in bark.cpp's old container (ggml), which nobody else reads; {INSTEAD}")
+        raise ModelError(
+            f"{file} is in bark.cpp's old container (ggml), which no other program reads; {INSTEAD}"
+        )
     try:
         with file.open("rb") as stream:
             return _Parser(stream, file.stat().st_size).header(file)
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
     except _DamageError as error:
-        raise ModelError(f"{file} is no whole GGUF file: {error}; {_AGAIN}") from error
+        raise ModelError(f"{file} is not a whole GGUF file: {error}; {_AGAIN}") from error
 
 
 class _Parser:
@@ -141,7 +143,7 @@ class _Parser:
 
     def _version(self, file: Path) -> int:
         if self._bytes(4, "its magic number") != _MAGIC:
-            raise ModelError(f"{file} is no GGUF file; give a model's folder, name or .gguf file")
+            raise ModelError(f"{file} is not a GGUF file; give a model's folder, name or .gguf file")
         version = self._number("I")
         if version not in _VERSIONS:
             swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
@@ -162,7 +164,7 @@ class _Parser:
         if kind == _STRING:
             return self._string(self._left, name)
         if kind not in _SCALARS:
-            raise _DamageError(f"the key {name} is of type {kind}, which there is none")
+            raise _DamageError(f"the key {name} is of type {kind}, which does not exist")
         value: int | float | bool = self._number(_SCALARS[kind])
         return value
 

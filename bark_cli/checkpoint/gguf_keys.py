@@ -79,7 +79,7 @@ def config_of(keys: Keys, tensors: Collection[str]) -> BarkConfig:
     """The configuration that a file's keys say; which parts have biases, the names of its tensors do.
 
     Raises:
-        TypeError, ValueError: a key is missing without which there is no Bark, or is no number.
+        TypeError, ValueError: a key is missing without which there is no Bark, or is not a number.
     """
     fine = _gpt_config(keys, "fine", tensors)
     fine_config = FineConfig(

@@ -62,7 +62,7 @@ def write_native(
 ) -> None:
     """Write config.json, model.safetensors and the tokenizer into `folder`; other files there stay.
 
-    With storage "int8", `floats` is the type of everything that is no matrix of a transformer. A matrix that
+    With storage "int8", `floats` is the type of all but the matrices of transformers. A matrix that
     is int8 already is written as it is.
 
     Raises:

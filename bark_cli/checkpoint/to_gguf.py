@@ -64,7 +64,7 @@ class _Planned:
 def write_gguf(checkpoint: Checkpoint, file: Path, storage: GGUFStorage, *, name: str) -> None:
     """Write a model that `misfit` lets pass into a new file, and read it back.
 
-    What is no matrix of a block is stored as float16 at least; norms and biases are float32.
+    What is not a matrix of a block is stored as float16 at least; norms and biases are float32.
 
     Raises:
         OptionError: its tokenizer or its widths do not fit; nothing was written. `name` is what it is called.

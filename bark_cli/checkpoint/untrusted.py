@@ -81,7 +81,7 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
         ModelError: missing, truncated, or not a dict saved by torch.save.
     """
     check_weights_file(path)
-    # Files written before torch 1.6 are no zip archives and cannot be mapped into memory.
+    # Files written before torch 1.6 are not zip archives and cannot be mapped into memory.
     mmap = zipfile.is_zipfile(path)
     if mmap:
         _check_archive(path)

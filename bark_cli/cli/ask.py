@@ -20,7 +20,7 @@ def confirm(question: str) -> bool:
         UsageError: nobody is there to be asked.
     """
     if not is_terminal():
-        raise UsageError(f"{question} Nobody can be asked here; say so with -y")
+        raise UsageError(f"{question} There is no terminal to ask at; add -y to agree")
     sys.stderr.write(f"{one_line(question)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

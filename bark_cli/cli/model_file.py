@@ -14,7 +14,7 @@ def print_model_file(file: Path, *, tensors: bool, as_json: bool) -> None:
     """The facts of a GGUF file, with `tensors` every key and tensor as well.
 
     Raises:
-        ModelError: it is no whole GGUF file.
+        ModelError: it is not a whole GGUF file.
     """
     from bark_cli.inspection.model_file import model_file_record
 

@@ -12,7 +12,7 @@ _SHOWN = 40  # characters of a text
 
 
 def print_json(result: Any) -> None:
-    """One JSON value on stdout, in ASCII: a file name may hold bytes that are no UTF-8."""
+    """One JSON value on stdout, in ASCII: a file name may hold bytes that are not UTF-8."""
     print(json.dumps(result, indent=2))
 
 

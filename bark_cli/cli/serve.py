@@ -74,10 +74,12 @@ class Door:
         key = None if self.key_file is None else read_key(self.key_file)
         if not self.is_loopback and key is None and not self.insecure:
             raise OptionError(
-                f"--host {self.host} lets other machines ask; add --api-key-file FILE, or --insecure"
+                f"--host {self.host} lets other machines in; add --api-key-file FILE, or --insecure"
             )
         if not self.is_loopback and self.wyoming_port is not None and not self.insecure:
-            raise OptionError(f"Wyoming knows no keys, and --host {self.host} lets others in; add --insecure")
+            raise OptionError(
+                f"Wyoming has no keys, so --host {self.host} would let anybody in; add --insecure to do so"
+            )
         names = {*LOOPBACK_NAMES, self.host, *self.allow_host}
         if not self.is_loopback:
             names.add(socket.gethostname())
@@ -319,7 +321,7 @@ def parse_time(text: str) -> float | None:
         return None
     number, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1.0)
     if not number.isdecimal() or not 0 < int(number) * unit <= 1e7:
-        raise OptionError(f"--keep-alive {text} is no time; give forever, or e.g. 90s, 5m or 2h")
+        raise OptionError(f"--keep-alive {text} is not a time; give forever, or e.g. 90s, 5m or 2h")
     return int(number) * unit
 
 
@@ -327,13 +329,13 @@ def parse_aliases(given: list[str]) -> dict[str, str]:
     """What was given as NAME=VOICE, by name.
 
     Raises:
-        OptionError: one is no NAME=VOICE.
+        OptionError: one is not NAME=VOICE.
     """
     aliases = {}
     for option in given:
         name, equals, voice = (part.strip() for part in option.partition("="))
         if not (name and equals and voice):
-            raise OptionError(f"--voice-alias {option} is no NAME=VOICE; write, e.g., alloy=nano/ben")
+            raise OptionError(f"--voice-alias {option} is not NAME=VOICE; write, e.g., alloy=nano/ben")
         aliases[name] = voice
     return aliases
 

@@ -30,7 +30,7 @@ def read_answer(answer: Any, most_bytes: int = MOST_BYTES, most_s: float = MOST_
         if len(found) > most_bytes:
             raise TooMuchError(f"it answers with more than {most_bytes // 2**20} MiB")
         if time.monotonic() - began > most_s:
-            raise TooMuchError(f"its answer takes more than {most_s:.0f} s")
+            raise TooMuchError(f"its answer took more than {most_s:.0f} s")
     return bytes(found)
 
 
@@ -40,7 +40,7 @@ def _unpacked(answer: Any) -> Iterator[bytes]:
         yield from answer.iter_raw()
         return
     if packing not in ("gzip", "x-gzip"):
-        raise TooMuchError(f"it packs its answer in a way that it was not asked for ({packing[:20]!r})")
+        raise TooMuchError(f"its answer is compressed in a way that was not asked for ({packing[:20]!r})")
     unpack = zlib.decompressobj(wbits=31)
     try:
         for data in answer.iter_raw():

@@ -16,16 +16,16 @@ def hub_endpoint() -> str:
     """The hub's address: $HF_ENDPOINT, else https://huggingface.co; without a / at the end.
 
     Raises:
-        DownloadError: HF_ENDPOINT is no address.
+        DownloadError: HF_ENDPOINT is not an address.
     """
     endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or _ENDPOINT
     try:
         parts = urlsplit(endpoint)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return endpoint
-    except ValueError:  # the port is no number
+    except ValueError:  # the port is not a number
         pass
-    raise DownloadError(f"HF_ENDPOINT is no address: {endpoint!r}; set it to one such as {_ENDPOINT}")
+    raise DownloadError(f"HF_ENDPOINT is not an address: {endpoint!r}; set it to one such as {_ENDPOINT}")
 
 
 def session() -> Any:

@@ -285,9 +285,7 @@ def _disk(plan: Plan) -> Iterator[None]:
         home = store.bark_home()
         if is_disk_full(error):
             raise OutputError(f"the disk is full ({home}); make room {again}") from error
-        raise OutputError(
-            f"{error.filename or home}: {error.strerror or error}; mend that {again}"
-        ) from error
+        raise OutputError(f"{error.filename or home}: {error.strerror or error}; fix that {again}") from error
 
 
 def _sync(folder: Path) -> None:

@@ -148,7 +148,7 @@ def make_plan(
         return _plan_folder(folder, what if source else None, layout, file)
     entry = MODELS.get(what or "")
     if entry is not None and entry.repository is None:
-        raise OptionError(f"{entry.name} is in the package; there is nothing to download")
+        raise OptionError(f"{entry.name} comes with the package; there is nothing to download")
     if entry and (layout == "gguf" or file is not None):
         raise OptionError(f"{entry.repository} holds no GGUF file; give OWNER/NAME of a repository that does")
     repository = entry.repository if entry else what
@@ -335,7 +335,7 @@ def _tokenizer(folder: Path, choice: Choice) -> PlannedFile:
         DownloadError: it is to be fetched, and cannot be.
     """
     if choice.layout != "suno":
-        raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; put the model's own there")
+        raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; put the model's own file there")
     if (found := store.tokenizer_elsewhere()) is not None:
         return _own_file(found)
     listed = list_files(SUNO_REPOSITORY).files

@@ -54,7 +54,7 @@ def list_files(repository: str, revision: str | None = None, *, patience: Patien
 
     Raises:
         DownloadError: there is no such repository or revision, it wants a token, the network is off or does
-            not get there, what answers is no hub, or a file's name would lead out of its folder.
+            not get there, what answers is not a hub, or a file's name would lead out of its folder.
     """
     what = f"list {repository}" + (f" at revision {revision}" if revision else "")
     endpoint = hub_endpoint()
@@ -101,7 +101,7 @@ def _ask_for(repository: str, revision: str | None, what: str, patience: Patienc
     try:
         validate_repo_id(repository)
     except HFValidationError as error:
-        raise DownloadError(f"{repository!r} is no repository's name; give owner/name") from error
+        raise DownloadError(f"{repository!r} is not the name of a repository; give owner/name") from error
     url, vain, page = f"{hub_endpoint()}/api/models/{repository}", 0, f"{hub_endpoint()}/{repository}"
     if revision is not None:
         url += f"/revision/{quote(revision, safe='')}"
@@ -128,7 +128,7 @@ def _info(url: str, page: str, timeout_s: float) -> Any:
         try:
             return parse_object(read_answer(answer), _BOUNDS)
         except TooMuchError as error:
-            return Failure(reason=str(error), remedy="check HF_ENDPOINT; this is no hub")
+            return Failure(reason=str(error), remedy="check HF_ENDPOINT; this is not a hub")
         except ValueError:
             return no_hub(page)
 
@@ -141,8 +141,8 @@ def check_hashes(files: Iterable[RemoteFile], repository: str) -> None:
     """
     if (lacking := next((file for file in files if not file.is_verified), None)) is not None:
         raise DownloadError(
-            f"{repository} lists no hash of {lacking.path}, so nobody can tell whether what comes is that "
-            "file; --unverified takes it anyway"
+            f"{repository} lists no hash of {lacking.path}, so what arrives cannot be checked; "
+            "--unverified takes it anyway"
         )
 
 

@@ -143,7 +143,9 @@ class _Run:
             self.failed[name] = str(error)
             self.in_a_row += 1
             if self.in_a_row >= _GIVE_UP:
-                raise DownloadError(f"{self.in_a_row} voices in a row did not come: {error}") from error
+                raise DownloadError(
+                    f"{self.in_a_row} voices in a row could not be fetched: {error}"
+                ) from error
             return
         self.in_a_row = 0
         self.fetched.append(name)

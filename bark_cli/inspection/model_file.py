@@ -25,7 +25,7 @@ def model_file_record(file: Path) -> dict[str, Any]:
     """All that it says of itself, as JSON; of long arrays and strings how long they are.
 
     Raises:
-        ModelError: it is no whole GGUF file.
+        ModelError: it is not a whole GGUF file.
     """
     header = read_header(file)
     tensors = list(header.tensors.values())

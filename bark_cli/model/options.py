@@ -56,7 +56,7 @@ def draw_seed() -> int:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse what is no seed.
+    """Refuse what is not a seed.
 
     Raises:
         OptionError: it is outside 0 .. 2**32 - 1.

@@ -41,7 +41,7 @@ class BarkTokenizer:
         """Read a `tokenizer.json`, or a bare `vocab.txt` as cased BERT.
 
         Raises:
-            ModelError: the file is missing, is no tokenizer, or has more tokens than the model has ids for.
+            ModelError: the file is missing, not a tokenizer, or has more tokens than the model has ids for.
         """
         return cls._of(_readable(lambda: _read(path), path), config, path)
 
@@ -124,7 +124,7 @@ def bert_pieces(path: Path) -> tuple[str, ...] | None:
     """The pieces in a tokenizer's file, in id order; None where it reads text otherwise than cased BERT does.
 
     Raises:
-        ModelError: the file is missing, or is no tokenizer.
+        ModelError: the file is missing, or is not a tokenizer.
     """
     values = json.loads(_readable(lambda: _read(path), path).to_str())
     if values["model"]["type"] != "WordPiece":

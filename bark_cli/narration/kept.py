@@ -62,7 +62,9 @@ class KeptPieces:
         with suppress(FileNotFoundError):
             status = self.folder.lstat()
             if not stat.S_ISDIR(status.st_mode) or not _is_mine(status):
-                raise OutputError(f"{self.folder} is no folder of bark's; move it away, or choose another -o")
+                raise OutputError(
+                    f"{self.folder} is not a folder that bark made; move it away, or choose another -o"
+                )
 
     def seed(self, text: str, drawn: int) -> int:
         """The seed with which a text was begun; where it was not, `drawn`, which is remembered."""

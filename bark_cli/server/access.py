@@ -119,7 +119,7 @@ async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
     try:
         await asyncio.wait_for(read(), _BODY_S)
     except asyncio.TimeoutError as error:
-        raise Problem(408, f"the body was not here after {_BODY_S:.0f} s") from error
+        raise Problem(408, f"the body had not arrived after {_BODY_S:.0f} s") from error
     return bytes(body)
 
 

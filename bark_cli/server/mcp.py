@@ -134,10 +134,10 @@ class Assistant:
         """The path of a file that may be written.
 
         Raises:
-            ToolError: it is no plain name of a sound file, or there is one already.
+            ToolError: it is not a plain name of a sound file, or there is one already.
         """
         if self.folder is None or not is_name(name, parts=1):
-            raise ToolError(f"{name!r} is no plain file name; use letters, digits, - _ . as in hello.wav")
+            raise ToolError(f"{name!r} is not a plain file name; use letters, digits, - _ . as in hello.wav")
         path = self.folder / name
         if os.path.lexists(path):  # a link that leads nowhere, too
             raise ToolError(f"{path} exists, and no file is written over; choose another name")

@@ -49,7 +49,7 @@ class Metrics:
             Gauge(name, help, registry=own).set_function(value)
 
     def count(self, method: str, path: str, status: int) -> None:
-        """One request; what is no route of ours is counted as one, whatever it is called."""
+        """One request; what is not a route of ours is counted as one, whatever it is called."""
         known = method if method in ("GET", "HEAD", "POST", "OPTIONS") else "other"
         where = path if path in self._routes else "other"
         self._requests.labels(known, where, str(status)).inc()

@@ -88,7 +88,7 @@ def read_order(body: bytes, max_text: int) -> SpeechOrder:
     """What the JSON asks for.
 
     Raises:
-        Problem: it is no JSON object, or a field is wrong; the problem names it.
+        Problem: it is not a JSON object, or a field is wrong; the problem names it.
     """
     return _order({name: value for name, value in _object(body).items() if value is not None}, max_text)
 
@@ -154,7 +154,7 @@ def refuse(param: str, why: str) -> NoReturn:
 
 def _object(body: bytes) -> dict[str, Any]:
     def no_number(word: str) -> NoReturn:
-        raise ValueError(f"{word} is no number of JSON")
+        raise ValueError(f"{word} is not a number of JSON")
 
     try:
         found = json.loads(body.decode("utf-8"), parse_constant=no_number)
@@ -205,7 +205,7 @@ def _voice(given: Mapping[str, Any]) -> str | None:
 def _name(param: str, value: str) -> str:
     """A voice's name, which is never the path of a file."""
     if len(value) > 256 or not value.isprintable() or not _is_unicode(value):
-        refuse(param, "is no name of a voice; /v1/audio/voices lists them")
+        refuse(param, "is not a name of a voice; /v1/audio/voices lists them")
     return value
 
 

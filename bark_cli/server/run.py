@@ -38,7 +38,7 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise OptionError(f"--host {host} is no address of this machine: {error}") from error
+        raise OptionError(f"--host {host} is not an address of this machine: {error}") from error
     family, kind, _, _, address = found[0]
     listener = socket.socket(family, kind)
     try:

@@ -83,7 +83,9 @@ class Speaker:
             self._refuse()
         slots = self.slots or self._batch_size or 1
         if self.n_orders >= slots + self._max_waiting:
-            raise BusyError(f"{self.n_orders} requests are here, and no more may wait; try again later")
+            raise BusyError(
+                f"{self.n_orders} requests are being served or waiting, which is the limit; try again later"
+            )
         self.n_orders += 1
         self._stay()
         try:

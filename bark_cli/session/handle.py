@@ -185,7 +185,7 @@ class Handle(Iterator[Audio]):
             while not there():
                 left = _PATIENCE_S if end is None else min(_PATIENCE_S, end - time.monotonic())
                 if left <= 0:
-                    raise TimeoutError("the speech is not there yet")
+                    raise TimeoutError("the speech is not ready yet")
                 self._change.wait(left)
 
     async def _until(self, there: Callable[[], bool]) -> None:
@@ -239,6 +239,6 @@ class SpeechStream(Iterator[Audio]):
     def _asked(self) -> Handle:
         if self._handle is None:
             if self._closed:
-                raise CancelledError("the speech was broken off; stream it again")
+                raise CancelledError("the speech was cancelled; stream it again")
             self._handle = self._begin()
         return self._handle

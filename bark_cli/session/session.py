@@ -79,7 +79,9 @@ class Session:
             if self._closing:
                 raise OptionError("the session is closed; make another with Bark.session()")
             if self.max_waiting is not None and len(self._waiting) >= self.max_waiting:
-                raise BusyError(f"{len(self._waiting)} requests wait, and no more may; try again later")
+                raise BusyError(
+                    f"{len(self._waiting)} requests are waiting, which is the limit; try again later"
+                )
             self._waiting.append(Work(handle, caller or threading.get_ident(), number, on_progress, end))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bark-engine", daemon=True)

@@ -66,7 +66,7 @@ def read_file(path: Path, *, is_project: bool = False) -> SettingsFile:
     """Read a file of settings.
 
     Raises:
-        OptionError: it cannot be read, is no TOML, or holds what is no setting or not allowed in a project.
+        OptionError: it cannot be read, is not TOML, or has an unknown setting or one not allowed in a project.
     """
     return parse_file(path, read_text(path, is_project=is_project), is_project=is_project)
 
@@ -118,7 +118,7 @@ def parse_toml(path: Path, text: str) -> dict[str, Any]:
     """The tables of a file.
 
     Raises:
-        OptionError: it is no TOML, or beyond what one of ours can be; the message says where.
+        OptionError: it is not TOML, or beyond what one of ours can be; the message says where.
     """
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > _MOST_IN_LINE or line.count(".") > _MOST_DOTS:
@@ -161,7 +161,7 @@ def _own_preset(name: str, table: object, path: Path, lines: Lines, is_project: 
     if name == NO_PRESET or not name.isprintable():
         raise OptionError(f"{where}: a preset cannot be called {name!r}; give it another name")
     if not isinstance(table, dict):
-        raise OptionError(f"{where}: preset {name} is no table; write [presets.{name}] above its settings")
+        raise OptionError(f"{where}: preset {name} is not a table; write [presets.{name}] above its settings")
     return _preset(name, where, dict(table), path, lines, name, is_project)
 
 
@@ -206,7 +206,7 @@ def _check_harmless(setting: Setting, value: Value, where: str) -> None:
 
 
 def _leads_out(value: str) -> bool:
-    """Whether it is no name and no path below; a network share of Windows is looked at by its name alone."""
+    """Whether it is neither a name nor a path below; a Windows network share is judged by its name alone."""
     windows = PureWindowsPath(value)
     return bool(windows.anchor) or value.startswith(("/", "~")) or ".." in windows.parts
 

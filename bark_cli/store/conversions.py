@@ -80,7 +80,7 @@ def write_source(folder: Path, source: Source) -> None:
         "folder": str(source.folder.resolve()),
         "files": [asdict(record_file(folder, name)) for name in names],
     }
-    # ASCII: the name of a folder may hold bytes that are no UTF-8
+    # ASCII: the name of a folder may hold bytes that are not UTF-8
     (folder / SOURCE_FILE).write_text(json.dumps(values, indent=2) + "\n", encoding="ascii")
 
 

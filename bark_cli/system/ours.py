@@ -23,7 +23,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR
 
 
 def open_ours(path: Path, flags: int) -> int:
-    """A descriptor of our file `path`, opened with `flags`; what is no ordinary file of one name is refused.
+    """A descriptor of our file `path`, opened with `flags`; only an ordinary file of one name is opened.
 
     The folder may be reached by links, for the user named it; the file may not be one.
 

@@ -36,7 +36,7 @@ def parse(data: bytes | str, bounds: Bounds) -> Any:
     """The value that JSON text stands for.
 
     Raises:
-        ValueError: it is no JSON, or goes beyond a bound; the message names the bound.
+        ValueError: it is not JSON, or goes beyond a bound; the message names the bound.
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if len(raw) > bounds.bytes:
@@ -58,7 +58,7 @@ def parse_object(data: bytes | str, bounds: Bounds) -> dict[str, Any]:
     """
     found = parse(data, bounds)
     if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return found
 
 
@@ -77,13 +77,13 @@ def record(kind: type[T], found: object, *, strict: bool = False) -> T:
     """A dataclass made of a JSON object; keys that it does not know are left out, or an error if `strict`.
 
     Fields may be str, int, float, bool, Path, Literal, another dataclass, tuple[X, ...], Mapping[str, X], and
-    X | None. A whole number is a float where one is wanted, and true is no number.
+    X | None. A whole number is a float where one is wanted, and true is not a number.
 
     Raises:
         ValueError: a field lacks, or has another type; the message names it.
     """
     if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     hints = _hints(cast(Any, kind))
     if strict and (unknown := sorted(found.keys() - hints.keys())):
         raise ValueError(f"unknown field {unknown[0]!r}")
@@ -146,7 +146,7 @@ def _typed(kind: Any, value: object, strict: bool) -> Any:
 
 def _number(kind: type[int] | type[float], value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | kind):
-        raise ValueError("it is no number of that kind")
+        raise ValueError("it is not a number of that kind")
     if not abs(value) < _MAX_INTEGER or not math.isfinite(value):
         raise ValueError("it is far too large")
     return kind(value)
@@ -159,7 +159,7 @@ def _wanted(is_so: bool, value: Any) -> Any:
 
 
 def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is not a number of JSON")
 
 
 def _check_shape(raw: bytes, bounds: Bounds) -> None:

@@ -32,13 +32,13 @@ class Reading:
         return script
 
     def check_cast(self, script: Script, what: str) -> None:
-        """Refuse a cast for what is no script; `what` names it.
+        """Refuse a cast for what is not a script; `what` names it.
 
         Raises:
             OptionError: there are voices for names, and no names.
         """
         if self.cast and not script.cast:
-            raise OptionError(f"--cast is for scripts, and {what} is none; add --input-format script")
+            raise OptionError(f"--cast is for scripts, and {what} is not one; add --input-format script")
 
 
 def unknown_tags(script: Script) -> list[TagProblem]:

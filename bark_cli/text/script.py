@@ -55,14 +55,14 @@ def parse_cast(options: Iterable[str]) -> dict[str, str]:
     """What was given as NAME=VOICE, by name.
 
     Raises:
-        OptionError: one is no NAME=VOICE, or a name is given twice.
+        OptionError: one is not NAME=VOICE, or a name is given twice.
     """
     cast, known = dict[str, str](), set[str]()
     for option in options:
         name, equals, voice = (part.strip() for part in option.partition("="))
         if not (name and equals and voice):
             raise OptionError(
-                f"--cast {option} is no NAME=VOICE; write, for example, --cast ANNA=v2/en_speaker_9"
+                f"--cast {option} is not NAME=VOICE; write, for example, --cast ANNA=v2/en_speaker_9"
             )
         if name.casefold() in known:
             raise OptionError(f"--cast {name} is given twice; give each name one voice")
@@ -112,7 +112,9 @@ def _cast_of(head: list[str]) -> dict[str, str]:
     for number, row in rows:
         name, _, voice = (part.strip().strip("\"'") for part in row.partition(":"))
         if not (name and voice):
-            raise TextError(f"line {number}: {row.strip()} is no NAME: voice; write each of the cast so")
+            raise TextError(
+                f"line {number}: {row.strip()} is not NAME: voice; write a line like that for each name"
+            )
         cast[name] = voice
     return cast
 
@@ -172,5 +174,5 @@ def _refuse_strangers(lines: Iterable[Line], cast: Mapping[str, str], source: st
         who = f"the cast is {', '.join(cast)}" if cast else "there is no cast"
         raise TextError(
             f"{source}, line {number}: {name} has no voice{others}; {who}; add --cast {name}=VOICE, "
-            "or indent the line if that is no name"
+            "or indent the line if that is not a name"
         )

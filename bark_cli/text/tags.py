@@ -71,8 +71,8 @@ class TagProblem:
 
     def __str__(self) -> str:
         if self.meant is None:
-            return f"{self.text} is no tag this model knows; see: bark tags"
-        return f"{self.text} is no tag this model knows; {self.meant} is"
+            return f"{self.text} is not a tag this model knows; see: bark tags"
+        return f"{self.text} is not a tag this model knows; {self.meant} is"
 
 
 def check_tags(text: str, known: Iterable[str] = KNOWN) -> list[TagProblem]:

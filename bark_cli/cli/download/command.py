@@ -148,7 +148,7 @@ def _download(request: DownloadRequest, printing: Printing, *, voices: bool) -> 
         name, reason = report.failed[0]
         again = "run `bark download --voices` again"
         count = f"{len(report.failed)} voice{'s' if len(report.failed) > 1 else ''}"
-        raise DownloadError(f"{count} did not come, {name} because: {reason}; {again}")
+        raise DownloadError(f"{count} could not be fetched, {name} because: {reason}; {again}")
 
 
 def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
     entry = MODELS.get(request.what or "")
     if entry is not None and entry.repository is None and request.source is None:
         if printing.talks:
-            print(f"{entry.name} is in the package; there is nothing to download")
+            print(f"{entry.name} comes with the package; there is nothing to download")
         return {"name": entry.name, "path": str(nano_folder()), "changed": False}
     name = Path(request.file).stem if request.file else request.what
     if request.source is None and (manifest := kept(name or "", request.revision, request.layout)):
@@ -174,7 +174,7 @@ def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
         unverified=request.unverified,
     )
     if lacking := [file.path for file in plan.files if file.remote and not file.remote.is_verified]:
-        note(f"nobody can tell whether these are what they should be: {', '.join(lacking)}")
+        note(f"these could not be checked: {', '.join(lacking)}")
     if about and printing.talks:
         note(about)
     if request.dry_run:

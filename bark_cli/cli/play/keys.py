@@ -24,7 +24,7 @@ _Actions = Mapping[str, Callable[[], object]]
 def keys(actions: _Actions) -> Iterator[bool]:
     """Within the block a pressed key calls its action, from another thread; yields whether keys are heard.
 
-    They are not where standard input is no terminal (a pipe that brings the text, say), where the process is
+    There are none where standard input is not a terminal (a pipe with the text, say), where the process is
     in the background, and on systems without termios. The terminal is as before at the end, and also while
     the process is stopped by Ctrl-Z, or when SIGTERM ends it; Ctrl-C is still an interrupt.
     """

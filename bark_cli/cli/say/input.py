@@ -22,7 +22,7 @@ def as_script(text: str, name: str | None, reading: Reading, *, quiet: bool = Fa
 
     Raises:
         TextError: the text is not what it should be, or holds an unknown tag and must not.
-        OptionError: a cast for what is no script.
+        OptionError: a cast for what is not a script.
     """
     from bark_cli.text.reading import unknown_tags
 

@@ -33,7 +33,7 @@ async def read_event(reader: asyncio.StreamReader, most_data: int) -> Event | No
     """The next event, with at most `most_data` bytes of data; None where the connection has ended.
 
     Raises:
-        Problem: what comes is no event, or larger than one may be.
+        Problem: what comes is not an event, or larger than one may be.
     """
     try:
         line = await reader.readuntil(b"\n")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>]+", re.IGNORECASE)
 _DEEP = 100  # blocks within blocks; the parser would drop those below the 20th
 _MARKS = re.compile(r"[\[\]*_~`!<>$^=\\]")
-_MOST_MARKS = 2_000  # in one paragraph, which the parser takes the square of them for; more are no Markdown
+_MOST_MARKS = 2_000  # in one paragraph, which the parser takes the square of them for; more are not Markdown
 _FRONT = {"---": ("---", "..."), "+++": ("+++",)}
 _LONGEST_FRONT = 500  # rows
 _FENCE = re.compile(r"\s{0,40}(?:>\s?){0,100}\s{0,40}(`{3,}|~{3,})")

@@ -35,7 +35,7 @@ _RAISED = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
 _LOWERED = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
 _LONGEST_TAG = 20_000  # characters, and how many < there may be in it
 _WITHIN = 50
-_DEEP = 10_000  # of what is passed over; more is no page
+_DEEP = 10_000  # of what is passed over; more is not a page
 
 
 def read_html(text: str, passed: PassedOver, first: int = 1) -> list[Block]:
