@@ -104,7 +104,7 @@ def test_a_key_does_not_open_wyoming_to_other_machines(
     (tmp_path / "key").write_text("a-secret-key")
     command = ["serve", "-m", str(tiny_model), "--host", "0.0.0.0", "--api-key-file", str(tmp_path / "key")]
     assert main([*command, "--wyoming"]) == 2
-    assert "Wyoming knows no keys" in capsys.readouterr().err
+    assert "Wyoming has no keys" in capsys.readouterr().err
 
 
 def test_times_aliases_and_keys(tmp_path: Path) -> None:

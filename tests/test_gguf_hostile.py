@@ -251,9 +251,9 @@ def test_keys_that_no_bark_has(
     ("pieces", "says"),
     [
         ([], r"has no tokenizer \(tokenizer\.ggml\.tokens\)"),
-        (["a", "b"], "a tokenizer that is not BERT's"),
-        (["[UNK]", "a\nb"], "a tokenizer that is not BERT's"),
-        (["[UNK]", "a" * 5000], "a tokenizer that is not BERT's"),
+        (["a", "b"], "a tokenizer other than BERT's"),
+        (["[UNK]", "a\nb"], "a tokenizer other than BERT's"),
+        (["[UNK]", "a" * 5000], "a tokenizer other than BERT's"),
     ],
 )
 def test_vocabularies_that_are_none(

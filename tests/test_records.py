@@ -88,7 +88,7 @@ def test_what_lacks_is_named_and_what_is_no_object_is_none() -> None:
         with pytest.raises(ValueError, match=f"{field} is missing"):
             record(Whole, {name: value for name, value in GOOD.items() if name != field})
     for other in (None, [], "x", 5):
-        with pytest.raises(ValueError, match="no JSON object"):
+        with pytest.raises(ValueError, match="not a JSON object"):
             record(Whole, other)
 
 
@@ -153,5 +153,5 @@ def test_of_a_file_no_more_is_read_than_the_bound(tmp_path: Path) -> None:
         read_object(Path("/dev/zero"), Bounds(100))
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbf{}")
     assert read_object(tmp_path / "a", BOUNDS) == {}
-    with pytest.raises(ValueError, match="no JSON object"):
+    with pytest.raises(ValueError, match="not a JSON object"):
         parse_object("[]", BOUNDS)

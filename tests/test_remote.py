@@ -99,7 +99,7 @@ def test_a_private_repository_wants_its_token(hub: LocalHub, monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["", "a/b/c", "../../etc", "a b", "-x/y", "x" * 99])
 def test_what_is_no_name_is_not_asked_for(hub: LocalHub, name: str) -> None:
-    refused("no repository's name", "owner/name", repository=name)
+    refused("the name of a repository", "owner/name", repository=name)
     assert not hub.requests
 
 
@@ -139,7 +139,7 @@ def test_a_name_that_is_none_is_no_hubs(hub: LocalHub, name: object) -> None:
         (gzip.compress(bytes(2**28), mtime=0), "gzip", "more than 16 MiB"),  # 260 kB that stand for 256 MiB
         (gzip.compress(b"{}", mtime=0)[:-9] + b"x", "gzip", "does not answer as a hub does"),
         (b"x" * 20, "gzip", "its answer is damaged"),
-        (b"{}", "br", "in a way that it was not asked for"),
+        (b"{}", "br", "in a way that was not asked for"),
         (bytes(17 * 2**20), None, "more than 16 MiB"),
         (b"[" * 10**6, None, "does not answer as a hub does"),
         (b'{"sha": ' * 1000, None, "does not answer as a hub does"),

@@ -66,7 +66,7 @@ def read_file(path: Path, *, is_project: bool = False) -> SettingsFile:
     """Read a file of settings.
 
     Raises:
-        OptionError: it cannot be read, is not TOML, or has an unknown setting or one not allowed in a project.
+        OptionError: it cannot be read, is not TOML, or has a setting unknown or barred from projects.
     """
     return parse_file(path, read_text(path, is_project=is_project), is_project=is_project)
 

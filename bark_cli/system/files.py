@@ -23,7 +23,7 @@ def check_target(path: Path, *, force: bool = False, follow: bool = True) -> Non
     written through, for whoever made the folder may have put it there.
 
     Raises:
-        OutputError: it exists and `force` is off, it is no ordinary file, or its folder is missing or read-only.
+        OutputError: it exists and `force` is off, or is not a file, or its folder is missing or read-only.
     """
     try:
         mode = path.stat().st_mode
