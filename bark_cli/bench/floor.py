@@ -10,7 +10,7 @@ have no such floor.
 
 from __future__ import annotations
 
-from bark_cli.bench.measure import BenchResult
+from bark_cli.bench.timing import BenchResult
 from bark_cli.model.config import BarkConfig, GPTConfig
 
 BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}

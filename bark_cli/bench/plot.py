@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bark_cli.bench.measure import BenchResult
+from bark_cli.bench.timing import BenchResult
 from bark_cli.system.plots import check_plot, write_picture
 from bark_cli.system.units import human_speed
 

@@ -13,7 +13,7 @@ from bark_cli.settings.edit import set_setting, unset_setting
 from bark_cli.settings.known import SETTINGS, Setting, Settings, Value
 from bark_cli.settings.paths import project_file, project_target, user_file
 from bark_cli.settings.resolve import Resolved, list_presets, resolve
-from bark_cli.settings.tables import NO_PRESET, Preset
+from bark_cli.settings.toml_file import NO_PRESET, Preset
 
 __all__ = [
     "NO_PRESET",

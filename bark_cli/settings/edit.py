@@ -11,7 +11,7 @@ from bark_cli.errors import OptionError, OutputError
 from bark_cli.settings.known import Setting, Value, find_setting
 from bark_cli.settings.paths import project_target, shown, user_file
 from bark_cli.settings.presets import find_preset, presets_with
-from bark_cli.settings.tables import is_path, parse_file, parse_toml, read_file, read_text
+from bark_cli.settings.toml_file import is_path, parse_file, parse_toml, read_file, read_text
 from bark_cli.system.files import write_whole
 from bark_cli.system.home import expanded
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from bark_cli.errors import OptionError
 from bark_cli.settings.paths import shipped_folder
-from bark_cli.settings.tables import NO_PRESET, Preset, SettingsFile, read_preset
+from bark_cli.settings.toml_file import NO_PRESET, Preset, SettingsFile, read_preset
 
 
 def presets_with(files: Iterable[SettingsFile]) -> dict[str, Preset]:

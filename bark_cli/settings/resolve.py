@@ -10,7 +10,7 @@ from bark_cli.errors import OptionError
 from bark_cli.settings.known import SETTINGS, Settings
 from bark_cli.settings.paths import project_file, user_file
 from bark_cli.settings.presets import find_preset, presets_with
-from bark_cli.settings.tables import Assigned, Layer, Preset, SettingsFile, read_file
+from bark_cli.settings.toml_file import Assigned, Layer, Preset, SettingsFile, read_file
 
 # who asks for a temperature means it, whatever a file or a preset below says of single stages or liveliness
 _BROADER = {

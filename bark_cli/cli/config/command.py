@@ -118,7 +118,7 @@ def unset_value(name: Key, project: Project = False) -> None:
     """
     from bark_cli.cli.output import note
     from bark_cli.settings import project_target, unset_setting, user_file
-    from bark_cli.settings.tables import parse_toml, read_text
+    from bark_cli.settings.toml_file import parse_toml, read_text
 
     path = project_target() if project else user_file()
     held = parse_toml(path, read_text(path, is_project=project)) if path.exists() else {}

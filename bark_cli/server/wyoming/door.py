@@ -28,7 +28,7 @@ from bark_cli.server.problem import Problem, problem_of
 from bark_cli.server.recital import Recital
 from bark_cli.server.speech import most_body
 from bark_cli.server.wyoming.events import MOST_LINE, Wish, check_plain, info, read_event, text_in, wish_in
-from bark_cli.server.wyoming.words import Words
+from bark_cli.server.wyoming.parts import Words
 from bark_cli.session import Session
 from bark_cli.settings import resolve
 
