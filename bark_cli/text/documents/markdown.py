@@ -52,6 +52,22 @@ def read_markdown(text: str, passed: PassedOver) -> list[Block]:
     return found
 
 
+def markdown_outline(text: str) -> tuple[dict[int, int], set[int], list[int]]:
+    """The level of each heading by its line (from 1), the lines of quotations, and those of rules."""
+    rows = _prepared(_without_front_matter(text.splitlines(), PassedOver()), PassedOver())
+    headings, quoted, rules = dict[int, int](), set[int](), list[int]()
+    for token in _parser().parse("\n".join(rows)):
+        if token.map is None:
+            continue
+        if token.type == "heading_open" and token.level == 0:
+            headings[token.map[0] + 1] = int(token.tag[1:])
+        elif token.type == "blockquote_open":
+            quoted.update(range(token.map[0] + 1, token.map[1] + 1))
+        elif token.type == "hr":
+            rules.append(token.map[0] + 1)
+    return headings, quoted, rules
+
+
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin

@@ -40,10 +40,8 @@ _DEEP = 10_000  # of what is passed over; more is not a page
 
 def read_html(text: str, passed: PassedOver, first: int = 1) -> list[Block]:
     """Paragraphs with the line each begins at, counted from `first`; none is empty."""
-    reader = _Reader(passed, first)
-    reader.feed(_bounded(text))
-    reader.close()
-    reader.end_block()
+    reader = Reader(passed, first)
+    reader.read(text)
     return reader.found
 
 
@@ -66,8 +64,8 @@ def _bounded(text: str) -> str:
     return "".join([*parts, text[begin:]])
 
 
-class _Reader(HTMLParser):
-    """Gathers the words between the tags."""
+class Reader(HTMLParser):
+    """Gathers the words between the tags; `found` are the paragraphs."""
 
     def __init__(self, passed: PassedOver, first: int) -> None:
         super().__init__(convert_charrefs=True)
@@ -80,6 +78,30 @@ class _Reader(HTMLParser):
         self._cells: list[str] | None = None
         self._shift: dict[int, int] | None = None  # digits that are raised or lowered
 
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether a paragraph that is but a number, as of a page, is read."""
+        return False
+
+    def read(self, text: str) -> None:
+        """Read all of a page."""
+        self.feed(_bounded(text))
+        self.close()
+        self.end_block()
+
+    def unspoken(self, tag: str, given: dict[str, str | None]) -> str | None:
+        """What an element is, in the plural, that is passed over ("" is not told); None if it is read."""
+        if tag in _UNSPOKEN:
+            return _UNSPOKEN[tag]
+        return "" if tag in _SILENT or ("hidden" in given and tag not in ("body", "html")) else None
+
+    def add(self, number: int, said: str) -> None:
+        """Take a paragraph."""
+        self.found.append((number, said))
+
+    def add_signs(self, words: str) -> None:
+        """Take what stands for itself and holds no word, such as * * *."""
+
     def parse_marked_section(self, i: int, report: int = 1) -> int:
         """Take <![anything[ as a comment, where the library gives up on what it does not know."""
         return self.parse_bogus_comment(i, bool(report))
@@ -89,13 +111,14 @@ class _Reader(HTMLParser):
         return self.getpos()[0] - 1 + self._first
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element."""
         given = dict(attrs)
         if self._skipped:
             if tag == self._skipped[0] and tag not in _VOID and len(self._skipped) < _DEEP:
                 self._skipped.append(tag)
             return
-        if tag in _SILENT or tag in _UNSPOKEN or ("hidden" in given and tag not in ("body", "html")):
-            if what := _UNSPOKEN.get(tag):
+        if (what := self.unspoken(tag, given)) is not None:
+            if what:
                 self._passed.add(what, self._number)
             if tag not in _VOID:
                 self._skipped.append(tag)
@@ -123,6 +146,7 @@ class _Reader(HTMLParser):
             self._shift = _LOWERED
 
     def handle_endtag(self, tag: str) -> None:
+        """Close one."""
         if self._skipped:
             if tag == self._skipped[0]:
                 self._skipped.pop()
@@ -141,6 +165,7 @@ class _Reader(HTMLParser):
             self._shift = None
 
     def handle_data(self, data: str) -> None:
+        """Take words."""
         if self._skipped:
             return
         if self._shift is not None and data.strip().translate(self._shift) != data.strip():
@@ -157,9 +182,12 @@ class _Reader(HTMLParser):
             return
         words = " ".join("".join(self._words).split())
         is_item = bool(self._numbers)
-        if any(map(str.isalnum, words)) and not words.rstrip(". ").isdigit():
+        if any(map(str.isalnum, words)) and (self.reads_numbers or not words.rstrip(". ").isdigit()):
             said = ended(words) if is_sentence or is_item else words
-            self.found.append((self._begun or self._number, said))
+            self.add(self._begun or self._number, said)
+            self._words = []
+        elif words and not is_item and not any(map(str.isalnum, words)):
+            self.add_signs(words)
             self._words = []
         elif not (is_item and words):  # the number of an item whose words are in a block within
             self._words = []

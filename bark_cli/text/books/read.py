@@ -1,0 +1,104 @@
+"""A book's file of any kind that we know, or a folder of texts -> a Book."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bark_cli.errors import TextError
+from bark_cli.text.books.book import Book, Chapter
+from bark_cli.text.books.epub import read_epub
+from bark_cli.text.books.fiction import fiction_book
+from bark_cli.text.books.headings import html_book, markdown_book, plain_book
+from bark_cli.text.documents import MAX_BYTES, TEXT_SUFFIXES, decode, format_of
+
+_MOST_FICTION = 2**26  # bytes; its pictures are in it
+_FOREIGN = {
+    ".pdf": "a PDF, which holds lines on pages and no text in order",
+    **dict.fromkeys((".mobi", ".azw", ".azw3", ".kfx", ".prc"), "a Kindle book"),
+    **dict.fromkeys((".docx", ".doc", ".odt", ".rtf"), "a document of a word processor"),
+    ".lit": "a Microsoft Reader book",
+    ".djvu": "a scan",
+    ".cbz": "a comic",
+}
+
+
+def read_book(path: Path, *, extras: Collection[str] = (), encoding: str | None = None) -> Book:
+    """The book at `path`; `extras`, of EXTRAS, are read where they would be left out.
+
+    Raises:
+        TextError: it is not there, is of a kind that is not known, or holds nothing to be read aloud.
+        OptionError: there is no such encoding.
+    """
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return _folder(path, extras, encoding)
+    if suffix in _FOREIGN:
+        raise TextError(f"{path} is {_FOREIGN[suffix]}; convert it to EPUB first, with Calibre, say")
+    if suffix == ".epub":
+        return read_epub(path, extras)
+    data = _bytes(path, _MOST_FICTION if suffix == ".fb2" else MAX_BYTES)
+    if suffix == ".fb2":
+        return fiction_book(data, str(path), extras)
+    if data.startswith(b"PK\3\4"):
+        return read_epub(path, extras)
+    book = _text(decode(data, encoding, source=str(path)), path, extras)
+    if not book.chapters:
+        raise TextError(f"{path} holds no text that can be read aloud; write some into it")
+    return book
+
+
+def _text(text: str, path: Path, extras: Collection[str]) -> Book:
+    kind = format_of(text, path.name)
+    if kind == "markdown":
+        return markdown_book(text, path.stem)
+    if kind == "html":
+        return html_book(text, path.stem, extras)
+    if kind == "script":
+        raise TextError(f"{path} is a script with a cast; `bark say -f {path.name}` speaks it")
+    return plain_book(text, path.stem, "text" if kind == "text" else kind, path.name)
+
+
+def _folder(folder: Path, extras: Collection[str], encoding: str | None) -> Book:
+    """A chapter, or those under its headings, for each text in a folder, 2 before 10."""
+    try:
+        inside = [
+            path for path in folder.iterdir() if path.suffix.lower() in TEXT_SUFFIXES and path.is_file()
+        ]
+    except OSError as error:
+        raise TextError(f"cannot read folder {folder}: {error.strerror}; check its permissions") from error
+    chapters, left_out = list[Chapter](), list[str]()
+    for path in sorted(inside, key=lambda path: (_natural(path.name), path.name)):
+        if path.name.startswith("."):
+            continue
+        data = _bytes(path, MAX_BYTES)
+        found = _text(decode(data, encoding, source=str(path)), path, extras)
+        passages = [passage for chapter in found.chapters for passage in chapter.passages]
+        heading = next((c.title for c in found.chapters if c.title != path.stem), found.title)
+        left_out += [f"{path.name}: {what}" for what in found.left_out]
+        if passages:
+            chapters.append(
+                Chapter(title=heading if len(found.chapters) == 1 else found.title, passages=passages)
+            )
+    if not chapters:
+        raise TextError(f"{folder} holds no texts ({', '.join(TEXT_SUFFIXES)}); give a folder of chapters")
+    return replace(Book(chapters=chapters, left_out=left_out), title=folder.resolve().name)
+
+
+def _natural(name: str) -> Sequence[str | int]:
+    """What to sort names by, so that numbers in them count as numbers."""
+    return [int(part) if n % 2 else part for n, part in enumerate(re.split(r"([0-9]+)", name.casefold()))]
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(most + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TextError(f"cannot read {path}: {reason}; check the name") from error
+    if len(data) > most:
+        raise TextError(f"{path} is larger than {most // 2**20} MiB, which is no book of words")
+    return data
