@@ -25,7 +25,7 @@ FLOORS = [
     {"engine", "narration", "download", "inspection"},
     {"session", "remote"},
     {"pipeline"},
-    {"bench", "doctor", "batch"},
+    {"bench", "doctor", "batch", "suno"},
     {"server"},
     {"cli"},
 ]

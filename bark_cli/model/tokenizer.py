@@ -78,14 +78,16 @@ class BarkTokenizer:
         """What of a text is not read, or not as it stands."""
         return self._speller.loss(text)
 
-    def encode(self, text: str) -> Tokens:
+    def encode(self, text: str, *, spell: bool = True) -> Tokens:
         """Ids (N,) of text, 1 <= N <= max_text_tokens, the model's offset added.
+
+        With `spell` what the tokenizer does not know is written in what it knows.
 
         Raises:
             TextError: the text is longer than the model reads, or holds nothing that the tokenizer knows.
         """
         limit = self._config.max_text_tokens
-        spelled = self._speller.spell(text).strip()
+        spelled = self._speller.spell(text).strip() if spell else text
         found = self._encoded(stopped(spelled, self._config.stops))
         if len(found.ids) > limit:  # for the stop there is no room
             found = self._encoded(spelled)

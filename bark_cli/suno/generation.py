@@ -1,0 +1,279 @@
+"""suno-ai/bark's stages, one call each: text -> semantic (T,) -> coarse (2, F) -> fine (8, F) -> samples (N,).
+
+Tokens are drawn with torch's global random numbers, one stage after the other, as in the reference: in fp32
+on a CPU `torch.manual_seed` makes both draw the same. After suno-ai/bark, bark/generation.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bark_cli.errors import GenerationError, OptionError
+from bark_cli.model.config import CoarseConfig
+from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.published import LANGUAGES, VOICE_NAMES, can_speak_presets
+from bark_cli.model.tokens import Tokens
+from bark_cli.stages import coarse, fine, semantic
+from bark_cli.stages.bar import ProgressBar
+from bark_cli.stages.progress import Watch
+from bark_cli.stages.steps import Growing, Job, Request, Wait
+from bark_cli.suno.history import HistoryPrompt, history_tokens
+from bark_cli.suno.loaded import SAMPLE_RATE as SAMPLE_RATE
+from bark_cli.suno.loaded import Wanted, let_go, load, loaded_model, logger, run
+from bark_cli.text.normalise import normalise
+
+_NAMES = {
+    "en": "English", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi", "it": "Italian",
+    "ja": "Japanese", "ko": "Korean", "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish",
+    "zh": "Chinese",
+}  # fmt: skip
+SUPPORTED_LANGS = [(name, code) for code, name in _NAMES.items() if code in LANGUAGES]
+ALLOWED_PROMPTS = set(VOICE_NAMES)
+
+# "own" is the model's own way: 0.7 (fine 0.5) in Suno's models
+Temperature = float | Literal["own"]
+Samples = NDArray[np.float32]
+
+
+def preload_models(
+    text_use_gpu: bool = True,
+    text_use_small: bool = False,
+    coarse_use_gpu: bool = True,
+    coarse_use_small: bool = False,
+    fine_use_gpu: bool = True,
+    fine_use_small: bool = False,
+    codec_use_gpu: bool = True,
+    force_reload: bool = False,
+) -> None:
+    """Load the model, so that the first words come without that wait; nothing is downloaded.
+
+    Which one is settled as for the command: BARK_MODEL, the settings, the best installed, else nano.
+    SUNO_USE_SMALL_MODELS takes small before large, and SUNO_OFFLOAD_CPU computes on the CPU.
+
+    Args:
+        text_use_gpu: all stages share one device; where all four are False it is the CPU.
+        text_use_small: take this stage from the model `small`.
+        coarse_use_gpu: as `text_use_gpu`.
+        coarse_use_small: as `text_use_small`.
+        fine_use_gpu: as `text_use_gpu`.
+        fine_use_small: as `text_use_small`.
+        codec_use_gpu: as `text_use_gpu`.
+        force_reload: read it again, though it is in hand.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+        OptionError: the stages do not go together.
+    """
+    gpus = (text_use_gpu, coarse_use_gpu, fine_use_gpu, codec_use_gpu)
+    small = {"semantic": text_use_small, "coarse": coarse_use_small, "fine": fine_use_small}
+    wanted = Wanted(frozenset(stage for stage, is_small in small.items() if is_small), not any(gpus))
+    _, bark = load(wanted, again=force_reload)
+    if any(gpus) and not all(gpus) and bark.device != "cpu":
+        logger.warning("all stages compute on %s; give every use_gpu=False to use the CPU", bark.device)
+
+
+def clean_models(model_key: str | None = None) -> None:
+    """Let the model go, so that its memory is free; all of it, whichever stage is named."""
+    let_go()
+
+
+def generate_text_semantic(
+    text: str,
+    history_prompt: HistoryPrompt | None = None,
+    temp: Temperature = "own",
+    top_k: int | None = None,
+    top_p: float | None = None,
+    silent: bool = False,
+    min_eos_p: float | None = 0.2,
+    max_gen_duration_s: float | None = None,
+    allow_early_stop: bool = True,
+    use_kv_caching: bool = False,
+) -> Tokens:
+    """Text -> semantic tokens (T,), of which there may be none.
+
+    Args:
+        text: one that fits the model at once.
+        history_prompt: a voice's name, a .npz file, or a full generation.
+        temp: 0 takes the likeliest token; "own" is the model's way, 0.7 in Suno's.
+        top_k: draw among so many; None is all.
+        top_p: draw among the likeliest that carry so much; None is all.
+        silent: show no progress.
+        min_eos_p: speech ends where its end is as likely as this; None leaves that to the draw.
+        max_gen_duration_s: it ends after so much speech.
+        allow_early_stop: False goes on until the limit.
+        use_kv_caching: keys and values are always kept, which changes no token.
+
+    Raises:
+        TextError: the text is empty, too long or unreadable.
+        VoiceError: the voice is unknown, malformed or made for another model.
+        OptionError: a value is outside its range.
+    """
+    model = loaded_model()
+    config = model.config.semantic
+    options = SamplingOptions(
+        semantic=_sampling(temp, model.config.sampling.semantic, top_k, top_p),
+        min_eos_p=min_eos_p,
+        max_duration_s=max_gen_duration_s,
+        may_end=allow_early_stop,
+    )
+    voice = history_tokens(history_prompt, model)
+    # Suno's models have learnt what Suno's tokenizer makes of signs that it does not know
+    ids = model.tokenizer.encode(normalise(text), spell=not can_speak_presets(model.config))
+    longest = semantic.longest(config, max_gen_duration_s)
+    steps = semantic.steps(
+        ids, None if voice is None else voice.semantic, config, options, torch.default_generator
+    )
+    return run(_job("semantic", steps, longest, longest / config.rate_hz, silent))
+
+
+def generate_coarse(
+    x_semantic: Tokens,
+    history_prompt: HistoryPrompt | None = None,
+    temp: Temperature = "own",
+    top_k: int | None = None,
+    top_p: float | None = None,
+    silent: bool = False,
+    max_coarse_history: int | None = None,
+    sliding_window_len: int | None = None,
+    use_kv_caching: bool = False,
+) -> Tokens:
+    """Semantic tokens (T,) -> coarse codes (2, F).
+
+    Args:
+        x_semantic: what `generate_text_semantic` made.
+        history_prompt: as there, like `temp`, `top_k`, `top_p`, `silent` and `use_kv_caching`.
+        temp: as there.
+        top_k: as there.
+        top_p: as there.
+        silent: as there.
+        max_coarse_history: codes that a window looks back on; None is all that the model can, 630 in Suno's.
+        sliding_window_len: codes made in a window; None is the model's way, 60 in Suno's.
+        use_kv_caching: as there.
+
+    Raises:
+        GenerationError: there are no semantic tokens, or too few for one frame.
+        VoiceError: the voice is unknown, malformed or made for another model.
+        OptionError: a value is outside its range, or the tokens are none of this model's.
+    """
+    model = loaded_model()
+    config = _windows(model.config.coarse, max_coarse_history, sliding_window_len)
+    rate_hz = model.config.semantic.rate_hz
+    tokens = _checked(x_semantic, "semantic tokens (T,)", 1, model.config.semantic.vocab_size)
+    total = coarse.n_steps(len(tokens), config, rate_hz)
+    if not total:
+        raise GenerationError("the model said nothing; try again, or other words")
+    voice = history_tokens(history_prompt, model)
+    sampling = _sampling(temp, model.config.sampling.coarse, top_k, top_p)
+    said = Growing(tokens.tolist(), ended=True)
+    steps = coarse.steps(said, voice, config, rate_hz, sampling, torch.default_generator)
+    return run(_job("coarse", steps, total, len(tokens) / rate_hz, silent))
+
+
+def generate_fine(
+    x_coarse_gen: Tokens,
+    history_prompt: HistoryPrompt | None = None,
+    temp: Temperature | None = "own",
+    silent: bool = True,
+) -> Tokens:
+    """Codes of the first codebooks (n, F), 1 <= n <= 7 -> all codes (8, F).
+
+    Args:
+        x_coarse_gen: what `generate_coarse` made.
+        history_prompt: a voice's name, a .npz file, or a full generation.
+        temp: None, as 0, takes the likeliest codes; "own" is the model's way, 0.5 in Suno's.
+        silent: show no progress.
+
+    Raises:
+        VoiceError: the voice is unknown, malformed or made for another model.
+        OptionError: a value is outside its range, or the codes are none of this model's.
+    """
+    model = loaded_model()
+    config = model.config.fine
+    codes = _checked(x_coarse_gen, "codes (n, F)", 2, config.codebook_size)
+    if not config.gpt.n_codes_given <= len(codes) < config.n_codebooks or not codes.size:
+        raise OptionError(f"coarse codes have shape {codes.shape}; (2, F) is what `generate_coarse` makes")
+    voice = history_tokens(history_prompt, model)
+    sampling = _sampling(0.0 if temp is None else temp, model.config.sampling.fine)
+    n_frames = codes.shape[1]
+    steps = fine.steps(codes, voice, config, sampling, torch.default_generator)
+    total = fine.n_steps(n_frames, len(codes), voice, config)
+    return run(_job("fine", steps, total, n_frames / model.config.coarse.rate_hz, silent))
+
+
+def codec_decode(fine_tokens: Tokens) -> Samples:
+    """Codes (8, F) -> samples (N,) float32 at SAMPLE_RATE.
+
+    Raises:
+        OptionError: they are none of this model's codes.
+    """
+    model = loaded_model()
+    config = model.config.codec
+    codes = _checked(fine_tokens, "codes (8, F)", 2, config.codebook_size)
+    if len(codes) != config.n_codebooks or not codes.size:
+        raise OptionError(f"fine codes have shape {codes.shape}; ({config.n_codebooks}, F) is needed")
+    with model.turn:
+        samples: Samples = model.backend.decode_audio(codes).numpy()
+    return samples
+
+
+def _sampling(
+    temp: Temperature, own: StageSampling, top_k: int | None = None, top_p: float | None = None
+) -> StageSampling:
+    temperature = own.temperature if temp == "own" else float(temp)
+    return StageSampling(temperature=temperature, top_k=top_k, top_p=top_p)
+
+
+def _windows(config: CoarseConfig, history: int | None, window: int | None) -> CoarseConfig:
+    """The coarse stage with other windows.
+
+    Raises:
+        OptionError: they do not fit the network.
+    """
+    most = config.max_history_tokens + config.sliding_window_tokens
+    history = config.max_history_tokens if history is None else history
+    window = config.sliding_window_tokens if window is None else window
+    if not 1 <= history <= config.max_history_tokens:
+        raise OptionError(f"max_coarse_history {history} is outside 1..{config.max_history_tokens}")
+    if not 1 <= window <= most - history:
+        raise OptionError(f"sliding_window_len {window} is outside 1..{most - history}")
+    return replace(config, max_history_tokens=history, sliding_window_tokens=window)
+
+
+def _checked(tokens: Any, what: str, n_dims: int, size: int) -> Tokens:
+    """Tokens as int64, once they are found to be whole numbers in 0 .. size - 1 of so many dimensions.
+
+    Raises:
+        OptionError: they are not.
+    """
+    found = np.asarray(tokens)
+    if found.ndim != n_dims or found.dtype.kind not in "iu":
+        raise OptionError(f"{what} are needed, not {found.dtype} values of shape {found.shape}")
+    if found.size and (int(found.min()) < 0 or int(found.max()) >= size):
+        raise OptionError(f"{what} are outside this model's 0..{size - 1}; were they made by another?")
+    return found.astype(np.int64)
+
+
+def _job(
+    stage: str, steps: Generator[Any, Any, Tokens], total: int, audio_s: float, silent: bool
+) -> Job[Tokens]:
+    """The steps of one stage as a job of its own, watched unless `silent`."""
+    watch = Watch(stage, 0, None if silent else ProgressBar())
+    watch.expect(total, audio_s)
+    watch.begin()
+    answer = None
+    while True:
+        try:
+            request: Request | Wait = steps.send(answer)
+        except StopIteration as end:
+            watch.finish()
+            tokens: Tokens = end.value
+            return tokens
+        assert not isinstance(request, Wait)  # for an earlier stage, and that has ended
+        answer = yield stage, request
+        watch.step(1 if isinstance(answer, torch.Tensor) else len(answer))

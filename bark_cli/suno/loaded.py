@@ -1,0 +1,124 @@
+"""The one model that `bark_cli.suno` speaks with: loaded when it is first needed, told in a line, and kept.
+
+After suno-ai/bark, bark/generation.py, which keeps its networks in the globals `models`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from threading import Lock
+from typing import TypeVar
+
+from bark_cli.backends.wide import OwnThreads
+from bark_cli.engine import Engine
+from bark_cli.errors import BarkError, ModelError
+from bark_cli.pipeline import Bark
+from bark_cli.settings import Settings, resolve
+from bark_cli.speech import LoadedModel
+from bark_cli.stages.steps import Job
+from bark_cli.store import resolve_model
+
+SAMPLE_RATE = 24_000
+logger = logging.getLogger("bark_cli.suno")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which model is asked for."""
+
+    small_stages: frozenset[str] = frozenset()  # of "semantic", "coarse" and "fine"
+    only_cpu: bool = False
+
+
+_lock = Lock()
+_held: tuple[Wanted, Bark] | None = None
+
+
+def loaded_model() -> LoadedModel:
+    """The model in hand, loaded now where there is none.
+
+    Raises:
+        BarkError: as `load`.
+    """
+    return (_held or load(None))[1].model
+
+
+def load(wanted: Wanted | None, *, again: bool = False) -> tuple[Wanted, Bark]:
+    """Load what is wanted, unless it is in hand; None is whatever is in hand, else the usual.
+
+    Raises:
+        ModelError: the model is missing, damaged, or does not speak at SAMPLE_RATE.
+        OptionError: a setting is outside its range, or stages do not go together.
+    """
+    global _held
+    with _lock:
+        if _held is None or again or wanted not in (None, _held[0]):
+            _held = None  # two of them may be more than fits
+            wanted = wanted or Wanted()
+            _held = wanted, _read(wanted, resolve().settings)
+        return _held
+
+
+def let_go() -> None:
+    """Forget the model, so that its memory is free."""
+    global _held
+    with _lock:
+        _held = None
+
+
+def run(job: Job[Result]) -> Result:
+    """Do a job with the model in hand, on this thread; Ctrl-C ends it at the next step.
+
+    Raises:
+        BarkError: what ended the job.
+    """
+    model = loaded_model()
+    threads = OwnThreads(model.config.coarse.gpt.n_embd)
+    with model.turn:
+        try:
+            threads.use(1)
+            [outcome] = Engine[Result](model.backend).run([job])
+        finally:
+            threads.restore()
+    if isinstance(outcome.result, BarkError):
+        raise outcome.result
+    return outcome.result
+
+
+def _read(wanted: Wanted, settings: Settings) -> Bark:
+    """The model that the settings name, else the best installed, with the stages that are to be small."""
+    only_cpu = wanted.only_cpu or _is_on("SUNO_OFFLOAD_CPU")
+    all_small = len(wanted.small_stages) == 3
+    name = "small" if all_small else resolve_model(settings.model).name if wanted.small_stages else None
+    small = {} if name in (None, "small") else dict.fromkeys(sorted(wanted.small_stages), "small")
+    bark = Bark.load(
+        "small" if all_small else settings.model,
+        semantic=small.get("semantic"),
+        coarse=small.get("coarse"),
+        fine=small.get("fine"),
+        device="cpu" if only_cpu else settings.device,
+        precision=settings.precision,
+        on_note=logger.warning,
+    )
+    rate = bark.config.codec.sample_rate
+    if rate != SAMPLE_RATE:
+        raise ModelError(
+            f"{bark.name} speaks at {rate} Hz and Suno's interface at {SAMPLE_RATE}; use bark_cli.Bark"
+        )
+    logger.warning(_told(bark, settings))
+    return bark
+
+
+def _told(bark: Bark, settings: Settings) -> str:
+    """One line on who speaks."""
+    line = f"bark_cli.suno: {bark.name} speaks ({bark.device}, {bark.precision})"
+    if bark.name == "nano" and settings.model is None:
+        line += ", a tiny model in the box; for Suno's own run `bark download small` (or large) once"
+    return line
+
+
+def _is_on(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() not in ("", "0", "false")
