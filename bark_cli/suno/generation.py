@@ -1,4 +1,4 @@
-"""suno-ai/bark's stages, one call each: text -> semantic (T,) -> coarse (2, F) -> fine (8, F) -> samples (N,).
+"""suno-ai/bark's stages, a call each: text -> semantic (T,) -> coarse (2, F) -> fine (8, F) -> samples (N,).
 
 Tokens are drawn with torch's global random numbers, one stage after the other, as in the reference: in fp32
 on a CPU `torch.manual_seed` makes both draw the same. After suno-ai/bark, bark/generation.py.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bark_cli.errors import GenerationError, OptionError
 from bark_cli.model.config import CoarseConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
-from bark_cli.model.published import LANGUAGES, VOICE_NAMES, can_speak_presets
+from bark_cli.model.published import LANGUAGES, VOICE_NAMES, speaks_suno_voices
 from bark_cli.model.tokens import Tokens
 from bark_cli.stages import coarse, fine, semantic
 from bark_cli.stages.bar import ProgressBar
@@ -124,7 +124,7 @@ def generate_text_semantic(
     )
     voice = history_tokens(history_prompt, model)
     # Suno's models have learnt what Suno's tokenizer makes of signs that it does not know
-    ids = model.tokenizer.encode(normalise(text), spell=not can_speak_presets(model.config))
+    ids = model.tokenizer.encode(normalise(text), spell=not speaks_suno_voices(model.config))
     longest = semantic.longest(config, max_gen_duration_s)
     steps = semantic.steps(
         ids, None if voice is None else voice.semantic, config, options, torch.default_generator

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from bark_cli.errors import VoiceError
+from bark_cli.known_model import KnownModel
 from bark_cli.model.tokens import BarkTokens
-from bark_cli.speech import LoadedModel
 from bark_cli.voices import Voice
 from bark_cli.voices.file import KEYS
 
 HistoryPrompt = str | Path | Voice | Mapping[str, Any]
 
 
-def history_tokens(prompt: HistoryPrompt | None, model: LoadedModel) -> BarkTokens | None:
+def history_tokens(prompt: HistoryPrompt | None, model: KnownModel) -> BarkTokens | None:
     """The tokens of a history prompt, checked; None is the model's own voice, which Suno's models have not.
 
     Raises:

@@ -14,9 +14,9 @@ from typing import TypeVar
 from bark_cli.backends.wide import OwnThreads
 from bark_cli.engine import Engine
 from bark_cli.errors import BarkError, ModelError
+from bark_cli.loaded_model import LoadedModel
 from bark_cli.pipeline import Bark
 from bark_cli.settings import Settings, resolve
-from bark_cli.speech import LoadedModel
 from bark_cli.stages.steps import Job
 from bark_cli.store import resolve_model
 

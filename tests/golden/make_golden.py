@@ -12,16 +12,30 @@ import types
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
-from golden.recipe import CASES, FOLDER, Case, inputs, narrow_config, narrow_weights  # noqa: E402
+from golden.recipe import (  # noqa: E402
+    CASES,
+    DRAWN,
+    FOLDER,
+    SNIPPET_WEIGHTS,
+    SNIPPETS,
+    Case,
+    Snippet,
+    inputs,
+    narrow_config,
+    narrow_weights,
+    snippet_pieces,
+    snippet_voice,
+)
 
 from bark_cli.model.config import BarkConfig, GPTConfig  # noqa: E402
-from bark_cli.model.tokens import Tokens  # noqa: E402
+from bark_cli.model.tokens import BarkTokens, Tokens  # noqa: E402
 
 
 def import_reference(checkout: Path) -> Any:
@@ -113,11 +127,7 @@ def speak(
 ) -> dict[str, Tokens]:
     """Greedy tokens of every stage."""
     text_ids, voice = inputs(case, config)
-    history = voice and {
-        "semantic_prompt": voice.semantic,
-        "coarse_prompt": voice.coarse,
-        "fine_prompt": voice.fine,
-    }
+    history = _history(voice)
     reference.models["text"]["tokenizer"] = _Text(text_ids - config.semantic.text_offset)
     semantic = reference.generate_text_semantic(
         "anything",
@@ -133,22 +143,74 @@ def speak(
     return {"semantic": semantic, "coarse": coarse, "fine": fine}
 
 
+def draw(reference: Any, case: Case, config: BarkConfig) -> dict[str, Tokens]:
+    """Tokens of every stage at the reference's own temperatures."""
+    text_ids, voice = inputs(case, config)
+    reference.models["text"]["tokenizer"] = _Text(text_ids - config.semantic.text_offset)
+    torch.manual_seed(case.seed)
+    return _draw(reference, "anything", _history(voice), case.max_duration_s)
+
+
+def say_snippet(reference: Any, snippet: Snippet, config: BarkConfig) -> dict[str, Tokens]:
+    """What `generate_audio(snippet.text)` draws."""
+    voice = None if snippet.voice is None else snippet_voice(config)
+    torch.manual_seed(snippet.seed)
+    return _draw(reference, snippet.text, _history(voice))
+
+
+def _draw(
+    reference: Any, text: str, history: dict[str, Tokens] | None, max_duration_s: float | None = None
+) -> dict[str, Tokens]:
+    semantic = reference.generate_text_semantic(
+        text, history_prompt=history, max_gen_duration_s=max_duration_s, use_kv_caching=True
+    )
+    coarse = reference.generate_coarse(semantic, history_prompt=history, use_kv_caching=True)
+    fine = reference.generate_fine(coarse, history_prompt=history)
+    return {"semantic": semantic, "coarse": coarse, "fine": fine}
+
+
+def _history(voice: BarkTokens | None) -> dict[str, Tokens] | None:
+    """A voice as the reference takes it."""
+    return voice and {
+        "semantic_prompt": voice.semantic,
+        "coarse_prompt": voice.coarse,
+        "fine_prompt": voice.fine,
+    }
+
+
+def write(name: str, tokens: dict[str, Tokens]) -> None:
+    """One small file."""
+    np.savez_compressed(
+        FOLDER / f"{name}.npz", **{stage: values.astype(np.uint16) for stage, values in tokens.items()}
+    )
+    shapes = {stage: values.shape for stage, values in tokens.items()}
+    print(name, shapes, len(np.unique(tokens["semantic"])))
+
+
 def main() -> None:
-    """Write one small file per case."""
+    """Write one small file per case and per snippet."""
     reference = import_reference(Path(sys.argv[1]))
     config = narrow_config()
     for case in CASES:
         load_reference(reference, config, narrow_weights(config, case.seed, case.end_weight))
-        tokens = speak(reference, case, config)
-        np.savez_compressed(
-            FOLDER / f"{case.name}.npz",
-            **{stage: values.astype(np.uint16) for stage, values in tokens.items()},
-        )
-        print(
-            case.name,
-            {stage: values.shape for stage, values in tokens.items()},
-            len(np.unique(tokens["semantic"])),
-        )
+        write(case.name, speak(reference, case, config))
+        if case in DRAWN:
+            write(f"drawn_{case.name}", draw(reference, case, config))
+    case = SNIPPET_WEIGHTS
+    load_reference(reference, config, narrow_weights(config, case.seed, case.end_weight))
+    reference.models["text"]["tokenizer"] = bert_tokenizer()
+    for snippet in SNIPPETS:
+        write(f"snippet_{snippet.name}", say_snippet(reference, snippet, config))
+
+
+def bert_tokenizer() -> Any:
+    """The tokenizer that the reference takes, with the snippets' vocabulary."""
+    from transformers import BertTokenizer
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "vocab.txt"
+        file.write_text("\n".join(snippet_pieces()) + "\n", encoding="utf-8")
+        return BertTokenizer(str(file), do_lower_case=False)
 
 
 if __name__ == "__main__":

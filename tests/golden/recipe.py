@@ -39,6 +39,69 @@ CASES = (
     Case(name="long_voice", seed=5, text_tokens=130, end_weight=0.0, voice_tokens=731, max_duration_s=13.1),
     Case(name="tiny_voice", seed=6, text_tokens=1, end_weight=0.0, voice_tokens=2, max_duration_s=0.05),
 )
+# of these, what is drawn at Suno's own temperatures, too, after torch.manual_seed(case.seed)
+DRAWN = tuple(case for case in CASES if case.name in ("short_voice_ends_early", "odd_voice"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snippet:
+    """A text of suno-ai/bark's README, as it is said there, and the random numbers it is said with."""
+
+    name: str
+    text: str
+    seed: int
+    voice: str | None = None
+
+
+SNIPPETS = (
+    Snippet(
+        name="basics",
+        seed=11,
+        text="""
+     Hello, my name is Suno. And, uh — and I like pizza. [laughs] 
+     But I also have other interests such as playing tic tac toe.
+""",
+    ),
+    Snippet(
+        name="german",
+        seed=12,
+        text="""
+    Der Dreißigjährige Krieg (1618-1648) war ein verheerender Konflikt, der Europa stark geprägt hat.
+    This is a beginning of the history. If you want to hear more, please continue.
+""",
+    ),
+    Snippet(
+        name="music",
+        seed=13,
+        text="""
+    ♪ In the jungle, the mighty jungle, the lion barks tonight ♪
+""",
+    ),
+    Snippet(
+        name="voice",
+        seed=14,
+        text="""
+    I have a silky smooth voice, and today I will tell you about 
+    the exercise regimen of the common sloth.
+""",
+        voice="v2/en_speaker_1",
+    ),
+)
+SNIPPET_WEIGHTS = Case(name="snippets", seed=7, text_tokens=1, end_weight=5.0)
+
+
+def snippet_pieces() -> list[str]:
+    """A vocabulary in which each letter is a token, and — unknown, as in multilingual BERT's."""
+    signs = sorted(set("".join(snippet.text for snippet in SNIPPETS)) - set(" \n—"))
+    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *signs, *(f"##{sign}" for sign in signs)]
+
+
+def snippet_voice(config: BarkConfig) -> BarkTokens:
+    """Random tokens for the voice that a snippet names."""
+    voiced = Case(name="voice", seed=9, text_tokens=1, end_weight=0.0, voice_tokens=120)
+    _, voice = inputs(voiced, config)
+    assert voice is not None
+    return voice
 
 
 def narrow_config(width: int = 16) -> BarkConfig:
