@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bark_cli.session import Handle as Handle
     from bark_cli.session import Session as Session
     from bark_cli.session import SpeechStream as SpeechStream
+    from bark_cli.stages.bar import ProgressBar as ProgressBar
     from bark_cli.takes.take import Attempts as Attempts
     from bark_cli.text.documents import read_document as read_document
     from bark_cli.voices.catalogue import Voice as Voice
@@ -41,6 +42,7 @@ _HOMES = {
     "BarkTokens": "model.tokens",
     "Handle": "session",
     "Progress": "stages.progress",
+    "ProgressBar": "stages.bar",
     "SamplingOptions": "model.options",
     "Session": "session",
     "Speech": "speech",

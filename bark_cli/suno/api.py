@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Samples, Tokens
 from bark_cli.suno.generation import (
-    Samples,
     Temperature,
     codec_decode,
     generate_coarse,

@@ -11,21 +11,20 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from bark_cli.errors import GenerationError, OptionError
 from bark_cli.model.config import CoarseConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.model.published import LANGUAGES, VOICE_NAMES, speaks_suno_voices
-from bark_cli.model.tokens import Tokens
+from bark_cli.model.tokens import Samples, Tokens
 from bark_cli.stages import coarse, fine, semantic
 from bark_cli.stages.bar import ProgressBar
 from bark_cli.stages.progress import Watch
-from bark_cli.stages.steps import Growing, Job, Request, Wait
+from bark_cli.stages.steps import Drawn, Growing, Job, Request, Wait
 from bark_cli.suno.history import HistoryPrompt, history_tokens
 from bark_cli.suno.loaded import SAMPLE_RATE as SAMPLE_RATE
 from bark_cli.suno.loaded import Wanted, let_go, load, loaded_model, logger, run
+from bark_cli.suno.randomness import global_stream
 from bark_cli.text.normalise import normalise
 
 _NAMES = {
@@ -38,7 +37,6 @@ ALLOWED_PROMPTS = set(VOICE_NAMES)
 
 # "own" is the model's own way: 0.7 (fine 0.5) in Suno's models
 Temperature = float | Literal["own"]
-Samples = NDArray[np.float32]
 
 
 def preload_models(
@@ -126,9 +124,7 @@ def generate_text_semantic(
     # Suno's models have learnt what Suno's tokenizer makes of signs that it does not know
     ids = model.tokenizer.encode(normalise(text), spell=not speaks_suno_voices(model.config))
     longest = semantic.longest(config, max_gen_duration_s)
-    steps = semantic.steps(
-        ids, None if voice is None else voice.semantic, config, options, torch.default_generator
-    )
+    steps = semantic.steps(ids, None if voice is None else voice.semantic, config, options, global_stream())
     return run(_job("semantic", steps, longest, longest / config.rate_hz, silent))
 
 
@@ -171,7 +167,7 @@ def generate_coarse(
     voice = history_tokens(history_prompt, model)
     sampling = _sampling(temp, model.config.sampling.coarse, top_k, top_p)
     said = Growing(tokens.tolist(), ended=True)
-    steps = coarse.steps(said, voice, config, rate_hz, sampling, torch.default_generator)
+    steps = coarse.steps(said, voice, config, rate_hz, sampling, global_stream())
     return run(_job("coarse", steps, total, len(tokens) / rate_hz, silent))
 
 
@@ -201,7 +197,7 @@ def generate_fine(
     voice = history_tokens(history_prompt, model)
     sampling = _sampling(0.0 if temp is None else temp, model.config.sampling.fine)
     n_frames = codes.shape[1]
-    steps = fine.steps(codes, voice, config, sampling, torch.default_generator)
+    steps = fine.steps(codes, voice, config, sampling, global_stream())
     total = fine.n_steps(n_frames, len(codes), voice, config)
     return run(_job("fine", steps, total, n_frames / model.config.coarse.rate_hz, silent))
 
@@ -218,8 +214,7 @@ def codec_decode(fine_tokens: Tokens) -> Samples:
     if len(codes) != config.n_codebooks or not codes.size:
         raise OptionError(f"fine codes have shape {codes.shape}; ({config.n_codebooks}, F) is needed")
     with model.turn:
-        samples: Samples = model.backend.decode_audio(codes).numpy()
-    return samples
+        return model.backend.decode_audio(codes)
 
 
 def _sampling(
@@ -276,4 +271,4 @@ def _job(
             return tokens
         assert not isinstance(request, Wait)  # for an earlier stage, and that has ended
         answer = yield stage, request
-        watch.step(1 if isinstance(answer, torch.Tensor) else len(answer))
+        watch.step(len(answer.tokens) if isinstance(answer, Drawn) else 1)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TypeVar
 
-from bark_cli.backends.wide import OwnThreads
 from bark_cli.engine import Engine
 from bark_cli.errors import BarkError, ModelError
 from bark_cli.loaded_model import LoadedModel
@@ -21,6 +20,7 @@ from bark_cli.stages.steps import Job
 from bark_cli.store import resolve_model
 
 SAMPLE_RATE = 24_000
+MANY = 1_000  # sequences at once, which are worth all threads
 logger = logging.getLogger("bark_cli.suno")
 Result = TypeVar("Result")
 
@@ -76,13 +76,12 @@ def run(job: Job[Result]) -> Result:
         BarkError: what ended the job.
     """
     model = loaded_model()
-    threads = OwnThreads(model.config.coarse.gpt.n_embd)
     with model.turn:
         try:
-            threads.use(1)
+            model.backend.fit_threads(1)
             [outcome] = Engine[Result](model.backend).run([job])
         finally:
-            threads.restore()
+            model.backend.fit_threads(MANY)  # the thread is the caller's
     if isinstance(outcome.result, BarkError):
         raise outcome.result
     return outcome.result
