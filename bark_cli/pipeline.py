@@ -93,9 +93,7 @@ class Bark:
         note = on_note or (lambda _: None)
         base = _read(ref, size, precision, note)
         others = {stage: _read(other, None, precision, note) for stage, other in refs.items()}
-        borrowed = [f"{stage}:{r.name}" for stage, r in refs.items() if r.name != ref.name]
-        name = "+".join([ref.name, *borrowed])
-        return cls._computing(mix_stages(base, others), name, target, precision)
+        return cls._computing(mix_stages(base, others), store.mixed_name(ref, refs), target, precision)
 
     @classmethod
     def from_checkpoint(

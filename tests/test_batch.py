@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -22,9 +23,11 @@ from bark_cli.batch.identity import Maker, model_identity
 from bark_cli.batch.items import Item, Sources, gather, natural
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
+from bark_cli.batch.make import Failed, Making, Said
+from bark_cli.batch.make import make as make_files
 from bark_cli.batch.outputs import assign, check_inside
 from bark_cli.batch.plan import Planned, plan
-from bark_cli.batch.run import Event, Failed, Made, Said, Work, run
+from bark_cli.batch.run import Event, Made, Work, run
 from bark_cli.errors import BarkError, OutputError, TextError, UsageError
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Narration, Piece, piece_seed
@@ -79,17 +82,9 @@ def make(bark: Bark, items: list[Item], out: Path, *, format: str = "flac", **ho
     tasks = assign(items, out, format)
     with hold(out) as (ledger, scratch):
         planned = list(plan(tasks, ledger, who, read, overwrite=overwrite))
-        work = Work(
-            bark=bark,
-            ledger=ledger,
-            scratch=scratch,
-            maker=who,
-            read=read,
-            compose=compose,
-            overwrite=overwrite,
-            batch_size=4,
-        )
-        made = list(run(work, (one.task for one in planned if one.is_due)))
+        work = Work(ledger=ledger, maker=who, read=read, overwrite=overwrite)
+        making = Making(speaker=bark, scratch=scratch, compose=compose, batch_size=4)
+        made = list(run(work, (one.task for one in planned if one.is_due), partial(make_files, making)))
         return [*(Failed(task=one.task, error=one.error) for one in planned if one.error is not None), *made]
 
 
@@ -477,13 +472,13 @@ def test_what_others_have_made_is_theirs(bark: Bark, out: Path) -> None:
 def test_what_came_while_we_worked_is_theirs(bark: Bark, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bark_cli.batch import run as module
 
-    place = module.place
+    place_all = module.place_all
 
-    def late(new: module.NewFile, ledger: Ledger, *, overwrite: bool = False) -> object:
-        (out / new.output).write_bytes(b"mine")
-        return place(new, ledger, overwrite=overwrite)
+    def late(sets: list[list[module.NewFile]], ledger: Ledger, *, overwrite: bool = False) -> object:
+        (out / sets[0][0].output).write_bytes(b"mine")
+        return place_all(sets, ledger, overwrite=overwrite)
 
-    monkeypatch.setattr(module, "place", late)
+    monkeypatch.setattr(module, "place_all", late)
     [*_, failed] = make(bark, spoken("a"), out)
     assert isinstance(failed, Failed)
     assert (out / "a.flac").read_bytes() == b"mine"
@@ -522,16 +517,9 @@ def test_metadata_says_what_was_said_and_no_time(bark: Bark, out: Path) -> None:
     for folder in (out, out / "again"):
         who = maker(bark.folder)
         with hold(folder) as (ledger, scratch):
-            work = Work(
-                bark=bark,
-                ledger=ledger,
-                scratch=scratch,
-                maker=who,
-                read=read,
-                compose=compose,
-                metadata=tell,
-            )
-            list(run(work, assign(spoken("a"), folder, "flac")))
+            work = Work(ledger=ledger, maker=who, read=read)
+            making = Making(speaker=bark, scratch=scratch, compose=compose, metadata=tell)
+            list(run(work, assign(spoken("a"), folder, "flac"), partial(make_files, making)))
     found = read_provenance(out / "a.flac")
     assert found is not None
     assert found.text_hash == hash_text("hello bark a")
@@ -548,16 +536,9 @@ def test_tasks_are_taken_as_there_is_room(bark: Bark, out: Path) -> None:
             yield task
 
     with hold(out) as (ledger, scratch):
-        work = Work(
-            bark=bark,
-            ledger=ledger,
-            scratch=scratch,
-            maker=maker(bark.folder),
-            read=read,
-            compose=compose,
-            batch_size=2,
-        )
-        events = run(work, many())  # type: ignore[arg-type]
+        work = Work(ledger=ledger, maker=maker(bark.folder), read=read)
+        making = Making(speaker=bark, scratch=scratch, compose=compose, batch_size=2)
+        events = run(work, many(), partial(make_files, making))  # type: ignore[arg-type]
         while not isinstance(next(events), Made):
             pass
         assert taken < 8
@@ -571,9 +552,9 @@ def test_a_full_disk_stops_the_batch_and_leaves_what_is_done(
 ) -> None:
     from bark_cli.batch import run as module
 
-    place, calls = module.place, 0
+    place_all, calls = module.place_all, 0
 
-    def full(new: module.NewFile, ledger: Ledger, *, overwrite: bool = False) -> object:
+    def full(sets: list[list[module.NewFile]], ledger: Ledger, *, overwrite: bool = False) -> object:
         nonlocal calls
         calls += 1
         if calls > 2:
@@ -581,9 +562,9 @@ def test_a_full_disk_stops_the_batch_and_leaves_what_is_done(
                 raise OSError(errno.ENOSPC, "No space left on device")
             except OSError as error:
                 raise OutputError("cannot write: No space left on device") from error
-        return place(new, ledger, overwrite=overwrite)
+        return place_all(sets, ledger, overwrite=overwrite)
 
-    monkeypatch.setattr(module, "place", full)
+    monkeypatch.setattr(module, "place_all", full)
     names = [str(i) for i in range(12)]
     with pytest.raises(OutputError, match="No space left"):
         make(bark, spoken(*names), out)

@@ -26,12 +26,12 @@ FLOORS = [
     {"session", "remote"},
     {"pipeline"},
     {"bench", "doctor", "batch", "suno"},
-    {"server"},
+    {"server", "cluster"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}  # which lead everywhere
-HEAVY = ("torch", "huggingface_hub", "transformers", "soundfile", "sounddevice", "rich", "pydantic")
+HEAVY = ("torch", "huggingface_hub", "transformers", "soundfile", "sounddevice", "rich", "pydantic", "ray")
 
 
 def modules() -> list[Path]:

@@ -6,7 +6,10 @@ identity    what decides how a sound comes out -> its key
 ledger      what has been made -> `.bark-batch.jsonl`, one line each
 place       a finished file -> its name, and its line in the ledger before
 plan        items and the ledger -> what is left to do
-run         that -> files, all of them sharing the engine
+order       a task and its text -> all that it takes to make it, on any machine
+manner      how items are spoken: what travels with the orders
+make        orders -> files without their names, all of them sharing the engine
+run         what is left to do -> files with theirs
 join        all files in one
 
 A file appears whole, and what the ledger says of it is on the disk before it appears; so a batch can be

@@ -90,13 +90,17 @@ def model_identity(models: Iterable[ModelRef]) -> str:
     """
     found = []
     for model in models:
-        codec, tokenizer = find_codec(model.folder), find_tokenizer(model.folder) or tokenizer_elsewhere()
-        beside = model_files(model.folder)
-        own = [path for path in beside if path == model.folder or path.suffix.lower() in _MODEL_SUFFIXES]
-        all_files = {*own, *filter(None, (codec, tokenizer))}
-        files = sorted(all_files, key=lambda path: path.name)
+        files = read_from(model)
         found.append([model.size, [path.name for path in files], _hashes(files)])
     return digest(*found)
+
+
+def read_from(model: ModelRef) -> list[Path]:
+    """The files that a model is read from, by name: its own, the codec and the tokenizer, wherever they lie."""
+    codec, tokenizer = find_codec(model.folder), find_tokenizer(model.folder) or tokenizer_elsewhere()
+    beside = model_files(model.folder)
+    own = [path for path in beside if path == model.folder or path.suffix.lower() in _MODEL_SUFFIXES]
+    return sorted({*own, *filter(None, (codec, tokenizer))}, key=lambda path: path.name)
 
 
 def _hashes(files: Iterable[Path]) -> list[str]:

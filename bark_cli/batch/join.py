@@ -63,7 +63,7 @@ def join_files(parts: Sequence[Entry], joint: Joint, ledger: Ledger, scratch: Pa
                 sink.put(silence(joint.pause_s if number else 0.0, rate))
                 _append(folder / part.output, sink)
     new = NewFile(staged, joint.output, key, "--join", round(sink.duration_s, 3), 0)
-    return place(new, ledger, overwrite=joint.overwrite)[0]
+    return place(new, ledger, overwrite=joint.overwrite).entry
 
 
 def _append(path: Path, sink: Sink) -> None:

@@ -82,13 +82,13 @@ class Ledger:
         """Whether a batch has made such a file, or was about to."""
         return output in self._entries
 
-    def add(self, entry: Entry) -> None:
-        """Write a line; it is on the disk when this returns.
+    def add(self, *entries: Entry) -> None:
+        """Write a line for each; they are on the disk when this returns.
 
         Raises:
             OutputError: the disk refuses.
         """
-        line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
+        line = b"".join(json.dumps(asdict(entry)).encode("ascii") + b"\n" for entry in entries)
         with told_of(self._file):
             descriptor = open_ours(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
@@ -98,8 +98,9 @@ class Ledger:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        self._entries.setdefault(entry.output, []).append(entry)
-        self.added.add(entry.output)
+        for entry in entries:
+            self._entries.setdefault(entry.output, []).append(entry)
+            self.added.add(entry.output)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bark_cli.batch.ledger import Entry, Ledger, sha256_of
 from bark_cli.batch.outputs import check_inside
-from bark_cli.errors import OutputError
+from bark_cli.errors import BarkError, OutputError
 from bark_cli.system.files import told_of
 
 KEPT = ".kept"  # what a file is called that somebody changed, when it is made anew
@@ -26,17 +27,63 @@ class NewFile:
     seed: int
 
 
-def place(new: NewFile, ledger: Ledger, *, overwrite: bool = False) -> tuple[Entry, Path | None]:
+@dataclass(frozen=True)
+class Placed:
+    """A file that has its name."""
+
+    entry: Entry
+    kept: Path | None = None  # where a file of that name is now that somebody had changed
+
+
+def place(new: NewFile, ledger: Ledger, *, overwrite: bool = False) -> Placed:
     """Give a finished file its name, after it is in the ledger.
 
     A file that a batch has made and somebody changed since is kept under another name.
 
-    Returns:
-        The entry, and where such a file is now.
-
     Raises:
         OutputError: the name is somebody else's file's, or the disk refuses.
     """
+    [found] = place_all([[new]], ledger, overwrite=overwrite)
+    if isinstance(found, BarkError):
+        raise found
+    return found
+
+
+def place_all(
+    sets: Sequence[Sequence[NewFile]], ledger: Ledger, *, overwrite: bool = False
+) -> list[Placed | BarkError]:
+    """Place many files with one wait for the disk; those of a set belong together, and the last is its sign.
+
+    Returns:
+        For each set what became of its last file, or why none of it is to be had.
+
+    Raises:
+        OutputError: the ledger cannot be written.
+    """
+    found: list[list[Placed] | BarkError] = []
+    for together in sets:
+        try:
+            found.append([_ready(new, ledger, overwrite=overwrite) for new in together])
+        except BarkError as error:
+            found.append(error)
+    if entries := [one.entry for ready in found if not isinstance(ready, BarkError) for one in ready]:
+        ledger.add(*entries)
+    results: list[Placed | BarkError] = []
+    for together, ready in zip(sets, found, strict=True):
+        try:
+            if isinstance(ready, BarkError):
+                raise ready
+            for new in together:
+                with told_of(ledger.folder / new.output):
+                    new.staged.replace(ledger.folder / new.output)
+            results.append(ready[-1])
+        except BarkError as error:
+            results.append(error)
+    return results
+
+
+def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> Placed:
+    """See to it that the name is free, and describe the file."""
     target, kept = ledger.folder / new.output, None
     check_inside(new.output, ledger.folder)
     check_free(new.output, ledger, overwrite=overwrite)
@@ -55,9 +102,7 @@ def place(new: NewFile, ledger: Ledger, *, overwrite: bool = False) -> tuple[Ent
         )
         if not overwrite and os.path.lexists(target) and not ledger.is_ours(new.output):
             kept = _keep_aside(target)
-        ledger.add(entry)
-        new.staged.replace(target)
-    return entry, kept
+    return Placed(entry, kept)
 
 
 def _keep_aside(path: Path) -> Path:

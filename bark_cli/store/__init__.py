@@ -18,6 +18,7 @@ from bark_cli.store.models import (
     find_model,
     find_models,
     installed_models,
+    mixed_name,
     name_of,
     resolve_model,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "is_locked",
     "is_offline",
     "locked",
+    "mixed_name",
     "model_home",
     "models_home",
     "name_of",

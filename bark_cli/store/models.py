@@ -76,6 +76,12 @@ def name_of(home: Path) -> str:
     return owned if is_name(owned) else home.name
 
 
+def mixed_name(leading: ModelRef, stages: Mapping[str, ModelRef]) -> str:
+    """What a model is called whose stages come from several: nano+coarse:small."""
+    borrowed = [f"{stage}:{ref.name}" for stage, ref in stages.items() if ref.name != leading.name]
+    return "+".join([leading.name, *borrowed])
+
+
 def _prefers_small() -> bool:
     return os.environ.get("SUNO_USE_SMALL_MODELS", "").lower() not in ("", "0", "false")
 

@@ -11,6 +11,7 @@ from bark_cli.cli.download.offer import forbid_network
 
 _OUTPUT = "Output"
 _PRINTING = "Printing"
+_MACHINES = "Many machines"
 
 
 def batch(
@@ -112,6 +113,34 @@ def batch(
     top_p: options.TopP = None,
     min_eos_p: options.MinEosP = None,
     max_duration: options.MaxDuration = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            rich_help_panel=_MACHINES,
+            metavar="ray[:ADDRESS]",
+            help="Make the files on the Ray cluster at ADDRESS or $RAY_ADDRESS, else on one started here.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=_MACHINES, metavar="N", help="Workers at most; by default as many as fit."
+        ),
+    ] = None,
+    worker_cpus: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=_MACHINES, metavar="N", help="CPU cores of each worker."),
+    ] = None,
+    worker_gpus: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            rich_help_panel=_MACHINES,
+            metavar="N",
+            help="GPUs of each worker, or a fraction of one; 1 by default where there are any.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", rich_help_panel=_PRINTING, help="Print one JSON object at the end.")
     ] = False,

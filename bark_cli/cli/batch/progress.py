@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bark_cli.batch.ledger import Entry
+    from bark_cli.batch.make import Said
     from bark_cli.batch.plan import Planned
-    from bark_cli.batch.run import Event, Said
+    from bark_cli.batch.run import Event
     from bark_cli.errors import BarkError
 
 
@@ -42,11 +43,12 @@ class Tally:
 
     def count(self, event: Event) -> None:
         """Take note of an event."""
-        from bark_cli.batch.run import Failed, Made, Said
+        from bark_cli.batch.make import Failed, Said
+        from bark_cli.batch.run import Made
 
         if isinstance(event, Said):
-            self.audio_s += event.speech.duration_s
-            if event.speech.doubt is not None:
+            self.audio_s += event.seconds
+            if event.doubt is not None:
                 self.doubtful.append(event)
         elif isinstance(event, Made):
             self.made[event.task.output] = event.entry
@@ -109,9 +111,9 @@ class Tally:
                 {
                     "output": said.task.output,
                     "start": round(said.start_s, 3),
-                    "text": said.speech.text,
-                    "seed": said.speech.seed,
-                    "reason": said.speech.doubt,
+                    "text": said.text,
+                    "seed": said.seed,
+                    "reason": said.doubt,
                 }
                 for said in self.doubtful
             ],
@@ -177,12 +179,12 @@ class BatchBar(Drawn, FileLines):
 
     def show(self, event: Event) -> None:
         """Draw how far it is."""
-        from bark_cli.batch.run import Said
+        from bark_cli.batch.make import Said
         from bark_cli.text.split.pace import estimate_seconds
 
         output = event.task.output
         if isinstance(event, Said):
-            begun = self._begun_s.get(output, 0.0) + estimate_seconds(event.speech.text)
+            begun = self._begun_s.get(output, 0.0) + estimate_seconds(event.text)
             self._begun_s[output] = min(begun, self._expected_s.get(output, begun))
         else:
             self._begun_s.pop(output, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.speaking import Speaking, speaking
-from bark_cli.errors import TextError, UsageError
+from bark_cli.errors import OptionError, TextError, UsageError
 from bark_cli.settings import SETTINGS, resolve
 from bark_cli.system.home import expanded
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bark_cli.audio import Level
     from bark_cli.batch.identity import Maker
     from bark_cli.batch.items import Item, Sources
+    from bark_cli.batch.manner import Manner
+    from bark_cli.cluster.hiring import Asked
     from bark_cli.store import ModelRef
     from bark_cli.text.script import Script
 
@@ -24,6 +26,14 @@ FORMAT = "flac"
 # settings that leave the sound as it is, or are part of an item's key in another way
 _UNHEARD = {"preset", "model", "voice", "seed", "device", "batch_size", "offline", "format", "subtitles"}
 _UNHEARD |= {"metadata", "audio_device", "normalize", "speed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnCluster:
+    """Where workers are, and how many are asked for."""
+
+    address: str | None  # None: a cluster is started on this machine
+    asked: Asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +48,7 @@ class BatchRequest(Speaking):
     overwrite: bool
     format: str
     subtitles: str | None  # "srt" or "vtt", beside every file
+    cluster: OnCluster | None  # None is this process
     as_json: bool
     quiet: bool
 
@@ -53,6 +64,13 @@ class BatchRequest(Speaking):
 
         stdin = None if sys.stdin is None else sys.stdin.buffer
         return Sources(paths=self.paths, pattern=self.pattern, is_jsonl=self.is_jsonl, stdin=stdin)
+
+    @property
+    def manner(self) -> Manner:
+        """How its items are spoken."""
+        from bark_cli.batch.manner import Manner
+
+        return Manner(settings=self.settings, reading=self.reading, language=self.language, noted=self.noted)
 
     def maker(self, models: Sequence[ModelRef]) -> Maker:
         """Who makes it, and how.
@@ -128,6 +146,25 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
         overwrite=given["overwrite"],
         format=settings.format or FORMAT,
         subtitles=None if settings.subtitles == "none" else settings.subtitles,
+        cluster=_cluster(given),
         as_json=given["as_json"],
         quiet=given["quiet"],
     )
+
+
+def _cluster(given: Mapping[str, Any]) -> OnCluster | None:
+    """What --on and --workers say.
+
+    Raises:
+        OptionError: they do not go together, or the cluster cannot be meant.
+    """
+    if given["on"] is None:
+        for name in ("workers", "worker_cpus", "worker_gpus"):
+            if given[name] is not None:
+                raise OptionError(f"--{name.replace('_', '-')} is for a cluster; add --on ray")
+        return None
+    from bark_cli.cluster.connect import address_of
+    from bark_cli.cluster.hiring import Asked
+
+    asked = Asked(workers=given["workers"], cpus=given["worker_cpus"], gpus=given["worker_gpus"])
+    return OnCluster(address=address_of(given["on"]), asked=asked)

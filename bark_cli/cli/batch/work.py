@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bark_cli.batch.items import Item, gather
@@ -18,6 +18,7 @@ from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
 from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import in_doubt, one_line, print_json
+from bark_cli.cli.speaking import STAGES
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OutputError
 from bark_cli.system.interrupts import uninterrupted
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bark_cli.batch.identity import Maker
-    from bark_cli.batch.run import Work
-    from bark_cli.narration.narrate import Narration
+    from bark_cli.batch.make import Make
     from bark_cli.store import ModelRef
     from bark_cli.text.script import Script
 
@@ -75,7 +75,7 @@ def work(request: BatchRequest) -> bool:
         tell(f"{source}: {error}")
     if not request.quiet:
         for said in tally.doubtful:
-            tell(f"{said.task.output}, {in_doubt(said.start_s, said.speech.text, said.speech.doubt)}")
+            tell(f"{said.task.output}, {in_doubt(said.start_s, said.text, said.doubt)}")
         if joined is not None:
             tell(
                 f"{request.folder / joined.output}: {len(tally.entries)} files joined, {joined.seconds:.1f} s"
@@ -125,14 +125,14 @@ def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scr
     Raises:
         OutputError: the disk is full.
     """
-    from bark_cli.batch.run import run
+    from bark_cli.batch.run import Work, run
 
     due = (one.task for one in tally.planned if one.is_due)
     try:
         with _display(request, tally) as display:
-            work = _work(request, maker, ledger, scratch)
-            tally.start()
-            with closing(run(work, due)) as events:
+            work = Work(ledger=ledger, maker=maker, read=request.read, overwrite=request.overwrite)
+            with _makes(request, maker, scratch) as make, closing(run(work, due, make)) as events:
+                tally.start()
                 for event in events:
                     with uninterrupted():
                         tally.count(event)
@@ -155,42 +155,53 @@ def _display(request: BatchRequest, tally: Tally) -> Iterator[FileLines]:
         yield display
 
 
-def _work(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) -> Work:
-    """The model, and how it is used."""
-    from bark_cli import __version__
-    from bark_cli.audio import Provenance, hash_text
-    from bark_cli.batch.run import Work
-    from bark_cli.narration.compose import compose_for
-    from bark_cli.voices import language_of_voice
+@contextmanager
+def _makes(request: BatchRequest, maker: Maker, scratch: Path) -> Iterator[Make]:
+    """Who makes files of orders: the model in this process, or workers on many machines."""
+    if request.cluster is None:
+        yield _make_here(request, scratch)
+        return
+    from bark_cli.cluster.connect import joined, machines
+    from bark_cli.cluster.crew import Crew
+    from bark_cli.cluster.hiring import hiring
+    from bark_cli.cluster.job import job
 
-    bark = request.load(None if request.quiet else tell)
-    recipe = request.recipe(bark.config.sampling)
-
-    def narration(item: Item, text: str, seed: int) -> Narration:
-        voice = recipe.voice if item.voice is None else item.voice
-        mine = replace(recipe, voice=voice, language=request.language or language_of_voice(voice))
-        composition = compose_for(bark.model, request.script(item, text), mine, seed)
-        if composition.told is not None and not request.quiet:
-            tell(f"{item.source}: {composition.told}")
-        return composition.narration
-
-    def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
-        text = " ".join(" ".join(piece.text for piece in narration.pieces).split())
-        voice = item.voice or request.settings.voice or bark.config.default_voice
-        return Provenance(bark.name, voice, seed, hash_text(text), __version__, request.noted)
-
-    return Work(
-        bark=bark,
-        ledger=ledger,
-        scratch=scratch,
-        maker=maker,
-        read=request.read,
-        compose=narration,
-        metadata=metadata if request.settings.metadata else None,
+    stages = [stage for stage in STAGES if request.stage_models[stage] is not None]
+    told = job(
+        maker,
+        [stage.removesuffix("_model") for stage in stages],
+        request.manner,
         level=request.normalize,
-        overwrite=request.overwrite,
+        tells=request.settings.metadata,
+    )
+    note = (lambda _: None) if request.quiet else tell
+    with joined(request.cluster.address):
+        resources = [machine["Resources"] for machine in machines()]
+        with Crew(told, hiring(request.cluster.asked, resources), scratch, note) as crew:
+            crew.wait()
+            yield crew.make
+
+
+def _make_here(request: BatchRequest, scratch: Path) -> Make:
+    """The model, which makes files of orders."""
+    from bark_cli.batch.make import Making, make
+
+    bark, manner = request.load(None if request.quiet else tell), request.manner
+
+    def on_told(item: Item, told: str) -> None:
+        if not request.quiet:
+            tell(f"{item.source}: {told}")
+
+    metadata = manner.describer(bark.name, bark.config.default_voice) if request.settings.metadata else None
+    making = Making(
+        speaker=bark,
+        scratch=scratch,
+        compose=manner.composer(bark.model, on_told=on_told),
+        metadata=metadata,
+        level=request.normalize,
         batch_size=request.settings.batch_size,
     )
+    return partial(make, making)
 
 
 def _join(

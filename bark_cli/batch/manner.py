@@ -1,0 +1,96 @@
+"""How the items of a batch are spoken: settings -> for each a Narration, and what its file says of itself.
+
+A Manner is plain data, so that it can travel to another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bark_cli import __version__
+from bark_cli.audio import Provenance, hash_text
+from bark_cli.batch.items import Item
+from bark_cli.narration.compose import compose_for
+from bark_cli.narration.narrate import Narration, VoiceChoice
+from bark_cli.narration.recipe import Recipe
+from bark_cli.settings.known import Settings
+from bark_cli.speech import LoadedModel
+from bark_cli.text.reading import Reading
+from bark_cli.text.script import Script
+from bark_cli.voices import NO_VOICE, Voice, language_of_voice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """All that decides how an item is spoken, but the model."""
+
+    settings: Settings
+    reading: Reading = field(default_factory=Reading)
+    language: str | None = None  # of all texts; None: what voice and letters suggest
+    noted: Mapping[str, Any] = field(default_factory=dict)  # the settings that a file is to say
+
+    def script(self, item: Item, text: str) -> Script:
+        """What is said of a text.
+
+        Raises:
+            TextError: it is not what it should be, or has a tag that no model knows and must not.
+        """
+        return self.reading.script(text, None if item.file is None else str(item.file))
+
+    def composer(
+        self,
+        model: LoadedModel,
+        *,
+        on_told: Callable[[Item, str], None] = lambda _item, _told: None,
+        voices: Mapping[str, Voice] | None = None,
+    ) -> Callable[[Item, str, int], Narration]:
+        """What makes narrations of items, their texts and seeds, for a model.
+
+        Args:
+            model: who speaks.
+            on_told: is told what of a text is left out.
+            voices: what is spoken with in the place of names; others the model finds by itself.
+
+        Raises:
+            OptionError: a setting is outside its range.
+        """
+        recipe = Recipe.of(self.settings, model.config.sampling, self.language)
+        known, default = voices or {}, model.config.default_voice
+
+        def speaker(voice: str | None) -> VoiceChoice:
+            return known.get((default if voice is None else voice) or NO_VOICE, voice)
+
+        def narration(item: Item, text: str, seed: int) -> Narration:
+            voice = self.settings.voice if item.voice is None else item.voice
+            language = self.language or language_of_voice(voice)
+            mine = replace(recipe, voice=speaker(voice), language=language)
+            script = self.script(item, text)
+            cast: Any = {name: speaker(voice) for name, voice in script.cast.items()}
+            composition = compose_for(model, replace(script, cast=cast), mine, seed)
+            if composition.told is not None:
+                on_told(item, composition.told)
+            return composition.narration
+
+        return narration
+
+    def describer(self, name: str, default_voice: str | None) -> Callable[[Item, Narration, int], Provenance]:
+        """What tells how a file was made by the model of that name, whose voice is that one by default."""
+
+        def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
+            text = " ".join(" ".join(piece.text for piece in narration.pieces).split())
+            voice = item.voice or self.settings.voice or default_voice
+            return Provenance(name, voice, seed, hash_text(text), __version__, self.noted)
+
+        return metadata
+
+    def voice_names(self, item: Item, text: str, default: str | None) -> set[str]:
+        """The voices that an item is spoken in: its own or the batch's, else the model's, and its cast's.
+
+        Raises:
+            TextError: as `script`.
+        """
+        voice = self.settings.voice if item.voice is None else item.voice
+        voice = default if voice is None else voice
+        return {voice or NO_VOICE, *self.script(item, text).cast.values()} - {NO_VOICE}

@@ -1,0 +1,10 @@
+"""Many machines, by way of Ray: the orders of a batch -> workers that make files -> the one place they go to.
+
+connect     joins a cluster, or starts one on this machine
+job         what a worker is told once: the manner, and which model
+models      finds a model on a worker's machine, or brings it there
+worker      an actor that holds the model: orders -> files as bytes
+crew        all workers of a run: hands out orders, and does without those that die
+
+Nothing else imports Ray. The command places files and writes the ledger where it runs (`batch.run`).
+"""
