@@ -96,7 +96,7 @@ def model_identity(models: Iterable[ModelRef]) -> str:
 
 
 def read_from(model: ModelRef) -> list[Path]:
-    """The files that a model is read from, by name: its own, the codec and the tokenizer, wherever they lie."""
+    """The files that a model is read from, by name: its own, and codec and tokenizer wherever they lie."""
     codec, tokenizer = find_codec(model.folder), find_tokenizer(model.folder) or tokenizer_elsewhere()
     beside = model_files(model.folder)
     own = [path for path in beside if path == model.folder or path.suffix.lower() in _MODEL_SUFFIXES]

@@ -27,6 +27,7 @@ from bark_cli.errors import BarkError, GenerationError
 _SIDE_BY_SIDE = 8  # chunks that a worker may have
 _MOST_DEATHS = 3  # of workers in a row, before any made something
 _FATAL = 2  # workers that an order may kill when it is the only one
+_MOST_MACHINES = 3  # that may be lost with an order before it is suspected
 _TEXT = 2**20  # bytes of text in a chunk, or one order
 _PATIENCE_S = 1.0  # between two looks at what else there is to do
 _WARN_S = 30.0  # without any worker
@@ -90,6 +91,7 @@ class Crew:
         self._hands: list[_Hand] = []
         self._suspects: deque[Order] = deque()
         self._again: deque[Order] = deque()
+        self._losses: Counter[str] = Counter()  # by output: machines that were lost with it
         self._kills: Counter[str] = Counter()  # by output: workers that died of it alone
         self._deaths = 0  # in a row
         self._n_staged = 0
@@ -119,11 +121,8 @@ class Crew:
             list(self._look())
             waited_s += _PATIENCE_S
             if waited_s == _WARN_S:
-                how = self._hiring
-                self._note(
-                    f"no machine of the cluster has taken a worker with {how.cpus} CPUs and {how.gpus:g} GPUs "
-                    "yet; still waiting"
-                )
+                what = f"{self._hiring.cpus} CPUs and {self._hiring.gpus:g} GPUs"
+                self._note(f"no machine of the cluster has taken a worker with {what} yet; still waiting")
 
     def make(self, orders: Iterator[Order]) -> Generator[Sequence[Progress], None, None]:
         """Make files of orders, which are taken as there is room.
@@ -308,11 +307,21 @@ class Crew:
                 )
         self._hands.append(self._hire())
         if hand.ready is not None and not _is_alive(hand.ready.node):
-            self._again.extend(orders)  # the machine is gone, and with it what may be any of many reasons
-            return
-        if len(orders) > 1:
+            self._lost_with_machine(orders)
+        elif len(orders) > 1:
             self._suspects.extend(orders)
-            return
+        else:
+            yield from self._on_trial(orders)
+
+    def _lost_with_machine(self, orders: Sequence[Order]) -> None:
+        """Have them made again; the reason is hardly one of them, unless it happens again and again."""
+        for order in orders:
+            self._losses[order.task.output] += 1
+            again = self._losses[order.task.output] <= _MOST_MACHINES
+            (self._again if again else self._suspects).append(order)
+
+    def _on_trial(self, orders: Sequence[Order]) -> Iterator[list[Progress]]:
+        """Count against an order that its worker died when it had nothing else."""
         for order in orders:
             self._kills[order.task.output] += 1
             if self._kills[order.task.output] < _FATAL:

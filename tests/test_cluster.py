@@ -1,0 +1,330 @@
+"""`bark batch --on ray`: the same files as on one machine, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fork_server import ForkServer, wait_until
+
+from bark_cli.batch.identity import Maker, model_identity
+from bark_cli.batch.items import Item
+from bark_cli.batch.ledger import hold
+from bark_cli.batch.make import Failed
+from bark_cli.batch.manner import Manner
+from bark_cli.batch.order import Order
+from bark_cli.batch.outputs import assign
+from bark_cli.batch.run import Made, Work, run
+from bark_cli.checkpoint import read_checkpoint, write_native
+from bark_cli.cli import main
+from bark_cli.cluster.connect import ClusterError, address_of, joined
+from bark_cli.cluster.crew import Crew
+from bark_cli.cluster.hiring import Asked, Hiring, hiring
+from bark_cli.cluster.job import Parcel, Wanted, job
+from bark_cli.cluster.models import find, pack, unpack
+from bark_cli.cluster.worker import Worker
+from bark_cli.errors import ModelError, OptionError
+from bark_cli.settings import Settings
+from bark_cli.store import ModelRef
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, always with something to say."""
+    read = read_checkpoint(tiny_model)
+    tensors, folder = dict(read.tensors), tmp_path_factory.mktemp("talkative") / "tiny"
+    head = tensors["semantic.lm_head.weight"].clone()
+    head[read.config.semantic.pad_token] = 0.0
+    tensors["semantic.lm_head.weight"] = head
+    write_native(replace(read, tensors=tensors), folder, storage="fp32")
+    shutil.copytree(tiny_model / "voices", folder / "voices")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A cluster of two machines with a core each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # its token lies in a home, and every test has its own
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parent), str(HERE)]))
+        for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")):
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster  # which reads some of them
+
+        cluster = Cluster()
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
+        yield cluster.address
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, address: str) -> Iterator[ForkServer]:
+    running = ForkServer(tmp_path_factory.mktemp("commands"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    """Twelve lines, of which one cannot be said."""
+    rows = [{"text": f"hello {letter} bark"} for letter in "abcdefghijk"]
+    rows += [{"text": "hello", "voice": "ann", "output": "deep/er.wav", "seed": "7"}]
+    rows[3]["text"] = "\x07"
+    rows[-1]["seed"] = 7  # type: ignore[assignment]
+    path = tmp_path / "list.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def command(model: Path, listed: Path, out: Path, *more: str) -> list[str]:
+    how = ["--precision", "fp32", "--max-duration", "0.3", "--batch-size", "2", "--subtitles", "srt"]
+    return ["batch", str(listed), "-m", str(model), *how, "-o", str(out), *more]
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".bark-")
+    }
+
+
+def lines(folder: Path) -> int:
+    path = folder / ".bark-batch.jsonl"
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def workers() -> list[int]:
+    """The processes of workers on machines that this process has started."""
+    parents, names = {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            names[int(path.name)] = (path / "cmdline").read_bytes()
+        except OSError:
+            continue
+    return [pid for pid, name in names.items() if b"ray::Worker" in name and _is_ours(pid, parents)]
+
+
+def _is_ours(pid: int, parents: dict[int, int]) -> bool:
+    while pid > 1 and pid != os.getpid():
+        pid = parents.get(pid, 0)
+    return pid == os.getpid()
+
+
+# End to end
+
+
+def test_a_worker_is_killed_and_all_is_as_on_one_machine(
+    model: Path, listed: Path, out: Path, tmp_path: Path, address: str, server: ForkServer
+) -> None:
+    alone = tmp_path / "alone"
+    assert main(command(model, listed, alone, "-q")) == 1
+    running = server.start(command(model, listed, out, "--json", "--on", f"ray:{address}", "--workers", "2"))
+    wait_until(lambda: lines(out) >= 2)
+    for pid in workers()[:1]:
+        os.kill(pid, signal.SIGKILL)
+    assert running.wait() == 1
+    found = json.loads(running.out)
+    assert (found["made"], found["unchanged"]) == (11, 0)
+    [failed] = found["failed"]
+    assert failed["source"].endswith("list.jsonl:4")
+    assert running.err.count("\n") == 2  # that one and the sum, and nothing of Ray's
+    assert visible(out) == visible(alone)
+    assert len(visible(out)) == 22
+    assert lines(out) == 22
+    wait_until(lambda: not workers(), 10)
+
+
+def test_what_is_begun_on_a_cluster_is_ended_on_one_machine_and_the_other_way_round(
+    model: Path, listed: Path, out: Path, address: str, server: ForkServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on = ["--on", f"ray:{address}", "--worker-cpus", "1"]
+    running = server.start(command(model, listed, out, *on))
+    wait_until(lambda: lines(out) >= 2)
+    began = time.monotonic()
+    running.kill(signal.SIGINT)
+    assert running.wait() == 130
+    assert running.err.splitlines()[-1].endswith("done; run the same command again to go on")
+    assert "Traceback" not in running.err
+    wait_until(lambda: not workers(), 10)
+    assert time.monotonic() - began < 10
+    done = visible(out)
+    assert 1 <= len(done) <= 22
+    assert main(command(model, listed, out, "--json")) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["unchanged"] + told["made"] == 11
+    assert done.items() <= visible(out).items()
+    for name in ("list-00001.flac", "deep/er.wav"):
+        (out / name).unlink()
+    again = server.start(command(model, listed, out, "--json", *on))
+    assert again.wait() == 1
+    assert json.loads(again.out)["made"] == 2
+
+
+# The crew, with workers that make nothing
+
+
+class Sleeper(Worker):
+    """What works without a model: its sounds are their texts; `die` in one ends its process."""
+
+    def load(self, job: Any, brought: Any) -> Any:
+        import ray
+
+        from bark_cli.cluster.job import Ready
+
+        node = ray.get_runtime_context().get_node_id()
+        return Ready(
+            version=job.version, node=node, host="", pid=os.getpid(), device="", precision="", batch_size=4
+        )
+
+    def make(self, orders: Sequence[Order], voices: Any) -> Iterator[list[Parcel]]:
+        for order in orders:
+            if "die" in order.text:
+                os._exit(1)
+            if "raise" in order.text:
+                raise ValueError("so it is")
+        yield [Parcel(output=o.task.output, events=[], sound=o.text.encode(), seconds=1.0) for o in orders]
+
+
+def crew_of(model: Path, scratch: Path) -> Crew:
+    ref = ModelRef(name="tiny", folder=model)
+    maker = Maker(models=[ref], voice=None, seed=None, settings={})
+    told = job(maker, [], Manner(settings=Settings()), level="off", tells=False)
+    return Crew(told, Hiring(workers=2, cpus=1, gpus=0.0), scratch, worker=Sleeper)
+
+
+def made_by_sleepers(
+    model: Path, texts: Sequence[str], out: Path, address: str
+) -> tuple[dict[str, bytes], list[Failed]]:
+    items = [Item(source=str(i), name=str(i), text=text) for i, text in enumerate(texts)]
+    tasks = assign(items, out, "raw")
+    maker = Maker(models=[ModelRef(name="tiny", folder=model)], voice=None, seed=None, settings={})
+    with hold(out) as (ledger, scratch), joined(address), crew_of(model, scratch) as crew:
+        work = Work(ledger=ledger, maker=maker, read=lambda item: item.text)
+        events = list(run(work, tasks, crew.make))
+    made = [event.task.output for event in events if isinstance(event, Made)]
+    assert len(made) == len(set(made)) == len(visible(out))
+    return visible(out), [event for event in events if isinstance(event, Failed)]
+
+
+@pytest.mark.filterwarnings("default")  # those of Ray are not ours
+def test_an_item_that_kills_its_worker_is_named_and_the_others_are_made(
+    model: Path, out: Path, address: str
+) -> None:
+    texts = [f"text {i}" for i in range(40)]
+    texts[17] = "die"
+    found, [failed] = made_by_sleepers(model, texts, out, address)
+    assert failed.task.output == "17.raw"
+    assert "it has ended 2 workers" in str(failed.error)
+    assert found == {f"{i}.raw": text.encode() for i, text in enumerate(texts) if i != 17}
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_a_worker_raises_is_an_error_of_a_line(model: Path, out: Path, address: str) -> None:
+    with pytest.raises(ClusterError, match=r"^a worker failed: ValueError: so it is$"):
+        made_by_sleepers(model, ["raise"], out, address)
+
+
+# Models that are brought
+
+
+def test_a_model_is_brought_whole_or_not_at_all(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = ModelRef(name="tiny", folder=model)
+    monkeypatch.setenv("BARK_HOME", str(tmp_path / "elsewhere"))
+    wanted = Wanted(ref=replace(here, folder=tmp_path / "not here"), identity=model_identity([here]))
+    assert find(wanted) is None
+    files = pack(here, lambda part: part)
+
+    def spoilt(part: object) -> bytes:
+        assert isinstance(part, bytes)
+        return part[:-1] + bytes([part[-1] ^ 1])
+
+    with pytest.raises(ModelError, match="damaged on its way"):
+        unpack(files, wanted, spoilt)
+    assert not [path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file()]
+    found = unpack(files, wanted, lambda part: part)  # type: ignore[arg-type, return-value]
+    assert found == find(wanted)
+    assert found.folder.is_relative_to(tmp_path / "elsewhere")
+    assert model_identity([found]) == wanted.identity
+
+
+# What is asked for
+
+
+@pytest.mark.parametrize(
+    ("asked", "machines", "expected"),
+    [
+        (Asked(), [{"CPU": 2}], Hiring(workers=1, cpus=2, gpus=0)),
+        (Asked(workers=2), [{"CPU": 2}], Hiring(workers=2, cpus=1, gpus=0)),
+        (Asked(cpus=1), [{"CPU": 2}, {"CPU": 3}], Hiring(workers=5, cpus=1, gpus=0)),
+        (Asked(), [{"CPU": 16}] * 3, Hiring(workers=12, cpus=4, gpus=0)),
+        (Asked(), [{"CPU": 16, "GPU": 2}, {"CPU": 8}], Hiring(workers=2, cpus=1, gpus=1)),
+        (Asked(gpus=0.5), [{"CPU": 16, "GPU": 2}], Hiring(workers=4, cpus=1, gpus=0.5)),
+        (Asked(workers=50, cpus=2), [{"CPU": 16}], Hiring(workers=8, cpus=2, gpus=0)),
+    ],
+)
+def test_workers_are_as_many_as_fit(asked: Asked, machines: list[dict[str, float]], expected: Hiring) -> None:
+    assert hiring(asked, machines) == expected
+
+
+def test_a_worker_that_fits_nowhere_is_told() -> None:
+    with pytest.raises(OptionError, match=r"has 8 CPUs and 0 GPUs for a worker \(at most 4 CPUs\)"):
+        hiring(Asked(cpus=8), [{"CPU": 4}, {"CPU": 2}])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--workers", "2"], "--workers is for a cluster; add --on ray"),
+        (["--on", "dask"], "--on takes ray or ray:ADDRESS such as ray:10.0.0.1:6379, not dask"),
+        (["--on", "ray:"], "--on takes ray or ray:ADDRESS"),
+        (["--on", "ray:ray://head:10001"], "run the command on a machine of the cluster"),
+    ],
+)
+def test_bad_usage_is_told_before_any_work(
+    more: list[str], said: str, model: Path, listed: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(model, listed, out, *more)) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert not out.exists()
+
+
+def test_the_address_is_that_of_the_option_else_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert address_of("ray") is None
+    assert address_of("ray:10.0.0.1:6379") == "10.0.0.1:6379"
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    assert address_of("ray") == "auto"
+
+
+def test_a_cluster_that_is_not_there_is_told_in_a_line(
+    model: Path, listed: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(command(model, listed, out, "--on", "ray")) == 2
+    assert capsys.readouterr().err == "bark: --on ray needs Ray; run: pip install 'bark-cli[ray]'\n"
