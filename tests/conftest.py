@@ -15,6 +15,10 @@ from pathlib import Path
 # tests start inherits this. It counts only if it is there before torch is.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Ray reads once in a process who may talk to a cluster, and several tests start one.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+
 import hypothesis
 import numpy as np
 import pytest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ _QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # every line that is printed for other processes
     "RAY_SCHEDULER_EVENTS": "0",
 }
+# where a user says who may talk to a cluster; one that is started here is for this command alone
+_SECRETS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
 class ClusterError(BarkError):
@@ -58,6 +61,8 @@ def joined(address: str | None) -> Iterator[None]:
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    if address is None and not any(name in os.environ for name in _SECRETS):
+        os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     import ray
 
     if ray.is_initialized():  # by who calls this from Python
