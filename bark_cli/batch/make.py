@@ -163,7 +163,7 @@ class _Workshop:
     def _put(self, job: _Job, number: int, speech: Speech) -> float:
         """Write a piece, with the silence around it; returns when it begins."""
         if job.sink is None or job.timeline is None:
-            job.timeline = Timeline(job.narration.pieces, speech.audio.sample_rate)
+            job.timeline = Timeline(job.narration, speech.audio.sample_rate)
             job.sink = self._open(job, speech.audio.sample_rate)
         for sound in job.timeline.lay(number, speech.audio, ends=True):
             job.sink.put(sound)

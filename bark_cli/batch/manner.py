@@ -12,11 +12,11 @@ from typing import Any
 from bark_cli import __version__
 from bark_cli.audio import Provenance, hash_text
 from bark_cli.batch.items import Item
+from bark_cli.known_model import KnownModel
 from bark_cli.narration.compose import compose_for
 from bark_cli.narration.narrate import Narration, VoiceChoice
 from bark_cli.narration.recipe import Recipe
 from bark_cli.settings.known import Settings
-from bark_cli.speech import LoadedModel
 from bark_cli.text.reading import Reading
 from bark_cli.text.script import Script
 from bark_cli.voices import NO_VOICE, Voice, language_of_voice
@@ -41,7 +41,7 @@ class Manner:
 
     def composer(
         self,
-        model: LoadedModel,
+        model: KnownModel,
         *,
         on_told: Callable[[Item, str], None] = lambda _item, _told: None,
         voices: Mapping[str, Voice] | None = None,
