@@ -187,18 +187,18 @@ def test_lines_of_json(tmp_path: Path, out: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (b"{", "no line of JSON"),
-        (b"\xff", "no line of JSON"),
+        (b"{", "not a line of JSON"),
+        (b"\xff", "not a line of JSON"),
         (b"[1]", "it has no text"),
         ({"voice": "ann"}, "it has no text"),
         ({"text": 5}, "it has no text"),
-        ({"text": "a", "voise": "ann"}, "a field 'voise'"),
+        ({"text": "a", "voise": "ann"}, "an unknown field 'voise'"),
         ({"text": "a", "voice": 5}, "its voice is not a string"),
         ({"text": "a", "output": ["x"]}, "its output is not a string"),
         ({"text": "a", "seed": -1}, "its seed"),
         ({"text": "a", "seed": True}, "its seed"),
         ({"text": "a", "id": {}}, "its id"),
-        (b"[" * 100_000, "no line of JSON"),
+        (b"[" * 100_000, "not a line of JSON"),
     ],
 )
 def test_a_bad_line_is_a_problem_of_its_own(row: object, said: str) -> None:
