@@ -291,6 +291,29 @@ def test_a_dry_run_that_finds_what_cannot_be_made_exits_with_1(
     assert "6 of 7 to make" in capsys.readouterr().err
 
 
+def test_a_dry_run_finds_what_the_model_cannot_say(
+    tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str], no_model: None
+) -> None:
+    """With nano, which knows no Russian; the tiny model has no letters to spell anything with."""
+    lines = [
+        {"text": "Hello."},
+        {"text": "Привет, мир."},
+        {"text": "Hello. 🙂"},
+        {"text": "🙂", "id": "smile"},
+    ]
+    source = tmp_path / "list.jsonl"
+    source.write_text("\n".join(map(json.dumps, lines)))
+    command = ["batch", str(source), "-m", "nano", "-o", str(out), "--dry-run"]
+    assert main([*command, "--json"]) == 1
+    states = [row["state"] for row in json.loads(capsys.readouterr().out)]
+    assert states == ["new", "failed", "new", "failed"]
+    assert main(command) == 1
+    said = capsys.readouterr()
+    assert 'the text holds nothing this model can read (line 1: "Привет, мир.")' in said.out
+    assert f"{source}:3: left out: what it does not know: 🙂" in said.err
+    assert "2 of 4 to make" in said.err
+
+
 def test_again_is_done_without_a_model(
     batch: list[str],
     texts: Path,

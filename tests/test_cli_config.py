@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bark_cli.audio import devices
+from bark_cli.audio.devices import AudioDevice
 from bark_cli.cli import main
 from bark_cli.cli.config.command import setting_names
 from bark_cli.settings import SETTINGS, project_target, user_file
@@ -93,6 +95,75 @@ def test_a_bad_change_is_exit_2(capsys: Capture) -> None:
     for words in (["set", "paus", "1"], ["set", "pause", "x"], ["unset", "paus"], ["set", "pause"]):
         assert main(["config", *words]) == 2
         assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "said"),
+    [
+        ("voice", "nano/bob", 2, "did you mean nano/ben"),
+        ("model", "naon", 2, "did you mean nano?"),
+        ("model", "./nowhere", 2, "./nowhere is not a folder or a file"),
+        ("model", "nano", 0, "model is set"),
+        ("model", "small", 0, "fetch it with `bark download small`"),  # it may come to be here
+        ("model", "owner/name", 0, "fetch it with `bark download owner/name`"),
+        ("audio-device", "no such one", 2, "no output device is called no such one"),
+        ("audio_device", "Speakers", 0, "audio_device is set"),
+    ],
+)
+def test_what_a_setting_names_has_to_be_there(
+    name: str, value: str, code: int, said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speakers = AudioDevice(index=0, name="Speakers", host_api="", sample_rate=48e3, is_default=True)
+    monkeypatch.setattr(devices, "list_devices", lambda: [speakers])
+    monkeypatch.setattr(devices, "portaudio", lambda: None)
+    assert main(["config", "set", name, value]) == code
+    assert said in capsys.readouterr().err
+    assert user_file().exists() == (code == 0)
+
+
+def test_a_device_that_cannot_be_looked_for_is_set_with_a_word(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert main(["config", "set", "audio_device", "Speakers"]) == 0
+    assert "could not be found out: cannot play sound: PortAudio is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["[build]\ntarget = 'x'\n", "temperature = 'hot'\n", "= nothing", "offline = true"]
+)
+def test_another_programs_file_says_how_to_go_on_without_it(
+    text: str, project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "bark.toml").write_text(text)
+    assert main(["say", "Hi.", "--dry-run"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bark: bark.toml")
+    assert said.endswith("; BARK_NO_PROJECT=1 goes on without bark.toml\n")
+    monkeypatch.setenv("BARK_NO_PROJECT", "1")
+    assert main(["say", "Hi.", "--dry-run"]) == 0
+    monkeypatch.setenv("BARK_NO_PROJECT", "0")
+    assert main(["say", "Hi.", "--dry-run"]) == 2
+
+
+def test_what_a_file_names_and_is_not_there_is_told_with_the_file(
+    project: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "bark.toml").write_text("seed = 1\nvoice = 'nobody'\n")
+    (project / "a.txt").write_text("Hello.")
+    for words in (
+        ["say", "Hi.", "--dry-run"],
+        ["say", "Hi.", "-o", "a.wav"],
+        ["batch", "a.txt", "-o", "out"],
+    ):
+        assert main(words) == 2
+        assert "(voice is set in bark.toml:2)" in capsys.readouterr().err
+    assert main(["say", "Hi.", "--dry-run", "-v", "somebody"]) == 2
+    assert "is set in" not in capsys.readouterr().err
+    (project / "bark.toml").unlink()
+    monkeypatch.setenv("BARK_MODEL", "nothing")
+    assert main(["say", "Hi.", "--dry-run"]) == 1
+    assert "(model is set in BARK_MODEL)" in capsys.readouterr().err
 
 
 def test_names_are_completed() -> None:

@@ -12,6 +12,7 @@ from conftest import tiny_voice, write_voice
 from bark_cli.errors import VoiceError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.published import VOICE_NAMES, config_in, speaks_suno_voices
+from bark_cli.store import nano_folder
 from bark_cli.voices import catalogue
 from bark_cli.voices.catalogue import find_voice, lacks_suno_voices, list_voices, locate_voice
 
@@ -202,6 +203,20 @@ def test_sunos_voices_are_for_models_of_their_vocabulary(
 def test_a_vocabulary_is_told_by_the_small_files(tmp_path: Path, file: str, text: str, fits: bool) -> None:
     (tmp_path / file).write_text(text)
     assert speaks_suno_voices(config_in(tmp_path)) is fits
+
+
+def test_voices_of_nano_are_offered_to_its_like_alone(tiny_model: Path, tmp_path: Path, home: Path) -> None:
+    def offered(folder: Path | None) -> set[str]:
+        return {info.name for info in list_voices(folder) if info.source == "shipped"}
+
+    finetuned = tmp_path / "finetuned"
+    shutil.copytree(nano_folder(), finetuned)
+    assert "nano/ben" in offered(None) & offered(nano_folder()) & offered(finetuned)
+    (tmp_path / "sunos").mkdir()
+    for other in (tiny_model, tmp_path / "sunos"):
+        assert not [name for name in offered(other) if name.startswith("nano/")]
+        with pytest.raises(VoiceError, match=r"nano/ben is a voice of nano's and .* has another vocabulary"):
+            locate_voice("nano/ben", other)
 
 
 def test_a_native_folder_says_its_own(tiny_model: Path, tiny_config: BarkConfig) -> None:

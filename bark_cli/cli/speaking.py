@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bark_cli.errors import ModelError, VoiceError
 from bark_cli.settings import Resolved, Settings
 from bark_cli.text.reading import Reading
 from bark_cli.text.script import parse_cast
@@ -48,6 +50,7 @@ class Speaking:
     reading: Reading
     language: str | None
     noted: Mapping[str, Any]  # the settings that a file is to say
+    origins: Mapping[str, str]  # of model and voice, where a file or a variable has set them: which one
 
     @property
     def models(self) -> list[str | None]:
@@ -56,6 +59,17 @@ class Speaking:
         # as in Bark.load: where every stage is chosen, and no model beside them, the fine one's leads
         leading = stages[-1] if self.settings.model is None and None not in stages else self.settings.model
         return [leading, *(stage for stage in stages if stage is not None)]
+
+    @contextmanager
+    def naming_origins(self) -> Iterator[None]:
+        """Say of an error which file or variable asked for the model or the voice that it is about."""
+        try:
+            yield
+        except (ModelError, VoiceError) as error:
+            for name, origin in self.origins.items():
+                if str(getattr(self.settings, name)) in str(error):
+                    error.args = (f"{error} ({name} is set in {origin})",)
+            raise
 
     def load(self, on_note: Callable[[str], None] | None) -> Bark:
         """The model, read; `on_note` is told of a conversion.
@@ -105,4 +119,9 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
         ),
         "language": given["language"],
         "noted": {name: getattr(resolved.settings, name) for name in NOTED if resolved.was_set(name)},
+        "origins": {
+            name: resolved.sources[name]
+            for name in ("model", "voice")
+            if resolved.was_set(name) and not resolved.was_flag(name)
+        },
     }

@@ -34,7 +34,12 @@ def published_config() -> BarkConfig:
 
 def speaks_suno_voices(config: BarkConfig) -> bool:
     """Whether a model of this configuration has the tokens that Suno voices are made of."""
-    return _vocabulary(config) == _vocabulary(published_config())
+    return shares_voices(config, published_config())
+
+
+def shares_voices(config: BarkConfig, other: BarkConfig) -> bool:
+    """Whether two models have the same tokens, so that a voice of one is a voice of the other."""
+    return _vocabulary(config) == _vocabulary(other)
 
 
 def config_in(folder: Path) -> BarkConfig:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _CLOSING = " \"'”’»),:;—–-"  # what may stand behind the last word or stop of a text
 _CANNOT = "the model's tokenizer cannot read the text"
+_WORD, _MOST_REMEMBERED = 32, 50_000  # characters of a text whose tokens are remembered, and how many
 _MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
 
 
@@ -34,6 +35,7 @@ class BarkTokenizer:
     def __init__(self, tokenizer: Tokenizer, config: SemanticConfig) -> None:
         self._tokenizer = tokenizer
         self._config = config
+        self._read_before: dict[str, list[str]] = {}
         self._speller = Speller(self._spelled)
 
     @classmethod
@@ -102,9 +104,16 @@ class BarkTokenizer:
         return np.array(ids, dtype=np.int64) + self._config.text_offset
 
     def _spelled(self, texts: Sequence[str]) -> list[list[str]]:
+        """The tokens of each; words come again and again, and are read once."""
+        known = self._read_before
+        if len(known) > _MOST_REMEMBERED:
+            self._read_before = known = {}
+        new = list(dict.fromkeys(text for text in texts if text not in known))
         with _told_of(_CANNOT):
-            encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [one.tokens for one in encoded]
+            encoded = self._tokenizer.encode_batch(new, add_special_tokens=False) if new else []
+        found = {text: one.tokens for text, one in zip(new, encoded, strict=True)}
+        known.update((text, tokens) for text, tokens in found.items() if len(text) <= _WORD)
+        return [found[text] if text in found else known[text] for text in texts]
 
     def _encoded(self, text: str) -> Encoding:
         with _told_of(_CANNOT):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bark_cli.errors import OptionError
 from bark_cli.settings.known import SETTINGS, Settings
-from bark_cli.settings.paths import project_file, user_file
+from bark_cli.settings.paths import project_file, shown, user_file
 from bark_cli.settings.presets import find_preset, presets_with
 from bark_cli.settings.toml_file import Assigned, Layer, Preset, SettingsFile, read_file
 
@@ -18,6 +18,7 @@ _BROADER = {
     "semantic_temperature": ("liveliness",),
 }
 _DEFAULT = "default"
+NO_PROJECT = "BARK_NO_PROJECT"  # a variable: 1 leaves bark.toml alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +71,22 @@ def list_presets() -> dict[str, Preset]:
 def _files() -> list[SettingsFile]:
     """The project's and the user's, where they are; a file that $BARK_CONFIG names has to be."""
     found = []
-    if (project := project_file()) is not None:
-        found.append(read_file(project, is_project=True))
+    if (project := None if _is_left_alone() else project_file()) is not None:
+        try:
+            found.append(read_file(project, is_project=True))
+        except OptionError as error:  # it may be another program's, or somebody else's
+            raise OptionError(f"{error}; {NO_PROJECT}=1 goes on without {shown(project)}") from error
     user = user_file()
     if os.path.lexists(user):
         found.append(read_file(user))
     elif os.environ.get("BARK_CONFIG"):
         raise OptionError(f"BARK_CONFIG names {user}, which is not there; create it, or unset BARK_CONFIG")
     return found
+
+
+def _is_left_alone() -> bool:
+    """Whether the user wants nothing of the project's file."""
+    return os.environ.get(NO_PROJECT, "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def _from_flags(flags: Mapping[str, object]) -> Layer:

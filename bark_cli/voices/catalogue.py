@@ -18,7 +18,7 @@ from typing import Literal
 
 from bark_cli.errors import VoiceError
 from bark_cli.model.config import BarkConfig, CoarseConfig
-from bark_cli.model.published import VOICE_NAMES, config_in, speaks_suno_voices
+from bark_cli.model.published import VOICE_NAMES, config_in, shares_voices, speaks_suno_voices
 from bark_cli.model.tokens import BarkTokens
 from bark_cli.store import nano_folder, suno_voices_home, voices_home
 from bark_cli.system.records import Bounds, read_object
@@ -114,6 +114,11 @@ def locate_voice(voice: str | Path, model_folder: Path | None = None) -> VoiceIn
             return info
     if voice in VOICE_NAMES:
         raise VoiceError(_suno_missing(str(voice), model_folder))
+    if model_folder is not None and any(info.name == voice for info in _shipped_voices(None)):
+        raise VoiceError(
+            f"{voice} is a voice of nano's and {own} has another vocabulary; use -m nano, or a voice from "
+            "`bark voices ls`"
+        )
     raise VoiceError(_unknown(str(voice), [info.name for info in known]))
 
 
@@ -127,13 +132,14 @@ def _voice_at(path: Path, rate: float | None) -> VoiceInfo:
 def list_voices(model_folder: Path | None = None) -> list[VoiceInfo]:
     """Voices of the model, those shipped, Suno voices, the user's own; the first of a name counts.
 
-    Suno's are left out where the model has not their vocabulary.
+    Suno's are left out where the model has not their vocabulary, and nano's where it has not nano's.
     """
     found: dict[str, VoiceInfo] = {}
     suno = (
         _npz_voices(suno_voices_home(), "suno", CoarseConfig.rate_hz) if _speaks_sunos(model_folder) else ()
     )
-    for info in (*model_voices(model_folder), *_shipped_voices(), *suno, *own_voices(model_folder)):
+    shipped = _shipped_voices(model_folder)
+    for info in (*model_voices(model_folder), *shipped, *suno, *own_voices(model_folder)):
         found.setdefault(info.name, info)
     return list(found.values())
 
@@ -173,13 +179,18 @@ def place_in_model(name: str) -> str:
     return f"{'voices' if '/' in name else 'assets/prompts'}/{name}.npz"
 
 
-def _shipped_voices() -> Iterator[VoiceInfo]:
+def _shipped_voices(model_folder: Path | None) -> Iterator[VoiceInfo]:
     """The shipped voices: the bundled model's at its frame rate, Suno voices at the published Bark's."""
     nano = nano_folder()
-    rate = _frame_rate(nano)
+    rate, fits = _frame_rate(nano), _speaks_nanos(model_folder)
     for info in _npz_voices(_shipped_home(), "shipped", CoarseConfig.rate_hz):
         bundled = info.name.startswith(f"{nano.name}/")
-        yield replace(info, frame_rate_hz=rate) if bundled else info
+        if fits or not bundled:
+            yield replace(info, frame_rate_hz=rate) if bundled else info
+
+
+def _speaks_nanos(model_folder: Path | None) -> bool:
+    return model_folder is None or shares_voices(config_in(model_folder), config_in(nano_folder()))
 
 
 def _shipped_home() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bark_cli.batch.items import Item, Sources
     from bark_cli.batch.manner import Manner
     from bark_cli.cluster.hiring import Asked
+    from bark_cli.narration.recipe import Recipe
     from bark_cli.store import ModelRef
     from bark_cli.text.script import Script
 
@@ -120,6 +121,13 @@ class BatchRequest(Speaking):
             TextError: it is not what it should be, or has a tag that no model knows and must not.
         """
         return self.reading.script(text, None if item.file is None else str(item.file))
+
+    def recipe_of(self, item: Item, recipe: Recipe) -> Recipe:
+        """How an item is spoken: with its own voice, if it has one, and in that voice's language."""
+        from bark_cli.voices import language_of_voice
+
+        voice = recipe.voice if item.voice is None else item.voice
+        return replace(recipe, voice=voice, language=self.language or language_of_voice(voice))
 
 
 def batch_request(given: Mapping[str, Any]) -> BatchRequest:

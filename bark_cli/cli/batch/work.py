@@ -14,7 +14,7 @@ from bark_cli.batch.items import Item, gather
 from bark_cli.batch.join import Joint, check_joint, join_files
 from bark_cli.batch.ledger import Entry, Ledger, hold
 from bark_cli.batch.outputs import Task, assign
-from bark_cli.batch.plan import Planned, plan
+from bark_cli.batch.plan import Estimate, Planned, plan
 from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
 from bark_cli.cli.download.offer import resolve_or_offer
@@ -44,7 +44,8 @@ def outline(request: BatchRequest) -> bool:
         BarkError: the request cannot be done at all.
     """
     maker, tasks = _prepare(request)
-    spoken, speed = _plan(request, tasks, Ledger(request.folder), maker), request.settings.speed
+    spoken = _plan(request, tasks, Ledger(request.folder), maker, _composing(request, maker))
+    speed = request.settings.speed
     planned = [replace(one, estimate_s=one.estimate_s / speed) for one in spoken]
     can_all = all(one.error is None for one in planned)
     if request.as_json:
@@ -89,8 +90,9 @@ def work(request: BatchRequest) -> bool:
 
 def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
     """Find out whether it can be done, before anything is written."""
-    models = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))
-    maker = request.maker(models)
+    with request.naming_origins():
+        models = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))
+        maker = request.maker(models)
     if request.joins:
         check_joint(request.format)
     joined = Joint(format=request.format).output if request.joins else None
@@ -100,16 +102,43 @@ def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
     return maker, tasks
 
 
-def _plan(request: BatchRequest, tasks: list[Task], ledger: Ledger, maker: Maker) -> Iterator[Planned]:
+def _plan(
+    request: BatchRequest, tasks: list[Task], ledger: Ledger, maker: Maker, estimate: Estimate | None = None
+) -> Iterator[Planned]:
+    """What is to be done; `estimate` finds how long a text will be, and may find that it cannot be said."""
     warned: set[str] = set()
 
-    def estimate(item: Item, text: str) -> float:
+    def look(item: Item, text: str) -> float:
         script = request.script(item, text)
         if not request.quiet:
             _warn(script, item.source, warned)
+        if estimate is not None:
+            return estimate(item, text)
         return sum(estimate_seconds(line.text) for line in script.lines)
 
-    return plan(tasks, ledger, maker, request.read, estimate=estimate, overwrite=request.overwrite)
+    return plan(tasks, ledger, maker, request.read, estimate=look, overwrite=request.overwrite)
+
+
+def _composing(request: BatchRequest, maker: Maker) -> Estimate:
+    """Finds out of a text how long it will be as the model would say it, and what of it it cannot say.
+
+    Raises:
+        ModelError: the model's configuration or tokenizer is damaged.
+    """
+    from bark_cli.checkpoint.vocabulary import read_vocabulary
+    from bark_cli.narration.compose import budget, compose
+
+    config, tokenizer = read_vocabulary(maker.models[0].folder)
+    limits = budget(config, tokenizer.count, tokenizer.loss)
+    recipe = request.recipe(config.sampling)
+
+    def estimate(item: Item, text: str) -> float:
+        composition = compose(request.script(item, text), request.recipe_of(item, recipe), limits, seed=0)
+        if composition.told is not None and not request.quiet:
+            tell(f"{item.source}: {composition.told}")
+        return composition.estimate_s
+
+    return estimate
 
 
 def _warn(script: Script, source: str, warned: set[str]) -> None:

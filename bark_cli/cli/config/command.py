@@ -100,11 +100,11 @@ def set_value(
     bark config set voice nano/ben
     bark config set preset audiobook --project
     """
+    from bark_cli.cli.config.check import check_value
     from bark_cli.cli.output import note
     from bark_cli.settings import set_setting
 
-    if name == "voice":
-        _check_voice(value)
+    check_value(name, value)
     note(f"{name} is set in {set_setting(name, value, project=project)}")
 
 
@@ -125,18 +125,3 @@ def unset_value(name: Key, project: Project = False) -> None:
     unset_setting(name, project=project)
     was_set = name.replace("-", "_") in held
     note(f"{name} is taken out of {path}" if was_set else f"{name} was not set in {path}")
-
-
-def _check_voice(value: str) -> None:
-    """Find out whether there is such a voice, for the model that is set; Suno's may be fetched later.
-
-    Raises:
-        BarkError: there is none.
-    """
-    from bark_cli.model.published import VOICE_NAMES
-    from bark_cli.settings import resolve
-    from bark_cli.store import resolve_model
-    from bark_cli.voices.catalogue import NO_VOICE, locate_voice
-
-    if value.strip() not in (NO_VOICE, *VOICE_NAMES):
-        locate_voice(value.strip(), resolve_model(resolve().settings.model).folder)

@@ -10,11 +10,7 @@ from bark_cli.cli.say.speak import check_voices
 from bark_cli.cli.table import aligned
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bark_cli.cli.say.request import SayRequest
-    from bark_cli.model.config import BarkConfig
-    from bark_cli.model.tokenizer import BarkTokenizer
     from bark_cli.narration.compose import Composition
     from bark_cli.text.script import Script
 
@@ -50,30 +46,15 @@ def outline(script: Script, request: SayRequest) -> None:
 
 def _compose(script: Script, request: SayRequest) -> Composition:
     """The pieces, by the model's small files alone."""
+    from bark_cli.checkpoint.vocabulary import read_vocabulary
     from bark_cli.narration.compose import budget, compose
 
-    folder = resolve_or_offer(request.models, may_ask=request.delivery.may_ask)[0].folder
-    check_voices(script, request, folder)
-    config, tokenizer = _vocabulary(folder)
+    with request.naming_origins():
+        folder = resolve_or_offer(request.models, may_ask=request.delivery.may_ask)[0].folder
+        check_voices(script, request, folder)
+    config, tokenizer = read_vocabulary(folder)
     limits = budget(config, tokenizer.count, tokenizer.loss)
     return compose(script, request.recipe(config.sampling), limits, seed=request.seed)
-
-
-def _vocabulary(folder: Path) -> tuple[BarkConfig, BarkTokenizer]:
-    """What a model says of itself, and what it reads text with."""
-    from bark_cli.model.published import config_in
-    from bark_cli.model.tokenizer import BarkTokenizer
-    from bark_cli.store import find_tokenizer, tokenizer_elsewhere
-    from bark_cli.store.places import gguf_files
-
-    if gguf_files(folder) and not find_tokenizer(folder):  # all in one, of which only the beginning is read
-        from bark_cli.checkpoint import read_checkpoint
-
-        model = read_checkpoint(folder)
-        return model.config, model.tokenizer()
-    file = find_tokenizer(folder) or tokenizer_elsewhere() or folder / "tokenizer.json"
-    config = config_in(folder)
-    return config, BarkTokenizer.from_file(file, config.semantic)
 
 
 def _work_s(composition: Composition, request: SayRequest) -> float | None:

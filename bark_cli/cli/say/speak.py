@@ -93,8 +93,9 @@ def check(script: Script, request: SayRequest) -> None:
         audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
     if (beside := delivery.subtitle_file) is not None:
         check_target(beside, force=delivery.force, follow=False)
-    models = resolve_or_offer(request.models, may_ask=delivery.may_ask)
-    check_voices(script, request, models[0].folder)
+    with request.naming_origins():
+        models = resolve_or_offer(request.models, may_ask=delivery.may_ask)
+        check_voices(script, request, models[0].folder)
 
 
 def check_player(delivery: Delivery) -> None:
