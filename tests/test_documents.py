@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents import MAX_BYTES, decode, format_of, read_document
+from bark_cli.text.reading import Reading
 
 WORDS = "Grüße — “hi” 日本 😀"
 
@@ -47,6 +50,68 @@ def test_an_encoding_can_be_named(encoding: str) -> None:
 def test_what_is_no_text_is_named_with_its_place(data: bytes, encoding: str | None, complaint: str) -> None:
     with pytest.raises(TextError, match=complaint):
         decode(data, encoding, source="song.txt")
+
+
+def archive(**members: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as found:
+        for name, text in members.items():
+            found.writestr(name, text)
+    return packed.getvalue()
+
+
+SPREADSHEET = "application/vnd.oasis.opendocument.spreadsheet"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"%PDF-1.7\n\xe2\xe3", r"a PDF, not a text; .*pdftotext 'my file\.x' text\.txt"),
+        (b"{\\rtf1\\ansi Hello}", "rich text"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office"),
+        (b"SQLite format 3\0", "a database"),
+        (b"\x89PNG\r\n\x1a\n", "a picture"),
+        (b"\xff\xd8\xff\xe0", "a picture"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "a sound.*`bark play`"),
+        (b"ID3\x04\0", "a sound"),
+        (b"\0\0\0\x20ftypM4A ", "a film or a sound"),
+        (b"\x1f\x8b\x08\0", r"packed \(gzip\).*gunzip"),
+        (b"\x7fELF\x02", "a program"),
+        (archive(**{"word/document.xml": "<w/>"}), "a Word document.*pandoc"),
+        (archive(**{"[Content_Types].xml": "x" * 9000, "xl/workbook.xml": "<w/>"}), "a spreadsheet.*CSV"),
+        (archive(mimetype=SPREADSHEET), "a spreadsheet"),
+        (archive(**{"a.txt": "Hello"}), "an archive"),
+    ],
+)
+@pytest.mark.parametrize("encoding", [None, "utf-8", "latin-1"])
+def test_a_file_of_another_kind_is_named_with_what_to_do(
+    data: bytes, what: str, encoding: str | None
+) -> None:
+    with pytest.raises(TextError, match=what):
+        decode(data, encoding, source="my file.x")
+
+
+@pytest.mark.parametrize("text", ["MZ is two letters.", "ID3 tags", "GGUF, GIF and PDF", "PKZIP", "BZh!"])
+def test_a_text_may_begin_as_a_file_of_another_kind_does(text: str) -> None:
+    assert decode(text.encode()) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("sheet.csv", "a table, not a text; `bark batch sheet.csv`"),
+        ("list.JSONL", "JSON Lines"),
+        ("notebook.ipynb", "data in JSON.*--input-format text"),
+        ("feed.xml", "data in XML"),
+        ("film.ass", "subtitles of another kind.*ffmpeg -i film.ass text.srt"),
+        ("paper.tex", "LaTeX.*pandoc.*--input-format text"),
+    ],
+)
+def test_data_and_other_markup_are_read_only_if_asked_for(name: str, what: str) -> None:
+    with pytest.raises(TextError, match=what):
+        read_document("a,b\nc,d\n", "auto", name)
+    assert read_document("a,b\nc,d\n", "text", name).lines
+    assert read_document("a,b\nc,d\n", "auto", "notes.log").lines  # what nobody knows may be a text
 
 
 @pytest.mark.parametrize("encoding", ["klingon", "rot13", "hex", "", "a\0b"])
@@ -362,3 +427,13 @@ def test_a_hundred_thousand_hostile_characters_are_read(family: str) -> None:
 def test_a_cast_of_thousands_is_looked_up() -> None:
     rows = "".join(f"P{n}: Hi.\n" for n in range(10_000))
     assert len(read_document(rows, "script", cast={f"P{n}": "v" for n in range(10_000)}).lines) == 10_000
+
+
+def test_a_control_character_is_left_out_or_an_error_if_strict() -> None:
+    text = "One.\n\nTwo\x07 and\x1b[31m three.\n"
+    script = Reading().script(text)
+    assert "Two and three." in script.lines[0].text
+    assert script.left_out == ("control characters, such as U+001B in column 9 (2, in line 3)",)
+    with pytest.raises(TextError, match=r"\(U\+0007\) at line 3, column 4; --strict forbids it"):
+        Reading(strict=True).script(text)
+    assert Reading(strict=True).script("One.\r\n\tTwo.\x0c\n").lines

@@ -34,9 +34,10 @@ def test_empty_text_says_what_to_do(typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "complaint"),
     [
-        ("ab\x00cd", r"control character \(U\+0000\) at character 3"),
-        ("\x1b[31mred", r"control character \(U\+001B\) at character 1"),
-        ("caf\udce9", "not valid UTF-8 at character 4"),
+        ("ab\x00cd", r"control character \(U\+0000\) at line 1, column 3"),
+        ("\x1b[31mred", r"control character \(U\+001B\) at line 1, column 1"),
+        ("one\r\ntwo\n\nfo\x07ur", r"control character \(U\+0007\) at line 4, column 3"),
+        ("caf\udce9", "not valid UTF-8 at line 1, column 4"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_place(typed: str, complaint: str) -> None:

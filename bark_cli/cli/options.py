@@ -116,7 +116,10 @@ Cast = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", rich_help_panel=READING, help="Treat unknown [tags] as errors.")
+    bool,
+    typer.Option(
+        "--strict", rich_help_panel=READING, help="Treat unknown [tags] and control characters as errors."
+    ),
 ]
 Continuity = Annotated[
     Literal["voice", "previous", "none"] | None,

@@ -20,11 +20,17 @@ def normalise(text: str) -> str:
     line = re.sub(r"\s+", " ", text.removeprefix("\ufeff")).strip()
     if not line:
         raise TextError('the text is empty; give some words, as in: bark say "Hello"')
-    for position, character in enumerate(line, 1):
-        kind = unicodedata.category(character)
-        if kind == "Cs":
-            raise TextError(f"the text is not valid UTF-8 at character {position}; save it as UTF-8")
-        if kind == "Cc":
-            code = f"U+{ord(character):04X}"
-            raise TextError(f"the text holds a control character ({code}) at character {position}; remove it")
+    if not line.isprintable():
+        for number, row in enumerate(re.split(r"\r\n?|\n", text), 1):
+            for column, character in enumerate(row, 1):
+                _check(character, f"line {number}, column {column}")
     return line
+
+
+def _check(character: str, where: str) -> None:
+    kind = "" if character.isspace() else unicodedata.category(character)
+    if kind == "Cs":
+        raise TextError(f"the text is not valid UTF-8 at {where}; save it as UTF-8")
+    if kind == "Cc":
+        code = f"U+{ord(character):04X}"
+        raise TextError(f"the text holds a control character ({code}) at {where}; remove it")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents import read_document
+from bark_cli.text.documents.plain import check_controls
 from bark_cli.text.script import Script
 from bark_cli.text.tags import TagProblem, check_tags
 
@@ -18,17 +19,23 @@ class Reading:
     format: str = "auto"  # text, markdown, srt, script, or what name and content tell
     encoding: str | None = None  # None: UTF-8, or what its byte order mark says
     cast: Mapping[str, str] = field(default_factory=dict)  # voices of a script's names
-    strict: bool = False  # tags that no model knows are an error
+    strict: bool = False  # tags that no model knows are an error, and so are control characters
 
     def script(self, text: str, name: str | None = None) -> Script:
         """What is said of a text, whose file has that name.
 
         Raises:
-            TextError: it is not what it should be, or has a tag that no model knows and must not.
+            TextError: it is not what it should be, or has a tag that no model knows, or a control character,
+                and must not.
         """
         script = read_document(text, self.format, name, cast=self.cast)
-        if self.strict and (problem := next(iter(unknown_tags(script)), None)) is not None:
-            raise TextError(f"{problem}; --strict forbids it")
+        if self.strict:
+            try:
+                check_controls(text)
+            except TextError as error:
+                raise TextError(f"{error}; --strict forbids it") from error
+            if (problem := next(iter(unknown_tags(script)), None)) is not None:
+                raise TextError(f"{problem}; --strict forbids it")
         return script
 
     def check_cast(self, script: Script, what: str) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Literal, get_args
 
-from bark_cli.errors import OptionError
+from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents.decode import MAX_BYTES, decode
+from bark_cli.text.documents.foreign import why_no_prose
 from bark_cli.text.documents.markdown import read_markdown
 from bark_cli.text.documents.passed import PassedOver
 from bark_cli.text.documents.plain import read_plain, unescaped, without_controls, without_marks
@@ -46,10 +47,13 @@ def read_document(
 
     Raises:
         OptionError: there is no such format.
-        TextError: the text is not of that format, or a speaker has no voice.
+        TextError: the text is not of that format, or a speaker has no voice; or the format is "auto", and the
+            name is that of data or of a kind of document that is not read.
     """
     if format not in FORMATS:
         raise OptionError(f"there is no input format {format}; give one of {', '.join(FORMATS)}")
+    if format == "auto" and (why := why_no_prose(name or "")) is not None:
+        raise TextError(why)
     kind = format_of(text, name, has_cast=bool(cast)) if format == "auto" else format
     source, passed = name or "the text", PassedOver()
     text = without_controls(text, passed)

@@ -6,6 +6,7 @@ import codecs
 import re
 
 from bark_cli.errors import OptionError, TextError
+from bark_cli.text.documents.foreign import why_no_text
 
 MAX_BYTES = 16 * 2**20  # three times the Bible; more is a mistake, such as a film given for a text
 _MARKS = (  # that of UTF-32 first: it begins as that of UTF-16
@@ -24,11 +25,13 @@ def decode(data: bytes, encoding: str | None = None, *, source: str = "the text"
     """The text that the bytes are, without a byte order mark.
 
     Raises:
-        TextError: they are too many, are not text in that encoding, or hold a NUL.
+        TextError: they are too many, a file of another kind, not text in that encoding, or hold a NUL.
         OptionError: there is no such encoding.
     """
     if len(data) > MAX_BYTES:
         raise TextError(f"{source} is larger than {MAX_BYTES // 2**20} MiB; split it into several texts")
+    if (why := why_no_text(data, source)) is not None:
+        raise TextError(why)
     named = None if encoding is None else _named(encoding)
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     # a mark is more to be trusted than a name, if the named encoding has marks at all

@@ -58,6 +58,21 @@ def without_controls(text: str, passed: PassedOver) -> str:
     return _dropped(_CONTROL, _dropped(_ESCAPE, text, passed), passed) if _CONTROL.search(text) else text
 
 
+def check_controls(text: str) -> None:
+    """Find out whether a text has no control characters.
+
+    Raises:
+        TextError: it has one; the message says where.
+    """
+    if found := _CONTROL.search(text):
+        number, column = (
+            text.count("\n", 0, found.start()) + 1,
+            found.start() - text.rfind("\n", 0, found.start()),
+        )
+        code = f"U+{ord(found.group()):04X}"
+        raise TextError(f"the text holds a control character ({code}) at line {number}, column {column}")
+
+
 def _dropped(pattern: re.Pattern[str], text: str, passed: PassedOver) -> str:
     number, at = 1, 0
 
