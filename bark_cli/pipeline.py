@@ -12,7 +12,7 @@ from bark_cli import store
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision
 from bark_cli.backends.make import make_backend
-from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint
+from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint, stored_as
 from bark_cli.errors import BarkError
 from bark_cli.loaded_model import LoadedModel
 from bark_cli.model.config import BarkConfig
@@ -74,8 +74,9 @@ class Bark:
             semantic: another model, by name or folder, for this stage alone.
             coarse: the same for this stage.
             fine: the same for this stage, and for the codec.
-            device: `auto`, `cpu`, `cuda` or `mps`.
-            precision: what the networks compute in, `auto`, `fp32`, `bf16` or `int8`.
+            device: `auto`, `cpu`, `cuda`, `mps` or `openvino`; `cuda:1` or `openvino:GPU` is one of several.
+            precision: what the networks compute in, `auto`, `fp32`, `bf16` or `int8`; with OpenVINO what
+                their weights are kept in, `fp32`, `fp16`, `int8` or `int4`.
             on_note: told in a line when a conversion begins or cannot be kept.
 
         Raises:
@@ -84,12 +85,15 @@ class Bark:
                 models whose tokens differ.
         """
         # what is wrong with these is known before seconds are spent on reading
-        target = choose_device(device)
-        precision = choose_precision(precision, target)
         given = {"semantic": semantic, "coarse": coarse, "fine": fine}
         refs = {stage: store.resolve_model(other) for stage, other in given.items() if other is not None}
         # where every stage is chosen, no other model is needed
         ref = refs["fine"] if model is None and len(refs) == len(given) else store.resolve_model(model)
+        is_openvino = store.places.is_openvino(ref.folder)
+        target = choose_device("openvino" if device == "auto" and is_openvino else device)
+        if precision == "auto" and is_openvino and target.startswith("openvino"):
+            precision = stored_as(ref.folder)
+        precision = choose_precision(precision, target)
         note = on_note or (lambda _: None)
         base = _read(ref, size, precision, note)
         others = {stage: _read(other, None, precision, note) for stage, other in refs.items()}

@@ -12,19 +12,25 @@ from contextlib import suppress
 from pathlib import Path
 
 from bark_cli.backends.kernel import library, runnable
+from bark_cli.backends.openvino_device import choose_openvino_device
 from bark_cli.errors import OptionError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "fp32", "bf16", "int8")
+DEVICES = ("auto", "cpu", "cuda", "mps", "openvino")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8", "int4")
+_OF_OPENVINO = ("fp32", "fp16", "int8", "int4")
 
 
 def choose_device(name: str) -> str:
     """torch's name of the device of that name; "auto" takes CUDA, else the CPU; "cuda:1" is one of several.
 
+    "openvino" leaves the choice to OpenVINO, and "openvino:GPU" does not.
+
     Raises:
         OptionError: the name is unknown, or this machine has no such device.
     """
     kind, _, index = name.partition(":")
+    if kind == "openvino":
+        return choose_openvino_device(index)
     if name == "cpu" or (name == "auto" and not has_gpu_driver()):
         return "cpu"
     if name != "auto" and (kind not in DEVICES[1:] or (index and not index.isdecimal())):
@@ -54,14 +60,22 @@ def has_gpu_driver() -> bool:
 def choose_precision(name: str, device: str) -> str:
     """What to compute in: "fp32", "bf16", "int8", or "fp16" on MPS; "auto" takes the fastest.
 
+    With OpenVINO it is what weights are kept in: "fp32", "fp16", "int8" or "int4".
+
     Raises:
         OptionError: the name is unknown, or this device or installation cannot compute so.
     """
     if name not in PRECISIONS:
         raise OptionError(f"precision {name!r} is unknown; use one of {', '.join(PRECISIONS)}")
     kind = device.partition(":")[0]
+    if kind == "openvino":
+        if name not in ("auto", *_OF_OPENVINO):
+            raise OptionError(f"OpenVINO has no {name}; use --precision fp32, fp16, int8 or int4")
+        return "int8" if name == "auto" else name
     if name == "auto":
         return {"cuda": "bf16", "mps": "fp16"}.get(kind) or _best_of_cpu()
+    if name == "int4" or (name == "fp16" and kind != "mps"):
+        raise OptionError(f"{name} is for OpenVINO; use --device openvino, or --precision auto, bf16 or fp32")
     if name == "int8" and kind != "cpu":
         raise OptionError(f"int8 is for the CPU; on {kind} use --precision bf16 or fp32")
     if name == "int8" and library() is None:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from bark_cli.backends import Backend
 from bark_cli.checkpoint.record import Checkpoint
 
+if TYPE_CHECKING:
+    from bark_cli.model.openvino.weights import GraphStorage
+
 
 def make_backend(checkpoint: Checkpoint, device: str, precision: str) -> Backend:
-    """The backend for a precision that `choose_precision` has chosen for this device."""
+    """The backend for a precision that `choose_precision` has chosen for this device.
+
+    Raises:
+        BarkError: OpenVINO's device cannot take the model.
+    """
+    where, _, name = device.partition(":")
+    if where == "openvino":
+        from bark_cli.backends.openvino import OpenVINOBackend
+
+        return OpenVINOBackend(checkpoint, name, cast("GraphStorage", precision))
     if precision == "int8":
         from bark_cli.backends.int8 import Int8Backend
 

@@ -30,7 +30,9 @@ class CachedModel:
     folder: Path  # what is read
     root: Path  # what holds it all
     size: str | None = None  # of Suno's folder, which model
-    layout: str | None = None  # "native", "suno", "transformers" or "gguf"; None: it cannot be told
+    layout: str | None = (
+        None  # "native", "suno", "transformers", "gguf" or "openvino"; None: it cannot be told
+    )
     revision: str | None = None
     own_bytes: int = 0  # of its files; of one in any other folder, none
     conversions: tuple[Conversion, ...] = ()
@@ -176,6 +178,8 @@ def _layout(folder: Path) -> str | None:
     """The layout of a model, told by its configuration."""
     try:
         values = read_object(folder / "config.json", _CONFIG_BOUNDS)
+        if store.places.is_openvino(folder):
+            return "openvino"
         return "native" if "semantic" in values else "transformers"
     except (OSError, ValueError):
         if any(os.path.lexists(folder / f) for f in _SUNOS):

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bark_cli.errors import ModelError, OptionError, OutputError, VoiceError
+from bark_cli.model.openvino import require_openvino
 from bark_cli.store import ModelRef
 from bark_cli.store.places import GGUF_SUFFIX
 from bark_cli.system.files import check_target, new_path, told_of
@@ -21,17 +22,26 @@ from bark_cli.voices.catalogue import model_voices, place_in_model
 from bark_cli.voices.file import KEYS, read_voice_file, voice_bytes
 
 if TYPE_CHECKING:
-    from bark_cli.checkpoint import Checkpoint, GGUFStorage, LayoutName, Storage
+    from bark_cli.checkpoint import Agreement, Checkpoint, GGUFStorage, LayoutName, OpenVINOStorage, Storage
     from bark_cli.checkpoint.native import Floats
     from bark_cli.model.config import BarkConfig
     from bark_cli.model.tokens import BarkTokens
 
-_WHOSE = {"native": "bark's own", "transformers": "Transformers'", "suno": "Suno's", "gguf": "GGUF's"}
+    AnyStorage = Storage | GGUFStorage | OpenVINOStorage
+
+_WHOSE = {
+    "native": "bark's own",
+    "transformers": "Transformers'",
+    "suno": "Suno's",
+    "gguf": "GGUF's",
+    "openvino": "OpenVINO's",
+}
 _STORAGES = {
     "native": ("fp32", "fp16", "int8"),
     "transformers": ("fp32", "fp16"),
     "suno": ("fp32", "fp16"),
     "gguf": ("fp32", "fp16", "q8_0", "q4_k"),
+    "openvino": ("fp32", "fp16", "int8", "int4"),
 }
 _PAPERS = ("LICENSE", "README.md")  # whose model it is, and what it may be used for
 _EMBEDDINGS = "speaker_embeddings"  # Transformers' folder of voices, and the list of them beside it
@@ -39,6 +49,7 @@ _EMBEDDINGS = "speaker_embeddings"  # Transformers' folder of voices, and the li
 _WRITTEN = (
     *("config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt"),
     *("model.safetensors", "text*.pt", "coarse*.pt", "fine*.pt", "encodec_24khz*.th", *_PAPERS),
+    *("openvino_*.xml", "openvino_*.bin"),
     *("voices/*.npz", "assets/prompts/*.npz", f"{_EMBEDDINGS}/*.npy", f"{_EMBEDDINGS}_path.json"),
 )
 _ENCODER = "EnCodec's encoder, which Bark does not use and this model does not have, is written as zeros"
@@ -54,7 +65,7 @@ class Order:
     model: ModelRef
     out: Path
     layout: LayoutName
-    storage: Storage | GGUFStorage | None = None  # None: as the model has it, fp32 where the layout has not
+    storage: AnyStorage | None = None  # None: as the model has it, fp32 where the layout has not
     force: bool = False  # replace an older conversion in `out`
 
 
@@ -65,10 +76,11 @@ class Written:
     folder: Path  # or GGUF's file
     layout: LayoutName
     source_layout: str
-    storage: Storage | GGUFStorage
+    storage: AnyStorage
     size: int  # bytes
     n_voices: int
     left_out: tuple[str, ...] = ()  # what the layout has no place for, in words
+    agreement: Agreement | None = None  # of OpenVINO's layout: how near it comes to float32
 
 
 def convert(order: Order, note: Callable[[str], None]) -> Written:
@@ -81,6 +93,8 @@ def convert(order: Order, note: Callable[[str], None]) -> Written:
     """
     from bark_cli.checkpoint import read_checkpoint
 
+    if order.layout == "openvino":
+        require_openvino()
     _check_out(order)
     note(f"reading {order.model.name}")
     checkpoint = read_checkpoint(order.model.folder, size=order.model.size)
@@ -90,32 +104,47 @@ def convert(order: Order, note: Callable[[str], None]) -> Written:
     _check_room(order.out, needed)
     note(f"writing about {human_bytes(needed)} to {order.out}")
     write = _fill_file if order.layout == "gguf" else _fill_folder
-    size, n_voices, left_out = write(checkpoint, order)
+    filled = write(checkpoint, order)
     return Written(
         folder=order.out,
         layout=order.layout,
         source_layout=checkpoint.layout,
         storage=order.storage or "fp32",
-        size=size,
-        n_voices=n_voices,
-        left_out=(*_unsaid(checkpoint.config, order), *left_out),
+        size=filled.size,
+        n_voices=filled.n_voices,
+        left_out=(*_unsaid(checkpoint.config, order), *filled.left_out),
+        agreement=filled.agreement,
     )
 
 
-def _fill_folder(checkpoint: Checkpoint, order: Order) -> tuple[int, int, tuple[str, ...]]:
-    """Bytes and voices that were written, and what was left out."""
+@dataclass(frozen=True, kw_only=True)
+class _Filled:
+    """What of `Written` is known once it is on the disk."""
+
+    size: int
+    n_voices: int = 0
+    left_out: tuple[str, ...] = ()
+    agreement: Agreement | None = None
+
+
+def _fill_folder(checkpoint: Checkpoint, order: Order) -> _Filled:
     from bark_cli.checkpoint import read_checkpoint
 
     with new_folder(order.out, force=order.force) as scratch:
-        with _told_of_weights(order.out):
-            _write(checkpoint, scratch, order)
+        if order.layout == "openvino":
+            agreement = _write_graphs(checkpoint, scratch, order)
+        else:
+            agreement = None
+            with _told_of_weights(order.out):
+                _write(checkpoint, scratch, order)
+                _copy_papers(order.model.folder, scratch)
         n_voices, left_out = _put_voices(checkpoint, scratch, order)
         read_checkpoint(scratch)  # every tensor is there, in its shape
         size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
-    return size, n_voices, left_out
+    return _Filled(size=size, n_voices=n_voices, left_out=left_out, agreement=agreement)
 
 
-def _fill_file(checkpoint: Checkpoint, order: Order) -> tuple[int, int, tuple[str, ...]]:
+def _fill_file(checkpoint: Checkpoint, order: Order) -> _Filled:
     """The same of a GGUF file, which holds no voices."""
     from bark_cli.checkpoint import write_gguf
 
@@ -126,11 +155,11 @@ def _fill_file(checkpoint: Checkpoint, order: Order) -> tuple[int, int, tuple[st
     beside = [f"{len(voices)} voices" for voices in [list(model_voices(order.model.folder))] if voices]
     beside += [name for name in _PAPERS if (order.model.folder / name).is_file()]
     left_out = (f"a GGUF file has no place for {', '.join(beside)}; keep what you need beside it",)
-    return size, 0, left_out if beside else ()
+    return _Filled(size=size, left_out=left_out if beside else ())
 
 
 def _gguf_storage(order: Order) -> GGUFStorage:
-    return "fp32" if order.storage is None or order.storage == "int8" else order.storage
+    return cast("GGUFStorage", order.storage if order.storage in _STORAGES["gguf"] else "fp32")
 
 
 def _check_out(order: Order) -> None:
@@ -170,10 +199,14 @@ def _check_file(order: Order) -> None:
             )
 
 
-def _storage_of(checkpoint: Checkpoint, layout: LayoutName) -> Storage:
+def _storage_of(checkpoint: Checkpoint, layout: LayoutName) -> AnyStorage:
     """The numbers the model is stored in."""
+    from bark_cli.checkpoint import stored_as
+
+    if layout == "openvino" == checkpoint.layout and stored_as(checkpoint.folder) == "int4":
+        return "int4"
     if checkpoint.scales:
-        return "int8" if layout == "native" else "fp32"
+        return "int8" if layout in ("native", "openvino") else "fp32"
     return "fp16" if _is_half(checkpoint) else "fp32"
 
 
@@ -209,11 +242,13 @@ def _check_fit(config: BarkConfig, order: Order) -> None:
 
 def _needed(checkpoint: Checkpoint, order: Order) -> int:
     """About how many bytes will be written."""
-    width = {"fp32": 4, "fp16": 2, "int8": 1, "q8_0": 2, "q4_k": 2}[order.storage or "fp32"]  # at most
+    width = {"fp32": 4, "fp16": 2, "int8": 1, "int4": 1, "q8_0": 2, "q4_k": 2}[
+        order.storage or "fp32"
+    ]  # at most
     sizes = {name: checkpoint.form(name).numel() * width for name in checkpoint.tensors}
     codec = sum(size for name, size in sizes.items() if name.startswith("codec."))
     # an encoder as large as the decoder, and what training a codebook goes on from
-    return sum(sizes.values()) + (0 if order.layout in ("native", "gguf") else 2 * codec)
+    return sum(sizes.values()) + (0 if order.layout in ("native", "gguf", "openvino") else 2 * codec)
 
 
 def _check_room(out: Path, needed: int) -> None:
@@ -232,7 +267,7 @@ def _check_room(out: Path, needed: int) -> None:
 
 
 def _write(checkpoint: Checkpoint, folder: Path, order: Order) -> None:
-    """The model, its tokenizer, and whose it is.
+    """The model and its tokenizer.
 
     Raises:
         OSError, SafetensorError, ModelError: the disk refuses.
@@ -248,8 +283,26 @@ def _write(checkpoint: Checkpoint, folder: Path, order: Order) -> None:
     else:
         write = write_suno if order.layout == "suno" else write_transformers
         write(checkpoint, folder, torch.float16 if storage == "fp16" else torch.float32)
+
+
+def _write_graphs(checkpoint: Checkpoint, folder: Path, order: Order) -> Agreement:
+    """The same in OpenVINO's layout, and a README that says what the graphs take."""
+    from bark_cli.checkpoint import openvino_card, write_openvino
+
+    storage = cast("OpenVINOStorage", order.storage)  # as `_check_fit` saw
+    with told_of(order.out):
+        agreement = write_openvino(checkpoint, folder, storage)
+        _copy_papers(order.model.folder, folder)
+        card, readme = openvino_card(order.model.name, storage, checkpoint.config), folder / "README.md"
+        there = readme.read_bytes() if readme.is_file() else b""
+        if card.encode().splitlines()[1] not in there:
+            readme.write_bytes(there + card.encode())
+    return agreement
+
+
+def _copy_papers(source: Path, folder: Path) -> None:
     for name in _PAPERS:
-        if (paper := order.model.folder / name).is_file():
+        if (paper := source / name).is_file():
             shutil.copyfile(paper, folder / name)
 
 
@@ -313,7 +366,7 @@ def _unsaid(config: BarkConfig, order: Order) -> Iterator[str]:
     from bark_cli.model.options import SamplingOptions
 
     whose = _WHOSE[order.layout]
-    if order.layout not in ("native", "gguf"):
+    if order.layout not in ("native", "gguf", "openvino"):
         yield _ENCODER
     if order.layout in ("suno", "gguf") and config.sampling != SamplingOptions():
         yield f"{whose} layout has no place for a model's own ways of sampling"

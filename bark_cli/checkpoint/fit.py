@@ -8,14 +8,16 @@ from typing import Any, Literal
 from bark_cli.checkpoint.gguf_keys import config_of, keys_of, names_of_biases
 from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, SemanticConfig
 
-LayoutName = Literal["native", "transformers", "suno", "gguf"]
-LAYOUTS: tuple[LayoutName, ...] = ("native", "transformers", "suno", "gguf")
+LayoutName = Literal["native", "transformers", "suno", "gguf", "openvino"]
+LAYOUTS: tuple[LayoutName, ...] = ("native", "transformers", "suno", "gguf", "openvino")
 
 
 def misfit(config: BarkConfig, layout: LayoutName) -> str | None:
     """The first reason for which another program would not speak as this model does from that layout."""
     if layout == "native":
         return None
+    if layout == "openvino":
+        return None if config.codec.causal else "its codec is not causal, where the layout's is"
     if layout == "gguf":
         rules = _said_rules(config, gguf_config(config))
     elif layout == "suno":

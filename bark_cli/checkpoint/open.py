@@ -49,14 +49,14 @@ def open_checkpoint(
         ModelError: the folder is missing, or its model is incomplete, damaged or not Bark.
     """
     layout = find_layout(folder, size)
-    if layout.kind == "native" and storage != "int8":
+    if layout.kind in ("native", "openvino") and storage != "int8":
         return read_layout(folder, layout)
     source = Source(folder=folder, layout=layout.kind, size=layout.size, storage=storage)
     target = conversion_folder(source)
     if (kept := _kept(target, source)) is not None:
         return kept
     original = read_layout(folder, layout)
-    if layout.kind == "native" and original.scales:  # int8 as it is
+    if layout.kind in ("native", "openvino") and original.scales:  # int8 as it is
         return original
     note(f"converting {folder} for faster starts, once")
     try:

@@ -11,13 +11,14 @@ from bark_cli.checkpoint.fit import LayoutName
 from bark_cli.checkpoint.gguf import read_gguf
 from bark_cli.checkpoint.gguf_header import is_old_container, read_header
 from bark_cli.checkpoint.native import CONFIG_FILE, read_native
+from bark_cli.checkpoint.openvino import read_openvino
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.suno import read_suno, suno_sizes
 from bark_cli.checkpoint.transformers import has_transformers_weights, read_transformers
 from bark_cli.checkpoint.untrusted import read_json
 from bark_cli.errors import ModelError
 from bark_cli.store import SUNO_FILES
-from bark_cli.store.places import gguf_files
+from bark_cli.store.places import gguf_files, is_openvino
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def find_layout(folder: Path, size: str | None = None) -> Layout:
     if size is not None and (sizes or values):
         raise ModelError(f"{folder} has no {size} model to choose; leave --size out")
     if "semantic" in values:
-        return Layout("native")
+        return Layout("openvino" if is_openvino(folder) else "native")
     if sizes and not has_transformers_weights(folder):
         return Layout("suno", sizes[0])
     if values.get("model_type") == "bark":
@@ -95,6 +96,8 @@ def read_layout(folder: Path, layout: Layout) -> Checkpoint:
     """
     if layout.kind == "native":
         checkpoint = read_native(folder)
+    elif layout.kind == "openvino":
+        checkpoint = read_openvino(folder)
     elif layout.kind == "suno":
         checkpoint = read_suno(folder, layout.size)
     elif layout.kind == "gguf":

@@ -43,7 +43,7 @@ class Checkpoint:
     scales: Mapping[str, Tensor] = field(default_factory=dict)
     tokenizer_file: Path  # tokenizer.json or vocab.txt, or the file that the vocabulary was found in
     vocabulary: tuple[str, ...] | None = None  # BERT's pieces by id, where no file holds them alone
-    layout: str  # "native", "suno", "transformers" or "gguf"
+    layout: str  # "native", "suno", "transformers", "gguf" or "openvino"
     folder: Path  # or the file that is the model
 
     def part(self, name: str) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.system.units import human_bytes
 
 if TYPE_CHECKING:
+    from bark_cli.checkpoint import Agreement
     from bark_cli.checkpoint.convert import Written
 
 
@@ -31,18 +32,19 @@ def convert(
         Path, typer.Argument(metavar="OUT", help="Folder to write, or file for GGUF.", show_default=False)
     ],
     to: Annotated[
-        Literal["native", "transformers", "suno", "gguf"],
+        Literal["native", "transformers", "suno", "gguf", "openvino"],
         typer.Option(
-            help="Layout to write: Bark's own, Transformers' BarkModel, suno-ai/bark's or ggml's.",
+            help="Layout to write: Bark's own, Transformers', suno-ai/bark's, ggml's or OpenVINO's.",
             show_default=False,
         ),
     ],
     storage: Annotated[
-        Literal["fp32", "fp16", "f16", "int8", "q8_0", "q4_k"] | None,
+        Literal["fp32", "fp16", "f16", "int8", "int4", "q8_0", "q4_k"] | None,
         typer.Option(
             "--storage",
             "--dtype",
-            help="Storage of the weights; unchanged by default. int8 is for native, q8_0 and q4_k for GGUF.",
+            help="Storage of the weights; unchanged by default. int8 is for native and OpenVINO, int4 for "
+            "OpenVINO, q8_0 and q4_k for GGUF.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an older conversion in OUT.")] = False,
@@ -56,6 +58,7 @@ def convert(
     bark convert small small-by-suno --to suno
     bark convert ./my-model my-model-int8 --to native --storage int8
     bark convert small bark-small.gguf --to gguf --storage q8_0
+    bark convert nano nano-for-openvino --to openvino --storage fp16
 
     Nothing is rounded unless --storage asks for it. What does not fit a layout is
     reported before anything is written.
@@ -71,6 +74,8 @@ def convert(
     if as_json:
         print_json({"model": ref.name, **_record(done)})
     elif not quiet:
+        if done.agreement is not None:
+            note(f"computed by OpenVINO and by torch in float32: {done.agreement}")
         print(f"{one_line(str(out))} holds {one_line(ref.name)} in {to} layout ({_facts(done)})")
 
 
@@ -95,4 +100,13 @@ def _record(done: Written) -> dict[str, Any]:
         "bytes": done.size,
         "voices": done.n_voices,
         "left_out": list(done.left_out),
+        **_agreement(done.agreement),
     }
+
+
+def _agreement(found: Agreement | None) -> dict[str, Any]:
+    """How near OpenVINO comes to float32, where that was asked."""
+    if found is None:
+        return {}
+    agreed, tokens = found.greedy
+    return {"agreement": {"difference": found.difference, "agreed": agreed, "tokens": tokens}}

@@ -48,11 +48,15 @@ FineModel = Annotated[
     ),
 ]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"] | None, typer.Option(help="Device to compute on; auto by default.")
+    str | None,
+    typer.Option(
+        metavar="[auto|cpu|cuda|mps|openvino]",
+        help="Device to compute on; auto by default. cuda:1 and openvino:GPU name one of several.",
+    ),
 ]
 Precision = Annotated[
-    Literal["auto", "fp32", "bf16", "int8"] | None,
-    typer.Option(help="Number format to compute in; auto by default."),
+    Literal["auto", "fp32", "fp16", "bf16", "int8", "int4"] | None,
+    typer.Option(help="Number format to compute in; auto by default. fp16 and int4 are for OpenVINO."),
 ]
 Voice = Annotated[
     str | None,

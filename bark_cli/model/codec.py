@@ -140,7 +140,7 @@ def _put_taps(decoder: nn.Module) -> None:
         layer.register_buffer("taps", taps.contiguous(), persistent=False)
 
 
-def _frames_to_start(decoder: nn.Module) -> int:
+def frames_to_start(decoder: nn.Module) -> int:
     """Frames without which a causal decoder has no first sample.
 
     encodec pads a beginning with its own mirror image, so a convolution that reaches back by r inputs needs
@@ -150,13 +150,13 @@ def _frames_to_start(decoder: nn.Module) -> int:
     frames, rate = 1, 1
     for layer in decoder.modules():
         if isinstance(layer, seanet.SConv1d):
-            frames = max(frames, _reach(layer) // rate + 1)
+            frames = max(frames, reach(layer) // rate + 1)
         elif isinstance(layer, seanet.SConvTranspose1d):
             rate *= layer.convtr.convtr.stride[0]
     return frames
 
 
-def _reach(layer: Any) -> int:
+def reach(layer: Any) -> int:
     """How many inputs before the current one an SConv1d hears."""
     convolution = layer.conv.conv
     return int((convolution.kernel_size[0] - 1) * convolution.dilation[0])
@@ -167,12 +167,12 @@ class CodecStream:
 
     Every layer keeps what it needs of the past (a convolution the rows that it reaches back to, the LSTM its
     state), so a frame costs the same however many came before it. The first samples wait for
-    `_frames_to_start`; a codec that is not causal hears the end in every sample, so all of them wait for it.
+    `frames_to_start`; a codec that is not causal hears the end in every sample, so all of them wait for it.
     """
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._start = _frames_to_start(codec.decoder) if codec.config.causal else None
+        self._start = frames_to_start(codec.decoder) if codec.config.causal else None
         self._waiting: Tensor | None = None  # codes of the frames that are held back
         self._past: dict[nn.Module, Any] = {}  # empty until the first samples
 
@@ -212,8 +212,8 @@ class CodecStream:
         if isinstance(layer, seanet.SEANetResnetBlock):
             return self._run(layer.block, x).add_(self._run(layer.shortcut, x))
         if isinstance(layer, seanet.SConv1d):
-            reach = _reach(layer)
-            x = self._with_past(layer, x, x[1 : reach + 1].flip(0))
+            r = reach(layer)
+            x = self._with_past(layer, x, x[1 : r + 1].flip(0))
             return _convolve(x, layer.taps, layer.conv.conv.bias, layer.conv.conv.dilation[0])
         if isinstance(layer, seanet.SConvTranspose1d):
             bias = layer.convtr.convtr.bias

@@ -25,6 +25,7 @@ class Setting:
     default: Value | None  # None leaves it to the model or the machine
     help: str
     choices: tuple[str, ...] = ()
+    is_open: bool = False  # a choice may be followed by ":" and a name of its own, as in cuda:1
     low: float | None = None
     high: float | None = None
     above: bool = False  # low itself is not allowed
@@ -46,7 +47,8 @@ class Setting:
     def takes(self) -> str:
         """The values it takes, in words."""
         if self.choices:
-            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+            more = ", some with a part after it, as in openvino:GPU" if self.is_open else ""
+            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}{more}"
         if self.kind is bool:
             return "true or false"
         if self.kind is str:
@@ -87,7 +89,7 @@ class Setting:
 
     def _allows(self, value: Any) -> bool:
         if self.choices:
-            return value in self.choices
+            return (value.partition(":")[0] if self.is_open else value) in self.choices
         if self.kind is str:
             return bool(value) and value.isprintable()
         if self.kind is bool or self.low is None:
@@ -118,9 +120,11 @@ class Settings:
     voice: str | None = _setting(
         None, "who speaks: a name, a .npz file, or none; the model's own if not set", str, is_place=True
     )
-    device: str = _setting("auto", "where to compute", choices=("auto", "cpu", "cuda", "mps"))
+    device: str = _setting(
+        "auto", "where to compute", choices=("auto", "cpu", "cuda", "mps", "openvino"), is_open=True
+    )
     precision: str = _setting(
-        "auto", "what the networks compute in", choices=("auto", "fp32", "bf16", "int8")
+        "auto", "what the networks compute in", choices=("auto", "fp32", "fp16", "bf16", "int8", "int4")
     )
     batch_size: int | None = _setting(
         None, "utterances spoken at once", int, low=1, high=1024, is_private=True

@@ -19,7 +19,7 @@ from bark_cli.system.records import Bounds, read_object, record
 SOURCE_FILE = "source.json"
 ABANDONED_S = 3600  # no write takes so long; what is older was left by a process that was killed
 _VERSION = 1  # of what conversion does; a higher one makes every model be converted anew
-_SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json", places.GGUF_SUFFIX}
+_SUFFIXES = {".pt", ".th", ".bin", ".safetensors", ".json", ".xml", places.GGUF_SUFFIX}
 _BOUNDS = Bounds(2**20, items=10_000, depth=3)
 
 
@@ -28,7 +28,7 @@ class Source:
     """What is converted, and how."""
 
     folder: Path  # or the file that is the model
-    layout: str  # "native", "suno", "transformers" or "gguf"
+    layout: str  # "native", "suno", "transformers", "gguf" or "openvino"
     size: str | None  # "small" or "large", where the folder may hold both
     storage: Literal["fp32", "fp16", "int8"]  # how the matrices of the transformers are kept
 

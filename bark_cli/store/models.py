@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bark_cli.errors import MissingModelError, ModelError, OptionError
+from bark_cli.model.openvino import PARTS
 from bark_cli.store import places
 from bark_cli.store.manifest import build_folder, missing_files, read_manifest
 from bark_cli.store.names import is_name, is_repository, model_home
@@ -22,6 +23,7 @@ SUNO_FILES = {
     "small": ("text.pt", "coarse.pt", "fine.pt"),
 }
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # read is the first that is there, or its index
+_GRAPHS = [places.openvino_graph(Path(), part) for part in PARTS]
 _INDEX_BOUNDS = Bounds(16 * 2**20)  # a real one has some kB
 _INSTALL_AGAIN = "install bark_cli again from where you got it (pip install . in its folder)"
 
@@ -164,7 +166,9 @@ def _model_in(folder: Path, name: str) -> ModelRef | None:
 
 
 def _has_weights(folder: Path, files: set[str]) -> bool:
-    """Whether the weight file, or every shard that its index lists, is there."""
+    """Whether the weight file, every shard that its index lists, or every graph of OpenVINO's is there."""
+    if all({graph.name, graph.with_suffix(".bin").name} <= files for graph in _GRAPHS):
+        return True
     for name in WEIGHT_FILES:
         if name in files:
             return True

@@ -59,6 +59,11 @@ def converted_home() -> Path:
     return bark_home() / "converted"
 
 
+def compiled_home() -> Path:
+    """What OpenVINO compiled for a GPU or NPU; it can be made again."""
+    return bark_home() / "compiled"
+
+
 def suno_voices_home() -> Path:
     """The Suno voices, once fetched."""
     return bark_home() / "suno-voices"
@@ -108,6 +113,16 @@ def model_files(model: Path) -> list[Path]:
 def gguf_files(model: Path) -> list[Path]:
     """The GGUF files among them, each of which is a whole model."""
     return [path for path in model_files(model) if path.suffix.lower() == GGUF_SUFFIX]
+
+
+def openvino_graph(model: Path, part: str) -> Path:
+    """Where a network's graph lies in a folder of OpenVINO's layout; its numbers are in a .bin beside it."""
+    return model / f"openvino_{part}.xml"
+
+
+def is_openvino(model: Path) -> bool:
+    """Whether a folder has OpenVINO's layout."""
+    return openvino_graph(model, "semantic").is_file()
 
 
 def tokenizer_elsewhere() -> Path | None:
