@@ -248,9 +248,9 @@ def test_what_transformers_would_compute_otherwise_does_not_fit(
     change: Callable[[BarkConfig], BarkConfig], reason: str
 ) -> None:
     config = make_tiny_config()
-    assert layouts_for(config) == ["native", "transformers"]
+    assert layouts_for(config) == ["native", "transformers", "openvino"]
     assert reason in (misfit(change(config), "transformers") or "")
-    assert layouts_for(change(config)) == ["native"]
+    assert layouts_for(change(config)) == ["native", "openvino"]
 
 
 def test_another_vocabulary_does_not_fit_sunos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +261,7 @@ def test_another_vocabulary_does_not_fit_sunos(tmp_path: Path, capsys: pytest.Ca
     line = printed.err.splitlines()[-1]
     assert "does not fit Suno's layout: its semantic vocab_size is" in line
     assert "the layout has 10000" in line
-    assert line.endswith("use --to native or --to transformers")
+    assert line.endswith("use --to native or --to transformers or --to openvino")
     assert not list(tmp_path.iterdir())
 
 

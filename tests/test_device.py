@@ -89,9 +89,9 @@ def test_int8_that_cannot_be_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
         choose_precision("int8", "cpu")
 
 
-@pytest.mark.parametrize("name", ["", "int4", "fp16", "INT8"])
+@pytest.mark.parametrize("name", ["", "int3", "INT8"])
 def test_an_unknown_precision_names_those_there_are(name: str) -> None:
-    with pytest.raises(OptionError, match="use one of auto, fp32, bf16, int8"):
+    with pytest.raises(OptionError, match="use one of auto, fp32, fp16, bf16, int8, int4"):
         choose_precision(name, "cpu")
 
 

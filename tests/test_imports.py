@@ -31,7 +31,8 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 DOORS = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}  # which lead everywhere
-HEAVY = ("torch", "huggingface_hub", "transformers", "soundfile", "sounddevice", "rich", "pydantic", "ray")
+HEAVY = ("torch", "openvino", "ray", "huggingface_hub", "transformers", "rich", "pydantic")
+HEAVY += ("soundfile", "sounddevice")
 
 
 def modules() -> list[Path]:

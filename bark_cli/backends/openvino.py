@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from bark_cli.backends import CausalStage
 from bark_cli.backends.openvino_device import compiled, told_of_device
-from bark_cli.checkpoint import Checkpoint
+from bark_cli.checkpoint import Checkpoint, misfit
+from bark_cli.errors import ModelError
 from bark_cli.model.codec import FRAMES_AT_ONCE, Codec, frames_to_start
 from bark_cli.model.config import CodecConfig
 from bark_cli.model.openvino import PARTS
@@ -102,7 +103,9 @@ class StatefulGPT:
         return joined
 
     def _infer(self, group: Group, ids: Array, merged: Array, start: Array, order: Sequence[int]) -> Array:
-        inputs = {"ids": ids, "merged": merged, "start": start, "beam_idx": np.array(order, np.int32)}
+        given = {"ids": ids, "merged": merged, "start": start}
+        inputs = {name: np.ascontiguousarray(values, np.int64) for name, values in given.items()}
+        inputs["beam_idx"] = np.array(order, np.int32)
         with told_of_device():
             group.request.infer(inputs)
         logits: Array = group.request.get_output_tensor(0).data.copy()  # the next step overwrites it
@@ -121,9 +124,16 @@ class StatefulGPT:
 
 
 class OpenVINOBackend:
-    """The networks of one Bark on a device of OpenVINO; implements `backends.Backend`."""
+    """The networks of one Bark on a device of OpenVINO; implements `backends.Backend`.
+
+    Raises:
+        ModelError: OpenVINO, or its device, cannot take such a model.
+        GenerationError: the device has too little memory.
+    """
 
     def __init__(self, checkpoint: Checkpoint, device: str, storage: GraphStorage) -> None:
+        if why := misfit(checkpoint.config, "openvino"):
+            raise ModelError(f"OpenVINO cannot take this model: {why}; use --device cpu")
         semantic, coarse, fine, codec = compiled(
             lambda: [graph(part, checkpoint.config, checkpoint.arrays, storage) for part in PARTS],
             device,
@@ -155,7 +165,7 @@ class OpenVINOBackend:
         """Logits (window - first, vocabulary) of the codebook that each request names, one by one."""
         found = []
         for step in requests:
-            codes = np.ascontiguousarray(step.codes.T[None])
+            codes = np.ascontiguousarray(step.codes.T[None], np.int64)
             inputs = {"codes": codes, "codebook": np.int64(step.codebook), "first": np.int64(step.first)}
             with told_of_device():
                 self._fine.infer(inputs)
@@ -208,7 +218,9 @@ class OpenVINOStream:
 
     def _run(self, codes: Tokens) -> Samples:
         with told_of_device():
-            made = self._request.infer({"codes": np.ascontiguousarray(codes), **(self._past or self._before)})
+            made = self._request.infer(
+                {"codes": np.ascontiguousarray(codes, np.int64), **(self._past or self._before)}
+            )
         named = {port.get_any_name(): values for port, values in made.items()}
         samples = _float32(named.pop("samples"))
         self._past = {name.removeprefix("next."): values.copy() for name, values in named.items()}

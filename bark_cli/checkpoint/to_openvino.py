@@ -5,6 +5,7 @@ What was written is read back, computed by OpenVINO, and compared with the netwo
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ def write_openvino(checkpoint: Checkpoint, folder: Path, storage: OpenVINOStorag
                 graph(part, checkpoint.config, checkpoint.arrays, storage), file, compress_to_fp16=False
             )
         except RuntimeError as error:
-            raise ModelError(f"{file.name} cannot be written ({_last_line(error)})") from error
+            raise OSError(errno.EIO, _last_line(error)) from error
     (folder / "config.json").write_text(json.dumps(checkpoint.config.to_dict(), indent=2) + "\n", "utf-8")
     checkpoint.write_tokenizer(folder)
     _check_written(checkpoint, folder, storage)
@@ -123,7 +124,7 @@ def _compare_causal(checkpoint: Checkpoint, part: Part, network: Any) -> list[tu
     config, request = exact.config, network.create_infer_request()
     most = min(config.input_vocab_size, config.output_vocab_size)
     ids = np.arange(min(_PROMPT, config.block_size - _STEPS))[None] * 37 % most
-    merged, cache, pairs = ids[:, : ids.shape[1] // 2] + 1, exact.new_cache(), []
+    merged, cache, pairs = ids[:, ::2].copy(), exact.new_cache(), []
     for _ in range(1 + _STEPS):
         inputs = {"ids": ids, "merged": merged, "start": np.zeros(1, np.int64)}
         found = request.infer({**inputs, "beam_idx": np.zeros(1, np.int32)})["logits"]
