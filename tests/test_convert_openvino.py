@@ -153,7 +153,7 @@ def test_a_graph_that_computes_something_else_does_not_get_the_name(
     monkeypatch.setattr(
         "bark_cli.model.openvino.transformer.number", lambda _: ops.constant(np.array(0, np.float32))
     )
-    with pytest.raises(ModelError, match="does not compute .* exactly: logits within"):
+    with pytest.raises(ModelError, match=r"does not compute .* exactly: logits within"):
         converted(tiny_model, tmp_path / "out", "openvino")  # without a mask
     assert not list(tmp_path.iterdir())
 
@@ -229,7 +229,7 @@ def test_a_file_that_lies_is_refused_in_one_line(there: Path, tmp_path: Path, li
 def test_int4_without_its_scales_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     out = converted(tiny_model, tmp_path / "out", "openvino", storage="int4")
     changed(out, r'name="(semantic\.h\.1\.mlp\.c_fc\.weight)\.scale"', r'name="\1.scales"')
-    with pytest.raises(ModelError, match="has no fitting scales|holds semantic"):
+    with pytest.raises(ModelError, match=r"has no fitting scales|holds semantic"):
         read_checkpoint(out)
 
 

@@ -1,4 +1,4 @@
-"""The backend of OpenVINO against the plain one in float32: logits, tokens and sound, alone and in company."""
+"""The backend of OpenVINO against the plain one in float32: logits, tokens and sound, alone and together."""
 
 from __future__ import annotations
 
