@@ -12,7 +12,10 @@ from bark_cli import store
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision
 from bark_cli.backends.make import make_backend
-from bark_cli.checkpoint import Checkpoint, mix_stages, open_checkpoint, read_checkpoint, stored_as
+from bark_cli.checkpoint.mix import mix_stages
+from bark_cli.checkpoint.open import open_checkpoint
+from bark_cli.checkpoint.read import read_checkpoint
+from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import BarkError
 from bark_cli.loaded_model import LoadedModel
 from bark_cli.model.config import BarkConfig
@@ -92,6 +95,8 @@ class Bark:
         is_openvino = store.places.is_openvino(ref.folder)
         target = choose_device("openvino" if device == "auto" and is_openvino else device)
         if precision == "auto" and is_openvino and target.startswith("openvino"):
+            from bark_cli.checkpoint.openvino import stored_as
+
             precision = stored_as(ref.folder)
         precision = choose_precision(precision, target)
         note = on_note or (lambda _: None)

@@ -15,8 +15,9 @@ import torch
 
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.checkpoint.foreign import codec_tensors
-from bark_cli.model.codec import CODEBOOK_NAME, Codec, CodecStream, import_seanet
+from bark_cli.model.codec import Codec, CodecStream, import_seanet
 from bark_cli.model.config import CodecConfig
+from bark_cli.model.decoder import CODEBOOK_NAME
 
 PACKAGE = Path(__file__).parent.parent / "bark_cli"
 CONFIG = CodecConfig(codebook_size=32, dimension=16, n_filters=4, n_residual_layers=2, ratios=(4, 3, 2))

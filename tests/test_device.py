@@ -95,12 +95,24 @@ def test_an_unknown_precision_names_those_there_are(name: str) -> None:
         choose_precision(name, "cpu")
 
 
-def test_the_cpu_is_described_by_what_the_choice_looks_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
-    monkeypatch.setattr(devices, "runnable", lambda: ("dotprod", "neon", "plain"))
-    assert cpu_abilities() == "NEON, dot products"
-    monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
-    abilities(monkeypatch, "vnni", "avx2")
-    assert cpu_abilities() == "AVX-512 VNNI, AVX2"
+@pytest.mark.parametrize(
+    ("here", "words"),
+    [
+        (("vnni", "avx2", "plain"), "AVX-512 VNNI, AVX2"),
+        (("dotprod", "neon", "plain"), "NEON, dot products"),
+        (("plain",), "none of AMX, AVX-512 and AVX2"),
+    ],
+)
+def test_the_cpu_is_described_by_what_the_kernel_can_use(
+    here: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "runnable", lambda: here)
+    assert cpu_abilities() == words
+
+
+def test_the_cpu_is_described_where_nothing_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "runnable", lambda: ())
+    abilities(monkeypatch, "avx512_bf16", "avx2")
+    assert cpu_abilities() == "AVX-512 BF16, AVX2"
     abilities(monkeypatch)
     assert cpu_abilities() == "none of AMX, AVX-512 and AVX2"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from bark_cli.backends.kernel import library
 
 PACKAGE = Path(__file__).parent.parent / "bark_cli"
 # from the ground up; a module may import from its own floor and from those below
@@ -163,6 +166,23 @@ def test_listing_voices_imports_no_torch(tiny_model: Path) -> None:
     names = loaded(RUN, "voices", "ls", "-m", str(tiny_model))
     assert "numpy" in names  # it did read the voices
     assert not names & {"torch", "huggingface_hub", "transformers", "soundfile", "sounddevice"}
+
+
+@pytest.mark.parametrize("output", ["out.wav", "-"])
+def test_speaking_in_int8_imports_no_torch(output: str, tmp_path: Path) -> None:
+    """Nor with a stage of another model; what says so is a process in which nobody has torch."""
+    if library() is None:
+        pytest.skip("no C compiler was there when bark was installed")
+    place = output if output == "-" else str(tmp_path / output)
+    code = "import sys; sys.modules['torch'] = None; sys.modules['encodec'] = None\n" + RUN
+    words = ["say", "Hello there.", "-m", "nano", "--fine-model", "nano", "--verbose", "-o", place]
+    line = [sys.executable, "-c", code, *words]
+    environment = {name: value for name, value in os.environ.items() if name != "BARK_KERNEL"}
+    done = subprocess.run(line, capture_output=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert b"in int8" in done.stderr
+    sound = done.stdout if output == "-" else Path(place).read_bytes()
+    assert len(sound) > 10_000
 
 
 def test_the_package_imports_nothing_and_offers_everything() -> None:

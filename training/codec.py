@@ -24,7 +24,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bark_cli.model.codec import CODEBOOK_NAME, import_seanet
+from bark_cli.model.codec import import_seanet
+from bark_cli.model.decoder import CODEBOOK_NAME
 from training.excitation import LEVELS, PULSED, TICKS, landmarks, signs, snippets, turned
 from training.run import learnt, save_whole
 from training.settings import HERE, settings

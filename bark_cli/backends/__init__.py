@@ -23,12 +23,27 @@ class AudioStream(Protocol):
         ...
 
 
-class Backend(Protocol):
+class Decoder(Protocol):
+    """A codec at work; its methods may be called from other threads while a backend's others are at work."""
+
+    def decode_audio(self, codes: Tokens) -> Samples:
+        """Codes (n_codebooks, F) -> samples (F * hop,)."""
+        ...
+
+    def audio_stream(self) -> AudioStream:
+        """Begin an utterance that is decoded as its codes come."""
+        ...
+
+    def work_alone(self) -> None:
+        """Let the calling thread, which decodes beside others, use one processor."""
+        ...
+
+
+class Backend(Decoder, Protocol):
     """What the pipeline needs of a device.
 
     A causal sequence is known by the context that `prefill` returned: only its backend looks inside. Methods
     that take several requests may run them together, but no answer may depend on which others came with it.
-    `decode_audio` and `audio_stream` may be called from another thread while the other methods are at work.
     """
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Logits]:
@@ -47,18 +62,6 @@ class Backend(Protocol):
         """Logits (window - first, vocabulary) of the codebook that each request names."""
         ...
 
-    def decode_audio(self, codes: Tokens) -> Samples:
-        """Codes (n_codebooks, F) -> samples (F * hop,)."""
-        ...
-
-    def audio_stream(self) -> AudioStream:
-        """Begin an utterance that is decoded as its codes come."""
-        ...
-
     def fit_threads(self, n_sequences: int) -> None:
         """Let the calling thread use as many processors as steps of so many sequences are worth."""
-        ...
-
-    def work_alone(self) -> None:
-        """Let the calling thread, which decodes audio beside others, use one processor."""
         ...

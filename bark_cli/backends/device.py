@@ -6,7 +6,6 @@ torch takes seconds to load: it is asked only where there may be a GPU, or where
 from __future__ import annotations
 
 import ctypes
-import platform
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,16 @@ from bark_cli.errors import OptionError
 DEVICES = ("auto", "cpu", "cuda", "mps", "openvino")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8", "int4")
 _OF_OPENVINO = ("fp32", "fp16", "int8", "int4")
+
+# of the kernel's variants what their names mean
+_ABILITIES = {
+    "amx": "AMX",
+    "vnni": "AVX-512 VNNI",
+    "avxvnni": "AVX-VNNI",
+    "avx2": "AVX2",
+    "neon": "NEON",
+    "dotprod": "dot products",
+}
 
 
 def choose_device(name: str) -> str:
@@ -105,14 +114,14 @@ def has_bf16_units() -> bool:
 
 def cpu_abilities() -> str:
     """What of this CPU the choice of a precision looks at, in words."""
+    if here := runnable():
+        names = [name for variant, name in _ABILITIES.items() if variant in here]
+        return ", ".join(names) or "none of AMX, AVX-512 and AVX2"
     import torch
 
     has = {
         "AMX": torch.cpu._is_amx_tile_supported(),
         "AVX-512 BF16": torch.cpu._is_avx512_bf16_supported(),
-        "AVX-512 VNNI": torch.cpu._is_vnni_supported(),
         "AVX2": torch.cpu._is_avx2_supported(),
     }
-    if platform.machine().lower() in ("aarch64", "arm64"):
-        has = {"NEON": True, "dot products": "dotprod" in runnable()}
-    return ", ".join(name for name, here in has.items() if here) or "none of AMX, AVX-512 and AVX2"
+    return ", ".join(name for name, there in has.items() if there) or "none of AMX, AVX-512 and AVX2"

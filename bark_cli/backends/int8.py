@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from bark_cli.backends import AudioStream, CausalStage
+from bark_cli.backends import AudioStream, CausalStage, Decoder
 from bark_cli.backends.buffers import Array, room
+from bark_cli.backends.codec import KernelCodec
 from bark_cli.backends.generate import Going, StoredTable, Vocabulary, generate
 from bark_cli.backends.kernel import Packed, PackedLayer, Stack
-from bark_cli.backends.wide import TorchCodec
-from bark_cli.checkpoint import Checkpoint, build_codec
+from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.tokens import Logits, Samples, Tokens
@@ -169,6 +168,18 @@ class Int8Sequence:
     length: int
 
 
+def _codec(checkpoint: Checkpoint) -> Decoder:
+    """In C; torch computes one that is not causal."""
+    if checkpoint.config.codec.causal:
+        return KernelCodec(checkpoint.config.codec, checkpoint.arrays("codec")[0])
+    import torch
+
+    from bark_cli.backends.wide import TorchCodec
+    from bark_cli.checkpoint.build import build_codec
+
+    return TorchCodec(build_codec(checkpoint), torch.device("cpu"))
+
+
 class Int8Backend:
     """The networks of one Bark on the CPU; implements `backends.Backend`."""
 
@@ -179,7 +190,7 @@ class Int8Backend:
             "coarse": Int8GPT(config.coarse.gpt, Weights(*checkpoint.arrays("coarse"))),
         }
         self._fine = Int8FineGPT(config.fine.gpt, Weights(*checkpoint.arrays("fine")))
-        self._codec = TorchCodec(build_codec(checkpoint), torch.device("cpu"))
+        self._codec = _codec(checkpoint)
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Logits]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""

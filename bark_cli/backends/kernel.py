@@ -116,8 +116,11 @@ def load(variant: str) -> ctypes.CDLL | None:
         network, scratch, c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip
     code.bark_pack.argtypes = [c_void_p, c_int32, c_int32, c_void_p, c_void_p, c_int32]
-    for function in (code.bark_step, code.bark_window, code.bark_product, code.bark_generate, code.bark_pack):
-        function.restype = None
+    code.bark_decode.argtypes = [
+        c_void_p, c_int32, c_void_p, c_void_p, c_int32, c_int32, c_void_p, c_int32,
+    ]  # fmt: skip
+    for name in ("step", "window", "product", "generate", "pack", "decode"):
+        getattr(code, f"bark_{name}").restype = None
     return code
 
 
@@ -130,7 +133,7 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not all(hasattr(code, name) for name in ("bark_layout", "bark_generate", "bark_pack")):
+    if not all(hasattr(code, name) for name in ("bark_layout", "bark_generate", "bark_pack", "bark_decode")):
         return None
     code.bark_layout.restype = c_int64
     return code if code.bark_layout() == _LAYOUT else None

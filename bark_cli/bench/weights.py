@@ -57,7 +57,7 @@ def random_checkpoint(size: str | BarkConfig, *, seed: int = 0) -> Checkpoint:
     )
 
 
-def _noise(shape: torch.Size, block: Tensor) -> Tensor:
+def _noise(shape: tuple[int, ...], block: Tensor) -> Tensor:
     """The block again and again, in memory of its own: shared memory would be read from the CPU's caches."""
     tensor = torch.empty(shape)
     for part in torch.split(tensor.view(-1), len(block)):
@@ -65,6 +65,6 @@ def _noise(shape: torch.Size, block: Tensor) -> Tensor:
     return tensor
 
 
-def _level(name: str, shape: torch.Size) -> Tensor:
+def _level(name: str, shape: tuple[int, ...]) -> Tensor:
     """Norms scale by one, biases add nothing."""
     return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.record import Checkpoint, form_of
+from bark_cli.checkpoint.shapes import expected_shapes
 from bark_cli.checkpoint.untrusted import AGAIN
 from bark_cli.errors import ModelError
-from bark_cli.model.codec import CODEBOOK_NAME, Codec
-from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
-from bark_cli.model.networks import GPT, FineGPT
+from bark_cli.model.config import BarkConfig, CoarseConfig, FineConfig, GPTConfig, SemanticConfig
 
 # Far above any Bark there is, and low enough that checking a hostile configuration takes no time or memory.
 _CEILINGS = {
@@ -141,48 +137,6 @@ def check_config(config: BarkConfig, where: Path) -> None:
         raise ModelError(f"{where} is not a Bark model that can be run: {error}") from error
 
 
-def _codec_shapes(config: CodecConfig) -> dict[str, torch.Size]:
-    shapes = {name: value.shape for name, value in Codec(config).state_dict().items()}
-    book = shapes.pop("codebooks")
-    return shapes | {CODEBOOK_NAME.format(i): book[1:] for i in range(book[0])}
-
-
-def _one_layer(gpt: GPTConfig) -> GPTConfig:
-    """The same network with a single layer: all are alike, and building each takes the time of reading."""
-    return replace(gpt, n_layer=1)
-
-
-def _network_shapes(network: GPT | FineGPT, n_layer: int) -> dict[str, torch.Size]:
-    """Of a network of one layer, with that layer repeated."""
-    shapes: dict[str, torch.Size] = {}
-    state = {name: value.shape for name, value in network.state_dict().items()}
-    layer = {name: shape for name, shape in state.items() if name.startswith("h.0.")}
-    for name, shape in state.items():
-        if name not in layer:
-            shapes[name] = shape
-        elif name == next(iter(layer)):
-            shapes |= {n.replace("h.0.", f"h.{i}.", 1): layer[n] for i in range(n_layer) for n in layer}
-    return shapes
-
-
-def expected_shapes(config: BarkConfig) -> dict[str, torch.Size]:
-    """Name and shape of every tensor that `config` calls for."""
-    with torch.device("meta"):  # shapes only
-        networks: dict[str, GPT | FineGPT] = {
-            "semantic": GPT(_one_layer(config.semantic.gpt)),
-            "coarse": GPT(_one_layer(config.coarse.gpt)),
-            "fine": (fine := FineGPT(_one_layer(config.fine.gpt))),
-        }
-        codec = _codec_shapes(config.codec)
-    shapes = {f"codec.{name}": shape for name, shape in codec.items()}
-    for part, network in networks.items():
-        named = _network_shapes(network, getattr(config, part).gpt.n_layer)
-        shapes |= {f"{part}.{name}": shape for name, shape in named.items()}
-    if fine.has_tied_heads:
-        shapes = {name: shape for name, shape in shapes.items() if not name.startswith("fine.lm_heads.")}
-    return shapes
-
-
 def check_tensors(checkpoint: Checkpoint) -> None:
     """Refuse tensors that are not exactly those that the configuration calls for.
 
@@ -197,24 +151,26 @@ def check_tensors(checkpoint: Checkpoint) -> None:
     if extra:
         raise ModelError(f"{where} holds {_some(extra)}, which Bark does not have; is it another model?")
     for name, shape in expected.items():
-        tensor = checkpoint.form(name)
-        if tensor.shape != shape:
-            raise ModelError(f"{where}: {name} has shape {tuple(tensor.shape)}, expected {tuple(shape)}")
-        if tensor.dtype == torch.int8:
-            if not _fits(checkpoint.scales.get(name), tensor):
+        form = checkpoint.form(name)
+        if form.shape != shape:
+            raise ModelError(f"{where}: {name} has shape {form.shape}, expected {shape}")
+        if form.dtype == "int8":
+            if not _has_scales(checkpoint, name):
                 raise ModelError(f"{where}: {name} has no fitting scales; {AGAIN}")
-        elif not tensor.is_floating_point():
-            raise ModelError(f"{where}: {name} holds {tensor.dtype}, expected floating point")
+        elif not form.is_floating_point:
+            raise ModelError(f"{where}: {name} holds {form.dtype}, expected floating point")
     for name in checkpoint.scales:
-        if name not in tensors or tensors[name].dtype != torch.int8:
+        if name not in tensors or checkpoint.form(name).dtype != "int8":
             raise ModelError(f"{where}: the scales of {name} belong to no int8 matrix; {AGAIN}")
 
 
-def _fits(scale: Tensor | None, matrix: Tensor) -> bool:
-    """Whether there is one float32 scale for every row."""
-    if scale is None or matrix.ndim != 2:
+def _has_scales(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether there is one float32 scale for every row of a matrix."""
+    shape = checkpoint.form(name).shape
+    if name not in checkpoint.scales or len(shape) != 2:
         return False
-    return scale.dtype == torch.float32 and scale.shape == matrix.shape[:1]
+    scale = form_of(checkpoint.scales, name)
+    return scale.dtype == "float32" and scale.shape == shape[:1]
 
 
 def _some(names: list[str]) -> str:

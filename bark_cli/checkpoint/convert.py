@@ -212,11 +212,9 @@ def _storage_of(checkpoint: Checkpoint, layout: LayoutName) -> AnyStorage:
 
 def _is_half(checkpoint: Checkpoint) -> bool:
     """Whether all floats are stored as float16; a codec's are float32 once its weight norm is folded in."""
-    import torch
-
     stages = [name for name in checkpoint.tensors if not name.startswith("codec.")]
     floats = [checkpoint.form(name) for name in stages if name not in checkpoint.scales]
-    return all(tensor.dtype == torch.float16 for tensor in floats)
+    return all(form.dtype == "float16" for form in floats)
 
 
 def _check_fit(config: BarkConfig, order: Order) -> None:
@@ -245,7 +243,7 @@ def _needed(checkpoint: Checkpoint, order: Order) -> int:
     width = {"fp32": 4, "fp16": 2, "int8": 1, "int4": 1, "q8_0": 2, "q4_k": 2}[
         order.storage or "fp32"
     ]  # at most
-    sizes = {name: checkpoint.form(name).numel() * width for name in checkpoint.tensors}
+    sizes = {name: checkpoint.form(name).size * width for name in checkpoint.tensors}
     codec = sum(size for name, size in sizes.items() if name.startswith("codec."))
     # an encoder as large as the decoder, and what training a codebook goes on from
     return sum(sizes.values()) + (0 if order.layout in ("native", "gguf", "openvino") else 2 * codec)

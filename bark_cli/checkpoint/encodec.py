@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from bark_cli.checkpoint.record import Checkpoint
-from bark_cli.model.codec import CODEBOOK_NAME, import_seanet
+from bark_cli.model.codec import import_seanet
 from bark_cli.model.config import CodecConfig
+from bark_cli.model.decoder import CODEBOOK_NAME
 
 _BOOK = re.compile(re.escape(CODEBOOK_NAME).replace(r"\{\}", r"\d+"))
 _MODEL, _LSTM = "decoder.model.", "decoder.model.1.lstm."

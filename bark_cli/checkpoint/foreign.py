@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from bark_cli import store
 from bark_cli.checkpoint.untrusted import AGAIN
 from bark_cli.errors import ModelError
-from bark_cli.model.codec import CODEBOOK_NAME
+from bark_cli.model.decoder import CODEBOOK_NAME
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Gain and direction of a weight-normed convolution, before and since torch 2.0.
 _WEIGHT_NORM = (
@@ -33,6 +34,8 @@ def without_tied_heads(fine: Mapping[str, Tensor], n_codes_given: int, where: Pa
     Raises:
         ModelError: a head differs from its embedding, so leaving it out would change the model.
     """
+    import torch
+
     kept = dict(fine)
     for name in [name for name in fine if name.startswith("lm_heads.")]:
         head = kept.pop(name)
@@ -58,6 +61,8 @@ def codec_tensors(
 
 def _fold_weight_norm(tensors: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
     """Each pair of gain g and direction v as the weight g * v / |v|, the norm over all but the first axis."""
+    import torch
+
     folded = dict(tensors)
     for gain_suffix, direction_suffix in _WEIGHT_NORM:
         for name in [name for name in tensors if name.endswith("." + gain_suffix)]:

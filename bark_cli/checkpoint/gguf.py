@@ -27,7 +27,7 @@ from bark_cli.checkpoint.gguf_header import (
     read_header,
 )
 from bark_cli.checkpoint.gguf_keys import ARCHITECTURE, config_of, our_name
-from bark_cli.checkpoint.record import Checkpoint, LazyTensors
+from bark_cli.checkpoint.record import Array, Checkpoint, Form, LazyTensors, array_of, form_of
 from bark_cli.checkpoint.untrusted import AGAIN, check_weights_file
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig
@@ -187,6 +187,9 @@ class MappedTensors(LazyTensors):
         ready = self._ready.get(name)
         return self._reader.read(self._entries[name]) if ready is None else ready
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._ready
+
     def __iter__(self) -> Iterator[str]:
         yield from self._entries
         yield from self._ready
@@ -194,8 +197,12 @@ class MappedTensors(LazyTensors):
     def __len__(self) -> int:
         return len(self._entries) + len(self._ready)
 
-    def form(self, name: str) -> Tensor:
-        """A tensor of the shape and type of that one, without memory."""
+    def form(self, name: str) -> Form:
+        """Shape and type of a tensor."""
         if (entry := self._entries.get(name)) is None:
-            return self._ready[name].to("meta")
-        return torch.empty(entry.shape, dtype=_PLAIN.get(entry.kind, torch.float32), device="meta")
+            return form_of(self._ready, name)
+        return Form(tuple(entry.shape), str(_PLAIN.get(entry.kind, torch.float32)).removeprefix("torch."))
+
+    def array(self, name: str) -> Array:
+        """A tensor as an array; of bf16 as float32."""
+        return array_of({name: self[name]}, name)

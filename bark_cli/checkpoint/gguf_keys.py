@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from bark_cli.model.codec import CODEBOOK_NAME
 from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+from bark_cli.model.decoder import CODEBOOK_NAME
 
 ARCHITECTURE = "bark"
 PARTS = {"semantic": "text", "coarse": "coarse", "fine": "fine", "codec": "encodec"}

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.record import Checkpoint
+from bark_cli.checkpoint.record import Checkpoint, ChosenTensors
 from bark_cli.errors import ModelError, OptionError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 STAGES = ("semantic", "coarse", "fine")
 
@@ -62,8 +64,8 @@ def mix_stages(base: Checkpoint, stages: Mapping[str, Checkpoint]) -> Checkpoint
     )
 
 
-def _parts(holders: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def _parts(holders: Mapping[str, Mapping[str, Tensor]]) -> ChosenTensors:
     """Of each holder what belongs to its part."""
-    return {
-        name: held[name] for part, held in holders.items() for name in held if name.startswith(f"{part}.")
-    }
+    return ChosenTensors(
+        {name: held for part, held in holders.items() for name in held if name.startswith(f"{part}.")}
+    )

@@ -10,29 +10,27 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
+from bark_cli.checkpoint.mapped import map_safetensors
 from bark_cli.checkpoint.record import Checkpoint
-from bark_cli.checkpoint.untrusted import AGAIN, read_json, read_safetensors
+from bark_cli.checkpoint.untrusted import AGAIN, read_json
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.quantize import quantize_rows
 from bark_cli.store import find_tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Storage = Literal["fp32", "fp16", "int8"]
 Floats = Literal["fp32", "fp16"]
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 _SCALE = ".scale"
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def read_native(folder: Path) -> Checkpoint:
@@ -46,11 +44,12 @@ def read_native(folder: Path) -> Checkpoint:
     tokenizer = find_tokenizer(folder)
     if tokenizer is None:
         raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; {AGAIN}")
-    tensors, scales = _unpack(read_safetensors(folder / WEIGHTS_FILE))
+    held = map_safetensors(folder / WEIGHTS_FILE)
+    scales = [(name, name.removesuffix(_SCALE)) for name in held if name.endswith(_SCALE)]
     return Checkpoint(
         config=config,
-        tensors=tensors,
-        scales=scales,
+        tensors=held.renamed((name, name) for name in held if not name.endswith(_SCALE)),
+        scales=held.renamed(scales),
         tokenizer_file=tokenizer,
         layout="native",
         folder=folder,
@@ -68,6 +67,8 @@ def write_native(
     Raises:
         ModelError: the folder cannot be written.
     """
+    from safetensors.torch import save_file
+
     tensors = _pack(checkpoint, storage, floats)
     config = json.dumps(checkpoint.config.to_dict(), indent=2) + "\n"
     try:
@@ -91,24 +92,25 @@ def write_native(
 
 def rounded_to_int8(checkpoint: Checkpoint) -> Checkpoint:
     """What reading it again would give, had it been written with storage "int8" and floats "fp32"."""
-    tensors, scales = _unpack(_pack(checkpoint, "int8", "fp32"))
-    return replace(checkpoint, tensors=tensors, scales=scales)
-
-
-def _unpack(held: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Tensors and scales of a Checkpoint, of what is stored."""
+    held = _pack(checkpoint, "int8", "fp32")
     tensors = {name: tensor for name, tensor in held.items() if not name.endswith(_SCALE)}
-    return tensors, {name.removesuffix(_SCALE): held[name] for name in held if name.endswith(_SCALE)}
+    scales = {name.removesuffix(_SCALE): held[name] for name in held if name.endswith(_SCALE)}
+    return replace(checkpoint, tensors=tensors, scales=scales)
 
 
 def _pack(checkpoint: Checkpoint, storage: Storage, floats: Floats) -> dict[str, Tensor]:
     """Tensors as they are stored; see the module's docstring."""
-    dtype = _DTYPES[floats if storage == "int8" else storage]
+    import torch
+
+    from bark_cli.model.quantize import quantize_rows
+
+    is_half = (floats if storage == "int8" else storage) == "fp16"
+    dtype = torch.float16 if is_half else torch.float32
     packed: dict[str, Tensor] = {}
     for name in checkpoint.tensors:
         if storage == "int8" and name in checkpoint.scales:  # rounding again would only add to the error
             packed[name], packed[name + _SCALE] = checkpoint.tensors[name], checkpoint.scales[name]
-        elif storage == "int8" and checkpoint.form(name).ndim == 2 and not name.startswith("codec."):
+        elif storage == "int8" and len(checkpoint.form(name).shape) == 2 and not name.startswith("codec."):
             packed[name], packed[name + _SCALE] = quantize_rows(checkpoint.tensors[name])
         else:
             packed[name] = checkpoint.float32(name).to(dtype).contiguous()

@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bark_cli.checkpoint.foreign import required_tokenizer
+from bark_cli.checkpoint.layout import find_layout
 from bark_cli.checkpoint.native import CONFIG_FILE, Storage, rounded_to_int8, write_native
-from bark_cli.checkpoint.read import find_layout, read_checkpoint, read_layout
+from bark_cli.checkpoint.read import read_checkpoint, read_layout
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import ModelError
 from bark_cli.store.conversions import ABANDONED_S, Source, conversion_folder, replaced_folders, write_source

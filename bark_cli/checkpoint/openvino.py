@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.record import Checkpoint, LazyTensors
+from bark_cli.checkpoint.record import Array, Checkpoint, Form, LazyTensors, array_of
 from bark_cli.checkpoint.untrusted import AGAIN, check_weights_file, read_json
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig
@@ -165,17 +165,24 @@ class GraphTensors(LazyTensors):
         entry = self._entries[name]
         return self._dequantized(name, entry) if entry.kind == "i4" else self._read(entry)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def form(self, name: str) -> Tensor:
-        """A tensor of the shape and type of that one, without memory."""
+    def form(self, name: str) -> Form:
+        """Shape and type of a tensor."""
         entry = self._entries[name]
-        kind = _KINDS.get(entry.kind, torch.float32)
-        return torch.empty(_flat(entry) if entry.kind == "i4" else entry.shape, dtype=kind, device="meta")
+        kind = str(_KINDS.get(entry.kind, torch.float32)).removeprefix("torch.")
+        return Form(_flat(entry) if entry.kind == "i4" else entry.shape, kind)
+
+    def array(self, name: str) -> Array:
+        """A tensor as an array."""
+        return array_of({name: self[name]}, name)
 
     def scale(self, name: str) -> Tensor:
         """The scales of a matrix.

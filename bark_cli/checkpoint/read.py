@@ -1,90 +1,16 @@
-"""Which layout a model's folder has, and reading it: folder -> Checkpoint, checked."""
+"""Reading a model's folder, whatever its layout: folder -> Checkpoint, checked.
+
+The readers of foreign layouts are loaded when they are needed: they need torch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bark_cli.checkpoint.check import check_tensors
-from bark_cli.checkpoint.fit import LayoutName
-from bark_cli.checkpoint.gguf import read_gguf
-from bark_cli.checkpoint.gguf_header import is_old_container, read_header
-from bark_cli.checkpoint.native import CONFIG_FILE, read_native
-from bark_cli.checkpoint.openvino import read_openvino
+from bark_cli.checkpoint.layout import Layout, find_layout
+from bark_cli.checkpoint.native import read_native
 from bark_cli.checkpoint.record import Checkpoint
-from bark_cli.checkpoint.suno import read_suno, suno_sizes
-from bark_cli.checkpoint.transformers import has_transformers_weights, read_transformers
-from bark_cli.checkpoint.untrusted import read_json
-from bark_cli.errors import ModelError
-from bark_cli.store import SUNO_FILES
-from bark_cli.store.places import gguf_files, is_openvino
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the model in a folder is laid out."""
-
-    kind: LayoutName
-    size: str | None = None  # of Suno's, which of the two
-    file: Path | None = None  # GGUF's, which holds it all
-    values: dict[str, Any] = field(default_factory=dict)  # config.json
-
-
-def find_layout(folder: Path, size: str | None = None) -> Layout:
-    """Tell a folder's layout by its files' names and its config.json; no weights are opened.
-
-    Raises:
-        ModelError: the folder is missing, holds no Bark, or not the size that was asked for.
-    """
-    if size not in (None, "small", "large"):
-        raise ModelError(f"size {size!r} is unknown; use small or large")
-    if folder.is_file():
-        return _of_file(folder, size)
-    if not folder.is_dir():
-        raise ModelError(f"{folder} is not a folder or a file; give a model's folder, .gguf file or name")
-    values = read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
-    sizes = suno_sizes(folder)
-    # suno/bark's own repository holds both layouts; asking for a size asks for the files that come in two.
-    if size in sizes:
-        return Layout("suno", size)
-    if size is not None and (sizes or values):
-        raise ModelError(f"{folder} has no {size} model to choose; leave --size out")
-    if "semantic" in values:
-        return Layout("openvino" if is_openvino(folder) else "native")
-    if sizes and not has_transformers_weights(folder):
-        return Layout("suno", sizes[0])
-    if values.get("model_type") == "bark":
-        return Layout("transformers", values=values)
-    if found := gguf_files(folder):
-        return _of_file(_only(found, folder), size)
-    if values:
-        kind = values.get("model_type") or "of another program"
-        raise ModelError(f"{folder} holds a model {kind!r}, not Bark; give the folder of a Bark model")
-    if is_old_container(folder / "ggml_weights.bin"):  # as bark.cpp calls it
-        read_header(folder / "ggml_weights.bin")  # says why not
-    raise ModelError(
-        f"{folder} holds no Bark model: no config.json, no .gguf file, "
-        f"and no {', '.join(SUNO_FILES['small'])}"
-    )
-
-
-def _of_file(file: Path, size: str | None) -> Layout:
-    """The layout of a file that is a whole model.
-
-    Raises:
-        ModelError: a size was asked for, of which there is but one in a file.
-    """
-    if size is not None:
-        raise ModelError(f"{file} has no {size} model to choose; leave --size out")
-    return Layout("gguf", file=file)
-
-
-def _only(files: list[Path], folder: Path) -> Path:
-    if len(files) > 1:
-        names = ", ".join(file.name for file in files)
-        raise ModelError(f"{folder} holds several models ({names}); give the file of one")
-    return files[0]
 
 
 def read_layout(folder: Path, layout: Layout) -> Checkpoint:
@@ -97,12 +23,20 @@ def read_layout(folder: Path, layout: Layout) -> Checkpoint:
     if layout.kind == "native":
         checkpoint = read_native(folder)
     elif layout.kind == "openvino":
+        from bark_cli.checkpoint.openvino import read_openvino
+
         checkpoint = read_openvino(folder)
     elif layout.kind == "suno":
+        from bark_cli.checkpoint.suno import read_suno
+
         checkpoint = read_suno(folder, layout.size)
     elif layout.kind == "gguf":
+        from bark_cli.checkpoint.gguf import read_gguf
+
         checkpoint = read_gguf(layout.file or folder, folder)
     else:
+        from bark_cli.checkpoint.transformers import read_transformers
+
         checkpoint = read_transformers(folder, layout.values)
     check_tensors(checkpoint)
     return checkpoint

@@ -2,30 +2,103 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.quantize import dequantize_rows
 from bark_cli.model.tokenizer import BarkTokenizer
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Array = NDArray[Any]
+_FLOATS = ("float64", "float32", "float16", "bfloat16")
 
 
-class LazyTensors(Mapping[str, Tensor]):
+@dataclass(frozen=True)
+class Form:
+    """Shape and type of a tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str  # torch's name: float32, bfloat16, int8
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether they are."""
+        return self.dtype in _FLOATS
+
+
+class LazyTensors(Mapping[str, "Tensor"]):
     """Tensors that are made when they are asked for, anew each time, of what a file holds."""
 
     @abstractmethod
-    def form(self, name: str) -> Tensor:
-        """A tensor of the shape and type of that one, on the meta device."""
+    def form(self, name: str) -> Form:
+        """Shape and type of a tensor, which is not made."""
+
+    @abstractmethod
+    def array(self, name: str) -> Array:
+        """A tensor as an array; of bf16, which numpy does not have, as float32."""
+
+
+class ChosenTensors(LazyTensors):
+    """Tensors of several holders: a name -> the one that holds it."""
+
+    def __init__(self, holders: Mapping[str, Mapping[str, Tensor]]) -> None:
+        self._holders = holders
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._holders[name][name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._holders
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._holders)
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def form(self, name: str) -> Form:
+        """Shape and type of a tensor."""
+        return form_of(self._holders[name], name)
+
+    def array(self, name: str) -> Array:
+        """A tensor as an array; of bf16 as float32."""
+        return array_of(self._holders[name], name)
+
+
+def form_of(held: Mapping[str, Tensor], name: str) -> Form:
+    """Shape and type of one of them."""
+    if isinstance(held, LazyTensors):
+        return held.form(name)
+    return Form(tuple(held[name].shape), str(held[name].dtype).removeprefix("torch."))
+
+
+def array_of(held: Mapping[str, Tensor], name: str) -> Array:
+    """One of them as an array that shares its memory; of bf16 as float32."""
+    if isinstance(held, LazyTensors):
+        return held.array(name)
+    tensor = held[name].detach()
+    found: Array = (tensor.float() if form_of(held, name).dtype == "bfloat16" else tensor).numpy()
+    return found
+
+
+def widened(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The numbers that bf16 bits stand for."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +136,16 @@ class Checkpoint:
         return tensors, scales
 
     def arrays(self, name: str) -> tuple[dict[str, Array], dict[str, Array]]:
-        """The same as arrays, which share their memory; bf16, which numpy does not have, becomes float32."""
-        tensors, scales = self.stored(name)
-        return _arrays(tensors), _arrays(scales)
+        """The same as arrays that share their memory, without torch where the file allows it."""
+        tensors, scales = (
+            {key.removeprefix(f"{name}."): array_of(held, key) for key in held if key.startswith(f"{name}.")}
+            for held in (self.tensors, self.scales)
+        )
+        return tensors, scales
 
-    def form(self, name: str) -> Tensor:
-        """A tensor of the shape and type of that one: itself, or one without memory where it is made anew."""
-        held = self.tensors
-        return held.form(name) if isinstance(held, LazyTensors) else held[name]
+    def form(self, name: str) -> Form:
+        """Shape and type of a tensor."""
+        return form_of(self.tensors, name)
 
     def tokenizer(self) -> BarkTokenizer:
         """The model's tokenizer.
@@ -97,13 +172,8 @@ class Checkpoint:
 
     def float32(self, name: str) -> Tensor:
         """One tensor as float32: itself if it is stored so."""
+        from bark_cli.model.quantize import dequantize_rows
+
         tensor = self.tensors[name]
         scale = self.scales.get(name)
-        return tensor.to(torch.float32) if scale is None else dequantize_rows(tensor, scale)
-
-
-def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    return {
-        name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
-        for name, tensor in tensors.items()
-    }
+        return tensor.float() if scale is None else dequantize_rows(tensor, scale)

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from bark_cli import store
 from bark_cli.checkpoint.check import check_config
 from bark_cli.checkpoint.foreign import codec_tensors, required_tokenizer, without_masks, without_tied_heads
+from bark_cli.checkpoint.layout import suno_sizes
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.untrusted import plain_tensors, read_pickle
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig, CoarseConfig, CodecConfig, FineConfig, GPTConfig, SemanticConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # best_val_loss is a numpy number: what makes one, by numpy 1's and numpy 2's name, and its types.
 _numpy_scalar = np.float64(0.0).__reduce__()[0]
@@ -29,12 +32,6 @@ _ALLOWED = (
     type(np.dtype(np.float32)),
     type(np.dtype(np.float64)),
 )
-
-
-def suno_sizes(folder: Path) -> list[str]:
-    """The sizes of which at least one file is there: complete ones first, large before small."""
-    there = {size: [(folder / n).is_file() for n in names] for size, names in store.SUNO_FILES.items()}
-    return sorted((size for size in there if any(there[size])), key=lambda size: not all(there[size]))
 
 
 def read_suno(folder: Path, size: str | None = None) -> Checkpoint:

@@ -137,7 +137,7 @@ def _plan(checkpoint: Checkpoint, storage: GGUFStorage, model: str) -> Iterator[
     gguf = import_gguf()
     block = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[_KINDS[storage]]][0]
     for name in checkpoint.tensors:
-        shape = tuple(checkpoint.form(name).shape)
+        shape = checkpoint.form(name).shape
         if is_block_matrix(name) and shape[-1] % block:
             rows = f"rows of {shape[-1]}, and {storage} blocks of {block}"
             raise OptionError(f"{model} has matrices with {rows}; use --storage fp16")

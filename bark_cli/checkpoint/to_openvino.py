@@ -191,7 +191,7 @@ def _check_written(original: Checkpoint, folder: Path, storage: OpenVINOStorage)
             raise ModelError(f"{name} cannot be held in {storage}; use --storage fp32")
 
 
-def card(name: str, storage: OpenVINOStorage, config: BarkConfig) -> str:
+def openvino_card(name: str, storage: OpenVINOStorage, config: BarkConfig) -> str:
     """What a model's README is to say of the graphs beside it."""
     books = config.codec.n_codebooks
     return _CARD.format(name=name, storage=storage, books=books)

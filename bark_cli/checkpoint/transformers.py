@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from bark_cli.checkpoint.check import check_config
 from bark_cli.checkpoint.encodec import without_empty_entries, without_lstm
@@ -20,6 +18,9 @@ from bark_cli.checkpoint.untrusted import AGAIN, plain_tensors, read_json, read_
 from bark_cli.errors import ModelError, UnsafeFileError
 from bark_cli.model.config import BarkConfig, CodecConfig
 from bark_cli.store import WEIGHT_FILES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Reader = Callable[[Path], Mapping[str, Any]]
 
@@ -43,11 +44,6 @@ GPT_NAMES = {
     "in_proj": "c_fc",
 }
 _LSTM = "codec_model.decoder.layers.1.lstm."
-
-
-def has_transformers_weights(folder: Path) -> bool:
-    """Whether a weight file or its index is there."""
-    return any((folder / f"{name}{end}").is_file() for name in WEIGHT_FILES for end in ("", ".index.json"))
 
 
 def read_transformers(folder: Path, values: Values) -> Checkpoint:

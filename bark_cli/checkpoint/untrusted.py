@@ -8,14 +8,15 @@ import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from bark_cli.errors import ModelError, UnsafeFileError
 from bark_cli.system.records import Bounds, read_object
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 AGAIN = "download it again"
 # How torch's safe unpickler says that it met a class or function it was not told to trust.
@@ -80,6 +81,8 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
         UnsafeFileError: the file asks for anything else to be called. There is no way to read it regardless.
         ModelError: missing, truncated, or not a dict saved by torch.save.
     """
+    import torch
+
     check_weights_file(path)
     # Files written before torch 1.6 are not zip archives and cannot be mapped into memory.
     mmap = zipfile.is_zipfile(path)
@@ -120,7 +123,9 @@ def plain_tensors(values: Mapping[Any, Any], where: Path) -> dict[str, Tensor]:
     Raises:
         ModelError: one is sparse, quantized, on a device, or repeats few bytes in order to look large.
     """
-    tensors = {str(name): value for name, value in values.items() if isinstance(value, Tensor)}
+    import torch
+
+    tensors = {str(name): value for name, value in values.items() if isinstance(value, torch.Tensor)}
     for name, tensor in tensors.items():
         odd = tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized
         if (

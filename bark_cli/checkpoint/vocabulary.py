@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.read import find_layout, read_checkpoint
+from bark_cli.checkpoint.layout import find_layout
+from bark_cli.checkpoint.read import read_checkpoint
 from bark_cli.checkpoint.untrusted import read_json
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.published import config_in

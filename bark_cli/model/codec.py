@@ -22,9 +22,8 @@ from torch import Tensor, nn
 
 from bark_cli.errors import ModelError
 from bark_cli.model.config import CodecConfig
+from bark_cli.model.decoder import CODEBOOK_NAME
 
-# encodec's name of codebook i, (codebook size, dimension)
-CODEBOOK_NAME = "quantizer.vq.layers.{}._codebook.embed"
 # A stream takes longer pieces apart: more rows at once are no faster, and need more memory.
 FRAMES_AT_ONCE = 256
 

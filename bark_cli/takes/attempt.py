@@ -68,13 +68,15 @@ def attempt(
         spoken = yield from speak(utterance, config, listener, on_sound)
         return Chosen(utterance.seed, spoken, _is_complete(spoken, utterance, config), ())
     made: list[tuple[Take, Spoken | None]] = []
+    failure: GenerationError | None = None  # the last of them
     for number in range(attempts.takes + attempts.retries):
         if number >= attempts.takes and any(take.is_good for take, _ in made):
             break
         again = replace(utterance, seed=(utterance.seed + number) % SEED_LIMIT)
         try:
             spoken = yield from speak(again, config, listener)
-        except GenerationError:
+        except GenerationError as error:
+            failure = error
             made.append((Take(seed=again.seed, verdict=None), None))
         else:
             verdict = _judge(spoken, again, config, expected())
@@ -83,7 +85,7 @@ def attempt(
             made.append((Take(seed=again.seed, verdict=verdict), spoken))
     best, chosen = max(made, key=lambda one: one[0].score)
     if chosen is None:
-        raise GenerationError(f"none of {len(made)} takes made any speech; try another --seed or text")
+        raise GenerationError(f"none of {len(made)} takes made any speech: {failure}") from failure
     takes, first = tuple(take for take, _ in made), made[0][1]
     heard = _heard(first, config, expected()) if first is not None and wants_heard else None
     return Chosen(best.seed, chosen, _is_complete(chosen, utterance, config), takes, heard)

@@ -6,17 +6,10 @@
  */
 #include <math.h>
 
+#include "bands.h"
 #include "lanes.h"
 #include "pool.h"
 
-/* rows of a product with a panel whose sums fit the registers */
-#if defined(__AVX512F__)
-#define BAND 12
-#elif defined(__AVX2__) || defined(__aarch64__)
-#define BAND 6
-#else
-#define BAND 3
-#endif
 #define STRIP 256   /* values of a panel that stay in the nearest cache while all queries meet them */
 #define MOST_SIZE 8 /* vectors of a head that steps keep in registers */
 
@@ -34,8 +27,6 @@ static void remember(const Network *net, uint16_t *cache, int layer, int positio
             for (int i = 0; i < size; i++) to[i] = to_bf16(from[i]);
         }
 }
-
-static inline int panels(int count) { return (count + PANEL - 1) / PANEL; }
 
 /* ---- steps ---- */
 
@@ -137,36 +128,6 @@ void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint16
 }
 
 /* ---- windows ---- */
-
-/* out (rows, PANEL) += x (rows, count) times panel (count, PANEL); rows of x and out begin every so many floats */
-INLINE void band(const float *x, size_t x_step, const float *panel, int count, int rows, float *out, size_t out_step) {
-    enum { VECTORS = PANEL / LANES };
-    Floats sum[BAND][VECTORS];
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) sum[r][v] = load(out + r * out_step + LANES * v);
-    for (int i = 0; i < count; i++, panel += PANEL) {
-        Floats line[VECTORS];
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) line[v] = load(panel + LANES * v);
-#pragma GCC unroll 12
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++) sum[r][v] += x[r * x_step + i] * line[v];
-    }
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) store(out + r * out_step + LANES * v, sum[r][v]);
-}
-
-/* The same for any number of rows. What a row becomes does not depend on which others are there. */
-static void bands(const float *x, size_t x_step, const float *panel, int count, int rows, float *out, size_t out_step) {
-    int r = 0;
-    for (; r + BAND <= rows; r += BAND) band(x + r * x_step, x_step, panel, count, BAND, out + r * out_step, out_step);
-    for (; r < rows; r++) band(x + r * x_step, x_step, panel, count, 1, out + r * out_step, out_step);
-}
 
 /* One head's keys as panels (positions / 16, size, 16), its values as panels (size / 16, positions, 16); 16 positions of
  * them, and what the cache is to keep. */

@@ -15,8 +15,9 @@ import torch
 from openvino import opset15 as ops
 from torch import nn
 
-from bark_cli.model.codec import CODEBOOK_NAME, Codec, import_seanet, reach
+from bark_cli.model.codec import Codec, import_seanet, reach
 from bark_cli.model.config import CodecConfig
+from bark_cli.model.decoder import CODEBOOK_NAME
 from bark_cli.model.openvino.ops import Node, integers, length, number, parameter, result, row
 from bark_cli.model.openvino.weights import GraphWeights
 
