@@ -182,24 +182,34 @@ def _rows(file: Path) -> Iterator[Item]:
     header = text.partition("\n")[0]
     between = max((*TABLES.values(), ";"), key=header.count) if header else ","
     table = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+    try:
+        yield from _items_of(table, file)
+    except csv.Error as error:
+        raise TextError(f"{file}:{table.line_num} is not a row of a table ({error}); correct it") from error
+
+
+def _items_of(table: Any, file: Path) -> Iterator[Item]:
+    """The items of an open table.
+
+    Raises:
+        TextError: its header names no column "text".
+        csv.Error: it is no table.
+    """
     names = [name.strip().lower() for name in next(table, [])]
     if "text" not in names:
         raise TextError(
             f'{file} has no column "text" (its first row: {", ".join(names)[:80]}); name one, beside '
             f"{', '.join(FIELDS[1:])} if you like"
         )
-    try:
-        for row in table:
-            where, usual = f"{file}:{table.line_num}", f"{file.stem}-{table.line_num:05d}"
-            found = {n: v for n, v in zip(names, row, strict=False) if n in FIELDS and v.strip()}
-            if not found:
-                continue
-            try:
-                yield _item(_checked(_with_number(found)), where, usual)
-            except TextError as error:
-                yield Item(source=where, name=usual, problem=error)
-    except csv.Error as error:
-        raise TextError(f"{file}:{table.line_num} is not a row of a table ({error}); correct it") from error
+    for row in table:
+        where, usual = f"{file}:{table.line_num}", f"{file.stem}-{table.line_num:05d}"
+        found = {n: v for n, v in zip(names, row, strict=False) if n in FIELDS and v.strip()}
+        if not found:
+            continue
+        try:
+            yield _item(_checked(_with_number(found)), where, usual)
+        except TextError as error:
+            yield Item(source=where, name=usual, problem=error)
 
 
 def _with_number(found: dict[str, Any]) -> dict[str, Any]:

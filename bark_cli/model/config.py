@@ -164,7 +164,7 @@ def _build(cls: Any, values: dict[str, Any]) -> Any:
     built = {}
     for name, value in values.items():
         nested = _NESTED.get(kinds[name])
-        if nested is not None and value is not None:
+        if nested is not None and (value is not None or not kinds[name].endswith("| None")):
             built[name] = _build(nested, value)
         else:
             built[name] = tuple(value) if isinstance(value, list) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-_NUMERIC_WORD = re.compile(r"\S*\d\S*")
+_WORD = re.compile(r"\S+")
 _LONG = 0.6  # of what a model reads at once: such a number would leave no room for its sentence
 _MANY_DIGITS = 12  # what has fewer is short in any words
 _NAMELESS = 15  # digits; for what has more nobody knows the word
@@ -18,12 +18,12 @@ def digits_apart(text: str, max_tokens: int, count_tokens: Callable[[Sequence[st
 
     A number is overlong by what a model makes of it.
     """
-    words = [word for word in set(_NUMERIC_WORD.findall(text)) if sum(map(str.isdigit, word)) >= _MANY_DIGITS]
+    words = [word for word in set(_WORD.findall(text)) if sum(map(str.isdigit, word)) >= _MANY_DIGITS]
     counts = count_tokens(words) if words else []
     long = {word for word, count in zip(words, counts, strict=True) if _is_long(word, count, max_tokens)}
     if not long:
         return text
-    return _NUMERIC_WORD.sub(lambda m: _apart(m.group()) if m.group() in long else m.group(), text)
+    return _WORD.sub(lambda m: _apart(m.group()) if m.group() in long else m.group(), text)
 
 
 def all_apart(text: str) -> str:
