@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ RATE = 24_000
 NAMES = [name for name in FORMAT_NAMES if name != "raw"]
 # Samples that a player without the length hears beside the sound: of an MP3 in a pipe, the delay of 1105 that
 # the codec has, and what fills the last frame of 576. All else is exact.
-EXTRA = {("mp3", "pipe"): 1105 + 576}
+EXTRA = {("mp3", "pipe"): 1105 + 576, ("wav", "pipe"): 2047}
 NOTE = Provenance("nano", "nano/ann", 7, "00" * 32, "0.1.0", {"temperature": 0.7})
 
 
@@ -122,7 +123,10 @@ def test_lossless_formats_hold_the_very_samples(tmp_path: Path) -> None:
         for name in ("wav", "flac"):
             with open_sound(written(tmp_path, name, way, iter([whole]))) as source:
                 heard = np.concatenate([block.samples for block in source.blocks(0.1)])
-            np.testing.assert_array_equal(np.round(heard * 32_768), pcm16(whole))
+            silence = heard[len(whole.samples) :]  # up to a whole block of a WAV in a pipe
+            np.testing.assert_array_equal(np.round(heard[: len(whole.samples)] * 32_768), pcm16(whole))
+            assert len(silence) < (2048 if (name, way) == ("wav", "pipe") else 1)
+            assert not silence.any()
         raw = written(tmp_path, "raw", way, iter([whole])).read_bytes()
         assert raw == pcm16(whole).astype("<i2").tobytes()
 
@@ -168,11 +172,64 @@ def test_a_wav_longer_than_riff_can_say_is_rf64(tmp_path: Path, monkeypatch: pyt
 def test_what_is_in_a_pipe_says_no_length_it_does_not_know(tmp_path: Path) -> None:
     data = written(tmp_path, "wav", "pipe", iter([tone()])).read_bytes()
     at = data.index(b"data")
-    assert (data[4:8], data[at + 4 : at + 8]) == (b"\xff" * 4, b"\xff" * 4)
+    sizes = [int.from_bytes(data[n : n + 4], "little") for n in (4, at + 4)]
+    assert sizes == [0x7FFFF000 + at, 0x7FFFF000]  # as SoX says it
     data = written(tmp_path, "flac", "pipe", iter([tone()])).read_bytes()
     assert int.from_bytes(data[21:26], "big") % 2**36 == 0  # STREAMINFO: unknown
     with open_sound(tmp_path / "pipe.flac") as source:
         assert source.duration_s is None
+
+
+def test_a_wav_held_back_for_a_pipe_says_how_long_it_is() -> None:
+    stream, late = io.BytesIO(), io.BytesIO()
+    with open_sink(stream, "wav", RATE) as soon, open_sink(late, "wav", RATE, is_held=True) as held:
+        for sink in (soon, held):
+            sink.put(tone(0.3))
+            sink.put(tone(0.1))
+        assert stream.getvalue()
+        assert not late.getvalue()
+    data, at = late.getvalue(), late.getvalue().index(b"data")
+    assert int.from_bytes(data[4:8], "little") == len(data) - 8
+    assert int.from_bytes(data[at + 4 : at + 8], "little") == len(data) - at - 8 == round(0.4 * RATE) * 2
+    assert stream.getvalue()[at + 8 :].startswith(data[at + 8 :])
+
+
+MPV_RAW = ("--ao=pcm", "--ao-pcm-waveheader=no", "--ao-pcm-file=OUT")
+ALWAYS_SAID = (
+    "ALSA lib",
+    "Guessed Channel Layout",
+)  # by a machine without sound, and of any file with one channel
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize(
+    "reader",
+    [
+        ["ffmpeg", "-loglevel", "warning", "-i", "-", "-f", "s16le", "OUT"],
+        ["sox", "-t", "wav", "-", "-t", "raw", "OUT"],
+        ["aplay", "--quiet", "-D", "null", "-"],
+        ["mpv", "--no-config", "--msg-level=all=warn", "--no-video", *MPV_RAW, "-"],
+    ],
+    ids=lambda reader: reader[0],
+)
+def test_other_programs_read_a_piped_wav_without_complaint(
+    reader: list[str], is_held: bool, tmp_path: Path
+) -> None:
+    if shutil.which(reader[0]) is None:
+        pytest.skip(f"{reader[0]} is not installed; tests/apt-packages.txt has it")
+    stream, whole = io.BytesIO(), tone(0.7)
+    with open_sink(stream, "wav", RATE, is_held=is_held) as sink:
+        sink.put(whole)
+    out = tmp_path / "out.raw"
+    command = [word.replace("OUT", str(out)) for word in reader]
+    done = subprocess.run(command, input=stream.getvalue(), capture_output=True, timeout=60)
+    assert done.returncode == 0
+    lines = done.stderr.decode().splitlines()
+    assert not [line for line in lines if not any(words in line for words in ALWAYS_SAID)]
+    if "OUT" in " ".join(reader):
+        heard = np.frombuffer(out.read_bytes(), "<i2")
+        np.testing.assert_array_equal(heard[: len(whole.samples)], pcm16(whole))
+        assert len(heard) - len(whole.samples) < 2048
 
 
 class OneWay(io.RawIOBase):

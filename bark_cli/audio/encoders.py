@@ -16,7 +16,7 @@ from bark_cli.audio.formats import FORMATS
 from bark_cli.audio.ogg import ogg_serial, with_serial
 from bark_cli.audio.provenance import Provenance
 from bark_cli.audio.sound import Audio, clipped, pcm16
-from bark_cli.audio.wav import wav_header
+from bark_cli.audio.wav import BLOCK_BYTES, wav_header
 from bark_cli.errors import AudioError
 from bark_cli.system.interrupts import uninterrupted
 
@@ -41,12 +41,23 @@ class Encoder(Protocol):
 
 
 class PcmEncoder:
-    """Samples of 16 bits with or without a WAV header, which is made true at the end where it can be."""
+    """Samples of 16 bits with or without a WAV header, which is made true at the end where it can be.
+
+    In a pipe it cannot: what follows such a header is filled up to a whole block, unless `is_held`, which
+    keeps all of the sound back until its length is known.
+    """
 
     def __init__(
-        self, sample_rate: int, provenance: Provenance | None, *, is_wav: bool, is_file: bool
+        self,
+        sample_rate: int,
+        provenance: Provenance | None,
+        *,
+        is_wav: bool,
+        is_file: bool,
+        is_held: bool = False,
     ) -> None:
         self._rate, self._is_file, self._is_wav = sample_rate, is_file, is_wav
+        self._held: list[bytes] | None = [] if is_held and is_wav and not is_file else None
         self._tags = {} if provenance is None else {"ISFT": provenance.software, "ICMT": provenance.comment()}
         self._data_bytes = 0
         self._start = len(self._header(None))
@@ -62,11 +73,20 @@ class PcmEncoder:
         at = self._start + self._data_bytes
         first = [(0, self._header(None))] if not self._data_bytes and self._is_wav else []
         self._data_bytes += len(data)
+        if self._held is not None:
+            self._held.append(data)
+            return []
         return [*first, (at, data)]
 
     def finish(self) -> list[Placed]:
         """As `Encoder.finish`."""
-        return [(0, self._header(self._data_bytes))] if self._is_wav and self._is_file else []
+        if not self._is_wav:
+            return []
+        if self._held is not None:
+            return [(0, self._header(self._data_bytes) + b"".join(self._held))]
+        if self._is_file:
+            return [(0, self._header(self._data_bytes))]
+        return [(self._start + self._data_bytes, bytes(-self._data_bytes % BLOCK_BYTES))]
 
 
 class LibsndfileEncoder:

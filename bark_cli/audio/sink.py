@@ -136,12 +136,15 @@ def open_sink(
     metadata: Provenance | None = None,
     *,
     force: bool = False,
+    is_held: bool = False,
 ) -> Sink:
     """A file (a path) or a pipe (a stream of bytes, which is left open) for pieces of sound.
 
     `format` is one of FORMAT_NAMES; None: what the suffix of the path says. WAV and FLAC have 16 bits; louder
-    than 1 is clipped. In a pipe a WAV says "all that follows" for its length, a FLAC that it is not known,
-    and an MP3 nothing, so that it keeps the hundredths of a second that its codec adds at both ends.
+    than 1 is clipped. In a pipe a WAV says "all that follows" for its length, which ends in silence up to
+    a whole block (less than 0.1 s), a FLAC says that it is not known, and an MP3 nothing, so that it keeps
+    the hundredths of a second that its codec adds at both ends. With `is_held` a WAV is written to a pipe
+    when all of it is there, and says how long it is.
 
     Raises:
         OptionError: the format is not known.
@@ -150,7 +153,7 @@ def open_sink(
     """
     is_file = isinstance(target, str | Path)
     name = find_format(target if is_file else None, format)  # type: ignore[arg-type]
-    encoder = _encoder(name, sample_rate, metadata, is_file=is_file)
+    encoder = _encoder(name, sample_rate, metadata, is_file=is_file, is_held=is_held)
     if isinstance(target, str | Path):
         return _FileSink(Path(target), encoder, sample_rate, force=force)
     return _PipeSink(target, encoder, sample_rate)
@@ -196,9 +199,11 @@ def no_sound() -> AudioError:
     return AudioError("there is no sound to save; say it again, with another --seed")
 
 
-def _encoder(name: str, sample_rate: int, metadata: Provenance | None, *, is_file: bool) -> Encoder:
+def _encoder(
+    name: str, sample_rate: int, metadata: Provenance | None, *, is_file: bool, is_held: bool = False
+) -> Encoder:
     if name in ("wav", RAW):
-        return PcmEncoder(sample_rate, metadata, is_wav=name == "wav", is_file=is_file)
+        return PcmEncoder(sample_rate, metadata, is_wav=name == "wav", is_file=is_file, is_held=is_held)
     return LibsndfileEncoder(name, sample_rate, metadata, is_file=is_file)
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-LIMIT = 0xFFFFFFFF  # the largest size RIFF can say; it also stands for "unknown", or "see ds64"
+LIMIT = 0xFFFFFFFF  # the largest size RIFF can say; in RF64 it stands for "see ds64"
+# "All that follows", as SoX says it into a pipe. It, ffmpeg, aplay and mpv take that without a word, where
+# LIMIT makes the first two complain; the rest of a block makes ffmpeg call the last packet corrupt.
+UNKNOWN, BLOCK_BYTES = 0x7FFFF000, 4096
 _RIFF_HEAD = 8  # "RIFF" and its size, which do not count themselves
 
 
@@ -36,14 +39,14 @@ def wav_header(
     if total < LIMIT:
         return small
     sizes = struct.pack("<QQQI", total, data_bytes, (data_bytes or 0) // 2, 0)  # no table of further chunks
-    return _head(b"RF64", [_chunk(b"ds64", sizes), *chunks], None)
+    return _head(b"RF64", [_chunk(b"ds64", sizes), *chunks], LIMIT)
 
 
 def _head(form: bytes, chunks: list[bytes], data_bytes: int | None) -> bytes:
     """From the first byte to the size of the data chunk."""
     body = b"WAVE" + b"".join(chunks) + b"data"
-    total = LIMIT if data_bytes is None else len(body) + 4 + data_bytes
-    fields = [min(size, LIMIT) for size in (total, LIMIT if data_bytes is None else data_bytes)]
+    size = UNKNOWN if data_bytes is None else data_bytes
+    fields = [min(field, LIMIT) for field in (len(body) + 4 + size, size)]
     return form + struct.pack("<I", fields[0]) + body + struct.pack("<I", fields[1])
 
 

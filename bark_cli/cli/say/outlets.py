@@ -68,8 +68,12 @@ class Outlets:
 
 
 @contextmanager
-def open_outlets(delivery: Delivery, sample_rate: int, metadata: Provenance | None) -> Iterator[Outlets]:
+def open_outlets(
+    delivery: Delivery, sample_rate: int, metadata: Provenance | None, *, is_held: bool = False
+) -> Iterator[Outlets]:
     """Open what was asked for; leaving it finishes the file and waits for the player, or undoes it all.
+
+    With `is_held` a WAV goes into a pipe when all of it is there, and says how long it is.
 
     Raises:
         BarkError: one of them cannot be opened or closed.
@@ -81,7 +85,7 @@ def open_outlets(delivery: Delivery, sample_rate: int, metadata: Provenance | No
         if delivery.output is not None:
             target = sys.stdout.buffer if delivery.output == "-" else delivery.output
             name = (delivery.format or "wav") if delivery.output == "-" else delivery.format
-            sink = open_sink(target, name, sample_rate, metadata, force=delivery.force)
+            sink = open_sink(target, name, sample_rate, metadata, force=delivery.force, is_held=is_held)
             if delivery.normalize != "off":
                 sink = LevelledSink(sink, sample_rate, delivery.normalize)
             held.enter_context(sink)

@@ -156,9 +156,10 @@ def _deliver(bark: Bark, composition: Composition, request: SayRequest, kept: Ke
     rate = bark.config.codec.sample_rate
     longest = bark.config.semantic.max_new_tokens
     result = Result(timeline=Timeline(composition.narration, rate), sample_rate=rate, longest=longest)
+    is_held = delivery.exact and len(composition.narration.pieces) == 1  # else it is heard as it comes
     metadata = _provenance(bark, composition, request) if delivery.metadata else None
     with (
-        open_outlets(delivery, rate, metadata) as outlets,
+        open_outlets(delivery, rate, metadata, is_held=is_held) as outlets,
         _progress(composition, delivery) as watcher,
         closing(_sounds(bark, composition, request, kept, outlets.watched(watcher))) as sounds,
         suppress(Enough),
