@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from bark_cli import audio as sound
@@ -65,6 +66,29 @@ class Speech:
             OutputError: the file exists and `force` is not given, or it cannot be written.
         """
         sound.save(self.audio, Path(path), force=force, metadata=self.provenance)
+
+    def play(self, *, device: str | None = None) -> None:
+        """Play it on this machine, and wait until it has ended.
+
+        Raises:
+            AudioError: PortAudio or an output device is missing, or playing failed.
+            OptionError: no device, or several, are called `device`.
+        """
+        sound.play(self.audio, device=device)
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: a player under the text and who says it."""
+        return sound.player_html(sound.pcm16(self.audio), self.audio.sample_rate, self._described())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """The same for IPython, with a line where there are no players."""
+        return {"text/plain": self._described(), "text/html": self._repr_html_()}
+
+    def _described(self) -> str:
+        """In a line: what, by whom, how long, and the seed to hear it again."""
+        text = shorten(self.text, 80, placeholder=" …")
+        voice = "" if self.voice is None else f", {self.voice}"
+        return f"“{text}” {self.model}{voice}, {self.duration_s:.1f} s, seed {self.seed}"
 
     def save_voice(self, path: str | Path, *, force: bool = False) -> None:
         """Write the tokens as a voice, so that a later utterance can continue this speaker.

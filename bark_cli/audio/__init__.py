@@ -8,11 +8,13 @@ loudness    measured after ITU-R BS.1770, and normalised; level, of sound that c
 tempo       faster or slower at the same pitch
 subtitles   what is said when, as .srt or .vtt
 player      the loudspeaker; devices are what there is to choose from
+cell        a player in a notebook
 
 Formats are libsndfile's, through soundfile; playback is PortAudio's, through sounddevice. Both are imported
 when first needed, because PortAudio may be missing altogether.
 """
 
+from bark_cli.audio.cell import player_html
 from bark_cli.audio.devices import AudioDevice, check_player, list_devices
 from bark_cli.audio.formats import FORMAT_NAMES, FORMATS, check_sound_file, find_format
 from bark_cli.audio.level import Level, LevelledSink
@@ -66,6 +68,7 @@ __all__ = [
     "pcm16",
     "peak_gain",
     "play",
+    "player_html",
     "read_provenance",
     "save",
     "scaled",

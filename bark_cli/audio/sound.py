@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bark_cli.audio.cell import player_html
 from bark_cli.errors import AudioError
 
 FADE_S = 0.005  # long enough not to click, too short to be heard as a fade
@@ -24,6 +25,19 @@ class Audio:
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: a player."""
+        return player_html(pcm16(self), self.sample_rate, _described(self))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """The same for IPython, with a line where there are no players."""
+        return {"text/plain": _described(self), "text/html": self._repr_html_()}
+
+
+def _described(audio: Audio) -> str:
+    """In a line."""
+    return f"Sound, {audio.duration_s:.1f} s at {audio.sample_rate} Hz"
 
 
 def clipped(audio: Audio) -> NDArray[np.float32]:
