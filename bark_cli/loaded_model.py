@@ -68,6 +68,7 @@ def speech_job(
     number: int = 0,
     on_progress: Listener | None = None,
     on_sound: Callable[[Samples], None] | None = None,
+    memory: Memory | None = None,
 ) -> Job[Speech]:
     """The whole way from a request to a Speech, whose `stages` its engine knows.
 
@@ -77,6 +78,7 @@ def speech_job(
         number: of the utterance among those asked for together, for `on_progress`.
         on_progress: told of every step of the network.
         on_sound: given samples (N,) as they come, if the request is streamed or of one take.
+        memory: how the voices spoke; None is the model's own.
 
     Raises:
         TextError: the text is empty, too long or unreadable.
@@ -99,18 +101,19 @@ def speech_job(
     )
     rate = model.config.codec.sample_rate
     language = language_of(line, request.language)
+    memory = memory or model.memory
     chosen = yield from attempt(
         utterance,
         model.config,
         request.attempts,
-        partial(expected, line, language, model.memory.usual(name)),
+        partial(expected, line, language, memory.usual(name)),
         lambda samples: words_right(samples, rate, text=line, language=language),
         on_progress,
         on_sound,
-        wants_heard=model.memory.wants(name, seed),
+        wants_heard=memory.wants(name, seed),
     )
     if chosen.heard is not None:
-        model.memory.add(name, chosen.heard)
+        memory.add(name, chosen.heard)
     return Speech(
         audio=Audio(samples=chosen.spoken.samples, sample_rate=rate),
         tokens=chosen.spoken.tokens,

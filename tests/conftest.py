@@ -74,6 +74,7 @@ def _isolate(patch: pytest.MonkeyPatch, home: Path) -> Path:
     for name in _OF_THE_USER:
         patch.delenv(name, raising=False)
     patch.setenv("HF_HUB_OFFLINE", "1")
+    patch.setenv("XDG_RUNTIME_DIR", str(home))  # no server of the user's is asked
     return home
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 
 from bark_cli.pipeline import Bark
+from bark_cli.remote.identity import identity
 from bark_cli.server.access import Rules
 from bark_cli.server.accounts import Entry
 from bark_cli.server.app import OPEN, OPEN_LISTS, Serving
 from bark_cli.server.listing import Listing
+from bark_cli.server.local import local_door
 from bark_cli.server.run import Server, listen
 from bark_cli.server.speaker import Speaker
+from bark_cli.store import resolve_model
 
 PATIENCE_S = 60.0
 
@@ -45,9 +48,13 @@ def served(
     aliases: dict[str, str] | None = None,
     wait: bool = True,
     wyoming: bool = False,
+    local: bool = False,
     **given: Any,
 ) -> Iterator[Served]:
-    """Serve the model in a folder; `given` is for the Speaker, and for Serving what it takes."""
+    """Serve the model in a folder, with `local` to `bark say` too.
+
+    `given` is for the Speaker, and for Serving what it takes.
+    """
     entries: list[Entry] = []
     of_serving = {name: given.pop(name) for name in ("max_text",) if name in given}
     rules = Rules(key=key, open_paths=(*OPEN, *OPEN_LISTS), origins=given.pop("origins", ()))
@@ -59,19 +66,23 @@ def served(
         tell=entries.append,
         **of_serving,
     )
+    who = identity(resolve_model(model), size=None, device="auto", precision="fp32")
+    serving = replace(serving, who=lambda: who)
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     ready = threading.Event()
     other = listen("127.0.0.1", 0) if wyoming else None
-    server = Server(serving, listener, ready.set, other)
-    thread = threading.Thread(target=server.run_to_end, name="test-server")
-    thread.start()
-    try:
-        assert not wait or ready.wait(PATIENCE_S)
-        found = Served(f"http://127.0.0.1:{port}", port, serving.speaker, entries, server)
-        found.wyoming_port = None if other is None else other.getsockname()[1]
-        yield found
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
+    told = {"model": model.name, "address": f"http://127.0.0.1:{port}"}
+    with local_door(serving.speaker, serving.who, told) if local else nullcontext() as door:
+        server = Server(serving, listener, ready.set, other, door)
+        thread = threading.Thread(target=server.run_to_end, name="test-server")
+        thread.start()
+        try:
+            assert not wait or ready.wait(PATIENCE_S)
+            found = Served(f"http://127.0.0.1:{port}", port, serving.speaker, entries, server)
+            found.wyoming_port = None if other is None else other.getsockname()[1]
+            yield found
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()

@@ -140,25 +140,35 @@ class Served:
                 listing.find_voice(alias)
             except Problem as problem:
                 raise OptionError(f"--voice-alias {alias}={voice}: {problem.message}") from problem
+        who: dict[str, str] = {}
         speaker = Speaker(
-            partial(load, settings, self.size, telling),
+            partial(load, settings, self.size, telling, who),
             batch_size=settings.batch_size,
             max_waiting=self.max_waiting,
             keep_alive_s=self.keep_alive_s,
         )
         return Serving(
-            speaker=speaker, listing=listing, rules=rules, max_text=self.max_text, tell=telling.tell
+            speaker=speaker,
+            listing=listing,
+            rules=rules,
+            max_text=self.max_text,
+            tell=telling.tell,
+            who=who.copy,
         )
 
 
-def load(settings: Settings, size: str | None, telling: Telling) -> Bark:
-    """The model, read.
+def load(settings: Settings, size: str | None, telling: Telling, who: dict[str, str]) -> Bark:
+    """The model, read; `who` gets what it is known by.
 
     Raises:
         BarkError: as `Bark.load`.
     """
     from bark_cli.pipeline import Bark
+    from bark_cli.remote.identity import identity
+    from bark_cli.store import resolve_model
 
+    device, precision = settings.device, settings.precision
+    who |= identity(resolve_model(settings.model), size=size, device=device, precision=precision)
     return Bark.load(
         settings.model,
         size=size,
@@ -169,6 +179,7 @@ def load(settings: Settings, size: str | None, telling: Telling) -> Bark:
 
 
 def serve(
+    context: typer.Context,
     model: options.Model = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
@@ -221,6 +232,11 @@ def serve(
     device: options.Device = None,
     precision: options.Precision = None,
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave it running, and return once it can speak.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show the server that runs, and end.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the server that runs.")] = False,
     log: Annotated[
         Literal["text", "json", "none"], typer.Option(help="A line for each request, on stderr.")
     ] = "text",
@@ -233,12 +249,17 @@ def serve(
     bark serve -m small --keep-alive 10m --open
     bark serve --host 0.0.0.0 --api-key-file key.txt
     bark serve --wyoming
+    bark serve --background
     curl http://127.0.0.1:8779/v1/audio/speech -H 'Content-Type: application/json' \\
       -d '{"model": "tts-1", "input": "Hello."}' -o hello.mp3
 
     Open http://127.0.0.1:8779 for a page to try it. Sound is sent while it is made. Only this machine can ask
-    unless --host says otherwise. Ctrl-C ends it, once what is being said has a few seconds to end.
+    unless --host says otherwise. Ctrl-C ends it, once what is being said has a few seconds to end. While it
+    runs, `bark say` speaks through it, and begins at once.
     """
+    if background or status or stop:
+        manage(context, background=background, status=status, stop=stop)
+        return
     door = Door(
         host=host,
         port=port,
@@ -259,6 +280,26 @@ def serve(
     run(door, served, Telling(log=log, quiet=quiet, open_page=open_page))
 
 
+def manage(context: typer.Context, *, background: bool, status: bool, stop: bool) -> None:
+    """Start, show or end a server that runs by itself.
+
+    Raises:
+        OptionError: more than one of them is asked for.
+        BarkError: it cannot be done.
+    """
+    from bark_cli.cli import background as own
+
+    if background + status + stop > 1:
+        raise OptionError("--background, --status and --stop are three commands; give one of them")
+    if background:
+        check_extra()
+        own.start(context)
+    elif status:
+        own.show()
+    else:
+        own.stop()
+
+
 def run(door: Door, served: Served, telling: Telling) -> None:
     """Serve until it is stopped; what is wrong is found before the model is read.
 
@@ -267,6 +308,7 @@ def run(door: Door, served: Served, telling: Telling) -> None:
         Exit: it was stopped by Ctrl-C.
     """
     check_extra(wyoming=door.wyoming_port is not None)
+    from bark_cli.server.local import local_door
     from bark_cli.server.run import allow_many_connections, listen, serve
 
     rules = door.rules()
@@ -290,7 +332,9 @@ def run(door: Door, served: Served, telling: Telling) -> None:
             who = "whoever has the key" if rules.key else "EVERYBODY who reaches this machine"
             note(f"{who} may ask, over plain HTTP")
         allow_many_connections()
-        if serve(serving, listener, wyoming=wyoming, on_ready=begin) == signal.SIGINT:
+        told = {"address": address, "model": serving.listing.model}
+        local = held.enter_context(local_door(serving.speaker, serving.who, told))
+        if serve(serving, listener, wyoming=wyoming, local=local, on_ready=begin) == signal.SIGINT:
             raise typer.Exit(130)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -36,6 +36,7 @@ class Serving:
     rules: Rules = field(default_factory=Rules)
     max_text: int = 4096  # characters of a text
     tell: Callable[[Entry], None] = lambda entry: None  # of each request, once it is over
+    who: Callable[[], Mapping[str, str]] = dict  # remote.identity of the model as it was read
 
 
 def make_metrics(serving: Serving) -> Metrics:

@@ -19,6 +19,7 @@ from bark_cli.errors import BarkError, OptionError, OutputError
 from bark_cli.server.app import Serving, make_app, make_metrics
 
 if TYPE_CHECKING:
+    from bark_cli.server.local import LocalDoor
     from bark_cli.server.metrics import Metrics
     from bark_cli.server.wyoming.door import WyomingDoor
 
@@ -60,16 +61,17 @@ def serve(
     listener: socket.socket,
     *,
     wyoming: socket.socket | None = None,
+    local: LocalDoor | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> int | None:
     """Serve until SIGINT or SIGTERM, whose number is returned, or until the model cannot be read.
 
-    HTTP is spoken on `listener`, and Wyoming on the other.
+    HTTP is spoken on `listener`, Wyoming on the other, and `local` is for `bark say`.
 
     Raises:
         BarkError: the model cannot be read.
     """
-    return Server(serving, listener, on_ready, wyoming).run_to_end()
+    return Server(serving, listener, on_ready, wyoming, local).run_to_end()
 
 
 class Server(uvicorn.Server):
@@ -81,6 +83,7 @@ class Server(uvicorn.Server):
         listener: socket.socket,
         on_ready: Callable[[], None],
         wyoming: socket.socket | None = None,
+        local: LocalDoor | None = None,
     ) -> None:
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)  # each request has its own line
         metrics = make_metrics(serving)
@@ -99,6 +102,7 @@ class Server(uvicorn.Server):
             )
         )
         self._serving, self._listener, self._on_ready = serving, listener, on_ready
+        self._local = local
         self._wyoming = wyoming and _wyoming_door(serving, metrics, wyoming)
         self._stopped_by: int | None = None
         self._failure: BarkError | None = None
@@ -115,10 +119,14 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self._wyoming:
             await self._wyoming.open()
+        if self._local is not None:
+            await self._local.open()
         self._reading = asyncio.create_task(self._read_model())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what can be finished soon, give up the rest, and let the model go."""
+        if self._local is not None:  # whose guests say the rest by themselves
+            await self._local.close()
         if self._wyoming:
             await asyncio.gather(super().shutdown(sockets), self._wyoming.close(GRACE_S))
         else:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bark_cli.audio import Audio
 from bark_cli.errors import CancelledError
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Progress
+
+if TYPE_CHECKING:
+    import asyncio
 
 AHEAD_S = 30.0  # seconds of sound that may wait for a reader before its job is held
 _PATIENCE_S = 0.5  # between looks for Ctrl-C, where a wait cannot be interrupted
@@ -189,6 +191,8 @@ class Handle(Iterator[Audio]):
                 self._change.wait(left)
 
     async def _until(self, there: Callable[[], bool]) -> None:
+        import asyncio  # which a command that only waits has no use for
+
         loop = asyncio.get_running_loop()
         while True:
             changed = asyncio.Event()

@@ -21,6 +21,7 @@ from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener, Progress
 from bark_cli.stages.steps import Job
 from bark_cli.stages.utterance import costs
+from bark_cli.takes.usual import Memory
 
 
 class Session:
@@ -57,6 +58,7 @@ class Session:
         ahead_s: float = AHEAD_S,
         number: int = 0,
         on_progress: Listener | None = None,
+        memory: Memory | None = None,
     ) -> Handle:
         """Ask for speech; it is begun as soon as there is room, and joins the others at the next step.
 
@@ -68,6 +70,7 @@ class Session:
                 goes on only while somebody waits for its next piece.
             number: of the utterance among those asked for together, for `on_progress`.
             on_progress: called on the engine's thread after every step; what it raises ends this request.
+            memory: how the voices spoke, to judge takes by; None is what the model knows.
 
         Raises:
             BusyError: `max_waiting` others wait already.
@@ -82,7 +85,8 @@ class Session:
                 raise BusyError(
                     f"{len(self._waiting)} requests are waiting, which is the limit; try again later"
                 )
-            self._waiting.append(Work(handle, caller or threading.get_ident(), number, on_progress, end))
+            who = caller or threading.get_ident()
+            self._waiting.append(Work(handle, who, number, on_progress, end, memory))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="bark-engine", daemon=True)
                 self._thread.start()
@@ -243,7 +247,9 @@ class Session:
                 work.on_progress(progress)
 
         request, number = work.handle.request, work.number
-        return speech_job(self.model, request, number=number, on_progress=watch, on_sound=hear)
+        return speech_job(
+            self.model, request, number=number, on_progress=watch, on_sound=hear, memory=work.memory
+        )
 
     def _give_up(self, work: Work, engine: Engine[Speech]) -> None:
         """End it, whether it was begun or not, and say so."""

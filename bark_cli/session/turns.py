@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bark_cli.audio import Audio
 from bark_cli.session.handle import Handle
 from bark_cli.stages.progress import Listener
+from bark_cli.takes.usual import Memory
 
 # Listeners who have heard nothing yet: so many are begun beyond the batch, and while one is at work the
 # others take part in one step of so many. A single sequence steps faster than many do.
@@ -24,6 +25,7 @@ class Work:
     number: int  # of the utterance among those asked for together
     on_progress: Listener | None
     end: float | None  # monotonic seconds at which it is given up
+    memory: Memory | None = None  # how the voices spoke; None is what the model knows
     has_sounded: bool = False
     fresh: list[Audio] = field(default_factory=list)  # made in this step, and not yet handed over
 

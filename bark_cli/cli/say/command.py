@@ -12,7 +12,7 @@ from bark_cli.cli.download.offer import forbid_network
 from bark_cli.cli.say.input import as_script, read_text
 from bark_cli.cli.say.outline import outline
 from bark_cli.cli.say.request import say_request
-from bark_cli.cli.say.speak import check_player, loading_line, speak
+from bark_cli.cli.say.speak import check_player, speak
 
 _SOUND = "Sound"
 _PRINTING = "Printing"
@@ -61,6 +61,9 @@ def say(
     device: options.Device = None,
     precision: options.Precision = None,
     batch_size: options.BatchSize = None,
+    no_server: Annotated[
+        bool, typer.Option("--no-server", help="Load the model here, even if `bark serve` has it.")
+    ] = False,
     offline: options.Offline = False,
     input_format: options.InputFormat = "auto",
     encoding: options.Encoding = None,
@@ -159,8 +162,6 @@ def say(
         raise typer.Exit(2)
     if not dry_run:
         check_player(request.delivery)
-    with loading_line(request.delivery):
-        import bark_cli.pipeline  # noqa: F401  (torch, which takes a second or more)
     script = as_script(*found, request.reading, quiet=quiet)
     if dry_run:
         outline(script, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from bark_cli.model.config import SemanticConfig
     from bark_cli.narration.timeline import Timeline
     from bark_cli.pipeline import Bark
+    from bark_cli.remote.client import RemoteBark
     from bark_cli.speech import Speech
 
 
@@ -97,15 +99,17 @@ def record(result: Result, request: SayRequest) -> dict[str, Any]:
     }
 
 
-def introduce(bark: Bark, request: SayRequest) -> None:
+def introduce(bark: Bark | RemoteBark, request: SayRequest) -> None:
     """Say which model speaks, where the user left it open."""
     if request.settings.model is None:
         better = "; for Suno's own Bark, `bark download small`"
         note(f"speaking with {bark.name}{better if bark.name == 'nano' else ''}")
     if request.delivery.verbose:
-        from bark_cli.backends.device import cpu_abilities
+        processor = ""
+        if "torch" in sys.modules and bark.device == "cpu":  # else it computes in another process
+            from bark_cli.backends.device import cpu_abilities
 
-        processor = f" ({cpu_abilities()})" if bark.device == "cpu" else ""
+            processor = f" ({cpu_abilities()})"
         note(f"model {bark.name} from {bark.folder} on {bark.device}{processor} in {bark.precision}")
 
 

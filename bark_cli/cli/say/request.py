@@ -60,6 +60,7 @@ class SayRequest(Speaking):
 
     seed: int
     is_seed_drawn: bool
+    is_alone: bool  # no server is asked
     delivery: Delivery
 
 
@@ -85,6 +86,7 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
         **speaking(given, resolved),
         seed=draw_seed() if settings.seed is None else settings.seed,
         is_seed_drawn=settings.seed is None,
+        is_alone=bool(given.get("no_server")),
         delivery=delivery,
     )
 

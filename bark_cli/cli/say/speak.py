@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bark_cli.cli.output import abandon_stdout, note, print_json
 from bark_cli.cli.say.report import Result, introduce, record, report
 from bark_cli.cli.say.request import Delivery, SayRequest
+from bark_cli.cli.say.served import served
 from bark_cli.errors import BarkError, OptionError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bark_cli.narration.compose import Composition
     from bark_cli.narration.kept import KeptPieces
     from bark_cli.pipeline import Bark, Progress
+    from bark_cli.remote.client import RemoteBark
     from bark_cli.speech import Speech
     from bark_cli.text.script import Script
 
@@ -33,9 +35,26 @@ def speak(script: Script, request: SayRequest) -> None:
         BarkError: as the pipeline's, or the sound cannot be delivered.
     """
     check(script, request)
+    with _speaker(request) as bark:
+        _speak_with(bark, script, request)
+
+
+@contextmanager
+def _speaker(request: SayRequest) -> Iterator[Bark | RemoteBark]:
+    """Who speaks: the server that has the model, else a Bark that is loaded now."""
     delivery = request.delivery
     with loading_line(delivery):
-        bark = request.load(None if delivery.quiet else note)
+        remote = served(request)
+        bark = remote or request.load(None if delivery.quiet else note)
+    try:
+        yield bark
+    finally:
+        if remote is not None:
+            remote.close()
+
+
+def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> None:
+    delivery = request.delivery
     if not delivery.quiet:
         introduce(bark, request)
     request, kept = _kept(bark, script, request)
@@ -137,13 +156,18 @@ def _check_stdout(delivery: Delivery) -> None:
         raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
 
 
-def _compose(bark: Bark, script: Script, request: SayRequest) -> Composition:
+def _compose(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> Composition:
     from bark_cli.narration.compose import compose_for
 
     return compose_for(bark.model, script, request.recipe(bark.config.sampling), request.seed)
 
 
-def _deliver(bark: Bark, composition: Composition, request: SayRequest, kept: KeptPieces | None) -> Result:
+def _deliver(
+    bark: Bark | RemoteBark,
+    composition: Composition,
+    request: SayRequest,
+    kept: KeptPieces | None,
+) -> Result:
     """Say it, and put the sound where it is wanted as it comes.
 
     Raises:
@@ -176,7 +200,7 @@ def _deliver(bark: Bark, composition: Composition, request: SayRequest, kept: Ke
 
 
 def _sounds(
-    bark: Bark,
+    bark: Bark | RemoteBark,
     composition: Composition,
     request: SayRequest,
     kept: KeptPieces | None,
@@ -205,7 +229,9 @@ def _sounds(
         yield spoken.piece, spoken.result.audio, spoken.result
 
 
-def _kept(bark: Bark, script: Script, request: SayRequest) -> tuple[SayRequest, KeptPieces | None]:
+def _kept(
+    bark: Bark | RemoteBark, script: Script, request: SayRequest
+) -> tuple[SayRequest, KeptPieces | None]:
     """Where the pieces of a long text are kept until it is done, and with which seed it was begun.
 
     Pieces that go on from each other are not kept, nor is what is heard at once.
@@ -249,7 +275,7 @@ def _say_how_to_go_on(composition: Composition, kept: KeptPieces | None, deliver
     note(f"{here} of {len(narration.pieces)} pieces are kept; run the same command again to go on")
 
 
-def _provenance(bark: Bark, composition: Composition, request: SayRequest) -> Provenance:
+def _provenance(bark: Bark | RemoteBark, composition: Composition, request: SayRequest) -> Provenance:
     from bark_cli import __version__
     from bark_cli.audio import Provenance, hash_text
 
@@ -265,7 +291,7 @@ def _provenance(bark: Bark, composition: Composition, request: SayRequest) -> Pr
     )
 
 
-def _remember(bark: Bark, request: SayRequest, result: Result) -> None:
+def _remember(bark: Bark | RemoteBark, request: SayRequest, result: Result) -> None:
     """Keep how fast it was, so that --dry-run can tell how long the next will take."""
     from bark_cli.store.speeds import remember_speed
 
