@@ -313,7 +313,7 @@ def test_a_full_server_is_left_alone(tiny_model: Path, bark: Bark) -> None:
     with (
         served(tiny_model, local=True, batch_size=1, max_waiting=0),
         remote(tiny_model, bark),
-        pytest.raises(RefusedError, match="no more may wait"),
+        pytest.raises(RefusedError, match="which is the limit"),
         remote(tiny_model, bark),
     ):
         pass
