@@ -3,6 +3,7 @@
 sound       Audio, silence, pieces joined
 formats     which there are; encoders, wav and ogg make their bytes, piece by piece
 sink        pieces of sound into a file or a pipe; source reads a file again
+tags        what players show: title, author, cover, chapters
 provenance  what made a sound, in the tags of its file
 loudness    measured after ITU-R BS.1770, and normalised; level, of sound that comes in pieces
 tempo       faster or slower at the same pitch
@@ -33,26 +34,32 @@ from bark_cli.audio.sink import Sink, WavPipe, encode, open_sink, save
 from bark_cli.audio.sound import Audio, faded, join, pcm16, silence
 from bark_cli.audio.source import SoundSource, open_sound, read_provenance
 from bark_cli.audio.subtitles import Cue, subtitles
+from bark_cli.audio.tags import FIELDS as TAG_NAMES
+from bark_cli.audio.tags import Mark, Tags, check_tags_fit, parse_tags, read_cover
 from bark_cli.audio.tempo import Tempo
 from bark_cli.audio.wav import wav_header
 
 __all__ = [
     "FORMATS",
     "FORMAT_NAMES",
+    "TAG_NAMES",
     "Audio",
     "AudioDevice",
     "Cue",
     "Level",
     "LevelledSink",
     "LoudnessMeter",
+    "Mark",
     "Player",
     "Provenance",
     "Sink",
     "SoundSource",
+    "Tags",
     "Tempo",
     "WavPipe",
     "check_player",
     "check_sound_file",
+    "check_tags_fit",
     "encode",
     "faded",
     "find_format",
@@ -65,10 +72,12 @@ __all__ = [
     "normalise_peak",
     "open_sink",
     "open_sound",
+    "parse_tags",
     "pcm16",
     "peak_gain",
     "play",
     "player_html",
+    "read_cover",
     "read_provenance",
     "save",
     "scaled",

@@ -6,7 +6,7 @@ writes into memory, and whoever takes the bytes from there (sink.py) meets the e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,10 +55,12 @@ class PcmEncoder:
         is_wav: bool,
         is_file: bool,
         is_held: bool = False,
+        info: Mapping[str, str] | None = None,
     ) -> None:
         self._rate, self._is_file, self._is_wav = sample_rate, is_file, is_wav
         self._held: list[bytes] | None = [] if is_held and is_wav and not is_file else None
-        self._tags = {} if provenance is None else {"ISFT": provenance.software, "ICMT": provenance.comment()}
+        ours = {} if provenance is None else {"ISFT": provenance.software, "ICMT": provenance.comment()}
+        self._tags = {**ours, **(info or {})}
         self._data_bytes = 0
         self._start = len(self._header(None))
 

@@ -7,7 +7,11 @@ before, the old one is untouched. A pipe gets what can be said without knowing t
 from __future__ import annotations
 
 import io
+import shutil
+import tempfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +19,11 @@ from bark_cli.audio.encoders import Encoder, LibsndfileEncoder, PcmEncoder, Plac
 from bark_cli.audio.formats import RAW, find_format
 from bark_cli.audio.provenance import Provenance
 from bark_cli.audio.sound import Audio
+from bark_cli.audio.tags.model import FIELDS, Mark, Tags, check_tags_fit
 from bark_cli.errors import AudioError
 from bark_cli.system.files import new_file, told_of, write_whole
+
+NO_TAGS = Tags()
 
 
 class Sink(AbstractContextManager["Sink"]):
@@ -25,6 +32,12 @@ class Sink(AbstractContextManager["Sink"]):
     def __init__(self, encoder: Encoder, sample_rate: int) -> None:
         self._encoder, self._rate = encoder, sample_rate
         self._samples = 0
+        self.marks: list[Mark] = []  # of chapters
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the sound, in Hz."""
+        return self._rate
 
     @property
     def duration_s(self) -> float:
@@ -45,6 +58,10 @@ class Sink(AbstractContextManager["Sink"]):
         if len(audio.samples):
             self._write(self._encoder.put(audio))
             self._samples += len(audio.samples)
+
+    def mark(self, title: str) -> None:
+        """Say that a chapter begins here; a file whose format has chapters shows it."""
+        self.marks.append(Mark(self.duration_s, title))
 
     def close(self) -> None:
         """Write what is left; a file appears under its name.
@@ -70,12 +87,17 @@ class Sink(AbstractContextManager["Sink"]):
             self.abandon()
 
 
+Finish = Callable[[BinaryIO, Sink], None]  # the stream of a file that is all written, and its sink
+
+
 class _FileSink(Sink):
     """Into a file that appears at the end."""
 
-    def __init__(self, path: Path, encoder: Encoder, sample_rate: int, *, force: bool) -> None:
+    def __init__(
+        self, path: Path, encoder: Encoder, sample_rate: int, finish: Finish, *, force: bool
+    ) -> None:
         super().__init__(encoder, sample_rate)
-        self._path, self._held = path, ExitStack()
+        self._path, self._held, self._finish = path, ExitStack(), finish
         self._stream = self._held.enter_context(new_file(path, force=force))
 
     def _write(self, placed: list[Placed]) -> None:
@@ -88,6 +110,8 @@ class _FileSink(Sink):
                 self._encoder.finish()
                 raise no_sound()
             self._write(self._encoder.finish())
+            with told_of(self._path):
+                self._finish(self._stream, self)
 
     def abandon(self) -> None:
         with suppress(_Abandoned), self._held:
@@ -135,6 +159,7 @@ def open_sink(
     sample_rate: int = 24_000,
     metadata: Provenance | None = None,
     *,
+    tags: Tags = NO_TAGS,
     force: bool = False,
     is_held: bool = False,
 ) -> Sink:
@@ -144,18 +169,25 @@ def open_sink(
     than 1 is clipped. In a pipe a WAV says "all that follows" for its length, which ends in silence up to
     a whole block (less than 0.1 s), a FLAC says that it is not known, and an MP3 nothing, so that it keeps
     the hundredths of a second that its codec adds at both ends. With `is_held` a WAV is written to a pipe
-    when all of it is there, and says how long it is.
+    when all of it is there, and says how long it is. A pipe has no tags.
 
     Raises:
-        OptionError: the format is not known.
+        OptionError: the format is not known, or does not hold the tags.
         AudioError: this libsndfile lacks the format, or the format this rate.
         OutputError: the file exists and `force` is off, or its folder is missing or read-only.
     """
     is_file = isinstance(target, str | Path)
     name = find_format(target if is_file else None, format)  # type: ignore[arg-type]
-    encoder = _encoder(name, sample_rate, metadata, is_file=is_file, is_held=is_held)
+    check_tags_fit(name, tags)
+    encoder = _encoder(name, sample_rate, metadata, is_file=is_file, is_held=is_held, tags=tags)
     if isinstance(target, str | Path):
-        return _FileSink(Path(target), encoder, sample_rate, force=force)
+
+        def finish(stream: BinaryIO, sink: Sink) -> None:
+            found = replace(tags, marks=[*tags.marks, *sink.marks])
+            if found and name != "wav":
+                _tag(stream, name, found, sink, metadata)
+
+        return _FileSink(Path(target), encoder, sample_rate, finish, force=force)
     return _PipeSink(target, encoder, sample_rate)
 
 
@@ -200,11 +232,33 @@ def no_sound() -> AudioError:
 
 
 def _encoder(
-    name: str, sample_rate: int, metadata: Provenance | None, *, is_file: bool, is_held: bool = False
+    name: str,
+    sample_rate: int,
+    metadata: Provenance | None,
+    *,
+    is_file: bool,
+    is_held: bool = False,
+    tags: Tags = NO_TAGS,
 ) -> Encoder:
     if name in ("wav", RAW):
-        return PcmEncoder(sample_rate, metadata, is_wav=name == "wav", is_file=is_file, is_held=is_held)
+        info = {FIELDS[field].info: value for field, value in tags.fields.items() if FIELDS[field].info}
+        is_wav = name == "wav"
+        return PcmEncoder(sample_rate, metadata, is_wav=is_wav, is_file=is_file, is_held=is_held, info=info)
     return LibsndfileEncoder(name, sample_rate, metadata, is_file=is_file)
+
+
+def _tag(stream: BinaryIO, name: str, tags: Tags, sink: Sink, provenance: Provenance | None) -> None:
+    """Write the whole of an open file anew, with tags."""
+    from bark_cli.audio.tags.write import write_tags
+
+    rate, n_samples = sink.sample_rate, round(sink.duration_s * sink.sample_rate)
+    with tempfile.TemporaryFile(dir=Path(stream.name).parent) as copy:
+        stream.seek(0)
+        write_tags(stream, copy, name, tags, sample_rate=rate, n_samples=n_samples, provenance=provenance)
+        copy.seek(0)
+        stream.seek(0)
+        shutil.copyfileobj(copy, stream, 2**20)
+        stream.truncate()
 
 
 def _write_placed(stream: BinaryIO, placed: list[Placed]) -> None:
