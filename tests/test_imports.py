@@ -28,7 +28,7 @@ FLOORS = [
     {"engine", "narration", "download", "inspection"},
     {"session", "remote"},
     {"pipeline"},
-    {"bench", "doctor", "batch", "suno"},
+    {"bench", "doctor", "batch", "book", "suno"},
     {"server", "cluster"},
     {"cli"},
 ]

@@ -14,6 +14,7 @@ from bark_cli.cli.help import Command, Group
 COMMANDS = {
     "say": ("bark_cli.cli.say.command:say", "Say TEXT: play it, or write it to a file."),
     "batch": ("bark_cli.cli.batch.command:batch", "Say many texts, each into a file of its own."),
+    "book": ("bark_cli.cli.book.command:book", "Say a book: one file with chapters, or a folder."),
     "serve": ("bark_cli.cli.serve:serve", "Serve speech to other programs, over OpenAI's speech API."),
     "mcp": ("bark_cli.cli.mcp:mcp", "Let an assistant speak, over the Model Context Protocol."),
     "download": (
@@ -119,6 +120,7 @@ def bark(
     bark say "Hello, my name is Bark. [laughs]" -o hello.wav
     bark say -f chapter.txt -o chapter.mp3
     bark batch texts -o sounds
+    bark book novel.epub -o novel.m4b
     bark download small
 
     Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted, 143 terminated.

@@ -155,6 +155,19 @@ Retries = Annotated[
     typer.Option(metavar="N", rich_help_panel=READING, help="Repeat a piece that went wrong, up to N times."),
 ]
 
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        rich_help_panel="Output",
+        help="Tag for players: title, artist, album, track, genre, date and others; repeatable.",
+    ),
+]
+Cover = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", rich_help_panel="Output", help="Picture for players, a JPEG or PNG."),
+]
+
 SAMPLING = "Sampling (the model has its own defaults)"
 Temperature = Annotated[
     float | None,

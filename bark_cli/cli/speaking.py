@@ -14,6 +14,7 @@ from bark_cli.text.script import parse_cast
 
 if TYPE_CHECKING:
     from bark_cli.model.options import SamplingOptions
+    from bark_cli.narration.kept import KeptPieces
     from bark_cli.narration.recipe import Recipe
     from bark_cli.pipeline import Bark
 
@@ -89,6 +90,22 @@ class Speaking:
             precision=self.settings.precision,
             on_note=on_note,
         )
+
+    def kept_pieces(self, bark: Bark, output: str) -> KeptPieces:
+        """Where the pieces on their way into a file or folder are kept.
+
+        Raises:
+            OutputError: the name of their folder belongs to something else.
+        """
+        from pathlib import Path
+
+        from bark_cli import __version__
+        from bark_cli.batch.identity import model_identity
+        from bark_cli.narration.kept import KeptPieces, digest
+        from bark_cli.store import resolve_model
+
+        model = model_identity([resolve_model(name) for name in self.models])
+        return KeptPieces(Path(output), digest(model, bark.precision, bark.device, __version__))
 
     def recipe(self, defaults: SamplingOptions) -> Recipe:
         """How texts are spoken, over a model's defaults.

@@ -28,6 +28,7 @@ class Composition:
     narration: Narration
     tokens: Sequence[int]  # of each piece
     seconds: Sequence[float]  # of each piece as it is spoken, without its pause
+    lines: Sequence[int]  # of each piece: the number of its line in the script, from 0
     told: str | None = None  # what of the text is left out, or not read as it stands, in a line
 
     @property
@@ -95,8 +96,9 @@ def compose(
     Raises:
         TextError: nothing of it can be said.
     """
-    pieces, parts, losses = list[Piece](), list[Part](), Losses([*script.left_out, *left_out])
-    for line, part in _parts(script.lines, recipe.language, limits):
+    pieces, parts, lines = list[Piece](), list[Part](), list[int]()
+    losses = Losses([*script.left_out, *left_out])
+    for place, line, part in _parts(script.lines, recipe.language, limits):
         pause_s = _pause_s(line, part, recipe)
         if losses.takes(part, line.text, line.number, limits):
             voice = recipe.voice if line.speaker is None else script.cast[line.speaker]
@@ -106,6 +108,7 @@ def compose(
                 Piece(text=part.text, seed=number, voice=find_voice(voice), pause_s=pause_s, begin_s=begin_s)
             )
             parts.append(part)
+            lines.append(place)
         elif pieces:
             pieces[-1] = replace(pieces[-1], pause_s=max(pieces[-1].pause_s, pause_s))
     if not pieces:
@@ -123,23 +126,23 @@ def compose(
         speed=recipe.speed,
     )
     tokens, seconds = (tuple(part.tokens for part in parts), tuple(part.seconds for part in parts))
-    return Composition(narration=narration, tokens=tokens, seconds=seconds, told=losses.told)
+    return Composition(narration=narration, tokens=tokens, seconds=seconds, lines=lines, told=losses.told)
 
 
 def _is_blank(line: Line) -> bool:
     return not line.text.strip()
 
 
-def _parts(lines: Iterable[Line], language: str | None, limits: Budget) -> Iterator[tuple[Line, Part]]:
-    """The pieces of every line, with the line as it is read: overlong numbers digit by digit."""
-    for line in lines:
+def _parts(lines: Iterable[Line], language: str | None, limits: Budget) -> Iterator[tuple[int, Line, Part]]:
+    """The pieces of every line, with its number and the line as it is read: overlong numbers by digits."""
+    for place, line in enumerate(lines):
         text = digits_apart(line.text, limits.max_tokens, limits.count_tokens)
         parts = split_text(text, budget=limits, language=language)
         if any(part.tokens > limits.max_tokens for part in parts):
             text = "".join(all_apart(p.text) if p.tokens > limits.max_tokens else p.text for p in parts)
             parts = split_text(text, budget=limits, language=language)
         for part in parts:
-            yield replace(line, text=text), part
+            yield place, replace(line, text=text), part
 
 
 def _pause_s(line: Line, part: Part, recipe: Recipe) -> float:

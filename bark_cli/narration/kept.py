@@ -68,14 +68,26 @@ class KeptPieces:
 
     def seed(self, text: str, drawn: int) -> int:
         """The seed with which a text was begun; where it was not, `drawn`, which is remembered."""
-        path = self.folder / f"{digest(self._made_by, text)[:32]}.seed"
-        with suppress(ValueError, OSError):
-            if (found := read_ours(path, 20)) and re.fullmatch(rb"[0-9]{1,10}", found):
-                return int(found)
-        with suppress(OutputError):  # then it is not remembered
-            self._make_folder()
-            write_whole(path, str(drawn).encode(), force=True, follow=False)
+        if (found := self.recall_seed(text)) is not None:
+            return found
+        self.remember_seed(text, drawn)
         return drawn
+
+    def recall_seed(self, text: str) -> int | None:
+        """The seed that was remembered for a text."""
+        with suppress(ValueError, OSError):
+            if (found := read_ours(self._seed_file(text), 20)) and re.fullmatch(rb"[0-9]{1,10}", found):
+                return int(found)
+        return None
+
+    def remember_seed(self, text: str, seed: int) -> None:
+        """Remember it; where there is no room it is forgotten."""
+        with suppress(OutputError):
+            self._make_folder()
+            write_whole(self._seed_file(text), str(seed).encode(), force=True, follow=False)
+
+    def _seed_file(self, text: str) -> Path:
+        return self.folder / f"{digest(self._made_by, text)[:32]}.seed"
 
     def clear(self) -> None:
         """Let go of all of them."""

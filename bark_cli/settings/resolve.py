@@ -37,12 +37,15 @@ class Resolved:
         return self.sources[name] == SETTINGS[name].flag
 
 
-def resolve(flags: Mapping[str, object] | None = None, *, whole: Collection[str] = ()) -> Resolved:
+def resolve(
+    flags: Mapping[str, object] | None = None, *, whole: Collection[str] = (), usual: str | None = None
+) -> Resolved:
     """Find the value of every setting.
 
     Args:
         flags: what was given on the command line, by the settings' names; None means that it was not.
         whole: settings that the command line alone decides, and a preset that it names.
+        usual: the preset of who names none.
 
     Raises:
         OptionError: a value is outside its range, a file is damaged or says what it may not, or there is no
@@ -50,6 +53,8 @@ def resolve(flags: Mapping[str, object] | None = None, *, whole: Collection[str]
     """
     files = _files()
     given = [_from_flags(flags or {}), _from_environment(), *(file.values for file in files)]
+    if usual is not None:
+        given.append({"preset": Assigned(usual, _DEFAULT)})
     layers = _with_preset(given, files)
     first_below = 2 if "preset" in given[0] else 1
     below = [{name: layer[name] for name in layer if name not in whole} for layer in layers[first_below:]]

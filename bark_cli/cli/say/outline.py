@@ -11,6 +11,7 @@ from bark_cli.cli.table import aligned
 
 if TYPE_CHECKING:
     from bark_cli.cli.say.request import SayRequest
+    from bark_cli.cli.speaking import Speaking
     from bark_cli.narration.compose import Composition
     from bark_cli.text.script import Script
 
@@ -27,9 +28,9 @@ def outline(script: Script, request: SayRequest) -> None:
     if composition.told is not None and not request.delivery.quiet:
         note(composition.told)
     pieces, speed = composition.narration.pieces, composition.narration.speed
-    work_s = _work_s(composition, request)
+    needed_s = work_s(composition, request)
     if request.delivery.as_json:
-        print_json(_record(composition, work_s))
+        print_json(_record(composition, needed_s))
         return
     rows = [
         (str(n), str(tokens), f"{seconds / speed:.1f}", str(piece.voice or "-"), _short(piece.text))
@@ -39,8 +40,8 @@ def outline(script: Script, request: SayRequest) -> None:
     ]
     print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
     count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
-    speech = f"about {_duration(composition.estimate_s)} of speech"
-    work = "" if work_s is None else f", about {_duration(work_s)} of work as fast as it has spoken here"
+    speech = f"about {duration(composition.estimate_s)} of speech"
+    work = "" if needed_s is None else f", about {duration(needed_s)} of work as fast as it has spoken here"
     note(f"{count}, {speech}{work}")
 
 
@@ -57,7 +58,7 @@ def _compose(script: Script, request: SayRequest) -> Composition:
     return compose(script, request.recipe(config.sampling), limits, seed=request.seed)
 
 
-def _work_s(composition: Composition, request: SayRequest) -> float | None:
+def work_s(composition: Composition, request: Speaking) -> float | None:
     """Seconds of work, at the speed with which the model has spoken here; None where it never did."""
     from bark_cli.store import resolve_model
     from bark_cli.store.speeds import recall_speed
@@ -97,5 +98,5 @@ def _short(text: str) -> str:
     return line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

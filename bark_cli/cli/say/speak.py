@@ -236,19 +236,13 @@ def _kept(
 
     Pieces that go on from each other are not kept, nor is what is heard at once.
     """
-    from pathlib import Path
-
-    from bark_cli import __version__
-    from bark_cli.batch.identity import model_identity
-    from bark_cli.narration.kept import KeptPieces, digest
-    from bark_cli.store import resolve_model
+    from bark_cli.narration.kept import digest
 
     delivery = request.delivery
     goes_on = request.settings.continuity == "previous"
     if delivery.output is None or delivery.is_stream or goes_on or len(script.lines) == 0:
         return request, None
-    model = model_identity([resolve_model(name) for name in request.models])
-    kept = KeptPieces(Path(delivery.output), digest(model, bark.precision, bark.device, __version__))
+    kept = request.kept_pieces(bark, delivery.output)
     if delivery.fresh:
         kept.clear()
     if request.is_seed_drawn and sum(len(line.text) for line in script.lines) > _LONG:

@@ -94,14 +94,14 @@ def _facts(text: str) -> dict[str, str]:
 
 def _book(passages: list[Passage], title: str, passed: PassedOver, facts: dict[str, str]) -> Book:
     marks = by_heading(passages)
-    chapters = cut(passages, marks, title)
-    only = [p for p in passages if p.level and p.level < (passages[marks[0].at].level if marks else 0)]
-    named = as_title(only[0].text) if len(only) == 1 and not facts.get("title") else title
+    above = [p for p in passages if p.level and marks and p.level < passages[marks[0].at].level]
+    if len(above) == 1 and not facts.get("title"):
+        title = as_title(above[0].text)
     language = re.match(r"[a-z]{2,3}\b", facts.get("lang") or facts.get("language") or "")
     year = re.match(r"\d{4}", facts.get("date", ""))
     return Book(
-        chapters=chapters,
-        title=named,
+        chapters=cut(passages, marks, title),
+        title=title,
         author=facts.get("author", ""),
         language=language[0] if language else None,
         year=year[0] if year else None,

@@ -1,0 +1,196 @@
+"""Where the chapters of an audiobook go: one file that has chapters, or a folder with a file for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from bark_cli.audio import Audio, Cue, Level, LevelledSink, Provenance, Sink, Tags, open_sink
+from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
+from bark_cli.audio.tags.mp4 import check_ffmpeg, write_mp4
+from bark_cli.book.compose import Section
+from bark_cli.errors import OptionError
+from bark_cli.system.files import check_target, new_path, told_of
+from bark_cli.system.folders import check_new_folder, new_folder
+
+IN_ONE = (".opus", ".ogg", ".mp3", ".flac", *MP4)  # formats that have chapters
+READ_ALONG = ".epub"
+_MOST_NAME = 80  # characters of a chapter's title in the name of its file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A chapter that is done."""
+
+    section: Section
+    start_s: float  # in the one file; in one of its own it is 0
+    duration_s: float
+    cues: Sequence[Cue]  # of its pieces, from its own start
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Edition:
+    """All that the files of an audiobook share."""
+
+    tags: Tags
+    metadata: Provenance | None
+    sample_rate: int
+    level: Level
+    total: int  # chapters
+    format: str  # of the files in a folder
+    force: bool
+
+    def levelled(self, sink: Sink) -> Sink:
+        """The sink, at the level that every chapter is brought to."""
+        return sink if self.level == "off" else LevelledSink(sink, self.sample_rate, self.level)
+
+
+class Shelf(Protocol):
+    """Takes one chapter after the other."""
+
+    def chapter(self, section: Section) -> AbstractContextManager[Sink]:
+        """Where the sound of the next one goes; leaving it ends the chapter."""
+
+    def finish(self, told: Sequence[Told]) -> None:
+        """Take note of what is told of all of them, now that they are done."""
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Find out whether an audiobook can be written to `path`, before any of it is made.
+
+    Raises:
+        OptionError: its suffix says nothing that we know, or ffmpeg is missing.
+        OutputError: it exists and `force` is off, or cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (*IN_ONE, READ_ALONG):
+        if suffix in MP4:
+            check_ffmpeg()
+        check_target(path, force=force)
+    elif suffix in (".wav", ".raw"):
+        others = ", ".join(IN_ONE)
+        raise OptionError(f"{path}: a WAV holds no chapters; use one of {others}, or a folder")
+    else:
+        check_new_folder(path, force=force)
+
+
+@contextmanager
+def open_one_file(path: Path, edition: Edition) -> Iterator[Shelf]:
+    """One file with chapters."""
+    if path.suffix.lower() in MP4:
+        with new_path(path, force=edition.force) as part, _beside(path) as scratch:
+            sound = scratch / "book.flac"
+            with open_sink(sound, None, edition.sample_rate) as sink:
+                yield _OneFile(sink, edition)
+            tags = replace(edition.tags, marks=sink.marks)
+            with told_of(path):
+                write_mp4(sound, part, tags, sink.duration_s, scratch, edition.metadata)
+        return
+    with open_sink(
+        path, None, edition.sample_rate, edition.metadata, tags=edition.tags, force=edition.force
+    ) as sink:
+        yield _OneFile(sink, edition)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A hidden folder for what is needed on the way, on the disk of the output; a kill's is swept later."""
+    import os
+    import shutil
+
+    from bark_cli.system.parts import new_part_folder
+
+    with told_of(path):
+        scratch, lock = new_part_folder(path.resolve())
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+class _OneFile:
+    """Chapters in a row."""
+
+    def __init__(self, sink: Sink, edition: Edition) -> None:
+        self._sink, self._edition = sink, edition
+
+    @contextmanager
+    def chapter(self, section: Section) -> Iterator[Sink]:
+        self._sink.mark(section.title)
+        with self._edition.levelled(_Part(self._sink)) as sink:
+            yield sink
+
+    def finish(self, told: Sequence[Told]) -> None:
+        return
+
+
+class _Part(Sink):
+    """A sink whose end is not that of the file."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def put(self, audio: Audio) -> None:
+        """Write the next piece; raises as the other sink does."""
+        self._sink.put(audio)
+
+    def close(self) -> None:
+        """Leave the file open."""
+
+    def abandon(self) -> None:
+        """The same; whoever has opened it gives it up."""
+
+
+@contextmanager
+def open_folder(path: Path, edition: Edition) -> Iterator[Shelf]:
+    """A file for each chapter, a playlist and the cover."""
+    with new_folder(path, force=edition.force) as folder:
+        yield Folder(folder, edition)
+
+
+class Folder:
+    """Chapters as files in a folder that is not yet in its place."""
+
+    def __init__(self, folder: Path, edition: Edition) -> None:
+        self._folder, self._edition = folder, edition
+        self._names: list[str] = []
+
+    @contextmanager
+    def chapter(self, section: Section) -> Iterator[Sink]:
+        """The file of the next one."""
+        edition, width = self._edition, len(str(self._edition.total))
+        name = f"{section.number:0{width}} {file_name(section.title)}.{edition.format}"
+        fields = {**edition.tags.fields, "title": section.title, "track": f"{section.number}/{edition.total}"}
+        tags = replace(edition.tags, fields=fields)
+        self._names.append(name)
+        sink = open_sink(self._folder / name, None, edition.sample_rate, edition.metadata, tags=tags)
+        with edition.levelled(sink) as levelled:
+            yield levelled
+
+    def finish(self, told: Sequence[Told]) -> None:
+        """Write the playlist, and the cover."""
+        rows = ["#EXTM3U", f"#PLAYLIST:{self._edition.tags.fields.get('album', '')}"]
+        for name, one in zip(self._names, told, strict=True):
+            rows += [f"#EXTINF:{round(one.duration_s)},{one.section.title}", name]
+        with told_of(self._folder):
+            (self._folder / "playlist.m3u8").write_text("\n".join(rows) + "\n", "utf-8")
+            if (cover := self._edition.tags.cover) is not None:
+                suffix = "png" if cover.startswith(b"\x89PNG") else "jpg"
+                (self._folder / f"cover.{suffix}").write_bytes(cover)
+
+
+def file_name(title: str) -> str:
+    """A title as a name that every system's files can have."""
+    plain = re.sub(r'[\x00-\x1f<>:"/\\|?*]', " ", title)
+    return " ".join(plain.split())[:_MOST_NAME].strip(" .") or "Chapter"
+
+
+def opener(path: Path) -> Callable[[Path, Edition], AbstractContextManager[Shelf]]:
+    """What opens a shelf of the kind that a name asks for."""
+    return open_one_file if path.suffix.lower() in IN_ONE else open_folder

@@ -1,0 +1,1 @@
+"""`bark book`: a book into an audiobook."""

@@ -1,0 +1,116 @@
+"""What `bark book` was asked for: its parameters and the settings -> BookRequest, which reads the book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bark_cli.cli.speaking import Speaking, speaking
+from bark_cli.errors import OptionError
+from bark_cli.model.options import draw_seed
+from bark_cli.settings import SETTINGS, resolve
+from bark_cli.system.home import expanded
+from bark_cli.text.books.book import EXTRAS, Picture
+
+if TYPE_CHECKING:
+    from bark_cli.audio import Level
+    from bark_cli.text.books.book import Book
+
+PRESET = "audiobook"
+FORMAT = "mp3"  # of the files in a folder: every player has it
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookRequest(Speaking):
+    """Everything `bark book` was asked for."""
+
+    path: Path
+    output: Path
+    chapters: str  # such as 1-3,7; "" is all
+    redo: str  # the same of those to be said again; "" is none
+    extras: Sequence[str]
+    title: str | None
+    author: str | None
+    tags: Mapping[str, str]
+    cover: Picture | None
+    format: str  # of the files in a folder
+    level: Level
+    seed: int
+    is_seed_drawn: bool
+    force: bool
+    fresh: bool
+    keeps_pieces: bool
+    as_json: bool
+    quiet: bool
+
+    def read(self) -> Book:
+        """The book, with the title, author and cover that were given.
+
+        Raises:
+            TextError: it cannot be read.
+        """
+        from bark_cli.text.books.read import read_book
+
+        book = read_book(self.path, extras=self.extras, encoding=self.reading.encoding)
+        return replace(
+            book,
+            title=self.title or book.title,
+            author=self.author or book.author,
+            cover=self.cover or book.cover,
+            language=self.language or book.language,
+        )
+
+
+def book_request(given: Mapping[str, Any]) -> BookRequest:
+    """Put together the parameters of the command (None: not given) and the settings.
+
+    Raises:
+        BarkError: a value is outside its range, or values do not go together.
+    """
+    from bark_cli.audio import parse_tags, read_cover
+    from bark_cli.book.shelf import check_output
+
+    if given["output"] == "-":
+        raise OptionError("-o takes a file or a folder; for a pipe, `bark say -f FILE -o -`")
+    flags = {name: given.get(name) for name in SETTINGS} | {
+        "offline": given["offline"] or None,
+        "metadata": False if given["no_metadata"] else None,
+    }
+    resolved = resolve(flags, usual=PRESET)
+    settings = resolved.settings
+    if settings.continuity == "previous":
+        raise OptionError("a book is not said with --continuity previous: its voice would drift; use voice")
+    output, redo = expanded(given["output"]), given["redo"] or ""
+    check_output(output, force=given["force"] or bool(redo))
+    cover = None if given["cover"] is None else Picture.of(read_cover(expanded(given["cover"])))
+    named = settings.format if settings.format not in (None, "wav", "raw") else FORMAT
+    return BookRequest(
+        **speaking({"input_format": "auto", "cast": None, "strict": False, **given}, resolved),
+        path=expanded(given["file"]),
+        output=output,
+        chapters=given["chapters"] or "",
+        redo=redo,
+        extras=_extras(given["include"] or []),
+        title=given["title"],
+        author=given["author"],
+        tags=parse_tags(given["tag"] or []),
+        cover=cover,
+        format=named or FORMAT,
+        level=settings.normalize if resolved.was_set("normalize") else "loudness",  # type: ignore[arg-type]
+        seed=draw_seed() if settings.seed is None else settings.seed,
+        is_seed_drawn=settings.seed is None,
+        force=given["force"],
+        fresh=given["fresh"],
+        keeps_pieces=given["keep_pieces"],
+        as_json=given["as_json"],
+        quiet=given["quiet"],
+    )
+
+
+def _extras(words: Sequence[str]) -> list[str]:
+    found = [part.strip().lower() for word in words for part in word.split(",")]
+    if unknown := [word for word in found if word not in EXTRAS]:
+        raise OptionError(f"--include {unknown[0]} is not known; there are {', '.join(EXTRAS)}")
+    return found

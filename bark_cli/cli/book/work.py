@@ -1,0 +1,274 @@
+"""`bark book` at work: BookRequest -> an audiobook, or a table of what it would be."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bark_cli.book.compose import ComposedBook, choose, compose_book
+from bark_cli.cli.book.progress import BookBar, ChapterLines, clock
+from bark_cli.cli.book.request import BookRequest
+from bark_cli.cli.download.offer import resolve_or_offer
+from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.cli.table import aligned
+from bark_cli.errors import OptionError
+from bark_cli.system.units import human_speed
+
+if TYPE_CHECKING:
+    from bark_cli.audio import Provenance, Tags
+    from bark_cli.book.shelf import Edition, Told
+    from bark_cli.narration.compose import Composition
+    from bark_cli.narration.kept import KeptPieces
+    from bark_cli.narration.recipe import Recipe
+    from bark_cli.pipeline import Bark
+    from bark_cli.text.books.book import Book
+    from bark_cli.text.script import Script
+
+_GENRE = "Audiobook"
+_HERE = "were here; --fresh begins anew"
+_KEPT = "are kept; run the same command again to go on"
+
+
+def outline(request: BookRequest) -> None:
+    """Print the chapters; nothing is written, and no model loaded.
+
+    Raises:
+        BarkError: the book cannot be read, or the model is not here.
+    """
+    from bark_cli.checkpoint.vocabulary import read_vocabulary
+    from bark_cli.cli.say.outline import work_s
+    from bark_cli.narration.compose import budget, compose
+
+    book = request.read()
+    numbers = choose(book, request.chapters)
+    folder = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))[0].folder
+    config, tokenizer = read_vocabulary(folder)
+    recipe, limits = _recipe(request, book, config.sampling), budget(config, tokenizer.count, tokenizer.loss)
+
+    def cut(script: Script) -> Composition:
+        return compose(script, recipe, limits, seed=request.seed)
+
+    composed = compose_book(book, numbers, recipe, cut, seed=request.seed)
+    work = work_s(composed.composition, request)
+    if request.as_json:
+        print_json(_outlined(composed, work))
+        return
+    _tell_of_loss(composed, request)
+    rows = [
+        (
+            str(section.number),
+            str(book.chapters[section.number - 1].n_words),
+            clock(composed.estimate_s(section)),
+            one_line(section.title),
+        )
+        for section in composed.sections
+    ]
+    print("\n".join(aligned([("CHAPTER", "WORDS", "TIME", "TITLE"), *rows])))
+    total = sum(composed.estimate_s(section) for section in composed.sections)
+    told = "" if work is None else f", about {clock(work)} of work as fast as it has spoken here"
+    who = f" by {book.author}" if book.author else ""
+    note(f"{one_line(book.title + who)}: about {clock(total)} of sound{told}")
+
+
+def work(request: BookRequest) -> None:
+    """Make the audiobook.
+
+    Raises:
+        BarkError: the book cannot be read, the request cannot be done, or the disk refuses.
+    """
+    from bark_cli.book.make import make_book
+    from bark_cli.book.shelf import opener
+    from bark_cli.narration.compose import compose_for
+
+    book = request.read()
+    numbers, again = choose(book, request.chapters), set(choose(book, request.redo) if request.redo else ())
+    resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))
+    bark = request.load(None if request.quiet else note)
+    kept = request.kept_pieces(bark, str(request.output))
+    request, seeds = _seeds(request, book, kept, again)
+    recipe = _recipe(request, book, bark.config.sampling)
+    composed = compose_book(
+        book,
+        numbers,
+        recipe,
+        lambda script: compose_for(bark.model, script, recipe, request.seed),
+        seed=request.seed,
+        seeds=seeds,
+    )
+    _tell_of_loss(composed, request)
+    _tell_of_kept(composed, kept, request)
+    told: list[Told] = []
+    chapters = partial(make_book, bark, composed, kept, batch_size=request.settings.batch_size)
+    try:
+        with (
+            _display(composed, request) as display,
+            opener(request.output)(request.output, _edition(request, bark, composed)) as shelf,
+            closing(chapters(shelf, on_speech=display.hear)) as done,
+        ):
+            for chapter in done:
+                told.append(chapter)
+                display.tell(chapter)
+    except KeyboardInterrupt:
+        _tell_of_kept(composed, kept, request, _KEPT)
+        raise
+    if not request.keeps_pieces:
+        kept.clear()
+    _report(request, bark, told, display)
+
+
+def _recipe(request: BookRequest, book: Book, defaults: Any) -> Recipe:
+    """How it is spoken: in the book's language, unless another was given or the voice has one."""
+    recipe = request.recipe(defaults)
+    return recipe if recipe.language else replace(recipe, language=book.language)
+
+
+def _seeds(
+    request: BookRequest, book: Book, kept: KeptPieces, again: set[int]
+) -> tuple[BookRequest, Mapping[int, int]]:
+    """The seed with which the book was begun, and those of chapters that were said again.
+
+    Raises:
+        OptionError: chapters are to be said again of a book whose pieces are not kept.
+    """
+    from bark_cli.model.options import draw_seed
+
+    if again and not kept.folder.is_dir():
+        raise OptionError(
+            f"the pieces of {request.output} are not kept (--keep-pieces does), so that all would be said "
+            "again; say the book anew with --force"
+        )
+    if request.fresh:
+        kept.clear()
+    if request.is_seed_drawn:
+        request = replace(request, seed=kept.seed("book", request.seed))
+    seeds, times = dict[int, int](), Counter[str]()
+    for number, chapter in enumerate(book.chapters, 1):
+        name = f"chapter {times[chapter.title]} {chapter.title}"
+        times[chapter.title] += 1
+        if number in again:
+            kept.remember_seed(name, draw_seed())
+        if (own := kept.recall_seed(name)) is not None:
+            seeds[number] = own
+    return request, seeds
+
+
+def _edition(request: BookRequest, bark: Bark, composed: ComposedBook) -> Edition:
+    """What all files of it share."""
+    from bark_cli.book.shelf import Edition
+
+    return Edition(
+        tags=_tags(request, bark, composed.book),
+        metadata=_provenance(request, bark, composed) if request.settings.metadata else None,
+        sample_rate=bark.config.codec.sample_rate,
+        level=request.level,
+        total=len(composed.book.chapters),
+        format=request.format,
+        force=request.force or bool(request.redo),
+    )
+
+
+def _tags(request: BookRequest, bark: Bark, book: Book) -> Tags:
+    """Title, author and the like, where players look for them; those given by hand go before."""
+    from bark_cli.audio import Tags
+
+    found = {
+        "title": book.title,
+        "album": book.title,
+        "artist": book.author,
+        "albumartist": book.author,
+        "composer": request.settings.voice or bark.config.default_voice,
+        "genre": _GENRE,
+        "date": book.year,
+        "language": book.language,
+        "series": book.series,
+    }
+    fields = {name: value for name, value in found.items() if value}
+    cover = None if book.cover is None else book.cover.data
+    return Tags(fields={**fields, **request.tags}, cover=cover)
+
+
+def _provenance(request: BookRequest, bark: Bark, composed: ComposedBook) -> Provenance:
+    from bark_cli import __version__
+    from bark_cli.audio import Provenance, hash_text
+
+    text = " ".join(" ".join(piece.text for piece in composed.narration.pieces).split())
+    voice = request.settings.voice or bark.config.default_voice
+    return Provenance(bark.name, voice, request.seed, hash_text(text), __version__, request.noted)
+
+
+@contextmanager
+def _display(composed: ComposedBook, request: BookRequest) -> Iterator[ChapterLines]:
+    """What a human sees of it."""
+    quiet = request.quiet or request.as_json
+    watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
+    with BookBar(composed) if watched else ChapterLines(composed, quiet=quiet) as display:
+        yield display
+
+
+def _tell_of_loss(composed: ComposedBook, request: BookRequest) -> None:
+    """Say what of the book is not read."""
+    if composed.composition.told is not None and not request.quiet:
+        note(composed.composition.told)
+
+
+def _tell_of_kept(composed: ComposedBook, kept: KeptPieces, request: BookRequest, what: str = _HERE) -> None:
+    """Say how much is here already."""
+    pieces = composed.narration.pieces
+    here = sum(kept.has(piece, composed.narration) for piece in pieces)
+    if here and not request.quiet:
+        note(f"{here} of {len(pieces)} pieces {what}")
+
+
+def _report(request: BookRequest, bark: Bark, told: list[Told], display: ChapterLines) -> None:
+    """Say what came of it."""
+    total, factor = sum(one.duration_s for one in told), display.real_time_factor
+    if request.as_json:
+        print_json(
+            {
+                "path": str(request.output),
+                "model": bark.name,
+                "seed": request.seed,
+                "seconds": round(total, 3),
+                "real_time_factor": None if factor is None else round(factor, 3),
+                "chapters": [
+                    {
+                        "number": one.section.number,
+                        "title": one.section.title,
+                        "start": round(one.start_s, 3),
+                        "seconds": round(one.duration_s, 3),
+                    }
+                    for one in told
+                ],
+            }
+        )
+    if not request.quiet:
+        speed = "" if factor is None else f", {human_speed(factor)}"
+        chapters = f"{len(told)} chapter{'s' * (len(told) != 1)}"
+        note(f"{request.output}: {chapters}, {clock(total)} of sound{speed}")
+
+
+def _outlined(composed: ComposedBook, work_s: float | None) -> dict[str, object]:
+    """What `--dry-run --json` prints."""
+    book = composed.book
+    return {
+        "title": book.title,
+        "author": book.author,
+        "language": book.language,
+        "left_out": composed.composition.told,
+        "work_seconds": None if work_s is None else round(work_s, 1),
+        "chapters": [
+            {
+                "number": section.number,
+                "title": section.title,
+                "words": book.chapters[section.number - 1].n_words,
+                "seconds": round(composed.estimate_s(section), 1),
+                "pieces": [piece.text for piece in composed.of_section(section).pieces],
+            }
+            for section in composed.sections
+        ],
+    }

@@ -1,0 +1,241 @@
+"""`bark book`, end to end on the tiny model: chapters in every form, killed, gone on with, and misused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import mutagen
+import pytest
+import soundfile
+from epubs import PNG, write_epub
+
+from bark_cli.audio import read_provenance
+from bark_cli.checkpoint import read_checkpoint, write_native
+from bark_cli.cli import main
+from bark_cli.pipeline import Bark
+
+PAGES = {
+    "a.xhtml": "<h1>One</h1><p>Hello my name is bark.</p><p>I can speak. I can speak.</p>",
+    "b.xhtml": "<h1>Two</h1><p>The name is a bark.</p><blockquote><p>Hello.</p></blockquote>",
+    "c.xhtml": "<h1>Three</h1><p>I can.</p>",
+}
+ENTRIES = [("One", "a.xhtml"), ("Two", "b.xhtml"), ("Three", "c.xhtml")]
+COVER = {"OEBPS/c.png": PNG}
+MANIFEST = '<item id="c" href="c.png" media-type="image/png" properties="cover-image"/>'
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, always with something to say: the end is never among its likeliest tokens."""
+    read = read_checkpoint(tiny_model)
+    tensors, folder = dict(read.tensors), tmp_path_factory.mktemp("talkative") / "tiny"
+    head = tensors["semantic.lm_head.weight"].clone()
+    head[read.config.semantic.pad_token] = 0.0
+    tensors["semantic.lm_head.weight"] = head
+    write_native(replace(read, tensors=tensors), folder, storage="fp32")
+    shutil.copytree(tiny_model / "voices", folder / "voices")
+    return folder
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    return write_epub(tmp_path / "tale.epub", PAGES, ENTRIES, manifest=MANIFEST, others=COVER)
+
+
+@pytest.fixture(scope="module")
+def how(model: Path) -> list[str]:
+    return [
+        "-m",
+        str(model),
+        "--precision",
+        "fp32",
+        "--max-duration",
+        "0.05",
+        "--top-k",
+        "12",
+        "--retries",
+        "0",
+    ]
+
+
+def seeds_spoken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the model is asked for from here on."""
+    asked: list[str] = []
+    submit = Bark.submit
+
+    def listen(self: Bark, request: object, **options: object) -> object:
+        asked.append(request.text)  # type: ignore[attr-defined]
+        return submit(self, request, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Bark, "submit", listen)
+    return asked
+
+
+def test_one_file_has_the_chapters_tags_and_cover_of_the_book(
+    book: Path, how: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "tale.mp3"
+    assert main(["book", str(book), "-o", str(out), "--tag", "genre=Tale", *how, "-q"]) == 0
+    tags = mutagen.File(out).tags
+    assert [str(tags[f"CHAP:ch{n}"].sub_frames["TIT2"]) for n in (1, 2, 3)] == ["One", "Two", "Three"]
+    assert (str(tags["TIT2"]), str(tags["TPE1"]), str(tags["TCON"])) == ("A Tale", "A. Writer", "Tale")
+    assert tags["APIC:"].data == PNG
+    assert read_provenance(out) is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tale.epub", "tale.mp3"]
+
+
+def test_chapters_begin_where_they_are_said_to(
+    book: Path, how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "tale.flac"
+    assert main(["book", str(book), "-o", str(out), *how, "--json", "--normalize", "off"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    tracks = mutagen.File(out).cuesheet.tracks
+    starts = [chapter["start"] for chapter in told["chapters"]]
+    assert [track.start_offset / 24_000 for track in tracks[:-1]] == pytest.approx(starts, abs=0.001)
+    assert told["seconds"] == pytest.approx(soundfile.info(out).duration, abs=0.001)
+    assert starts[1] == pytest.approx(told["chapters"][0]["seconds"], abs=0.001)
+    samples, rate = soundfile.read(out)
+    for start in starts[1:]:  # the pause after a chapter is before the mark
+        assert abs(samples[round((start - 1) * rate) : round(start * rate)]).max() == 0
+        assert abs(samples[round(start * rate) : round((start + 0.1) * rate)]).max() > 0
+
+
+def test_a_folder_has_a_file_for_each_chapter(book: Path, how: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "tale"
+    assert main(["book", str(book), "-o", str(out), "--chapters", "1,3", "--format", "opus", *how, "-q"]) == 0
+    names = ["1 One.opus", "3 Three.opus", "cover.png", "playlist.m3u8"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    rows = (out / "playlist.m3u8").read_text("utf-8").splitlines()
+    assert [row for row in rows if not row.startswith("#")] == names[:2]
+    tags = mutagen.File(out / "3 Three.opus").tags
+    assert (tags["TITLE"], tags["ALBUM"], tags["TRACKNUMBER"]) == (["Three"], ["A Tale"], ["3/3"])
+
+
+def test_what_was_stopped_goes_on_and_sounds_as_if_it_had_not_been(
+    model: Path, book: Path, how: list[str], tmp_path: Path
+) -> None:
+    whole, out = tmp_path / "whole.flac", tmp_path / "out.flac"
+    asked = ["book", str(book), *how, "--seed", "7", "--batch-size", "1", "--normalize", "off"]
+    assert main([*asked, "-o", str(whole), "-q"]) == 0
+    kept = tmp_path / ".out.flac.pieces"
+    for least in (1, 3):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "bark_cli", *asked, "-o", str(out)], stderr=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 100
+        while (
+            len(list(kept.glob("*.npz"))) < least and running.poll() is None and time.monotonic() < deadline
+        ):
+            time.sleep(0.01)
+        os.kill(running.pid, signal.SIGKILL)
+        running.communicate()
+    before = {path.name: path.stat().st_mtime_ns for path in kept.glob("*.npz")}
+    assert before
+    assert main([*asked, "-o", str(out), "--keep-pieces"]) == 0
+    assert {name: (kept / name).stat().st_mtime_ns for name in before} == before
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_changed_paragraph_makes_only_its_pieces_anew_and_a_chapter_can_be_said_again(
+    book: Path, how: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "tale.flac"
+    asked = ["book", str(book), "-o", str(out), "--keep-pieces", "-q", *how]
+    assert main(asked) == 0
+    first, spoken = out.read_bytes(), seeds_spoken(monkeypatch)
+    changed = {**PAGES, "a.xhtml": PAGES["a.xhtml"].replace("is bark", "is the bark")}
+    write_epub(book, changed, ENTRIES, manifest=MANIFEST, others=COVER)
+    assert main([*asked, "--force"]) == 0
+    assert spoken
+    assert all(text.strip() in "Hello my name is the bark." for text in spoken)
+    assert out.read_bytes() != first
+    spoken.clear()
+    second = out.read_bytes()
+    assert main([*asked, "--redo", "3"]) == 0
+    assert [text.strip(" .") for text in spoken] == ["Three", "I can"]
+    assert out.read_bytes() != second
+    third = out.read_bytes()
+    spoken.clear()
+    assert main([*asked, "--force"]) == 0  # what was chosen stays
+    assert spoken == []
+    assert out.read_bytes() == third
+
+
+def test_the_dry_run_lists_the_chapters_and_loads_no_model(
+    book: Path,
+    how: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Bark, "load", lambda *_, **__: pytest.fail("the model was loaded"))
+    out = str(tmp_path / "tale.opus")
+    assert main(["book", str(book), "-o", out, "--dry-run", *how[:2]]) == 0
+    printed, told = capsys.readouterr()
+    assert [row.split()[::3] for row in printed.splitlines()] == [
+        *(["CHAPTER", "TITLE"], ["1", "One"], ["2", "Two"], ["3", "Three"])
+    ]
+    assert "A Tale by A. Writer" in told
+    assert main(["book", str(book), "-o", out, "--dry-run", "--json", "--chapters", "2-", *how[:2]]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [chapter["title"] for chapter in found["chapters"]] == ["Two", "Three"]
+    assert [text.strip(" .") for text in found["chapters"][1]["pieces"]] == ["Three", "I can"]
+    assert not (tmp_path / "tale.opus").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "code"),
+    [
+        (["-o", "x.wav"], "holds no chapters", 2),
+        (["-o", "-"], "bark say", 2),
+        (["-o", "x.mp3", "--chapters", "9"], "the book has 1-3", 2),
+        (["-o", "x.mp3", "--chapters", "a"], "not understood", 2),
+        (["-o", "x.mp3", "--include", "jokes"], "footnotes", 2),
+        (["-o", "x.mp3", "--redo", "1"], "not kept", 2),
+        (["-o", "x.mp3", "--tag", "tilte=x"], "--tag", 2),
+        (["-o", "taken.mp3"], "--force", 1),
+        (["-o", "no/folder/x.mp3"], "does not exist", 1),
+    ],
+)
+def test_mistakes_are_one_line_and_nothing_is_lost(
+    words: list[str],
+    says: str,
+    code: int,
+    book: Path,
+    how: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken.mp3").write_text("mine")
+    assert main(["book", str(book), *words, *how]) == code
+    told = capsys.readouterr().err.strip()
+    assert says in told
+    assert told.count("\n") == 0
+    assert (tmp_path / "taken.mp3").read_text() == "mine"
+
+
+def test_without_ffmpeg_an_m4b_is_one_line(
+    book: Path,
+    how: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if shutil.which("ffmpeg"):
+        out = tmp_path / "tale.m4b"
+        assert main(["book", str(book), "-o", str(out), *how, "-q", "--chapters", "2-3"]) == 0
+        assert [chapter.title for chapter in mutagen.File(out).chapters] == ["Two", "Three"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["book", str(book), "-o", str(tmp_path / "x.m4b"), *how]) == 2
+    assert "written by ffmpeg" in capsys.readouterr().err
