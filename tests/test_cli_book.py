@@ -105,7 +105,7 @@ def test_chapters_begin_where_they_are_said_to(
     assert starts[1] == pytest.approx(told["chapters"][0]["seconds"], abs=0.001)
     samples, rate = soundfile.read(out)
     for start in starts[1:]:  # the pause after a chapter is before the mark
-        assert abs(samples[round((start - 1) * rate) : round(start * rate)]).max() == 0
+        assert abs(samples[round((start - 1) * rate) : round((start - 0.001) * rate)]).max() == 0
         assert abs(samples[round(start * rate) : round((start + 0.1) * rate)]).max() > 0
 
 

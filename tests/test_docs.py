@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 import soundfile
 import typer
+from epubs import write_epub
 from gguf import GGMLQuantizationType as Kind
 from gguf_files import write_crispasr
 from golden.recipe import narrow_config
@@ -257,6 +258,8 @@ def put_there(command: Command, speech: Speech, model: Mapping[str, bytes], gguf
             path.write_text(text, encoding="utf-8")
         elif suffix in SOUNDS:
             speech.save(path)
+        elif suffix == "epub":
+            write_epub(path, {"a.xhtml": "<h1>One</h1><p>Hello.</p>", "b.xhtml": "<p>Good day.</p>"})
         elif suffix == "npz":
             speech.save_voice(path)
         elif suffix == "gguf" and command.words[0] not in ("convert", "download"):

@@ -60,11 +60,11 @@ def retagged(source: BinaryIO, target: BinaryIO, change: Callable[[bytes], bytes
         number += 1
     shift = number - 1 - n_pages
     while (found := _next_page(source)) is not None:
-        page = bytearray(found[0])
+        whole = bytearray(found[0])
         if shift:
-            old = int.from_bytes(page[18:22], "little")
-            page[18:22] = (old + shift).to_bytes(4, "little")
-        target.write(with_serial(bytes(page), serial) if shift else page)
+            old = int.from_bytes(whole[18:22], "little")
+            whole[18:22] = (old + shift).to_bytes(4, "little")
+        target.write(with_serial(bytes(whole), serial) if shift else found[0])
 
 
 def _next_page(source: BinaryIO) -> tuple[bytes, bytes] | None:

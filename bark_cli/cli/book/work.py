@@ -20,6 +20,8 @@ from bark_cli.errors import OptionError
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bark_cli.audio import Provenance, Tags
     from bark_cli.book.shelf import Edition, Told
     from bark_cli.narration.compose import Composition
@@ -46,8 +48,7 @@ def outline(request: BookRequest) -> None:
 
     book = request.read()
     numbers = choose(book, request.chapters)
-    folder = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))[0].folder
-    config, tokenizer = read_vocabulary(folder)
+    config, tokenizer = read_vocabulary(_model_folder(request))
     recipe, limits = _recipe(request, book, config.sampling), budget(config, tokenizer.count, tokenizer.loss)
 
     def cut(script: Script) -> Composition:
@@ -87,7 +88,7 @@ def work(request: BookRequest) -> None:
 
     book = request.read()
     numbers, again = choose(book, request.chapters), set(choose(book, request.redo) if request.redo else ())
-    resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))
+    _model_folder(request)
     bark = request.load(None if request.quiet else note)
     kept = request.kept_pieces(bark, str(request.output))
     request, seeds = _seeds(request, book, kept, again)
@@ -119,6 +120,22 @@ def work(request: BookRequest) -> None:
     if not request.keeps_pieces:
         kept.clear()
     _report(request, bark, told, display)
+
+
+def _model_folder(request: BookRequest) -> Path:
+    """Where the model is, which has the voice.
+
+    Raises:
+        MissingModelError: it is not here.
+        VoiceError: there is no such voice.
+    """
+    from bark_cli.cli.say.speak import check_voices
+    from bark_cli.text.script import Script
+
+    with request.naming_origins():
+        folder = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))[0].folder
+        check_voices(Script(lines=()), request, folder)
+    return folder
 
 
 def _recipe(request: BookRequest, book: Book, defaults: Any) -> Recipe:

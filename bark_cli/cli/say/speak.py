@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bark_cli.audio import Audio, Provenance
+    from bark_cli.cli.speaking import Speaking
     from bark_cli.narration.compose import Composition
     from bark_cli.narration.kept import KeptPieces
     from bark_cli.pipeline import Bark, Progress
@@ -130,7 +131,7 @@ def check_player(delivery: Delivery) -> None:
         audio.check_player(delivery.audio_device)
 
 
-def check_voices(script: Script, request: SayRequest, folder: Path) -> None:
+def check_voices(script: Script, request: Speaking, folder: Path) -> None:
     """Find out whether a model's folder, or the user's own voices, hold all that are asked for.
 
     Raises:
