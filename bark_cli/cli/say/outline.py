@@ -40,8 +40,8 @@ def outline(script: Script, request: SayRequest) -> None:
     ]
     print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
     count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
-    speech = f"about {duration(composition.estimate_s)} of speech"
-    work = "" if needed_s is None else f", about {duration(needed_s)} of work as fast as it has spoken here"
+    speech = f"about {_duration(composition.estimate_s)} of speech"
+    work = "" if needed_s is None else f", about {_duration(needed_s)} of work as fast as it has spoken here"
     note(f"{count}, {speech}{work}")
 
 
@@ -98,5 +98,5 @@ def _short(text: str) -> str:
     return line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."
 
 
-def duration(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
