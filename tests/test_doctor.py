@@ -68,6 +68,7 @@ def test_the_whole_of_it(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: An
         *by_topic
     }
     assert {finding["state"] for finding in found["findings"]} <= {"ok", "warning"}
+    assert by_topic["openvino"]["facts"]["devices"]["CPU"]
     assert by_topic["auto"]["facts"]["device"] in ("cpu", "cuda", "mps")
     assert by_topic["hub"]["facts"] == {"reachable": None}  # the tests are offline
     assert by_topic["token"]["facts"] == {"set": True}
@@ -83,6 +84,13 @@ def test_the_judge_may_be_missing(monkeypatch: pytest.MonkeyPatch, here: bool, t
     assert finding.state == "ok"  # nobody has to have it
     assert finding.text.startswith(text)
     assert ("pip install 'bark-cli[judge]'" in finding.text) is not here
+
+
+def test_openvino_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    [finding] = ask(machine.OPENVINO, "openvino")
+    assert finding.state == "ok"
+    assert "pip install 'bark-cli[openvino]'" in finding.text
 
 
 def test_the_variables_of_the_docs_are_shown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbformat
 import numpy as np
 import openvino_telemetry
 import pytest
@@ -371,3 +374,25 @@ def test_no_command_imports_openvino_unless_asked(tiny_model: Path, tmp_path: Pa
         "assert 'openvino' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def test_bench_measures_it(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--device", "openvino:CPU", "--precision", "fp32", "--seconds", "0.5", "--repeats", "1"]
+    assert main(["bench", "-m", str(tiny_model), *options, "--json", "-q"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["device"], found["precision"]) == ("openvino:CPU", "fp32")
+    assert found["stages"]["coarse"]["tokens"] > 0
+
+
+def test_the_notebook_runs_from_the_first_cell_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    path = Path(__file__).parent.parent / "docs" / "notebooks" / "openvino.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, kernel_name="python3", timeout=240, resources=place).execute()
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
+    assert "likeliest tokens agree" in printed
+    assert (tmp_path / "nano-openvino" / "openvino_codec.xml").is_file()

@@ -26,9 +26,9 @@ def peak_memory_bytes(device: str = "cpu") -> int | None:
 def read_bytes_per_second(device: str = "cpu") -> float:
     """How fast memory can be read, in the way a token reads it: a matrix times a vector, the best of several.
 
-    On a CPU the memory is read by torch's threads, as many as there are.
+    On a CPU the memory is read by torch's threads, as many as there are. For OpenVINO it is the CPU's.
     """
-    columns = 4096
+    device, columns = "cpu" if device.startswith("openvino") else device, 4096
     matrix = torch.ones(_READ_BYTES // 4 // columns, columns, device=device)
     vector = torch.ones(columns, device=device)
     best = float("inf")

@@ -28,6 +28,7 @@ class Topic:
 GROUPS = {
     "programs": Topic(probes=("programs.PROGRAMS",), limit_s=60, failure="problem"),
     "torch": Topic(probes=("programs.NETWORKS", "machine.MACHINE"), limit_s=120, failure="problem"),
+    "openvino": Topic(probes=("machine.OPENVINO",), limit_s=60),
     "sound output": Topic(probes=("machine.SOUND",), limit_s=20),
     "cache": Topic(probes=("cache.CACHE",), limit_s=60, failure="problem"),
     "network": Topic(probes=("network.NETWORK",), limit_s=60),

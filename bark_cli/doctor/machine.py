@@ -78,6 +78,28 @@ def _auto() -> Iterator[Finding]:
     )
 
 
+def _openvino() -> Iterator[Finding]:
+    from importlib.util import find_spec
+
+    from bark_cli.model.openvino import INSTALL
+
+    if find_spec("openvino") is None:
+        text = f"not installed; --device openvino needs it, for Intel's GPUs and NPUs: {INSTALL}"
+        yield Finding(topic="openvino", text=text, facts={"version": None})
+        return
+    import openvino as ov
+
+    core = ov.Core()
+    devices = {name: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}
+    listed = ", ".join(f"openvino:{name} is {what}" for name, what in devices.items())
+    found = ov.__version__.partition("-")[0]
+    yield Finding(
+        topic="openvino",
+        text=f"{found}; {listed or 'no device'}",
+        facts={"version": found, "devices": devices},
+    )
+
+
 def _sound() -> Iterator[Finding]:
     try:
         import sounddevice
@@ -112,4 +134,5 @@ MACHINE = (
     Probe(topic="int8 kernel", ask=_kernel),
     Probe(topic="auto", ask=_auto, failure="problem"),
 )
+OPENVINO = (Probe(topic="openvino", ask=_openvino),)
 SOUND = (Probe(topic="portaudio", ask=_sound),)
