@@ -40,6 +40,7 @@ COMMANDS = {
         "bark_cli.cli.inspect:inspect",
         "Measure FILE, a sound or a voice's tokens, and draw it.",
     ),
+    "detect": ("bark_cli.cli.detect:detect", "Look for signs that Bark made a sound."),
     "cache": ("bark_cli.cli.cache.command:cache", "See, check and clear the model cache."),
     "config": ("bark_cli.cli.config.command:config", "See and change the settings."),
     "bench": ("bark_cli.cli.bench:bench", "Measure how fast this machine speaks."),

@@ -2,6 +2,7 @@
 
 sound    blocks of samples -> loudness, silence, clipping, spectrum; what is drawn of them
 tokens   the tokens of each stage -> how many, how varied, how repetitive
+mark     blocks of samples -> the comb of a codec; signs of a file: its tag, and such a mark
 picture  waveform, mel spectrogram and tokens on one time axis, by matplotlib
 """
 
