@@ -193,12 +193,12 @@ def test_a_call_that_is_given_up_falls_silent(
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"file_name": "../a.wav"}, "no plain file name"),
-        ({"file_name": "/tmp/a.wav"}, "no plain file name"),
-        ({"file_name": ".a.wav"}, "no plain file name"),
-        ({"file_name": "con.wav"}, "no plain file name"),
-        ({"file_name": "a\n.wav"}, "no plain file name"),
-        ({"file_name": "a.txt"}, "no known format"),
+        ({"file_name": "../a.wav"}, "plain file name"),
+        ({"file_name": "/tmp/a.wav"}, "plain file name"),
+        ({"file_name": ".a.wav"}, "plain file name"),
+        ({"file_name": "con.wav"}, "plain file name"),
+        ({"file_name": "a\n.wav"}, "plain file name"),
+        ({"file_name": "a.txt"}, "not a known format"),
         ({"file_name": "link.wav"}, "exists"),
         ({"text": ""}, "text"),
         ({"text": "a" * (MOST_TEXT + 1)}, "text"),
