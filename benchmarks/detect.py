@@ -9,6 +9,7 @@ are recordings and other synthesisers. Needs ffmpeg.
 from __future__ import annotations
 
 import argparse
+import random
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -70,27 +71,39 @@ CHANGES: dict[str, Callable[[Path, Path], Path]] = {
 
 
 def marks_of(file: Path) -> Sequence[Mark] | None:
-    """The marks in a file; None where it is too short, damaged, or longer than is worth the time."""
+    """The marks in a file; None where it is too short or damaged."""
     try:
-        if soundfile.info(file).duration > _LONGEST_S:
-            return None
         return find_signs(file).marks
-    except (BarkError, RuntimeError):
+    except BarkError:
         return None
+
+
+def is_long(file: Path) -> bool:
+    """Whether a file is sound, of a length that can be judged and is worth the time."""
+    try:
+        return LEAST_S <= soundfile.info(file).duration <= _LONGEST_S
+    except RuntimeError:
+        return False
 
 
 def made_up(count: int = 40) -> Iterator[Sequence[Mark] | None]:
     """The marks in noise, and in the hum and buzz of mains of 50 Hz, which is never quite 50."""
     for seed in range(count):
-        random = np.random.default_rng(seed)
+        drawn = np.random.default_rng(seed)
         time = np.arange(6 * _RATE) / _RATE
-        sound = random.standard_normal(len(time)) * 0.05
+        sound = drawn.standard_normal(len(time)) * 0.05
         if seed % 2:
-            base = 2 * np.pi * random.normal(50.0, 0.02) * time
-            sound += sum(0.1 / n * np.sin(n * base + n * n) for n in range(1, 220)) * random.uniform(0, 1)
+            base = 2 * np.pi * drawn.normal(50.0, 0.02) * time
+            sound += sum(0.1 / n * np.sin(n * base + n * n) for n in range(1, 220)) * drawn.uniform(0, 1)
         meter = MarkMeter(_RATE)
         meter.put(Audio(sound.astype(np.float32), _RATE))
         yield meter.marks()
+
+
+def some(folder: Path, every: int) -> list[Path]:
+    """One sound file in so many of a folder, drawn, so that no order matters; the same in every run."""
+    files = list(sound_files(folder))
+    return random.Random(0).sample(files, len(files) // every)
 
 
 def row(name: str, found: Sequence[Sequence[Mark]]) -> str:
@@ -109,20 +122,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detect", description=__doc__)
     parser.add_argument("--clips", type=Path, help="a folder of what nano said")
     parser.add_argument("--others", nargs="*", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--changes", nargs="*", choices=CHANGES, help="of the clips; all if not given")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take one file in N only")
     parser.add_argument("--through", choices=CHANGES, default="as it is", help="what befalls the others")
     options = parser.parse_args()
     print(f"z {THRESHOLD:g}, {LEAST_S:g} s or more\n")
     print("| | sounds | z: 5 %, median, 95 %, most | bear nano's mark | EnCodec's |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for change in CHANGES if options.clips else ():
-            changed = (CHANGES[change](file, folder) for file in sound_files(options.clips))
+        for change in (options.changes or CHANGES) if options.clips else ():
+            clips = some(options.clips, options.every)
+            changed = (CHANGES[change](file, folder) for file in clips)
             print(row(change, [marks for file in changed if (marks := marks_of(file))]), flush=True)
         for other in options.others:
             kind, _, where = other.partition("=")
             through = CHANGES[options.through]
-            kept = [file for file in sound_files(Path(where)) if marks_of(file)]
-            changed = (through(file, folder) for file in kept)
+            files = (file for file in some(Path(where), options.every) if is_long(file))
+            changed = (through(file, folder) for file in files)
             print(row(kind, [marks for file in changed if (marks := marks_of(file))]), flush=True)
     if options.others:
         print(row("noise and hum, made up", [marks for marks in made_up() if marks]))

@@ -22,6 +22,7 @@ from bark_cli.model.codec import Codec
 from bark_cli.model.config import BarkConfig
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
+from benchmarks.detect import made_up, noise, row, some
 
 ROOT = Path(__file__).parent.parent
 TEXT = "The old baker walked slowly to the river this morning. Three people saw it."
@@ -247,3 +248,14 @@ def test_a_name_stays_on_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "a.wav").rename(tmp_path / "a\nb: says so.wav")
     assert main(["detect", str(tmp_path)]) == 3
     assert capsys.readouterr().out.splitlines()[0].endswith("a b: says so.wav: no sign; that proves nothing")
+
+
+def test_the_table_in_the_docs_can_be_made_again(sounds: Path, tmp_path: Path) -> None:
+    assert len(some(sounds, 1)) == 3
+    assert some(sounds, 3) == some(sounds, 3)
+    found = [find_signs(file).marks or () for file in some(sounds, 1)]
+    assert row("here", found).startswith("| here | 3 | ")
+    assert "| 2 (66.7%) | 0 (0.0%) |" in row("here", found)
+    assert all(marks is not None for marks in made_up(2))
+    changed = noise(0.0)(sounds / "tagged.flac", tmp_path)
+    assert not any(mark.is_found for mark in find_signs(changed).marks or ())
