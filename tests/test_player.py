@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
 import sys
 import threading
 import time
@@ -259,6 +261,41 @@ def test_a_device_that_fails_is_one_line(speaker: FakePortAudio, wait: bool) -> 
 
     with pytest.raises(AudioError, match=r"the output device failed: unplugged; .*-o FILE"):
         played()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no idea"), MemoryError(), SystemExit(3)])
+def test_whatever_ends_the_thread_ends_the_wait_for_it(speaker: FakePortAudio, error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    def played() -> None:
+        with Player(24_000, on_first_sound=fail) as player:
+            player.put(tone())
+            player.drain()
+
+    with pytest.raises(AudioError, match="the output device failed"):
+        played()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ALSA is Linux's")
+def test_alsa_writes_nothing_to_stderr(tmp_path: Path) -> None:
+    """Asked for a device that there is not, it says so where it is not told otherwise."""
+    try:
+        ctypes.CDLL("libasound.so.2")
+    except OSError:
+        pytest.skip("libasound2 is not installed")
+    code = (
+        "import ctypes, sys; from bark_cli.audio.devices import _quieten_alsa\n"
+        "if sys.argv[1:]: _quieten_alsa()\n"
+        "handle = ctypes.c_void_p()\n"
+        "alsa = ctypes.CDLL('libasound.so.2')\n"
+        "print(alsa.snd_pcm_open(ctypes.byref(handle), b'nosuch', 0, 0))\n"
+    )
+    for quiet in ([], ["quiet"]):
+        done = subprocess.run([sys.executable, "-c", code, *quiet], capture_output=True, text=True)
+        assert int(done.stdout) < 0
+        assert ("ALSA lib" in done.stderr) == (not quiet)
+        assert quiet == [] or done.stderr == ""
 
 
 def test_a_player_without_sound_opens_nothing(speaker: FakePortAudio) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from bark_cli.errors import AudioError, OptionError
@@ -87,6 +91,7 @@ def portaudio() -> Any:
         AudioError: it, or the PortAudio library, is missing.
     """
     try:
+        _quieten_alsa()
         import sounddevice
     except (ImportError, OSError) as error:  # OSError: the package is there, the PortAudio library is not
         raise AudioError(
@@ -96,7 +101,18 @@ def portaudio() -> Any:
     return sounddevice
 
 
-def device_failed(error: Exception) -> AudioError:
+@cache
+def _quieten_alsa() -> None:
+    """Keep Linux's sound library from writing to stderr: underruns we count, and errors we tell ourselves."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, AttributeError):  # it is not there
+        # any function of C that takes no notice of what it is called with, and is there until the very end
+        nothing = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p)
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
+
+
+def device_failed(error: BaseException) -> AudioError:
     """The error of a device that was there and then failed."""
     return AudioError(f"the output device failed: {error}; choose another, or {SAVE_INSTEAD}")
 

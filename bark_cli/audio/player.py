@@ -45,7 +45,7 @@ class Player(AbstractContextManager["Player"]):
         self._on_first_sound = on_first_sound
         self._waiting: queue.SimpleQueue[Samples | None] = queue.SimpleQueue()  # None: no more
         self._is_stopped, self._is_paused = threading.Event(), threading.Event()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._play_all, daemon=True)
         self._put = self._played = 0  # samples; the thread counts those it has played
         self.underruns = 0  # how often the sound had to wait for what was to come
@@ -135,7 +135,7 @@ class Player(AbstractContextManager["Player"]):
             ) as stream:
                 supply = _Supply(self._waiting, first, max(1, round(BLOCK_S * self._rate)))
                 self._write_all(stream, supply)
-        except (self._sounddevice.PortAudioError, ValueError) as error:
+        except BaseException as error:  # whatever it is: who waits for this thread is to hear of it
             self._failure = error
 
     def _write_all(self, stream: Any, supply: _Supply) -> None:
