@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from bark_cli.cli import main
+from bark_cli.cli.say.progress import MinuteNotes
 from bark_cli.errors import OutputError
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.kept import KeptPieces, narrate_kept
 from bark_cli.narration.narrate import Narration, Piece, narrate
-from bark_cli.pipeline import Bark
+from bark_cli.pipeline import Bark, Progress
 from bark_cli.speech import Speech
 
 SHORT = SamplingOptions(may_end=False, max_duration_s=0.1)
@@ -123,6 +124,11 @@ def test_a_text_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
         os.kill(process.pid, signal.SIGKILL)
     assert not out.exists()
     here = len(list(folder.glob("*.npz")))
+    assert main(["say", *how, "-o", str(out), "--keep-partial"]) == 0
+    said, partial = capsys.readouterr().err, tmp_path / "out.partial.wav"
+    assert f"{partial}: " in said
+    assert not out.exists()
+    assert len(list(folder.glob("*.npz"))) == here
     assert main(["say", *how, "-o", str(out)]) == 0  # no seed was given: it is remembered
     said = capsys.readouterr().err
     assert f"{here} of " in said
@@ -136,4 +142,30 @@ def test_a_text_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
     assert undisturbed.read_bytes() == bare.read_bytes()
     import soundfile
 
-    assert np.array_equal(soundfile.read(out)[0], soundfile.read(undisturbed)[0])
+    whole, part = soundfile.read(out)[0], soundfile.read(partial)[0]
+    assert np.array_equal(whole, soundfile.read(undisturbed)[0])
+    assert 1000 < len(part) < len(whole)
+    assert np.array_equal(whole[:1000], part[:1000])  # of the first piece, whose end is another
+
+
+def test_what_is_not_there_cannot_be_kept(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.wav"
+    text = "hello my name is bark. " * 40
+    for words in ("hello", text):
+        assert main(["say", "-m", str(tiny_model), words, "-o", str(out), "--keep-partial"]) == 2
+        assert "nothing is kept of this text" in capsys.readouterr().err
+    assert list(tmp_path.glob("*.wav")) == []
+
+
+def test_a_line_a_minute_says_how_far_a_text_is(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    tell = MinuteNotes([10.0, 0.0, 10.0, 20.0], clock=lambda: now[0])  # the second was there
+    for number, at in ((0, 30.0), (2, 61.0), (2, 90.0), (2, 122.0)):
+        now[0] = at
+        tell(Progress(stage="codec", done=1, total=1, seconds=0, audio_s=0, utterance=number))
+    assert capsys.readouterr().err.splitlines() == [
+        "bark: 3 of 4 pieces after 1 min, about 1 min left",
+        "bark: 3 of 4 pieces after 2 min, about 2 min left",
+    ]

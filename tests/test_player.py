@@ -151,7 +151,7 @@ def test_devices_are_found_by_number_name_or_part_of_it(speaker: FakePortAudio) 
 def test_a_name_of_several_devices_asks_for_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakePortAudio((("Main", 0, 2), ("USB A", 0, 2), ("USB B", 0, 2)))
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    with pytest.raises(OptionError, match=r"1 \(USB A, Core\), 2 \(USB B, Core\); give the number"):
+    with pytest.raises(OptionError, match=r"1 \(USB A, Core\), 2 \(USB B, Core\); give its number"):
         find_device("usb")
 
 

@@ -21,17 +21,27 @@ from bark_cli.system.ours import read_ours
 from bark_cli.system.records import Bounds, parse_object
 
 SHORTEST_S = 5.0  # of speech
-_FILE = "speeds.json"
+_FILE, _START = "speeds.json", " start"
 _MOST, _RUNS = 100, 9  # models, and runs of each
 _BOUNDS = Bounds(2**18, items=10_000, depth=2)
 
 
 def remember_speed(model: str, device: str, precision: str, real_time_factor: float, speech_s: float) -> None:
     """Keep what a run of `speech_s` seconds showed, if it was long enough to show anything."""
-    if speech_s < SHORTEST_S or not _is_speed(real_time_factor):
+    if speech_s >= SHORTEST_S:
+        _remember(_key(model, device, precision), real_time_factor)
+
+
+def remember_start(model: str, device: str, precision: str, seconds: float) -> None:
+    """Keep how many seconds a run took before it began to speak."""
+    _remember(_key(model, device, precision) + _START, seconds)
+
+
+def _remember(key: str, value: float) -> None:
+    if not _is_speed(value):
         return
-    key, known = _key(model, device, precision), _read()
-    runs = [*known.pop(key, []), round(real_time_factor, 4)][-_RUNS:]
+    known = _read()
+    runs = [*known.pop(key, []), round(value, 4)][-_RUNS:]
     latest = [*known.items(), (key, runs)][-_MOST:]
     with suppress(BarkError, OSError):
         bark_home().mkdir(parents=True, exist_ok=True)
@@ -42,6 +52,12 @@ def remember_speed(model: str, device: str, precision: str, real_time_factor: fl
 def recall_speed(model: str, device: str, precision: str) -> float | None:
     """Seconds of work per second of speech, by the latest runs here; None where nothing is known."""
     runs = _read().get(_key(model, device, precision))
+    return median(runs) if runs else None
+
+
+def recall_start(model: str, device: str, precision: str) -> float | None:
+    """Seconds before it begins to speak, by the latest runs here; None where nothing is known."""
+    runs = _read().get(_key(model, device, precision) + _START)
     return median(runs) if runs else None
 
 

@@ -40,6 +40,13 @@ def say(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin a long text anew that was stopped on its way into OUT.")
     ] = False,
+    keep_partial: Annotated[
+        bool,
+        typer.Option(
+            "--keep-partial",
+            help="Write what a stopped text has so far beside OUT, as NAME.partial, and make no more.",
+        ),
+    ] = False,
     voice: options.Voice = None,
     save_voice: Annotated[
         str | None,

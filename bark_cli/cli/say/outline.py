@@ -28,9 +28,9 @@ def outline(script: Script, request: SayRequest) -> None:
     if composition.told is not None and not request.delivery.quiet:
         note(composition.told)
     pieces, speed = composition.narration.pieces, composition.narration.speed
-    needed_s = work_s(composition, request)
+    needed_s, start_s = work_s(composition, request), _start_s(request)
     if request.delivery.as_json:
-        print_json(_record(composition, needed_s))
+        print_json(_record(composition, needed_s, start_s))
         return
     rows = [
         (str(n), str(tokens), f"{seconds / speed:.1f}", str(piece.voice or "-"), _short(piece.text))
@@ -42,7 +42,8 @@ def outline(script: Script, request: SayRequest) -> None:
     count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
     speech = f"about {_duration(composition.estimate_s)} of speech"
     work = "" if needed_s is None else f", about {_duration(needed_s)} of work as fast as it has spoken here"
-    note(f"{count}, {speech}{work}")
+    start = "" if needed_s is None or start_s is None else f", and {_duration(start_s)} to start"
+    note(f"{count}, {speech}{work}{start}")
 
 
 def _compose(script: Script, request: SayRequest) -> Composition:
@@ -56,6 +57,15 @@ def _compose(script: Script, request: SayRequest) -> Composition:
     config, tokenizer = read_vocabulary(folder)
     limits = budget(config, tokenizer.count, tokenizer.loss)
     return compose(script, request.recipe(config.sampling), limits, seed=request.seed)
+
+
+def _start_s(request: Speaking) -> float | None:
+    """Seconds until the model begins to speak, as they were here; None where it never did."""
+    from bark_cli.store import resolve_model
+    from bark_cli.store.speeds import recall_start
+
+    s = request.settings
+    return recall_start(resolve_model(request.models[0]).name, s.device, s.precision)
 
 
 def work_s(composition: Composition, request: Speaking) -> float | None:
@@ -72,11 +82,12 @@ def work_s(composition: Composition, request: Speaking) -> float | None:
     return None if factor is None else factor * s.takes * sum(composition.seconds)
 
 
-def _record(composition: Composition, work_s: float | None) -> dict[str, object]:
+def _record(composition: Composition, work_s: float | None, start_s: float | None) -> dict[str, object]:
     speed = composition.narration.speed
     return {
         "seconds": round(composition.estimate_s, 1),
         "work_seconds": None if work_s is None else round(work_s, 1),
+        "start_seconds": None if start_s is None else round(start_s, 1),
         "pieces": [
             {
                 "text": piece.text,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from bark_cli.cli.bars import Drawn, bar_width, is_wide
+from bark_cli.cli.output import note
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # what a stage does, for those who do not know Bark's parts by name
 _WORDS = {"semantic": "thinking", "coarse": "voicing", "fine": "refining", "codec": "sounding"}
+_MINUTE_S = 60.0
 _UNITS = {"fine": "passes", "codec": "passes"}  # a pass over a window makes many tokens
 
 
@@ -60,7 +62,10 @@ class StageLines(Drawn):
 
 
 class PieceLine(Drawn):
-    """One line for a long text: pieces done, seconds of speech made, speed, time left."""
+    """One line for a long text: pieces done, seconds of speech made, speed, time left.
+
+    Of pieces that are there already 0 seconds are expected: they take no time.
+    """
 
     def __init__(self, expected_s: Sequence[float], console: Console | None = None) -> None:
         console = console or Console(stderr=True)
@@ -74,7 +79,7 @@ class PieceLine(Drawn):
         )
         self._expected_s = expected_s
         self._made_s: dict[int, float] = {}  # of speech, by piece
-        self._done: set[int] = set()
+        self._done = _there(expected_s)
         self._began = time.perf_counter()
         self._task = self._bars.add_task("", total=sum(expected_s), count=self._count(), audio="")
 
@@ -101,3 +106,31 @@ class PieceLine(Drawn):
     def _count(self) -> str:
         count = f"{len(self._done)} of {len(self._expected_s)}"
         return f"{count} pieces" if self._is_wide else count
+
+
+def _there(expected_s: Sequence[float]) -> set[int]:
+    """The pieces of which nothing is to be made: an earlier run has kept them."""
+    return {number for number, seconds in enumerate(expected_s) if not seconds}
+
+
+class MinuteNotes:
+    """Tells once a minute how far a long text is, for who reads it in a log; call it with each Progress."""
+
+    def __init__(self, expected_s: Sequence[float], clock: Callable[[], float] = time.monotonic) -> None:
+        self._expected_s, self._clock = expected_s, clock
+        self._done = _there(expected_s)
+        self._began = self._told = clock()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of a step."""
+        if progress.stage == "codec" and progress.done == progress.total:
+            self._done.add(progress.utterance)
+        now = self._clock()
+        if now - self._told < _MINUTE_S:
+            return
+        self._told = now
+        done_s = sum(self._expected_s[n] for n in self._done if n < len(self._expected_s))
+        left_s = (now - self._began) * (sum(self._expected_s) / done_s - 1) if done_s else None
+        left = "" if left_s is None else f", about {max(1, round(left_s / 60))} min left"
+        count = f"{len(self._done)} of {len(self._expected_s)} pieces"
+        note(f"{count} after {(now - self._began) / 60:.0f} min{left}")

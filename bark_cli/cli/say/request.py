@@ -31,6 +31,7 @@ class Delivery:
     metadata: bool
     force: bool  # write over files that exist
     fresh: bool  # make pieces anew that an earlier run has kept
+    keep_partial: bool  # write what an earlier run has kept, and make no more
     exact: bool  # where it comes in pieces: the very sound that a file would hold
     as_json: bool
     quiet: bool
@@ -115,6 +116,7 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
         metadata=settings.metadata,
         force=given["force"],
         fresh=bool(given.get("fresh")),
+        keep_partial=bool(given.get("keep_partial")),
         exact=given["exact"],
         as_json=given["as_json"],
         quiet=given["quiet"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -47,6 +47,8 @@ def _speaker(request: SayRequest) -> Iterator[Bark | RemoteBark]:
     with loading_line(delivery):
         remote = served(request)
         bark = remote or request.load(None if delivery.quiet else note)
+    if remote is None:
+        _remember_start(bark, request)
     try:
         yield bark
     finally:
@@ -64,6 +66,11 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         kept.clear()
         kept = None
     _tell_of_kept(composition, kept, delivery)
+    if delivery.keep_partial:
+        from bark_cli.cli.say.partial import so_far
+
+        composition, request = so_far(composition, request, kept)
+        delivery = request.delivery
     if composition.told is not None and not delivery.quiet:
         note(composition.told)
     try:
@@ -76,7 +83,7 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         if delivery.voice_file is not None and not delivery.quiet:
             note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
         return
-    if kept is not None:
+    if kept is not None and not delivery.keep_partial:
         kept.clear()
     _remember(bark, request, result)
     if delivery.voice_file is not None and result.last is not None:
@@ -185,7 +192,7 @@ def _deliver(
     metadata = _provenance(bark, composition, request) if delivery.metadata else None
     with (
         open_outlets(delivery, rate, metadata, is_held=is_held) as outlets,
-        _progress(composition, delivery) as watcher,
+        _progress(_expected(composition, kept), delivery) as watcher,
         closing(_sounds(bark, composition, request, kept, outlets.watched(watcher))) as sounds,
         suppress(Enough),
     ):
@@ -267,7 +274,8 @@ def _say_how_to_go_on(composition: Composition, kept: KeptPieces | None, deliver
         return
     narration = composition.narration
     here = sum(kept.has(piece, narration) for piece in narration.pieces)
-    note(f"{here} of {len(narration.pieces)} pieces are kept; run the same command again to go on")
+    much = f"{here} of {len(narration.pieces)} pieces are kept"
+    note(f"{much}; run the same command again to go on, or with --keep-partial to hear what is there")
 
 
 def _provenance(bark: Bark | RemoteBark, composition: Composition, request: SayRequest) -> Provenance:
@@ -295,6 +303,14 @@ def _remember(bark: Bark | RemoteBark, request: SayRequest, result: Result) -> N
         # by what was asked for, auto: that is what is known before anything is loaded
         s, factor = request.settings, result.real_time_factor / takes
         remember_speed(bark.name, s.device, s.precision, factor, result.speech_s)
+
+
+def _remember_start(bark: Bark | RemoteBark, request: SayRequest) -> None:
+    """Keep how long it took until the model was there, for the same purpose."""
+    from bark_cli.cli.clock import seconds_since_start
+    from bark_cli.store.speeds import remember_start
+
+    remember_start(bark.name, request.settings.device, request.settings.precision, seconds_since_start())
 
 
 def _write_subtitles(result: Result, delivery: Delivery) -> None:
@@ -328,14 +344,22 @@ def loading_line(delivery: Delivery) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _progress(composition: Composition, delivery: Delivery) -> Iterator[Callable[[Progress], None] | None]:
-    """Draw the stages, or the pieces of a long text, where a human watches, else nothing."""
-    if not _is_watched(delivery):
-        yield None
-        return
-    from bark_cli.cli.say.progress import PieceLine, StageLines
+def _expected(composition: Composition, kept: KeptPieces | None) -> list[float]:
+    """Seconds of speech that are to be made, by piece; 0 where it is kept."""
+    narration = composition.narration
+    is_there = [kept is not None and kept.has(piece, narration) for piece in narration.pieces]
+    return [0.0 if there else s for there, s in zip(is_there, composition.seconds, strict=True)]
 
-    many = len(composition.narration.pieces) > 1
-    with PieceLine(composition.seconds) if many else StageLines(verbose=delivery.verbose) as lines:
+
+@contextmanager
+def _progress(expected_s: Sequence[float], delivery: Delivery) -> Iterator[Callable[[Progress], None] | None]:
+    """Draw the stages, or the pieces of a long text, where a human watches; else a line a minute."""
+    from bark_cli.cli.say.progress import MinuteNotes, PieceLine, StageLines
+
+    many = len(expected_s) > 1
+    if not _is_watched(delivery):
+        tells = many and not delivery.quiet and not delivery.as_json
+        yield MinuteNotes(expected_s) if tells else None
+        return
+    with PieceLine(expected_s) if many else StageLines(verbose=delivery.verbose) as lines:
         yield lines

@@ -1,0 +1,41 @@
+"""`bark say --keep-partial`: a text that was stopped, and what is kept of it -> the part that is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bark_cli.cli.say.request import SayRequest
+from bark_cli.errors import OptionError
+from bark_cli.system.files import check_target
+
+if TYPE_CHECKING:
+    from bark_cli.narration.compose import Composition
+    from bark_cli.narration.kept import KeptPieces
+
+
+def so_far(
+    composition: Composition, request: SayRequest, kept: KeptPieces | None
+) -> tuple[Composition, SayRequest]:
+    """What is kept of a text that was stopped, up to the first piece that is not, for a file of its own.
+
+    Raises:
+        OptionError: that is nothing.
+        OutputError: the file exists, or cannot be written.
+    """
+    narration, delivery = composition.narration, request.delivery
+    there = [] if kept is None else list(takewhile(lambda p: kept.has(p, narration), narration.pieces))
+    if not there or delivery.output is None:
+        raise OptionError("nothing is kept of this text on its way into -o; leave --keep-partial out")
+    whole = Path(delivery.output)
+    path = whole.with_name(f"{whole.stem}.partial{whole.suffix}")
+    check_target(path, force=delivery.force)
+    trimmed = replace(
+        composition,
+        narration=replace(narration, pieces=tuple(there)),
+        tokens=composition.tokens[: len(there)],
+        seconds=composition.seconds[: len(there)],
+    )
+    return trimmed, replace(request, delivery=replace(delivery, output=str(path)))
