@@ -25,7 +25,7 @@ from golden.recipe import (
     snippet_pieces,
     snippet_voice,
 )
-from small_models import write_layout
+from small_models import part, small_tensors, write_layout
 from test_golden import write_suno
 
 from bark_cli import suno
@@ -113,6 +113,8 @@ def test_after_manual_seed_the_same_tokens_are_drawn_as_by_the_reference(
 def write_speaking_snippets(folder: Path) -> Path:
     """The model that the snippets' golden tokens were drawn from, with the voice that one of them names."""
     write_suno(folder, narrow_config(), SNIPPET_WEIGHTS)
+    audible = part(small_tensors(narrow_config()), "codec")
+    torch.save(audible, folder / "encodec_24khz-d7cc33bc.th")
     (folder / "vocab.txt").write_text("\n".join(snippet_pieces()) + "\n", encoding="utf-8")
     write_voice(folder / "assets" / "prompts" / "v2" / "en_speaker_1.npz", snippet_voice(narrow_config()))
     return folder
