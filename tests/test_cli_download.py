@@ -102,6 +102,20 @@ def test_every_layout_speaks_the_same(
                 assert np.array_equal(value, other[name]), name
 
 
+def test_a_file_without_a_hash_takes_a_flag(bark: Any, local_hub: LocalHub, layouts: dict[str, Path]) -> None:
+    local_hub.add("me/plain", layouts["native"])
+    size = (layouts["native"] / "model.safetensors").stat().st_size
+    nothing = {"lfs": {"size": size}, "blobId": None, "size": size}
+    local_hub.repositories["me/plain"].listed["model.safetensors"] = nothing
+    refused = bark("download", "me/plain", "-q")
+    assert refused.code == 1
+    assert "lists no hash of model.safetensors" in refused.line
+    assert "--unverified takes it anyway" in refused.line
+    assert store.find_model("me/plain") is None
+    assert bark("download", "me/plain", "-q", "--unverified").code == 0
+    assert store.find_model("me/plain")
+
+
 def test_from_folders_of_every_layout(bark: Any, layouts: dict[str, Path], local_hub: LocalHub) -> None:
     before = {path: path.read_bytes() for folder in layouts.values() for path in folder.iterdir()}
     for layout, folder in layouts.items():

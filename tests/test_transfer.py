@@ -8,13 +8,15 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from local_hub import Faults, LocalHub, git_sha1
 
 from bark_cli.download.failures import Patience
+from bark_cli.download.partial import Part
 from bark_cli.download.remote import RemoteFile, list_files
-from bark_cli.download.transfer import fetch, part_path
+from bark_cli.download.transfer import _check_answer, fetch, part_path
 from bark_cli.errors import DownloadError, OutputError
 
 REPOSITORY, NAME = "suno/bark-small", "pytorch_model.bin"
@@ -377,3 +379,19 @@ def _no_long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
         real(seconds)
 
     monkeypatch.setattr("bark_cli.download.transfer.time.sleep", short)
+
+
+@pytest.mark.parametrize("status", [200, 206, 416])
+def test_sizes_of_5000_digits_are_one_line(status: int, tmp_path: Path) -> None:
+    """Python makes no number of so many."""
+    digits = "9" * 5000
+    url = "http://hub/o/n/resolve/main/a.bin"
+    file = RemoteFile(path="a.bin", size=9, sha256="0" * 64, git_sha1=None, url=url)
+    part = Part(file, tmp_path / "a.bin", lambda _: None)
+    part.append(b"abc")
+    ranges = {200: "", 206: f"bytes 3-{digits}/{digits}", 416: f"bytes */{digits}"}[status]
+    headers = {"Content-Range": ranges, "Content-Length": digits}
+    failure = _check_answer(SimpleNamespace(status_code=status, headers=headers), part)
+    part.close()
+    assert failure is not None
+    assert len(str(failure.error("fetch a.bin"))) < 400
