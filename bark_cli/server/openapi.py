@@ -33,6 +33,7 @@ _WHY = {
     413: "the body is too large",
     415: "the body is not declared as JSON, or for /speak as text/plain",
     429: "as many wait as may; Retry-After says when to ask again",
+    422: "the model made no speech of it",
     500: "the model failed",
     503: "the model is being loaded, or the server is stopping",
 }
@@ -65,7 +66,7 @@ def openapi(max_text: int) -> dict[str, Any]:
                 "description": "the sound, while it is made",
                 "content": {**sounds, "text/event-stream": {"schema": {"type": "string"}}},
             },
-            **_errors(400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503),
+            **_errors(400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503),
         },
     }
     model = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -109,7 +110,7 @@ def _speak(max_text: int, sounds: dict[str, Any]) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"text/plain": {"schema": fields["input"]}}},
         "responses": {
             "200": {"description": "the sound, while it is made", "content": sounds},
-            **_errors(400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503),
+            **_errors(400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503),
         },
     }
 

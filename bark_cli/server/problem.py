@@ -8,7 +8,15 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from bark_cli.errors import BarkError, BusyError, CancelledError, OptionError, TextError, VoiceError
+from bark_cli.errors import (
+    BarkError,
+    BusyError,
+    CancelledError,
+    GenerationError,
+    OptionError,
+    TextError,
+    VoiceError,
+)
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
@@ -50,6 +58,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem(429, str(error), "rate_limit_error", code="busy", headers={"retry-after": "1"})
     if isinstance(error, CancelledError):
         return Problem(503, "the server is stopping; ask again later", SERVER, code="stopping")
+    if isinstance(error, GenerationError):  # the same again will fail again
+        return Problem(422, str(error), code="no_speech")
     if isinstance(error, BarkError):
         return Problem(500, str(error), SERVER)
     return Problem(500, "something went wrong inside of the server; its log says more", SERVER)
