@@ -711,13 +711,57 @@ def test_like_brings_the_models_of_stages_and_asks_for_no_level(monkeypatch: pyt
     made = Provenance("nano+coarse:small", None, 3, "0" * 64, "0.1.0", noted)
     monkeypatch.setattr("bark_cli.audio.read_provenance", lambda path: made)
     given: dict[str, Any] = dict.fromkeys(inspect.signature(say_command).parameters)
-    given |= {"like": "a.wav", "input_format": "auto", "no_metadata": False}
+    given |= {
+        "like": "a.wav",
+        "fresh": False,
+        "keep_pieces": False,
+        "input_format": "auto",
+        "no_metadata": False,
+    }
     request = say_request(given)  # without -o it is played
     assert request.models == ["nano", "small"]
     assert request.stage_models["coarse_model"] == "small"
     assert (request.seed, request.settings.voice, request.settings.temperature) == (3, "none", 0.5)
     assert request.delivery.normalize == "off"
     assert say_request({**given, "coarse_model": "large"}).stage_models["coarse_model"] == "large"
+
+
+def test_redo_says_one_piece_again_and_leaves_the_others(
+    say: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "three.txt"
+    text.write_text("Hello bark.\n\nMy name is bark.\n\nI can speak.\n")
+    say = [*say, "-f", str(text), "--retries", "0", "--max-duration", "0.5", "--json"]
+    first, second, third = (tmp_path / f"{n}.wav" for n in (1, 2, 3))
+
+    def made(*flags: str | Path) -> list[str]:
+        assert main([*say, *map(str, flags)]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        sound = samples(Path(shown["path"]))
+        bounds = [(round(p["start"] * 24_000), round(p["end"] * 24_000)) for p in shown["pieces"]]
+        return [sound[begin:end].tobytes().hex() for begin, end in bounds]
+
+    a = made("-o", first, "--seed", "7", "--keep-pieces")
+    assert len(list((tmp_path / ".1.wav.pieces").iterdir())) == len(a) >= 3
+    as_before = [number != 1 for number in range(len(a))]
+    b = made("-o", second, "--like", first, "--redo", "2")
+    assert [x == y for x, y in zip(a, b, strict=True)] == as_before
+    c = made("-o", third, "--like", second, "--redo", "2")
+    assert [x == y for x, y in zip(b, c, strict=True)] == as_before
+    assert c[1] != a[1]
+    assert made("-o", third, "--like", second, "--force") == b  # what was redone is part of how it was made
+    assert main([*say, "--like", str(first), "-o", str(third), "--force", "--redo", "99"]) == 2
+    assert f"--redo 99: the text has {len(a)} pieces" in capsys.readouterr().err
+    text.write_text("Hello bark.\n\nMy name is not bark.\n\nI can speak.\n")
+    assert main([*say, "--like", str(first), "-o", str(third), "--force", "--redo", "2"]) == 2
+    assert "--redo needs the text that --like FILE was made from" in capsys.readouterr().err
+
+
+def test_redo_needs_to_know_what_was_made(
+    say: list[str], no_model: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*say, "hello", "-o", "a.wav", "--redo", "1"]) == 2
+    assert "add --like FILE, or the --seed of its making" in capsys.readouterr().err
 
 
 def test_the_best_of_several_takes_is_kept_and_told(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bark_cli.narration.kept import KeptPieces
     from bark_cli.narration.recipe import Recipe
     from bark_cli.pipeline import Bark
+    from bark_cli.remote.client import RemoteBark
 
 STAGES = ("semantic_model", "coarse_model", "fine_model")
 # what changes the sound, beside model, voice and seed: it is noted in the file, for --like
@@ -91,7 +92,7 @@ class Speaking:
             on_note=on_note,
         )
 
-    def kept_pieces(self, bark: Bark, output: str) -> KeptPieces:
+    def kept_pieces(self, bark: Bark | RemoteBark, output: str) -> KeptPieces:
         """Where the pieces on their way into a file or folder are kept.
 
         Raises:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from bark_cli.errors import OptionError
 from bark_cli.known_model import KnownModel
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.spelling import Loss
@@ -95,6 +96,7 @@ def compose(
 
     Raises:
         TextError: nothing of it can be said.
+        OptionError: a piece is to be said again that there is not.
     """
     pieces, parts, lines = list[Piece](), list[Part](), list[int]()
     losses = Losses([*script.left_out, *left_out])
@@ -103,7 +105,7 @@ def compose(
         if losses.takes(part, line.text, line.number, limits):
             voice = recipe.voice if line.speaker is None else script.cast[line.speaker]
             begin_s = line.begin_s if part.start == 0 else None
-            number = piece_seed(seed, len(pieces))
+            number = piece_seed(seed, len(pieces), recipe.redo.count(len(pieces) + 1))
             pieces.append(
                 Piece(text=part.text, seed=number, voice=find_voice(voice), pause_s=pause_s, begin_s=begin_s)
             )
@@ -113,6 +115,8 @@ def compose(
             pieces[-1] = replace(pieces[-1], pause_s=max(pieces[-1].pause_s, pause_s))
     if not pieces:
         raise losses.of_everything()
+    if (last := max(recipe.redo, default=0)) > len(pieces):
+        raise OptionError(f"--redo {last}: the text has {len(pieces)} pieces; `--dry-run` numbers them")
     if script.lines[-1].pause_after_s is None:  # what is only there to keep two paragraphs apart
         pieces[-1] = replace(pieces[-1], pause_s=0.0)
     if lead_s := sum(line.pause_after_s or 0.0 for line in takewhile(_is_blank, script.lines)):

@@ -25,6 +25,7 @@ from bark_cli.voices.catalogue import NO_VOICE, Voice
 Continuity = Literal["voice", "previous", "none"]
 VoiceChoice = str | Path | Voice | None
 _STRIDE = 65_537  # between the seeds of two pieces; further takes use the numbers in between
+_REDO_STRIDE = 1_009  # between the seeds of a piece that is said again; more than all its takes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,9 +60,12 @@ class PieceResult:
     result: Speech | BarkError
 
 
-def piece_seed(seed: int, piece: int) -> int:
-    """The seed of a narration's piece, 0 .. 2**32 - 1; the first has the narration's own."""
-    return (seed + _STRIDE * piece) % SEED_LIMIT
+def piece_seed(seed: int, piece: int, redone: int = 0) -> int:
+    """The seed of a narration's piece, 0 .. 2**32 - 1; the first has the narration's own.
+
+    `redone` is how often the piece was asked for again.
+    """
+    return (seed + _STRIDE * piece + _REDO_STRIDE * redone) % SEED_LIMIT
 
 
 class Sounding(NamedTuple):

@@ -24,6 +24,7 @@ class Recipe:
     continuity: Continuity = "voice"  # what each piece goes on from
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = DEFAULT_ATTEMPTS  # how often each piece is said
+    redo: tuple[int, ...] = ()  # pieces, counted from 1, to say with another seed; twice: with the next
 
     @classmethod
     def of(cls, settings: Settings, defaults: SamplingOptions, language: str | None = None) -> Recipe:

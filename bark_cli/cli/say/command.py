@@ -47,6 +47,12 @@ def say(
             help="Write what a stopped text has so far beside OUT, as NAME.partial, and make no more.",
         ),
     ] = False,
+    keep_pieces: Annotated[
+        bool,
+        typer.Option(
+            "--keep-pieces", help="Keep the pieces of a long text beside OUT, to make --redo quick."
+        ),
+    ] = False,
     voice: options.Voice = None,
     save_voice: Annotated[
         str | None,
@@ -57,6 +63,15 @@ def say(
     like: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Repeat how FILE was made: its model, voice, seed and settings."),
+    ] = None,
+    redo: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=100_000,
+            help="With --like: say piece N again with another seed, and the others as they were.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the pieces and how long they will take, without speaking.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.speaking import NOTED, STAGES, Speaking, speaking
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bark_cli.audio import Level, Provenance
+    from bark_cli.model.options import SamplingOptions
+    from bark_cli.narration.recipe import Recipe
+
+
+_MOST_REDONE = 100  # of a file: what it says of itself has little room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,7 @@ class Delivery:
     force: bool  # write over files that exist
     fresh: bool  # make pieces anew that an earlier run has kept
     keep_partial: bool  # write what an earlier run has kept, and make no more
+    keep_pieces: bool  # beside the file, for --redo
     exact: bool  # where it comes in pieces: the very sound that a file would hold
     as_json: bool
     quiet: bool
@@ -62,7 +68,22 @@ class SayRequest(Speaking):
     seed: int
     is_seed_drawn: bool
     is_alone: bool  # no server is asked
+    redo: tuple[int, ...]  # pieces, counted from 1, that are said with another seed
+    like_hash: str | None  # of the text that --like FILE holds
     delivery: Delivery
+
+    def recipe(self, defaults: SamplingOptions) -> Recipe:
+        """As `Speaking.recipe`, with the pieces that are said again."""
+        return replace(super().recipe(defaults), redo=self.redo)
+
+    def check_redo(self, text_hash: str) -> None:
+        """Refuse to say a piece again of another text than FILE's, whose pieces are not the same.
+
+        Raises:
+            OptionError: the texts differ.
+        """
+        if self.redo and self.like_hash not in (None, text_hash):
+            raise OptionError("--redo needs the text that --like FILE was made from; this is another")
 
 
 def say_request(given: Mapping[str, Any]) -> SayRequest:
@@ -76,15 +97,24 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
     flags["metadata"] = False if given["no_metadata"] else None
     if given["raw"]:
         flags["format"] = "raw"
+    like, redo = dict[str, Any](), tuple(given["redo"] or ())
     if given["like"] is not None:
         like = _like(given["like"])
+        redo = (*like.pop("redo"), *redo)
         given = {**given, **{stage: given[stage] or like.get(stage) for stage in STAGES}}
         flags = {name: like.get(name) for name in SETTINGS} | _given(**flags)
     resolved = resolve(flags, whole=() if given["like"] is None else NOTED)
     settings, delivery = resolved.settings, _delivery(given, resolved)
     _spare_text(given.get("file"), delivery)
+    if redo and settings.seed is None:
+        raise OptionError("--redo says a piece of a file again: add --like FILE, or the --seed of its making")
+    shared = speaking(given, resolved)
+    if redo:
+        shared["noted"] = {**shared["noted"], "redo": list(redo)}
     return SayRequest(
-        **speaking(given, resolved),
+        **shared,
+        redo=redo,
+        like_hash=like.get("text_hash"),
         seed=draw_seed() if settings.seed is None else settings.seed,
         is_seed_drawn=settings.seed is None,
         is_alone=bool(given.get("no_server")),
@@ -117,6 +147,7 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
         force=given["force"],
         fresh=bool(given.get("fresh")),
         keep_partial=bool(given.get("keep_partial")),
+        keep_pieces=bool(given.get("keep_pieces")),
         exact=given["exact"],
         as_json=given["as_json"],
         quiet=given["quiet"],
@@ -158,7 +189,15 @@ def _like(path: str) -> dict[str, Any]:
     noted = {name: value for name, value in found.settings.items() if name in NOTED}
     model, *borrowed = found.model.split("+")  # as in nano+coarse:small
     stages = {f"{stage}_model": name for stage, _, name in (one.partition(":") for one in borrowed)}
-    return {**noted, **stages, "model": model, "voice": found.voice or "none", "seed": found.seed}
+    made = {"model": model, "voice": found.voice or "none", "seed": found.seed}
+    return {**noted, **stages, **made, "redo": _redone(found), "text_hash": found.text_hash}
+
+
+def _redone(found: Provenance) -> tuple[int, ...]:
+    """The pieces of a file that were said again; what nobody can have asked for is nothing."""
+    redo = found.settings.get("redo", ())
+    good = isinstance(redo, list | tuple) and len(redo) <= _MOST_REDONE
+    return tuple(redo) if good and all(type(one) is int and one > 0 for one in redo) else ()
 
 
 def _given(**values: Any) -> dict[str, Any]:

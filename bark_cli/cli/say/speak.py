@@ -62,6 +62,7 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         introduce(bark, request)
     request, kept = _kept(bark, script, request)
     composition = _compose(bark, script, request)
+    request.check_redo(_text_hash(composition))
     if kept is not None and len(composition.narration.pieces) == 1:
         kept.clear()
         kept = None
@@ -83,7 +84,7 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         if delivery.voice_file is not None and not delivery.quiet:
             note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
         return
-    if kept is not None and not delivery.keep_partial:
+    if kept is not None and not (delivery.keep_partial or delivery.keep_pieces):
         kept.clear()
     _remember(bark, request, result)
     if delivery.voice_file is not None and result.last is not None:
@@ -278,17 +279,22 @@ def _say_how_to_go_on(composition: Composition, kept: KeptPieces | None, deliver
     note(f"{much}; run the same command again to go on, or with --keep-partial to hear what is there")
 
 
+def _text_hash(composition: Composition) -> str:
+    from bark_cli.audio import hash_text
+
+    return hash_text(" ".join(" ".join(piece.text for piece in composition.narration.pieces).split()))
+
+
 def _provenance(bark: Bark | RemoteBark, composition: Composition, request: SayRequest) -> Provenance:
     from bark_cli import __version__
-    from bark_cli.audio import Provenance, hash_text
+    from bark_cli.audio import Provenance
 
-    text = " ".join(" ".join(piece.text for piece in composition.narration.pieces).split())
     voice = request.settings.voice or bark.config.default_voice
     return Provenance(
         model=bark.name,
         voice=voice,
         seed=request.seed,
-        text_hash=hash_text(text),
+        text_hash=_text_hash(composition),
         version=__version__,
         settings=request.noted,
     )
