@@ -37,4 +37,6 @@ def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     pages = ["".join(output.data.get("text/html", "")) for output in outputs if "data" in output]
     assert sum("<audio controls" in page for page in pages) >= 2
+    faults = [output.text for output in outputs if output.get("name") == "stderr"]
+    assert not any("%" in fault for fault in faults)  # progress is none
     assert not any("Traceback" in output.get("text", "") for output in outputs)

@@ -6,6 +6,7 @@ in the page, and are not there when a notebook is opened again.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from bark_cli.stages.progress import Progress
@@ -17,7 +18,7 @@ _FORMAT = "{desc:<9}{percentage:3.0f}% |{bar:30}| {elapsed}"
 
 
 class ProgressBar:
-    """Shows on stderr how far each stage is: `bark.say("Hello", on_progress=ProgressBar())`.
+    """Shows how far each stage is, on stderr or in a cell: `bark.say("Hello", on_progress=ProgressBar())`.
 
     Several utterances together share the line of a stage.
     """
@@ -30,12 +31,15 @@ class ProgressBar:
         """Take a report in."""
         from tqdm import tqdm
 
+        # a notebook shows what comes on stderr as if it were a fault
+        stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
         steps = self._steps.setdefault(progress.stage, {})
         steps[progress.utterance] = progress.done, progress.total
         done, total = (sum(counts) for counts in zip(*steps.values(), strict=True))
         bar = self._bars.get(progress.stage)
         if bar is None:
-            bar = self._bars[progress.stage] = tqdm(desc=progress.stage, total=total, bar_format=_FORMAT)
+            bar = tqdm(desc=progress.stage, total=total, bar_format=_FORMAT, file=stream)
+            self._bars[progress.stage] = bar
         bar.total = total
         bar.update(done - bar.n)
         if done == total:
