@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,13 +11,13 @@ from bark_cli.backends import generate as generation
 from bark_cli.backends import kernel
 from bark_cli.backends.buffers import Array
 from bark_cli.backends.generate import Going
-from bark_cli.backends.int8 import Int8GPT, Weights
+from bark_cli.backends.int8 import Int8FineGPT, Int8GPT, Weights
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.networks import GPT
 from bark_cli.model.options import StageSampling
 from bark_cli.stages.sampling import RandomStream, draw, probabilities
-from bark_cli.stages.steps import Ahead, Drawn
+from bark_cli.stages.steps import Ahead, Drawing, Drawn, DrawnCodes, FineWindow
 
 pytestmark = pytest.mark.skipif(kernel.library() is None, reason="no C compiler was there at installation")
 CONFIG = GPTConfig(input_vocab_size=90, output_vocab_size=90, block_size=400, n_layer=1, n_head=2, n_embd=64)
@@ -161,3 +163,36 @@ def test_arrivals_are_those_of_the_uniform_numbers() -> None:
     plan = ahead(9, 8)
     tokens = drawn(even, Going(even.new_cache(), 0, 5, plan))
     assert tokens == (RandomStream(9).uniform(8, 77).argmin(axis=1) + 3).tolist()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_codes_that_are_drawn_are_those_that_the_stage_draws(temperature: float, network: Int8GPT) -> None:
+    logits = np.random.default_rng(5).standard_normal((400, 90), np.float32) * 3
+    expected = draw(probabilities(logits[:, :77], StageSampling(temperature=temperature)), RandomStream(3))
+    found = network._stack.draw(logits.copy(), 77, temperature, RandomStream(3).uniform(400, 77))
+    assert (
+        found == expected
+    ).sum() >= 399  # where two arrive together but for the last bit, either may be first
+    logits[7, 5] = np.nan
+    found = network._stack.draw(logits, 77, temperature, RandomStream(3).uniform(400, 77))
+    assert np.flatnonzero(found < 0).tolist() == [7]
+
+
+def test_a_window_is_answered_with_codes_unless_filters_have_to_look(
+    network: Int8GPT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fine = Int8FineGPT.__new__(Int8FineGPT)
+    fine._stack = network._stack
+    made = np.random.default_rng(6).standard_normal((9, 90), np.float32)
+    monkeypatch.setattr(fine, "logits", lambda *_: made.copy())
+    drawing = Drawing(80, StageSampling(temperature=0.0), RandomStream(1))
+    window = FineWindow(1, np.zeros((2, 9), np.int64), 0, drawing)
+    answer = fine.answer(window)
+    assert isinstance(answer, DrawnCodes)
+    assert answer.codes.tolist() == made[:, :80].argmax(axis=1).tolist()
+    for plain in (None, replace(drawing, sampling=StageSampling(temperature=0.5, top_k=3))):
+        assert np.array_equal(fine.answer(replace(window, drawing=plain)), made)  # type: ignore[arg-type]
+    made[3, 3] = np.nan
+    broken = fine.answer(window)
+    assert not isinstance(broken, DrawnCodes)
+    assert np.isnan(broken).all()

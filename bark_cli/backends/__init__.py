@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 from bark_cli.model.tokens import Logits, Samples, Tokens
-from bark_cli.stages.steps import Answer, Decode, FineWindow, Prefill
+from bark_cli.stages.steps import Answer, Decode, FineAnswer, FineWindow, Prefill
 
 CausalStage = Literal["semantic", "coarse"]
 
@@ -58,8 +58,8 @@ class Backend(Decoder, Protocol):
         """Take back what a sequence that is over has held; its context is not used again."""
         ...
 
-    def fine_logits(self, requests: Sequence[FineWindow]) -> list[Logits]:
-        """Logits (window - first, vocabulary) of the codebook that each request names."""
+    def fine_logits(self, requests: Sequence[FineWindow]) -> Sequence[FineAnswer]:
+        """Logits (window - first, vocabulary) of the codebook that each names, or codes, if it may draw."""
         ...
 
     def fit_threads(self, n_sequences: int) -> None:

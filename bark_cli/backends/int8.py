@@ -20,7 +20,7 @@ from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.tokens import Logits, Samples, Tokens
-from bark_cli.stages.steps import Answer, Decode, Drawn, FineWindow, Prefill
+from bark_cli.stages.steps import Answer, Decode, Drawn, DrawnCodes, FineAnswer, FineWindow, Prefill
 
 KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
 
@@ -158,6 +158,15 @@ class Int8FineGPT:
             x += table(ids)
         return self._heads[codebook].product(self._stack.window(x, first=first))
 
+    def answer(self, request: FineWindow) -> FineAnswer:
+        """Codes drawn of those logits, or themselves where they hold NaN, or filters look at them."""
+        logits, drawing = self.logits(request.codebook, request.codes, request.first), request.drawing
+        if drawing is None or drawing.sampling.has_filters:
+            return logits
+        uniform = drawing.stream.uniform(len(logits), drawing.n_codes)
+        codes = self._stack.draw(logits, drawing.n_codes, drawing.sampling.temperature, uniform)
+        return DrawnCodes(codes) if codes.min() >= 0 else np.full_like(logits, np.nan)
+
 
 @dataclass(eq=False)
 class Int8Sequence:
@@ -210,9 +219,10 @@ class Int8Backend:
             answers |= zip(members, made, strict=True)
         return [answers[i] for i in range(len(requests))]
 
-    def fine_logits(self, requests: Sequence[FineWindow]) -> list[Logits]:
-        """Logits (window - first, vocabulary) of the codebook that each request names, one by one."""
-        return [self._fine.logits(step.codebook, step.codes, step.first) for step in requests]
+    def fine_logits(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
+        """The codes drawn of the codebook that each request names; logits (window - first, vocabulary) where
+        they are filtered. One after the other."""
+        return [self._fine.answer(request) for request in requests]
 
     def decode_audio(self, codes: Tokens) -> Samples:
         """Codes (n_codebooks, F) -> samples (F * hop,)."""
@@ -264,7 +274,7 @@ def _draws(step: Decode) -> tuple[int, int] | None:
     Filters are for the few who ask for them: the stages sort.
     """
     ahead = step.ahead
-    if ahead is None or ahead.sampling.top_k is not None or ahead.sampling.top_p is not None:
+    if ahead is None or ahead.sampling.has_filters:
         return None
     return len(ahead.legal), len(ahead.legal[0])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p, sizeof
+from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p, sizeof
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -119,7 +119,10 @@ def load(variant: str) -> ctypes.CDLL | None:
     code.bark_decode.argtypes = [
         c_void_p, c_int32, c_void_p, c_void_p, c_int32, c_int32, c_void_p, c_int32,
     ]  # fmt: skip
-    for name in ("step", "window", "product", "generate", "pack", "decode"):
+    code.bark_draw.argtypes = [
+        c_void_p, c_int32, c_int32, c_int32, c_float, c_void_p, c_void_p, c_int32,
+    ]  # fmt: skip
+    for name in ("step", "window", "product", "generate", "pack", "decode", "draw"):
         getattr(code, f"bark_{name}").restype = None
     return code
 
@@ -133,7 +136,10 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not all(hasattr(code, name) for name in ("bark_layout", "bark_generate", "bark_pack", "bark_decode")):
+    if not all(
+        hasattr(code, name)
+        for name in ("bark_layout", "bark_generate", "bark_pack", "bark_decode", "bark_draw")
+    ):
         return None
     code.bark_layout.restype = c_int64
     return code if code.bark_layout() == _LAYOUT else None
@@ -262,6 +268,15 @@ class Stack:
                     byref(rows, first * sizeof(rows[0])), address(x), address(logits),
                     self._fitting(count),
                 )  # fmt: skip
+
+    def draw(self, logits: Array, n_codes: int, temperature: float, uniform: Array) -> Array:
+        """One of the first `n_codes` ids for each row of logits (n, V), which are lost; -1 where it holds NaN."""
+        made = np.empty(len(logits), np.int64)
+        self._code.bark_draw(
+            address(logits), *logits.shape, n_codes, temperature, address(uniform), address(made),
+            self._fitting(len(logits)),
+        )  # fmt: skip
+        return made
 
     def _fitting(self, rows: int) -> int:
         return min(self._threads, threads_for(self._width, rows))

@@ -21,6 +21,11 @@ class StageSampling:
     top_k: int | None = None
     top_p: float | None = None
 
+    @property
+    def has_filters(self) -> bool:
+        """Whether some ids are left out by how likely they are."""
+        return self.top_k is not None or self.top_p is not None
+
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 10.0:
             raise OptionError(f"temperature {self.temperature} is outside 0..10; 0.7 is usual")

@@ -14,7 +14,7 @@ from bark_cli.model.config import FineConfig
 from bark_cli.model.options import StageSampling
 from bark_cli.model.tokens import BarkTokens, Tokens
 from bark_cli.stages.sampling import RandomStream, draw, probabilities
-from bark_cli.stages.steps import FineSteps, FineWindow
+from bark_cli.stages.steps import Drawing, DrawnCodes, FineSteps, FineWindow
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,18 @@ def steps(
     n_given, n_frames = coarse.shape
     history = _history(voice, config)
     codes = canvas(coarse, history, config)
+    drawing = Drawing(config.codebook_size, sampling, stream)
     for window in windows(n_frames, history.shape[1], config):
         end = window.start + config.window_frames
         for codebook in range(n_given, config.n_codebooks):
-            logits = yield FineWindow(codebook, codes[:, window.start : end], window.fill - window.start)
-            distribution = probabilities(logits[:, : config.codebook_size], sampling)
-            codes[codebook, window.fill : end] = draw(distribution, stream)
+            answer = yield FineWindow(
+                codebook, codes[:, window.start : end], window.fill - window.start, drawing
+            )
+            if isinstance(answer, DrawnCodes):
+                found = answer.codes
+            else:
+                found = draw(probabilities(answer[:, : config.codebook_size], sampling), stream)
+            codes[codebook, window.fill : end] = found
     new: Tokens = codes[:, history.shape[1] : history.shape[1] + n_frames].copy()
     return new
 

@@ -78,11 +78,31 @@ class Decode:
 
 @dataclass(frozen=True, eq=False)
 class FineWindow:
-    """Predict one codebook over a window; answered with logits (T - first, V), V covers all codes."""
+    """Predict one codebook over a window; answered with logits (T - first, V), V covers all codes.
+
+    Where `drawing` is there, a backend may answer with the codes drawn instead.
+    """
 
     codebook: int
     codes: Tokens  # (codebooks, T)
     first: int = 0  # frame from which on it is asked for; those before are seen
+    drawing: Drawing | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """How codes are drawn, all frames of a window at once."""
+
+    n_codes: int  # of the vocabulary, the first so many
+    sampling: StageSampling
+    stream: RandomStream
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnCodes:
+    """Codes (T - first,) that a backend drew itself, and answers with instead of logits."""
+
+    codes: Tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +146,8 @@ Request = Prefill | Decode | FineWindow | Sound | Aside | Close
 Answer = Logits | Drawn
 CausalSteps = Generator[Prefill | Decode, Answer, Tokens]
 CoarseSteps = Generator[Prefill | Decode | Wait, Answer, Tokens]
-FineSteps = Generator[FineWindow, Logits, Tokens]
+FineAnswer = Logits | DrawnCodes
+FineSteps = Generator[FineWindow, FineAnswer, Tokens]
 # An utterance, or some of its stages: (stage, request) -> answer
 Job = Generator[tuple[str, Request], Any, Result]
 

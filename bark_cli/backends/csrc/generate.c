@@ -90,6 +90,35 @@ static int draw(float *logits, int count, float temperature, const double *unifo
     return likeliest(logits, count);
 }
 
+/* ---- the codes of a window ---- */
+
+typedef struct {
+    float *logits;         /* (frames, vocabulary), which are lost */
+    const double *uniform; /* (frames, codes) */
+    int64_t *made;         /* (frames,); -1 where the network returned NaN */
+    int vocabulary, codes; /* of which the first are drawn from */
+    float temperature;
+} Frames;
+
+static void draw_frame(const void *what, int job, int thread) {
+    const Frames *f = what;
+    float last_p;
+    (void)thread;
+    int index = draw(f->logits + (size_t)job * f->vocabulary, f->codes, f->temperature,
+                     f->uniform + (size_t)job * f->codes, &last_p);
+    f->made[job] = last_p == last_p ? index : -1;
+}
+
+void bark_draw(float *logits, int32_t frames, int32_t vocabulary, int32_t codes, float temperature,
+               const double *uniform, int64_t *made, int32_t threads) {
+    Frames f = {logits, uniform, made, vocabulary, codes, temperature};
+    gather_helpers(threads);
+    share(frames, draw_frame, &f);
+    dismiss_helpers();
+}
+
+/* ---- the tokens of sequences ---- */
+
 typedef struct {
     const Vocabulary *v;
     Row *const *rows; /* those that one pack is legal for */
