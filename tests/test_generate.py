@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from bark_cli.backends import kernel
 from bark_cli.backends.buffers import Array
 from bark_cli.backends.generate import Going
 from bark_cli.backends.int8 import Int8FineGPT, Int8GPT, Weights
-from bark_cli.model.config import GPTConfig
+from bark_cli.model.config import GPTConfig, ReadingConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.networks import GPT
 from bark_cli.model.options import StageSampling
+from bark_cli.stages.monotonic import Reader
 from bark_cli.stages.sampling import RandomStream, draw, probabilities
 from bark_cli.stages.steps import Ahead, Drawing, Drawn, DrawnCodes, FineWindow
 
@@ -196,3 +198,35 @@ def test_a_window_is_answered_with_codes_unless_filters_have_to_look(
     broken = fine.answer(window)
     assert not isinstance(broken, DrawnCodes)
     assert np.isnan(broken).all()
+
+
+RULES = ReadingConfig(cycle=4, n_placed=60, reach=2)
+
+
+def reader() -> Reader:
+    return Reader(np.arange(2000), RULES, 80)
+
+
+def test_what_a_reader_allows_is_drawn_and_what_comes_after_a_return_is_drawn_anew(network: Int8GPT) -> None:
+    """Against the stage, which asks the reader before each token; as if nothing had been drawn in vain."""
+    plan = replace(ahead(1, 300, (range(80),), temperature=0.3), reader=reader())
+    cache, made, calls, places = opened(network), [5], 0, [0]
+    while len(made) <= 300:
+        rest = replace(plan, steps=301 - len(made))
+        new = drawn(network, Going(cache, 9 + len(made), made[-1], rest))
+        calls += 1
+        for token in new:
+            plan.reader.heard([token], is_over=False)  # type: ignore[union-attr]
+            places.append(plan.reader.place.at)  # type: ignore[union-attr]
+        made += new
+    returns = sum(after < before for before, after in pairwise(places))
+    assert returns > 0
+    assert calls > 300 / 8
+    alone, one_by_one, stream, agreed = reader(), opened(network), RandomStream(1), 0
+    for step, (before, token) in enumerate(pairwise(made)):
+        hidden = network.step(np.array([before]), [one_by_one], [10 + step])
+        allowed = alone.allowed(network.logits(hidden, range(80))[0])
+        assert np.isfinite(allowed[token])
+        agreed += int(draw(probabilities(allowed, plan.sampling), stream)) == token
+        alone.heard([token], is_over=False)
+    assert agreed >= 298  # where two ids arrive together but for the last bit, either may be first

@@ -66,6 +66,18 @@ def test_a_stretch_that_is_read_again_is_heard_once() -> None:
     )
 
 
+def test_how_far_it_goes_before_it_returns_is_known_without_going() -> None:
+    first = [0, 5, 10, 15]
+    reading = reader()
+    for drawn in (first, [*first, 20], [*first, *first, 20]):
+        count = reading.until_return(drawn)
+        assert reading.place.at == 0
+        assert count == min(len(drawn), 8)
+    reading.heard([*first, *first[:3]], is_over=False)
+    assert reading.until_return([15, 20, 25]) == 1
+    assert reading.heard([15, 20], is_over=True) == [*first, 20]
+
+
 def test_a_text_that_says_the_same_again_is_heard_as_often_as_it_stands_there() -> None:
     echo = np.array([7, 8, 9, 10, 7, 8, 9, 10, 11])
     drawn = [0, 5, 10, 15, 0, 5, 10, 15, 20]

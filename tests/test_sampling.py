@@ -112,3 +112,12 @@ def test_draws_are_those_of_torch_multinomial(shape: tuple[int, int]) -> None:
     for _ in range(20):
         expected = torch.multinomial(distribution, 1, generator=theirs)[:, 0]
         assert np.array_equal(draw(distribution.numpy(), ours), expected.numpy())
+
+
+def test_numbers_that_are_given_back_are_the_next() -> None:
+    stream, plain = RandomStream(6), RandomStream(6)
+    taken = stream.uniform(3, 4)
+    stream.give_back(taken[1:])
+    again = [stream.uniform(5), stream.uniform(2, 3), stream.uniform(7)]
+    expected = plain.uniform(4 + 5 + 6 + 7)
+    assert np.concatenate([taken[0], *(numbers.ravel() for numbers in again)]).tolist() == expected.tolist()

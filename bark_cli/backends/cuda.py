@@ -179,11 +179,11 @@ class CudaBackend(WideParts):
         network, answers = self._causal[stage], dict[int, Answer]()
         together: dict[tuple[StepShape, bool], list[int]] = {}
         for i, (_, step) in enumerate(requests):
-            together.setdefault((_kind(step), step.ahead is not None), []).append(i)
+            together.setdefault((_kind(step), _ahead(step) is not None), []).append(i)
         with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
             for (kind, draws), members in together.items():
                 own = [requests[i] for i in members]
-                aheads = [step.ahead for _, step in own if step.ahead is not None]
+                aheads = [ahead for _, step in own if (ahead := _ahead(step)) is not None]
                 made = network.tokens(kind, own, aheads) if draws else network.logits(kind, own)
                 answers |= zip(members, made, strict=True)
         return [answers[i] for i in range(len(requests))]
@@ -193,9 +193,15 @@ class CudaBackend(WideParts):
         self._causal[context.stage].end(context.slot)
 
 
+def _ahead(step: Decode) -> Ahead | None:
+    """How it goes on, if tokens can be drawn on the device, where nobody knows what a reader allows."""
+    return None if step.ahead is None or step.ahead.reader is not None else step.ahead
+
+
 def _kind(step: Decode) -> StepShape:
-    if step.ahead is None:
+    ahead = _ahead(step)
+    if ahead is None:
         return StepShape(step.legal, len(step.legal), turns=1)
-    legal, sampling = step.ahead.legal, step.ahead.sampling
+    legal, sampling = ahead.legal, ahead.sampling
     span = range(min(ids.start for ids in legal), max(ids.stop for ids in legal))
     return StepShape(span, len(legal[0]), len(legal), sampling.top_k, sampling.top_p)

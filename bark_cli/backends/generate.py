@@ -33,6 +33,7 @@ class _Row(Structure):
         ("cache", c_void_p), ("uniform", c_void_p), ("packs", c_void_p), ("made", c_void_p),
         ("end_p", c_void_p), ("token", c_int32), ("position", c_int32), ("wanted", c_int32),
         ("temperature", c_float), ("enough", c_float), ("may_end", c_int32), ("done", c_int32),
+        ("cycle", c_int32), ("placed", c_int32), ("reach", c_int32), ("last", c_int32), ("at", c_int32),
     )  # fmt: skip
 
 
@@ -70,6 +71,7 @@ class Made:
 
     ids: Tokens
     end_p: Array  # (n,) NaN where the network returned NaN
+    uniform: Array  # (n or more, ids) what they were drawn with
 
 
 class Vocabulary:
@@ -108,7 +110,12 @@ def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> li
         row.token, row.position, row.wanted = one.token, one.length, wanted
         row.temperature, row.may_end = ahead.sampling.temperature, ahead.may_end
         row.enough = NEVER if ahead.min_end_p is None else ahead.min_end_p
+        if ahead.reader is not None:
+            place = ahead.reader.place
+            rules, row.last, row.at = place.rules, place.last, place.at
+            row.cycle, row.placed, row.reach = rules.cycle, rules.n_placed, rules.reach
     stack.generate(vocabulary.struct, rows, vocabulary.size)
     return [
-        Made(made[: row.done], end_p[: row.done]) for row, (made, end_p, *_) in zip(rows, held, strict=True)
+        Made(made[: row.done], end_p[: row.done], uniform)
+        for row, (made, end_p, uniform, _) in zip(rows, held, strict=True)
     ]

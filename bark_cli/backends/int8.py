@@ -14,13 +14,13 @@ import numpy as np
 from bark_cli.backends import AudioStream, CausalStage, Decoder
 from bark_cli.backends.buffers import Array, room
 from bark_cli.backends.codec import KernelCodec
-from bark_cli.backends.generate import Going, StoredTable, Vocabulary, generate
+from bark_cli.backends.generate import Going, Made, StoredTable, Vocabulary, generate
 from bark_cli.backends.kernel import Packed, PackedLayer, Stack
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.tokens import Logits, Samples, Tokens
-from bark_cli.stages.steps import Answer, Decode, Drawn, DrawnCodes, FineAnswer, FineWindow, Prefill
+from bark_cli.stages.steps import Ahead, Answer, Decode, Drawn, DrawnCodes, FineAnswer, FineWindow, Prefill
 
 KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
 
@@ -125,7 +125,7 @@ class Int8GPT:
         return [
             np.full(vocabulary.size, np.nan, np.float32)
             if np.isnan(made.end_p).any()
-            else one.ahead.until_end(made.ids, made.end_p.astype(np.float64))
+            else _counted(one.ahead, made)
             for one, made in zip(going, generate(self._stack, vocabulary, going), strict=True)
         ]
 
@@ -266,6 +266,13 @@ class Int8Backend:
     def release(self, context: Int8Sequence) -> None:
         """Keep the cache for the next sequence of its stage."""
         self._causal[context.stage].release(context.cache)
+
+
+def _counted(ahead: Ahead, made: Made) -> Drawn:
+    """Those of the tokens that count; the numbers that the others were drawn with are for the next."""
+    drawn = ahead.until_end(made.ids, made.end_p.astype(np.float64))
+    ahead.stream.give_back(made.uniform[len(drawn.tokens) :])
+    return drawn
 
 
 def _draws(step: Decode) -> tuple[int, int] | None:

@@ -270,7 +270,7 @@ class Stack:
                 )  # fmt: skip
 
     def draw(self, logits: Array, n_codes: int, temperature: float, uniform: Array) -> Array:
-        """One of the first `n_codes` ids for each row of logits (n, V), which are lost; -1 where it holds NaN."""
+        """One of the first `n_codes` ids for each row of logits (n, V), which are lost; -1: it holds NaN."""
         made = np.empty(len(logits), np.int64)
         self._code.bark_draw(
             address(logits), *logits.shape, n_codes, temperature, address(uniform), address(made),

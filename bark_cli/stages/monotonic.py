@@ -8,6 +8,8 @@ never taken, and what is read a second time is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +22,19 @@ _SURE = (
     4  # runs of one token that are the same a cycle before: by chance that never happened in 600 sentences
 )
 _HELD = 32  # tokens that are held back, for a second reading is known a few runs after it began
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a text a reader is, as a backend needs it to know what may be drawn, and where that leads.
+
+    A token t < `rules.n_placed` goes on by (t - at) modulo `rules.cycle`: at most by `rules.reach`, and not
+    beyond `last`.
+    """
+
+    rules: ReadingConfig
+    at: int
+    last: int
 
 
 class Reader:
@@ -41,6 +56,26 @@ class Reader:
         reach = min(self._rules.reach, len(self._text) - 1 - self._at)
         barred = _barred(self._rules, self._n_ids, self._at % self._rules.cycle, reach)
         return np.where(barred, np.float32(-np.inf), logits)
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self._rules, self._at, len(self._text) - 1)
+
+    def until_return(self, drawn: Sequence[int]) -> int:
+        """How many of these tokens come until it would go back in the text, that one included; or all.
+
+        Nothing is taken in: `heard` is still to be told.
+        """
+        ahead = copy(self)
+        ahead._runs, ahead._held = list(self._runs), list(self._held)
+        ahead._said = {place: list(tokens) for place, tokens in self._said.items()}
+        for count, token in enumerate(drawn, 1):
+            before = ahead._at
+            ahead._take(token)
+            if ahead._at < before:
+                return count
+        return len(drawn)
 
     def heard(self, drawn: Sequence[int], is_over: bool) -> list[int]:
         """Go on by the tokens that were drawn; returns those that by now are certain to be heard."""

@@ -6,6 +6,8 @@ Random numbers, and what is drawn with them, are those of torch's generator and 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,18 +22,30 @@ _HIGH = 2**21 - 1  # of 64 random bits 53 make a number: these of the first word
 class RandomStream:
     """Random numbers that depend on nothing but a seed: those of `torch.Generator().manual_seed(seed)`."""
 
+    _given_back: NDArray[np.float64] = np.empty(0)
+
     def __init__(self, seed: int) -> None:
         # the Mersenne Twister, of whose 32 bits torch takes two at a time
         self._words = np.random.RandomState(seed & 0xFFFFFFFF)
 
     def uniform(self, *shape: int) -> NDArray[np.float64]:
         """Numbers of 0 <= u < 1, as `uniform_` makes them in float64."""
-        high, low = self._pairs(int(np.prod(shape)))
+        count = math.prod(shape)
+        given, self._given_back = self._given_back[:count], self._given_back[count:]
+        fresh = self._fresh(count - len(given))
+        return (np.concatenate([given, fresh]) if len(given) else fresh).reshape(shape)
+
+    def give_back(self, numbers: NDArray[np.float64]) -> None:
+        """Take numbers back that were not used after all: they are the next."""
+        self._given_back = np.concatenate([numbers.ravel(), self._given_back])
+
+    def _fresh(self, count: int) -> NDArray[np.float64]:
+        high, low = self._pairs(count)
         numbers = (high & _HIGH).astype(np.float64)
         numbers *= 2.0**32
         numbers += low
         numbers *= 2.0**-53
-        return numbers.reshape(shape)
+        return numbers
 
     def keys(self, count: int) -> Tokens:
         """Integers (count,) of 0 <= k < 2^62, as `torch.randint(2**62, ...)` makes them."""

@@ -5,6 +5,7 @@ After suno-ai/bark, bark/generation.py, generate_text_semantic.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate, repeat
 
 import numpy as np
@@ -81,8 +82,7 @@ def steps(
         is_over = new[-1] == config.pad_token or drawn == limit
         made.items += said if reader is None else reader.heard(said, is_over)
         made.ended = is_over
-        # where a reader has a say in each token, no backend can draw several
-        further = None if reader else ahead(limit - drawn, config, options, stream)
+        further = replace(ahead(limit - drawn, config, options, stream), reader=reader)
         request = Decode(new[-1], legal(config), further)
     return np.array(made.items, dtype=np.int64)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bark_cli.model.options import StageSampling
 from bark_cli.model.tokens import Logits, Tokens
+from bark_cli.stages.monotonic import Reader
 from bark_cli.stages.sampling import RandomStream
 
 Item = TypeVar("Item")
@@ -41,12 +42,17 @@ class Ahead:
     stream: RandomStream  # what the tokens are drawn with, and nothing but it and the logits
     may_end: bool = False  # the last legal id is an end: no token follows it
     min_end_p: float | None = None  # an end that is as likely as this is taken
+    reader: Reader | None = None  # what it allows may be drawn, and it hears of what was
 
     def until_end(self, tokens: Tokens, end_p: NDArray[np.floating]) -> Drawn:
         """Of tokens (n,) those that count: up to the end, which is the last of them then.
 
+        Or up to where the reader goes back in its text: what comes after was drawn for another place.
         The end's probabilities (n,), after filters and temperature, are those with which each was drawn.
         """
+        if self.reader is not None:
+            count = self.reader.until_return(tokens.tolist())
+            tokens, end_p = tokens[:count], end_p[:count]
         end = self.legal[0][-1]
         ends = tokens == end
         if self.min_end_p is not None:

@@ -25,8 +25,8 @@ class _TorchStream(RandomStream):
     def __init__(self, torch: ModuleType) -> None:
         self._torch = torch
 
-    def uniform(self, *shape: int) -> NDArray[np.float64]:
-        numbers: NDArray[np.float64] = self._torch.empty(shape, dtype=self._torch.float64).uniform_().numpy()
+    def _fresh(self, count: int) -> NDArray[np.float64]:
+        numbers: NDArray[np.float64] = self._torch.empty(count, dtype=self._torch.float64).uniform_().numpy()
         return numbers
 
     def keys(self, count: int) -> Tokens:

@@ -26,12 +26,19 @@ typedef struct {
     int32_t token, position, wanted;
     float temperature, enough; /* of the last legal id's probability to take it for an end; beyond 1: never */
     int32_t may_end, done;     /* steps done: out */
+    int32_t cycle, placed, reach, last, at; /* of who reads a text once (stages/monotonic.py); cycle 0: nobody does */
 } Row;
 
-static void embed(const Vocabulary *v, int width, int64_t id, int position, float *x) {
+/* Where a reader follows, the product is rounded before the sum, as it was while the stages drew for readers: so their
+ * seeds stay. Elsewhere the compiler makes one operation of both. */
+static void embed(const Vocabulary *v, int width, int64_t id, int position, int apart, float *x) {
     const float *place = v->positions + (size_t)position * width;
     size_t first = (size_t)id * width;
-    if (v->scale)
+    if (v->scale && apart) {
+        for (int i = 0; i < width; i++) x[i] = (float)((const int8_t *)v->rows)[first + i] * v->scale[id];
+        __asm__ volatile("" : : "r"(x) : "memory"); /* the rounded products */
+        for (int i = 0; i < width; i++) x[i] += place[i];
+    } else if (v->scale)
         for (int i = 0; i < width; i++) x[i] = (float)((const int8_t *)v->rows)[first + i] * v->scale[id] + place[i];
     else
         for (int i = 0; i < width; i++) x[i] = ((const float *)v->rows)[first + i] + place[i];
@@ -65,13 +72,25 @@ static int likeliest(const float *values, int count) { /* the first of them */
     return i;
 }
 
-/* An index into logits (count,), which are lost, and the last one's probability. */
-static int draw(float *logits, int count, float temperature, const double *uniform, float *last_p) {
+/* Of logits (count,) of the ids from `start` on, bar those of other parts of the text than the next ones. */
+static void bar(const Row *row, int start, int count, float *logits) {
+    int left = row->last - row->at, reach = row->reach < left ? row->reach : left;
+    int step = ((start - row->at) % row->cycle + row->cycle) % row->cycle; /* to where the first id is read */
+    for (int i = 0; i < count && start + i < row->placed; i++) {
+        if (step > reach) logits[i] = -INFINITY;
+        step = step + 1 == row->cycle ? 0 : step + 1;
+    }
+}
+
+/* An index into logits (count,) of the ids from `start` on, which are lost, and the last one's probability. */
+static int draw(float *logits, int count, float temperature, const double *uniform, const Row *reading, int start,
+                float *last_p) {
     float poison = 0.0f, largest = -INFINITY, sum = 0.0f;
 #pragma omp simd reduction(+ : poison)
     for (int i = 0; i < count; i++) poison += logits[i] * 0.0f;
     *last_p = poison;
     if (poison != 0.0f) return 0; /* NaN is unequal to all */
+    if (reading) bar(reading, start, count, logits);
     if (temperature == 0.0f) {
         int index = likeliest(logits, count);
         *last_p = index == count - 1 ? 1.0f : 0.0f;
@@ -82,7 +101,8 @@ static int draw(float *logits, int count, float temperature, const double *unifo
     for (int i = 0; i < count; i++) largest = logits[i] > largest ? logits[i] : largest;
 #pragma omp simd reduction(+ : sum)
     for (int i = 0; i < count; i++) {
-        logits[i] = exponential(logits[i] - largest);
+        float power = exponential(logits[i] - largest);
+        logits[i] = logits[i] == -INFINITY ? 0.0f : power;
         sum += logits[i];
     }
     *last_p = logits[count - 1] / sum;
@@ -105,7 +125,7 @@ static void draw_frame(const void *what, int job, int thread) {
     float last_p;
     (void)thread;
     int index = draw(f->logits + (size_t)job * f->vocabulary, f->codes, f->temperature,
-                     f->uniform + (size_t)job * f->codes, &last_p);
+                     f->uniform + (size_t)job * f->codes, NULL, 0, &last_p);
     f->made[job] = last_p == last_p ? index : -1;
 }
 
@@ -132,8 +152,12 @@ static void draw_one(const void *what, int job, int thread) {
     int ids = d->v->heads[d->pack].rows, step = row->done;
     (void)thread;
     float *logits = d->logits + (size_t)job * ids, *end_p = row->end_p + step;
-    int index = draw(logits, ids, row->temperature, row->uniform + (size_t)step * ids, end_p);
-    row->token = d->v->starts[d->pack] + index;
+    int start = d->v->starts[d->pack];
+    const double *uniform = row->uniform + (size_t)step * ids;
+    int index = draw(logits, ids, row->temperature, uniform, row->cycle ? row : NULL, start, end_p);
+    row->token = start + index;
+    if (row->cycle && row->token < row->placed)
+        row->at += ((row->token - row->at) % row->cycle + row->cycle) % row->cycle;
     row->made[step] = row->token;
     row->position++;
     row->done++;
@@ -180,7 +204,7 @@ void bark_generate(const Network *net, const Scratch *s, const Vocabulary *v, in
         if (!count) break;
         for (int i = 0; i < count; i++) {
             caches[i] = active[i]->cache, positions[i] = active[i]->position;
-            embed(v, net->width, active[i]->token, positions[i], x + (size_t)i * net->width);
+            embed(v, net->width, active[i]->token, positions[i], active[i]->cycle, x + (size_t)i * net->width);
         }
         step(net, s, count, x, caches, positions);
         draw_all(v, s, count, active, net->width, x, logits);
