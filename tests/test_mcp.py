@@ -111,9 +111,9 @@ def test_standard_output_is_the_protocols_alone(tiny_model: Path, tmp_path: Path
     command = ["mcp", "-m", str(tiny_model), "-o", str(tmp_path)]
     # whatever a library prints while the model is at work
     code = (
-        "import sys, bark_cli.cli, bark_cli.pipeline as p, bark_cli.cli.serve as s; load = s.load\n"
-        "def noisy(*given):\n    print('noise'); return load(*given)\n"
-        f"s.load = noisy; sys.exit(bark_cli.cli.main({command}))"
+        "import sys, bark_cli.cli, bark_cli.cli.mcp as m; load = m.load\n"
+        "def noisy(*given, **more):\n    print('noise'); return load(*given, **more)\n"
+        f"m.load = noisy; sys.exit(bark_cli.cli.main({command}))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bark_cli.cli import options
+from bark_cli.cli.output import note
 from bark_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bark_cli.cli.serve import Telling
+    from bark_cli.pipeline import Bark
     from bark_cli.server.speaker import Speaker
     from bark_cli.settings import Settings
 
@@ -76,10 +78,25 @@ def mcp(
 
 def speaker(settings: Settings, telling: Telling, keep_alive_s: float | None) -> Speaker:
     """The model, to be read when it is needed; nothing heavy is imported before."""
-    from bark_cli.cli.serve import load
     from bark_cli.server.speaker import Speaker
 
-    return Speaker(partial(load, settings, None, telling), keep_alive_s=keep_alive_s, lazy=True)
+    return Speaker(lambda: load(settings, quiet=telling.quiet), keep_alive_s=keep_alive_s, lazy=True)
+
+
+def load(settings: Settings, *, quiet: bool) -> Bark:
+    """The model, read.
+
+    Raises:
+        BarkError: as `Bark.load`.
+    """
+    from bark_cli.pipeline import Bark
+
+    return Bark.load(
+        settings.model,
+        device=settings.device,
+        precision=settings.precision,
+        on_note=None if quiet else note,
+    )
 
 
 def folder(name: str) -> Path:
