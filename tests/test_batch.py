@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import io
 import json
 import os
@@ -14,9 +15,11 @@ from functools import partial
 from pathlib import Path, PurePath
 
 import numpy as np
+import pyarrow
 import pytest
 import soundfile
 from conftest import tiny_voice, write_voice
+from pyarrow import parquet
 
 from bark_cli.audio import Provenance, hash_text, read_provenance
 from bark_cli.batch.identity import Maker, model_identity
@@ -754,3 +757,50 @@ def test_a_table_without_a_column_of_texts_is_refused_by_name(tmp_path: Path, co
     (tmp_path / "sheet.csv").write_text(content, encoding="utf-8")
     with pytest.raises(TextError, match=r'sheet\.csv has no column "text"'):
         gather(Sources(paths=[str(tmp_path / "sheet.csv")]))
+
+
+# Lists, packed and in columns
+
+
+def packed(name: str, data: bytes) -> bytes:
+    """The bytes of a list as its name says."""
+    if name.endswith(".gz"):
+        return gzip.compress(data)
+    return pyarrow.compress(data, "zstd", asbytes=True) if name.endswith(".zst") else data
+
+
+@pytest.mark.parametrize("name", ["list.jsonl", "list.jsonl.gz", "list.jsonl.zst"])
+def test_a_list_is_read_as_it_is_packed(name: str, tmp_path: Path) -> None:
+    rows = [{"caption": f"text {i}", "text": "not this", "seed": i} for i in range(3000)]
+    data = "\n".join(map(json.dumps, rows)).encode()
+    (tmp_path / name).write_bytes(packed(name, data))
+    items = gather(Sources(paths=[str(tmp_path / name)], columns={"text": "caption"}))
+    assert [(item.text, item.seed) for item in items] == [(f"text {i}", i) for i in range(3000)]
+    assert items[0].name == "list-00001"
+
+
+def test_rows_of_parquet_are_items(tmp_path: Path) -> None:
+    file = tmp_path / "list.parquet"
+    columns = {"caption": ["one", "two", None], "output": ["a/b.wav", None, None], "seed": [7, None, 1]}
+    parquet.write_table(pyarrow.table(columns | {"other": [1, 2, 3]}), file)
+    first, second, third = gather(Sources(paths=[str(file)], columns={"text": "caption"}))
+    assert (first.text, first.name, first.named, first.seed) == ("one", "a/b.wav", True, 7)
+    assert (second.text, second.name, second.seed) == ("two", "list-00002", None)
+    assert "it has no text" in str(third.problem)
+    with pytest.raises(TextError, match='no column "text"'):
+        gather(Sources(paths=[str(file)]))
+
+
+def test_a_column_of_a_table_goes_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("Caption,who\nHello.,ann\n")
+    [item] = gather(Sources(paths=[str(file)], columns={"text": "Caption", "voice": "who"}))
+    assert (item.text, item.voice) == ("Hello.", "ann")
+
+
+@pytest.mark.parametrize("name", ["list.jsonl.gz", "list.jsonl.zst", "list.parquet"])
+def test_a_list_that_is_cut_short_is_told_in_a_line(name: str, tmp_path: Path) -> None:
+    data = packed(name, b'{"text": "hello"}\n' * 5000)
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(TextError, match="list"):
+        gather(Sources(paths=[str(tmp_path / name)]))

@@ -8,17 +8,19 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, NoReturn
 
+from bark_cli.batch.lists import open_list, parquet_rows
 from bark_cli.errors import BarkError, TextError, UsageError
 from bark_cli.system.records import Bounds, is_text, parse
 from bark_cli.text.documents import MAX_BYTES, TEXT_SUFFIXES, decode
 
 STDIN = "-"
-LINES_SUFFIX = ".jsonl"
+LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+PARQUET = ".parquet"
 TABLES = {".csv": ",", ".tsv": "\t"}  # suffix -> what stands between columns, unless the header tells
 FIELDS = ("text", "voice", "output", "seed", "id")
 _MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken
@@ -47,6 +49,7 @@ class Sources:
     paths: Sequence[str]
     pattern: str | None = None  # of the files of a folder; None: those that end as texts do
     is_jsonl: bool = False  # every file is JSON Lines
+    columns: Mapping[str, str] = field(default_factory=dict)  # field -> what lists call it: text -> caption
     stdin: BinaryIO | None = None  # what "-" is
 
 
@@ -93,14 +96,17 @@ def _at(path: str, sources: Sources) -> Iterator[Item]:
 
 def _files(root: Path, files: Iterable[Path], sources: Sources) -> Iterator[Item]:
     for file in files:
-        if sources.is_jsonl or file.suffix.lower() == LINES_SUFFIX:
-            try:
-                with file.open("rb") as stream:
-                    yield from _lines(stream, str(file), file.stem)
-            except OSError as error:
-                raise TextError(f"cannot read {file}: {error.strerror}; check its permissions") from error
+        name = file.name.lower()
+        if sources.is_jsonl or name.endswith(LINES):
+            with open_list(file) as stream:
+                yield from _lines(stream, str(file), _stem(file), sources.columns)
         elif file.suffix.lower() in TABLES:
-            yield from _rows(file)
+            yield from _rows(file, sources.columns)
+        elif file.suffix.lower() == PARQUET:
+            for number, row in enumerate(
+                parquet_rows(file, {f: _called(f, sources.columns) for f in FIELDS}), 1
+            ):
+                yield _checked_item(row, f"{file}:{number}", f"{file.stem}-{number:05d}")
         else:
             name = file.relative_to(root).with_suffix("").as_posix()
             yield Item(source=str(file), name=name, file=file)
@@ -150,10 +156,26 @@ def _stdin_lines(sources: Sources) -> Iterator[Item]:
         raise UsageError("- reads JSON Lines from a pipe; add --jsonl (for one text, `bark say -`)")
     if sources.stdin is None:
         raise UsageError("- reads JSON Lines from a pipe, and there is none; pipe them in, or give a file")
-    yield from _lines(sources.stdin, "standard input", "")
+    yield from _lines(sources.stdin, "standard input", "", sources.columns)
 
 
-def _lines(stream: BinaryIO, source: str, stem: str) -> Iterator[Item]:
+def _stem(file: Path) -> str:
+    """What a list is called, without what it is packed with."""
+    return Path(file.stem).stem if file.suffix.lower() in (".gz", ".zst") else file.stem
+
+
+def _called(name: str, columns: Mapping[str, str]) -> str:
+    """What lists call a field."""
+    return columns.get(name, name)
+
+
+def _renamed(row: dict[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """A row by the names of our fields; a column whose field another stands for is left out."""
+    ours = {name: field for field, name in columns.items()}
+    return {ours.get(name, name): value for name, value in row.items() if name in ours or name not in columns}
+
+
+def _lines(stream: BinaryIO, source: str, stem: str, columns: Mapping[str, str]) -> Iterator[Item]:
     """The items of JSON Lines; empty lines count, and are nothing."""
     read = iter(lambda: stream.readline(_MAX_LINE + 1), b"")
     for number, line in enumerate(read, start=1):
@@ -163,12 +185,12 @@ def _lines(stream: BinaryIO, source: str, stem: str) -> Iterator[Item]:
         if line.strip():
             where, usual = f"{source}:{number}", f"{stem}-{number:05d}" if stem else f"{number:05d}"
             try:
-                yield _item(_parse(line), where, usual)
+                yield _item(_parse(line, columns), where, usual)
             except TextError as error:
                 yield Item(source=where, name=usual, problem=error)
 
 
-def _rows(file: Path) -> Iterator[Item]:
+def _rows(file: Path, columns: Mapping[str, str]) -> Iterator[Item]:
     """The items of a table with a header; rows without words are nothing.
 
     Raises:
@@ -183,12 +205,12 @@ def _rows(file: Path) -> Iterator[Item]:
     between = max((*TABLES.values(), ";"), key=header.count) if header else ","
     table = csv.reader(io.StringIO(text, newline=""), delimiter=between)
     try:
-        yield from _items_of(table, file)
+        yield from _items_of(table, file, columns)
     except csv.Error as error:
         raise TextError(f"{file}:{table.line_num} is not a row of a table ({error}); correct it") from error
 
 
-def _items_of(table: Any, file: Path) -> Iterator[Item]:
+def _items_of(table: Any, file: Path, columns: Mapping[str, str]) -> Iterator[Item]:
     """The items of an open table.
 
     Raises:
@@ -196,20 +218,26 @@ def _items_of(table: Any, file: Path) -> Iterator[Item]:
         csv.Error: it is no table.
     """
     names = [name.strip().lower() for name in next(table, [])]
-    if "text" not in names:
+    if (wanted := _called("text", columns).lower()) not in names:
         raise TextError(
-            f'{file} has no column "text" (its first row: {", ".join(names)[:80]}); name one, beside '
+            f'{file} has no column "{wanted}" (its first row: {", ".join(names)[:80]}); name one, beside '
             f"{', '.join(FIELDS[1:])} if you like"
         )
+    lowered = {name: column.lower() for name, column in columns.items()}
     for row in table:
         where, usual = f"{file}:{table.line_num}", f"{file.stem}-{table.line_num:05d}"
-        found = {n: v for n, v in zip(names, row, strict=False) if n in FIELDS and v.strip()}
-        if not found:
-            continue
-        try:
-            yield _item(_checked(_with_number(found)), where, usual)
-        except TextError as error:
-            yield Item(source=where, name=usual, problem=error)
+        known = _renamed(dict(zip(names, row, strict=False)), lowered)
+        found = {n: v for n, v in known.items() if n in FIELDS and v.strip()}
+        if found:
+            yield _checked_item(_with_number(found), where, usual)
+
+
+def _checked_item(row: dict[str, Any], where: str, usual: str) -> Item:
+    """The item of a row, which may be a problem."""
+    try:
+        return _item(_checked(row), where, usual)
+    except TextError as error:
+        return Item(source=where, name=usual, problem=error)
 
 
 def _with_number(found: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +246,7 @@ def _with_number(found: dict[str, Any]) -> dict[str, Any]:
     return found | {"seed": int(seed)} if re.fullmatch("[0-9]{1,10}", seed) else found
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def _parse(line: bytes, columns: Mapping[str, str]) -> dict[str, Any]:
     """The fields of one line.
 
     Raises:
@@ -228,7 +256,7 @@ def _parse(line: bytes) -> dict[str, Any]:
         found = parse(line, _LINE)
     except ValueError as error:  # UnicodeDecodeError is one
         raise TextError(f'it is not a line of JSON ({error}); write {{"text": "…"}}') from error
-    return _checked(found)
+    return _checked(_renamed(found, columns) if isinstance(found, dict) else found)
 
 
 def _checked(found: Any) -> dict[str, Any]:

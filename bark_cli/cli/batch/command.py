@@ -20,7 +20,8 @@ def batch(
         list[str],
         typer.Argument(
             metavar="PATHS",
-            help="Folders, files, patterns or .jsonl files; - reads JSON Lines from a pipe, with --jsonl.",
+            help="Folders, files, patterns, lists (.jsonl, also .gz or .zst; .csv, .tsv, .parquet); "
+            "- reads JSON Lines from a pipe, with --jsonl.",
         ),
     ],
     output: Annotated[
@@ -41,6 +42,14 @@ def batch(
             "--jsonl", help="Read PATHS as JSON Lines with text and, optionally, voice, output, seed and id."
         ),
     ] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            metavar="FIELD=NAME",
+            help="Column of a list that holds a field, e.g. text=caption; may be repeated.",
+        ),
+    ] = None,
     join: Annotated[
         bool,
         typer.Option("--join", rich_help_panel=_OUTPUT, help="Also join everything into one file, DIR/all."),

@@ -45,6 +45,7 @@ class BatchRequest(Speaking):
     folder: Path  # that all goes into
     pattern: str | None
     is_jsonl: bool
+    columns: Mapping[str, str]  # field -> what lists call it
     joins: bool
     overwrite: bool
     format: str
@@ -64,7 +65,13 @@ class BatchRequest(Speaking):
         from bark_cli.batch.items import Sources
 
         stdin = None if sys.stdin is None else sys.stdin.buffer
-        return Sources(paths=self.paths, pattern=self.pattern, is_jsonl=self.is_jsonl, stdin=stdin)
+        return Sources(
+            paths=self.paths,
+            pattern=self.pattern,
+            is_jsonl=self.is_jsonl,
+            columns=self.columns,
+            stdin=stdin,
+        )
 
     @property
     def manner(self) -> Manner:
@@ -150,6 +157,7 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
         folder=expanded(given["output"]),
         pattern=given["glob"],
         is_jsonl=given["jsonl"],
+        columns=_columns(given["column"] or []),
         joins=given["join"],
         overwrite=given["overwrite"],
         format=settings.format or FORMAT,
@@ -176,3 +184,23 @@ def _cluster(given: Mapping[str, Any]) -> OnCluster | None:
 
     asked = Asked(workers=given["workers"], cpus=given["worker_cpus"], gpus=given["worker_gpus"])
     return OnCluster(address=address_of(given["on"]), asked=asked)
+
+
+def _columns(given: Sequence[str]) -> dict[str, str]:
+    """What --column says: field -> column.
+
+    Raises:
+        OptionError: one is not FIELD=NAME, or there is no such field.
+    """
+    from bark_cli.batch.items import FIELDS
+
+    columns = dict[str, str]()
+    for one in given:
+        name, equals, column = (part.strip() for part in one.partition("="))
+        if not (equals and column) or name not in FIELDS:
+            raise OptionError(
+                f"--column takes FIELD=NAME such as text=caption, with a field of {', '.join(FIELDS)}; "
+                f"{one} is not one"
+            )
+        columns[name] = column
+    return columns

@@ -1,0 +1,80 @@
+"""A list that somebody packed, or keeps in Parquet -> its bytes or its rows, a little at a time."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from bark_cli.errors import OptionError, TextError
+
+_ROWS = 1024  # of a table that are in memory at once
+
+
+@contextmanager
+def open_list(file: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked as they are read where its name ends in .gz or .zst.
+
+    Raises:
+        TextError: it cannot be read, or is not packed as its name says; also while it is read.
+        OptionError: pyarrow is needed for it and not installed.
+    """
+    suffix = file.suffix.lower()
+    try:
+        with file.open("rb") as stream:
+            if suffix == ".gz":
+                with gzip.open(stream) as unpacked:
+                    yield cast(BinaryIO, unpacked)
+            elif suffix == ".zst":
+                _check_pyarrow(file)
+                import pyarrow
+
+                with pyarrow.CompressedInputStream(pyarrow.PythonFile(stream), "zstd") as unpacked:
+                    yield io.BufferedReader(unpacked)
+            else:
+                yield stream
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise TextError(f"{file} is not whole, or not packed with gzip ({error})") from error
+    except OSError as error:
+        raise TextError(f"cannot read {file}: {error.strerror or error}; check it") from error
+
+
+def parquet_rows(file: Path, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, one at a time: what is there of some columns, and not empty.
+
+    Args:
+        file: which file.
+        columns: field -> the column it is in; that of `text` has to be there.
+
+    Raises:
+        TextError: it cannot be read, or has no column of texts.
+        OptionError: pyarrow is not installed.
+    """
+    _check_pyarrow(file)
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(file) as table:
+            names = table.schema_arrow.names
+            if columns["text"] not in names:
+                raise TextError(
+                    f'{file} has no column "{columns["text"]}" (it has: {", ".join(names)[:80]}); '
+                    "name it, as in --column text=caption"
+                )
+            found = {field: name for field, name in columns.items() if name in names}
+            for batch in table.iter_batches(_ROWS, columns=list(found.values())):
+                for row in batch.to_pylist():
+                    yield {field: row[name] for field, name in found.items() if row[name] is not None}
+    except (OSError, pyarrow.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise TextError(f"cannot read {file}: {reason}; is it a Parquet file?") from error
+
+
+def _check_pyarrow(file: Path) -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise OptionError(f"{file} needs pyarrow; run: pip install 'bark-cli[ray]'")
