@@ -196,6 +196,7 @@ def test_the_dry_run_lists_the_chapters_and_loads_no_model(
     ("words", "says", "code"),
     [
         (["-o", "x.wav"], "holds no chapters", 2),
+        (["-o", "x.epub"], "is no EPUB", 2),
         (["-o", "-"], "bark say", 2),
         (["-o", "x.mp3", "--chapters", "9"], "the book has 1-3", 2),
         (["-o", "x.mp3", "--chapters", "a"], "not understood", 2),
@@ -239,3 +240,29 @@ def test_without_ffmpeg_an_m4b_is_one_line(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["book", str(book), "-o", str(tmp_path / "x.m4b"), *how]) == 2
     assert "written by ffmpeg" in capsys.readouterr().err
+
+
+def test_say_tags_its_file_and_nothing_else(
+    how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.png").write_bytes(PNG)
+    asked = ["say", "Hello.", *how, "-q", "--tag", "title=Hi", "--cover", str(tmp_path / "c.png")]
+    assert main([*asked, "-o", str(tmp_path / "a.opus")]) == 0
+    tags = mutagen.File(tmp_path / "a.opus").tags
+    assert tags["TITLE"] == ["Hi"]
+    assert tags["METADATA_BLOCK_PICTURE"]
+    for words in (["-o", "-"], [], ["-o", str(tmp_path / "a.wav")]):
+        assert main([*asked, *words]) == 2
+        assert "cover" in capsys.readouterr().err
+
+
+def test_a_lexicon_changes_what_a_book_says(
+    book: Path, how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "l.toml").write_text('[en.words]\nbark = "speak"\n')
+    asked = ["book", str(book), "-o", str(tmp_path / "x.mp3"), "--dry-run", "--json", *how[:2]]
+    assert main([*asked, "--say-as", str(tmp_path / "l.toml")]) == 0
+    chapters = json.loads(capsys.readouterr().out)["chapters"]
+    text = "".join("".join(chapter["pieces"]) for chapter in chapters).replace(" ", "")
+    assert "bark" not in text
+    assert "speak" in text

@@ -18,7 +18,6 @@ from bark_cli.system.files import check_target, new_path, told_of
 from bark_cli.system.folders import check_new_folder, new_folder
 
 IN_ONE = (".opus", ".ogg", ".mp3", ".flac", *MP4)  # formats that have chapters
-READ_ALONG = ".epub"
 _MOST_NAME = 80  # characters of a chapter's title in the name of its file
 
 
@@ -67,10 +66,12 @@ def check_output(path: Path, *, force: bool) -> None:
         OutputError: it exists and `force` is off, or cannot be written.
     """
     suffix = path.suffix.lower()
-    if suffix in (*IN_ONE, READ_ALONG):
+    if suffix in IN_ONE:
         if suffix in MP4:
             check_ffmpeg()
         check_target(path, force=force)
+    elif suffix == ".epub":
+        raise OptionError(f"{path}: an audiobook is no EPUB; use one of {', '.join(IN_ONE)}")
     elif suffix in (".wav", ".raw"):
         others = ", ".join(IN_ONE)
         raise OptionError(f"{path}: a WAV holds no chapters; use one of {others}, or a folder")

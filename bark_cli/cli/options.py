@@ -111,6 +111,12 @@ Language = Annotated[
         "-l", "--language", metavar="CODE", rich_help_panel=READING, help="Language of the text, e.g. de."
     ),
 ]
+SayAs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", rich_help_panel=READING, help="Lexicon (TOML) of how words are to be spoken."
+    ),
+]
 Cast = Annotated[
     list[str] | None,
     typer.Option(
@@ -159,13 +165,12 @@ Tag = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        rich_help_panel="Output",
         help="Tag for players: title, artist, album, track, genre, date and others; repeatable.",
     ),
 ]
 Cover = Annotated[
     str | None,
-    typer.Option(metavar="FILE", rich_help_panel="Output", help="Picture for players, a JPEG or PNG."),
+    typer.Option(metavar="FILE", help="Picture for players, a JPEG or PNG."),
 ]
 
 SAMPLING = "Sampling (the model has its own defaults)"

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from bark_cli.errors import ModelError, VoiceError
 from bark_cli.settings import Resolved, Settings
+from bark_cli.text.lexicon import read_lexicon
 from bark_cli.text.reading import Reading
 from bark_cli.text.script import parse_cast
 
 if TYPE_CHECKING:
+    from bark_cli.audio import Tags
     from bark_cli.model.options import SamplingOptions
     from bark_cli.narration.kept import KeptPieces
     from bark_cli.narration.recipe import Recipe
@@ -52,6 +54,7 @@ class Speaking:
     reading: Reading
     language: str | None
     noted: Mapping[str, Any]  # the settings that a file is to say
+    tags: Tags  # that files are to have
     origins: Mapping[str, str]  # of model and voice, where a file or a variable has set them: which one
 
     @property
@@ -123,8 +126,11 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
     """The fields of a Speaking.
 
     Raises:
-        OptionError: --cast is not understood.
+        OptionError: --cast, --tag, --cover or --say-as is not understood.
     """
+    from bark_cli.system.home import expanded
+    from bark_cli.voices.catalogue import language_of_voice
+
     return {
         "settings": resolved.settings,
         "size": given["size"],
@@ -134,8 +140,11 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
             encoding=given["encoding"],
             cast=parse_cast(given["cast"] or []),
             strict=given["strict"],
+            lexicon=None if given["say_as"] is None else read_lexicon(expanded(given["say_as"])),
+            language=given["language"] or language_of_voice(resolved.settings.voice),
         ),
         "language": given["language"],
+        "tags": _tags(given),
         "noted": {name: getattr(resolved.settings, name) for name in NOTED if resolved.was_set(name)},
         "origins": {
             name: resolved.sources[name]
@@ -143,3 +152,16 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
             if resolved.was_set(name) and not resolved.was_flag(name)
         },
     }
+
+
+def _tags(given: Mapping[str, Any]) -> Tags:
+    """What --tag and --cover say.
+
+    Raises:
+        OptionError: one is not understood, or the picture cannot be read.
+    """
+    from bark_cli.audio.tags import Tags, parse_tags, read_cover
+    from bark_cli.system.home import expanded
+
+    cover = None if given.get("cover") is None else read_cover(expanded(given["cover"]))
+    return Tags(fields=parse_tags(given.get("tag") or []), cover=cover)

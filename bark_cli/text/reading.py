@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents import read_document
 from bark_cli.text.documents.plain import check_controls
+from bark_cli.text.lexicon import Lexicon
 from bark_cli.text.script import Script
 from bark_cli.text.tags import TagProblem, check_tags
 
@@ -19,6 +20,8 @@ class Reading:
     format: str = "auto"  # text, markdown, srt, script, or what name and content tell
     encoding: str | None = None  # None: UTF-8, or what its byte order mark says
     cast: Mapping[str, str] = field(default_factory=dict)  # voices of a script's names
+    lexicon: Lexicon | None = None  # how words are spoken
+    language: str | None = None  # of the text, for the lexicon
     strict: bool = False  # tags that no model knows are an error, and so are control characters
 
     def script(self, text: str, name: str | None = None) -> Script:
@@ -36,7 +39,11 @@ class Reading:
                 raise TextError(f"{error}; --strict forbids it") from error
             if (problem := next(iter(unknown_tags(script)), None)) is not None:
                 raise TextError(f"{problem}; --strict forbids it")
-        return script
+        return self.respelled(script, self.language)
+
+    def respelled(self, script: Script, language: str | None) -> Script:
+        """The script with words written as the lexicon has them spoken."""
+        return script if self.lexicon is None else self.lexicon.respell(script, language)
 
     def check_cast(self, script: Script, what: str) -> None:
         """Refuse a cast for what is not a script; `what` names it.

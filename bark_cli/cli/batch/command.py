@@ -102,6 +102,7 @@ def batch(
     input_format: options.InputFormat = "auto",
     encoding: options.Encoding = None,
     language: options.Language = None,
+    say_as: options.SayAs = None,
     cast: options.Cast = None,
     strict: options.Strict = False,
     continuity: options.Continuity = None,

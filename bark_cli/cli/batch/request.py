@@ -93,6 +93,8 @@ class BatchRequest(Speaking):
         heard = {name: value for name, value in asdict(settings).items() if name not in _UNHEARD}
         heard |= {"size": self.size, "input_format": reading.format, "encoding": reading.encoding}
         heard |= {"language": self.language}
+        if reading.lexicon is not None:  # else what was made by earlier versions is still the same
+            heard["lexicon"] = asdict(reading.lexicon)
         heard |= {"cast": {name: voice_identity(voice, folder) for name, voice in reading.cast.items()}}
         files = {name: getattr(settings, name) for name in ("metadata", "normalize", "subtitles")}
         if settings.speed != 1.0:  # else what was made by earlier versions is still the same

@@ -92,6 +92,7 @@ def book(
     ] = None,
     encoding: options.Encoding = None,
     language: options.Language = None,
+    say_as: options.SayAs = None,
     continuity: Annotated[
         Literal["voice", "none"] | None,
         typer.Option(

@@ -33,8 +33,6 @@ class BookRequest(Speaking):
     extras: Sequence[str]
     title: str | None
     author: str | None
-    tags: Mapping[str, str]
-    cover: Picture | None
     format: str  # of the files in a folder
     level: Level
     seed: int
@@ -58,7 +56,7 @@ class BookRequest(Speaking):
             book,
             title=self.title or book.title,
             author=self.author or book.author,
-            cover=self.cover or book.cover,
+            cover=book.cover if self.tags.cover is None else Picture(data=self.tags.cover),
             language=self.language or book.language,
         )
 
@@ -69,7 +67,6 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
     Raises:
         BarkError: a value is outside its range, or values do not go together.
     """
-    from bark_cli.audio import parse_tags, read_cover
     from bark_cli.book.shelf import check_output
 
     if given["output"] == "-":
@@ -84,7 +81,6 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
         raise OptionError("a book is not said with --continuity previous: its voice would drift; use voice")
     output, redo = expanded(given["output"]), given["redo"] or ""
     check_output(output, force=given["force"] or bool(redo))
-    cover = None if given["cover"] is None else Picture.of(read_cover(expanded(given["cover"])))
     named = settings.format if settings.format not in (None, "wav", "raw") else FORMAT
     return BookRequest(
         **speaking({"input_format": "auto", "cast": None, "strict": False, **given}, resolved),
@@ -95,8 +91,6 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
         extras=_extras(given["include"] or []),
         title=given["title"],
         author=given["author"],
-        tags=parse_tags(given["tag"] or []),
-        cover=cover,
         format=named or FORMAT,
         level=settings.normalize if resolved.was_set("normalize") else "loudness",  # type: ignore[arg-type]
         seed=draw_seed() if settings.seed is None else settings.seed,

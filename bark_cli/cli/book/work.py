@@ -54,7 +54,8 @@ def outline(request: BookRequest) -> None:
     def cut(script: Script) -> Composition:
         return compose(script, recipe, limits, seed=request.seed)
 
-    composed = compose_book(book, numbers, recipe, cut, seed=request.seed)
+    spell = partial(request.reading.respelled, language=recipe.language)
+    composed = compose_book(book, numbers, recipe, cut, seed=request.seed, respeak=spell)
     work = work_s(composed.composition, request)
     if request.as_json:
         print_json(_outlined(composed, work))
@@ -100,6 +101,7 @@ def work(request: BookRequest) -> None:
         lambda script: compose_for(bark.model, script, recipe, request.seed),
         seed=request.seed,
         seeds=seeds,
+        respeak=partial(request.reading.respelled, language=recipe.language),
     )
     _tell_of_loss(composed, request)
     _tell_of_kept(composed, kept, request)
@@ -206,7 +208,7 @@ def _tags(request: BookRequest, bark: Bark, book: Book) -> Tags:
     }
     fields = {name: value for name, value in found.items() if value}
     cover = None if book.cover is None else book.cover.data
-    return Tags(fields={**fields, **request.tags}, cover=cover)
+    return Tags(fields={**fields, **request.tags.fields}, cover=cover)
 
 
 def _provenance(request: BookRequest, bark: Bark, composed: ComposedBook) -> Provenance:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bark_cli.audio import Audio, LevelledSink, Player, Provenance, Sink, open_sink
+from bark_cli.audio import Audio, LevelledSink, Player, Provenance, Sink, Tags, open_sink
 from bark_cli.cli.clock import seconds_since_start
 from bark_cli.errors import OutputError
 
@@ -69,7 +69,12 @@ class Outlets:
 
 @contextmanager
 def open_outlets(
-    delivery: Delivery, sample_rate: int, metadata: Provenance | None, *, is_held: bool = False
+    delivery: Delivery,
+    sample_rate: int,
+    metadata: Provenance | None,
+    *,
+    tags: Tags | None = None,
+    is_held: bool = False,
 ) -> Iterator[Outlets]:
     """Open what was asked for; leaving it finishes the file and waits for the player, or undoes it all.
 
@@ -85,7 +90,8 @@ def open_outlets(
         if delivery.output is not None:
             target = sys.stdout.buffer if delivery.output == "-" else delivery.output
             name = (delivery.format or "wav") if delivery.output == "-" else delivery.format
-            sink = open_sink(target, name, sample_rate, metadata, force=delivery.force, is_held=is_held)
+            how: Any = {"tags": tags or Tags(), "force": delivery.force, "is_held": is_held}
+            sink = open_sink(target, name, sample_rate, metadata, **how)
             if delivery.normalize != "off":
                 sink = LevelledSink(sink, sample_rate, delivery.normalize)
             held.enter_context(sink)

@@ -134,6 +134,8 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
         raise OptionError("--subtitles lie beside a sound file; add -o FILE")
     if given["normalize"] not in (None, "off") and not is_file:  # one that --like brings asks for nothing
         raise OptionError("--normalize has to hear all of it first; add -o FILE")
+    if (given["tag"] or given["cover"]) and not is_file:
+        raise OptionError("--tag and --cover are for a sound file; add -o FILE")
     named = resolved.was_flag("format") or output == "-" or not _suffix(output)
     return Delivery(
         output=output,

@@ -119,6 +119,7 @@ def check(script: Script, request: SayRequest) -> None:
         _check_stdout(delivery)
     elif delivery.output is not None:
         audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
+        audio.check_tags_fit(audio.find_format(delivery.output, delivery.format), request.tags)
     if (beside := delivery.subtitle_file) is not None:
         check_target(beside, force=delivery.force, follow=False)
     with request.naming_origins():
@@ -192,7 +193,7 @@ def _deliver(
     is_held = delivery.exact and len(composition.narration.pieces) == 1  # else it is heard as it comes
     metadata = _provenance(bark, composition, request) if delivery.metadata else None
     with (
-        open_outlets(delivery, rate, metadata, is_held=is_held) as outlets,
+        open_outlets(delivery, rate, metadata, tags=request.tags, is_held=is_held) as outlets,
         _progress(_expected(composition, kept), delivery) as watcher,
         closing(_sounds(bark, composition, request, kept, outlets.watched(watcher))) as sounds,
         suppress(Enough),
