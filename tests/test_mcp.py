@@ -84,7 +84,7 @@ def test_a_process_lists_saves_and_says_what_is_wrong(tiny_model: Path, tmp_path
 
     asyncio.run(ask())
     assert [path.name for path in folder.iterdir()] == ["a.wav"]
-    assert 0 < soundfile.info(folder / "a.wav").duration < 0.5
+    assert 0 < soundfile.info(folder / "a.wav").duration < 3
     made = read_provenance(folder / "a.wav")
     assert made is not None
     assert made.voice == "tiny/ann"
