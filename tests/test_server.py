@@ -110,7 +110,10 @@ def test_openais_client_gets_every_format_and_can_read_it(
     sound, rate = read_back(response.content, tmp_path)
     assert rate == 24_000
     if format in ("wav", "flac"):
-        np.testing.assert_allclose(sound, wanted, atol=1)
+        # a WAV whose length is not known beforehand ends on a whole block: with less than 0.1 s of silence
+        assert len(wanted) <= len(sound) < len(wanted) + (2048 if format == "wav" else 1)
+        np.testing.assert_allclose(sound[: len(wanted)], wanted, atol=1)
+        assert not sound[len(wanted) :].any()
     else:
         assert len(sound) / rate == pytest.approx(len(wanted) / 24_000, abs=0.15)
     assert response.response.headers["content-type"] == f"audio/{'mpeg' if format == 'mp3' else format}"
