@@ -11,7 +11,7 @@ from conftest import in_int8
 
 from bark_cli import Bark, open_sink, read_document, recite
 from bark_cli.cli import main
-from bark_cli.errors import TextError
+from bark_cli.errors import OptionError, TextError
 
 TEXT = "The bark. A name. I can.\n\n[pause 1.5s] My name is bark. " * 3
 
@@ -43,3 +43,8 @@ def test_a_script_has_its_cast(model: Path) -> None:
 def test_what_cannot_be_said_is_raised(model: Path) -> None:
     with pytest.raises(TextError, match="UTF-8"):
         list(recite(Bark.load(model, device="cpu"), "The bark. \ud83d A name."))
+
+
+def test_an_unknown_continuity_is_refused(model: Path) -> None:
+    with pytest.raises(OptionError, match="'chain' is unknown; use one of voice, previous, none"):
+        list(recite(Bark.load(model), "Hello bark.", continuity="chain"))  # type: ignore[arg-type]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
+from bark_cli.errors import OptionError
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Continuity, VoiceChoice
 from bark_cli.settings.apply import sampling_options
@@ -14,7 +16,11 @@ from bark_cli.voices.catalogue import language_of_voice
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a text is spoken: all but the text, its seed and the model. The defaults are the command's."""
+    """How a text is spoken: all but the text, its seed and the model. The defaults are the command's.
+
+    Raises:
+        OptionError: the continuity is unknown.
+    """
 
     voice: VoiceChoice = None  # None is the model's default; a script's cast goes before it
     language: str | None = None  # e.g. de; None: what the script of the letters suggests
@@ -25,6 +31,10 @@ class Recipe:
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = DEFAULT_ATTEMPTS  # how often each piece is said
     redo: tuple[int, ...] = ()  # pieces, counted from 1, to say with another seed; twice: with the next
+
+    def __post_init__(self) -> None:
+        if self.continuity not in (known := get_args(Continuity)):
+            raise OptionError(f"continuity {self.continuity!r} is unknown; use one of {', '.join(known)}")
 
     @classmethod
     def of(cls, settings: Settings, defaults: SamplingOptions, language: str | None = None) -> Recipe:
