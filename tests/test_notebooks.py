@@ -10,6 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+SAYS = {"openvino": "likeliest tokens agree"}  # in what it prints
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -40,3 +41,4 @@ def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     faults = [output.text for output in outputs if output.get("name") == "stderr"]
     assert not any("%" in fault for fault in faults)  # progress is none
     assert not any("Traceback" in output.get("text", "") for output in outputs)
+    assert SAYS.get(path.stem, "") in "".join(output.get("text", "") for output in outputs)

@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbclient
-import nbformat
 import numpy as np
 import openvino_telemetry
 import pytest
@@ -382,17 +380,3 @@ def test_bench_measures_it(tiny_model: Path, capsys: pytest.CaptureFixture[str])
     found = json.loads(capsys.readouterr().out)
     assert (found["device"], found["precision"]) == ("openvino:CPU", "fp32")
     assert found["stages"]["coarse"]["tokens"] > 0
-
-
-def test_the_notebook_runs_from_the_first_cell_to_the_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    path = Path(__file__).parent.parent / "docs" / "notebooks" / "openvino.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    assert not any(cell.get("outputs") for cell in notebook.cells)
-    place = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, kernel_name="python3", timeout=240, resources=place).execute()
-    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
-    assert "likeliest tokens agree" in printed
-    assert (tmp_path / "nano-openvino" / "openvino_codec.xml").is_file()
