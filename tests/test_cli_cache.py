@@ -186,7 +186,7 @@ def test_rm_asks_and_takes_no_for_an_answer(
 def test_rm_without_a_human_needs_y(capsys: pytest.CaptureFixture[str]) -> None:
     installed()
     assert main(["cache", "rm", "small"]) == 2
-    assert capsys.readouterr().err.rstrip().endswith("say so with -y")
+    assert capsys.readouterr().err.rstrip().endswith("add -y to agree")
     assert model_home("small").exists()
     assert main(["cache", "rm", "-y", "small"]) == 0
     assert everything() == []

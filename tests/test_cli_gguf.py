@@ -227,7 +227,7 @@ def test_what_convert_will_not_do(bark: Any, native: Path, tmp_path: Path) -> No
     assert refused.code == 2
     assert "nano does not fit GGUF's layout: its semantic rate_hz is 50.0" in refused.line
     assert bark("convert", native, out, "--to", "gguf", "--storage", "int8").line.endswith(
-        "GGUF's layout has no int8; use --storage fp32, fp16, q8_0 or q4_k, or --to native"
+        "GGUF's layout has no int8; use --storage fp32, fp16, q8_0 or q4_k, or --to native or --to openvino"
     )
     assert (
         "has no q8_0; use --storage fp32 or fp16, or --to gguf"

@@ -344,11 +344,12 @@ def test_the_first_command_as_it_is_typed(tmp_path: Path) -> None:
     assert 0.5 < soundfile.info(tmp_path / "hello.wav").duration < 14
 
 
-def test_python_example_runs(tmp_path: Path) -> None:
+def test_python_examples_run(tmp_path: Path) -> None:
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text("utf-8"), re.S)
-    (example,) = examples
-    done = process(["-c", example], tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert len(examples) == 2
+    done, threads = (process(["-c", example], tmp_path) for example in examples)
+    assert (done.returncode, threads.returncode) == (0, 0), done.stderr + threads.stderr
+    assert all(0.3 < seconds < 3 for seconds in json.loads(threads.stdout))
     assert soundfile.info(tmp_path / "hello.wav").samplerate == 24_000
     assert float(done.stdout) > 0.5
 

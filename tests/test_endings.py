@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,9 +36,27 @@ sys.exit(main())
 """
 
 
-def writing(target: Path) -> subprocess.Popen[str]:
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@contextmanager
+def heeding(*numbers: signal.Signals) -> Iterator[None]:
+    """Signals as at a terminal, for a process that begins in here; who runs the tests may ignore some."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    ignored = [number for number, handler in before.items() if handler is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def writing(target: Path, heeds: tuple[signal.Signals, ...] = ENDINGS) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WRITING, str(target)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with heeding(*heeds):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     return process
@@ -58,7 +78,7 @@ def test_a_signal_leaves_nothing_behind(number: signal.Signals, code: int, tmp_p
 def test_what_nohup_has_ignored_stays_ignored(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        process = writing(tmp_path / "a")
+        process = writing(tmp_path / "a", heeds=(signal.SIGTERM,))
     finally:
         signal.signal(signal.SIGHUP, before)
     process.send_signal(signal.SIGHUP)

@@ -271,7 +271,7 @@ def test_a_pin_stands_in_where_the_hub_lists_no_hash(
         ("zzz", {}, "give small, large, OWNER/NAME of a repository, or a folder"),
         ("", {}, "no model ''"),
         ("../etc/passwd", {}, "no model"),
-        ("nano", {}, "nano is in the package"),
+        ("nano", {}, "nano comes with the package"),
         ("small", {"layout": "pickle"}, "layout 'pickle' is unknown; use transformers or suno"),
         ("x", {"source": Path("nowhere")}, "nowhere is not a folder"),
         ("../x", {"source": Path()}, "cannot be a name"),

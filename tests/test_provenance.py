@@ -54,7 +54,10 @@ def test_every_format_keeps_it(tmp_path: Path, suffix: str, way: str, note: Prov
         assert file.comment.startswith("AI-generated speech {")
         if suffix != ".mp3":  # of which libsndfile reads LAME's own name
             assert file.software.startswith("bark_cli 0.1.0")
-        assert file.frames == 2400 or (suffix, way) in ((".mp3", "pipe"), (".flac", "pipe"))
+        if suffix == ".wav" and way == "pipe":  # what follows such a header fills a whole block
+            assert 2400 <= file.frames < 2400 + 2048
+        elif (suffix, way) not in ((".mp3", "pipe"), (".flac", "pipe")):
+            assert file.frames == 2400
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -43,7 +43,7 @@ def test_one_alone_is_itself_and_the_shortest_are_no_trouble() -> None:
 
 
 def test_what_cannot_be_joined_is_one_line() -> None:
-    with pytest.raises(AudioError, match="no sound to join"):
+    with pytest.raises(AudioError, match="no sounds to join"):
         join([])
     with pytest.raises(AudioError, match="8000 and 24000 Hz cannot be joined"):
         join([loud(), silence(1, 8000)])

@@ -32,7 +32,7 @@ class ProgressBar:
         from tqdm import tqdm
 
         # a notebook shows what comes on stderr as if it were a fault
-        stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
+        stream = sys.stdout if _is_notebook() else sys.stderr
         steps = self._steps.setdefault(progress.stage, {})
         steps[progress.utterance] = progress.done, progress.total
         done, total = (sum(counts) for counts in zip(*steps.values(), strict=True))
@@ -46,3 +46,9 @@ class ProgressBar:
             bar.refresh()
             self._bars.pop(progress.stage).close()
             steps.clear()
+
+
+def _is_notebook() -> bool:
+    """Whether the code runs in a kernel; who only has IPython imported, or a kernel's package, does not."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython.get_ipython(), "kernel") if ipython is not None else False
