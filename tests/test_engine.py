@@ -216,7 +216,7 @@ def test_a_slot_is_filled_again_while_the_others_run(tiny_config: BarkConfig) ->
     backend = Counting(tiny_config)
     lengths = [36, 3, 3, 3, 3]
     outcomes = run(backend, tiny_config, [utterance(n) for n in lengths], batch_size=2)
-    assert outcomes[0].index == 1  # who is the last depends on whose sound is decoded sooner, by a thread
+    # in which order they end depends on whose sound a thread decodes sooner
     said = {outcome.index: len(spoken(outcome).tokens.semantic) for outcome in outcomes}
     assert said == dict(enumerate(lengths))
     assert max(many for _, many in backend.calls) == 2

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from bark_cli import __version__
 from bark_cli.store import ModelRef, bark_home, find_codec, find_tokenizer, tokenizer_elsewhere
 from bark_cli.store.places import model_files
 
@@ -37,6 +36,8 @@ def identity(ref: ModelRef, *, size: str | None, device: str, precision: str) ->
     Raises:
         OSError: a file of the model cannot be looked at.
     """
+    from bark_cli import __version__
+
     package = Path(__file__).parent.parent
     beside = (find_codec(ref.folder), find_tokenizer(ref.folder) or tokenizer_elsewhere())
     files = [*model_files(ref.folder), *(path for path in beside if path is not None)]
