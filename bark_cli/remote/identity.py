@@ -36,14 +36,12 @@ def identity(ref: ModelRef, *, size: str | None, device: str, precision: str) ->
     Raises:
         OSError: a file of the model cannot be looked at.
     """
-    from bark_cli import __version__
-
-    package = Path(__file__).parent.parent
+    package = Path(__file__).resolve().parent.parent
     beside = (find_codec(ref.folder), find_tokenizer(ref.folder) or tokenizer_elsewhere())
     files = [*model_files(ref.folder), *(path for path in beside if path is not None)]
     set_to = [os.environ.get(name, "") for name in _VARIABLES]
     return {
-        "code": _digest([__version__, *_stamps(package.rglob("*.py"))]),
+        "code": _digest(_stamps(package.rglob("*.py"))),
         "machine": _digest([sys.version, os.path.realpath(sys.executable), *set_to]),
         "home": str(bark_home()),
         "model": ref.name,
