@@ -41,7 +41,7 @@ def identity(ref: ModelRef, *, size: str | None, device: str, precision: str) ->
     files = [*model_files(ref.folder), *(path for path in beside if path is not None)]
     set_to = [os.environ.get(name, "") for name in _VARIABLES]
     return {
-        "code": _digest(_stamps(package.rglob("*.py"))),
+        "code": _code(package),
         "machine": _digest([sys.version, os.path.realpath(sys.executable), *set_to]),
         "home": str(bark_home()),
         "model": ref.name,
@@ -79,6 +79,12 @@ def _stamps(files: Iterable[Path]) -> list[str]:
         status = path.stat()
         found.append(f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ino}")
     return found
+
+
+def _code(package: Path) -> str:
+    """What a package's modules say, wherever it lies."""
+    files = sorted(package.rglob("*.py"))
+    return _digest(f"{file.relative_to(package)} {sha256(file.read_bytes()).hexdigest()}" for file in files)
 
 
 def _digest(parts: Iterable[str]) -> str:
