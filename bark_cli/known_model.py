@@ -43,3 +43,24 @@ class KnownModel:
         if isinstance(wanted, Voice):
             return Voice(wanted.name, check_tokens(wanted.tokens, wanted.name, self.config))
         return voices.find_voice(wanted, model_folder=self.folder, config=self.config)
+
+
+class SpeaksWith:
+    """What all that speak with a model tell of it."""
+
+    model: KnownModel
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.model.name
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.model.folder
+
+    @property
+    def config(self) -> BarkConfig:
+        """What it says of itself."""
+        return self.model.config

@@ -17,6 +17,7 @@ from bark_cli.checkpoint.open import open_checkpoint
 from bark_cli.checkpoint.read import read_checkpoint
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import BarkError
+from bark_cli.known_model import SpeaksWith
 from bark_cli.loaded_model import LoadedModel
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
@@ -33,11 +34,13 @@ from bark_cli.voices import Voice
 __all__ = ["Bark", "Handle", "Progress", "Session", "Speech", "SpeechRequest", "SpeechStream", "StageReport"]
 
 
-class Bark:
+class Bark(SpeaksWith):
     """A loaded model: `Bark.load("nano").say("Hello").save("hello.wav")`.
 
     Any number of threads may use one Bark at a time: they share its engine, and each gets its own sound.
     """
+
+    model: LoadedModel
 
     def __init__(
         self,
@@ -128,21 +131,6 @@ class Bark:
             device=device,
             precision=precision,
         )
-
-    @property
-    def name(self) -> str:
-        """What the model is called."""
-        return self.model.name
-
-    @property
-    def folder(self) -> Path:
-        """Where it lies."""
-        return self.model.folder
-
-    @property
-    def config(self) -> BarkConfig:
-        """What it says of itself."""
-        return self.model.config
 
     @property
     def device(self) -> str:

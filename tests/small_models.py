@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from golden.recipe import narrow_config, narrow_weights
 from safetensors.torch import save_file
 from torch import Tensor
 
-from bark_cli.checkpoint import Checkpoint, expected_shapes, write_native
+from bark_cli.checkpoint import Checkpoint, expected_shapes, read_checkpoint, write_native
 from bark_cli.model.config import BarkConfig, GPTConfig
 
 LAYOUTS = ("native", "safetensors", "sharded", "bin", "sharded_bin", "suno")
@@ -152,3 +154,15 @@ def transformers_name(name: str) -> str:
     for theirs in ("convtr.convtr.", "conv.conv."):
         rest = rest.replace(theirs, "conv.")
     return "codec_model." + rest.replace("._codebook.", ".codebook.")
+
+
+def write_talkative(model: Path, folder: Path) -> Path:
+    """A model and its voices into `folder`, always with something to say: its end is never likely."""
+    read = read_checkpoint(model)
+    tensors = dict(read.tensors)
+    head = tensors["semantic.lm_head.weight"].clone()
+    head[read.config.semantic.pad_token] = 0.0
+    tensors["semantic.lm_head.weight"] = head
+    write_native(replace(read, tensors=tensors), folder, storage="fp32")
+    shutil.copytree(model / "voices", folder / "voices")
+    return folder

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import sys
 import time
@@ -20,9 +19,9 @@ import soundfile
 from conftest import tiny_voice, write_voice
 from fork_server import Command, ForkServer, wait_until
 from rich.console import Console
+from small_models import write_talkative
 
 from bark_cli.audio import read_provenance
-from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.cli.batch.progress import BatchBar, Tally
 from bark_cli.errors import TextError
@@ -41,14 +40,7 @@ FEW = ("--batch-size", "2")  # at once, where a test must be in time to meet it 
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model, always with something to say: the end is never among its likeliest tokens."""
-    read = read_checkpoint(tiny_model)
-    tensors, folder = dict(read.tensors), tmp_path_factory.mktemp("talkative") / "tiny"
-    head = tensors["semantic.lm_head.weight"].clone()
-    head[read.config.semantic.pad_token] = 0.0
-    tensors["semantic.lm_head.weight"] = head
-    write_native(replace(read, tensors=tensors), folder, storage="fp32")
-    shutil.copytree(tiny_model / "voices", folder / "voices")
-    return folder
+    return write_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "tiny")
 
 
 @pytest.fixture(scope="module")

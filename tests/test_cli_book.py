@@ -9,16 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import mutagen
 import pytest
 import soundfile
 from epubs import PNG, write_epub
+from small_models import write_talkative
 
 from bark_cli.audio import read_provenance
-from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.pipeline import Bark
 
@@ -35,14 +34,7 @@ MANIFEST = '<item id="c" href="c.png" media-type="image/png" properties="cover-i
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model, always with something to say: the end is never among its likeliest tokens."""
-    read = read_checkpoint(tiny_model)
-    tensors, folder = dict(read.tensors), tmp_path_factory.mktemp("talkative") / "tiny"
-    head = tensors["semantic.lm_head.weight"].clone()
-    head[read.config.semantic.pad_token] = 0.0
-    tensors["semantic.lm_head.weight"] = head
-    write_native(replace(read, tensors=tensors), folder, storage="fp32")
-    shutil.copytree(tiny_model / "voices", folder / "voices")
-    return folder
+    return write_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "tiny")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from fork_server import ForkServer, wait_until
+from small_models import write_talkative
 
 from bark_cli.batch.identity import Maker, model_identity
 from bark_cli.batch.items import Item
@@ -24,7 +24,6 @@ from bark_cli.batch.manner import Manner
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import assign
 from bark_cli.batch.run import Made, Work, run
-from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.cluster.connect import ClusterError, address_of, joined
 from bark_cli.cluster.crew import Crew
@@ -42,14 +41,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model, always with something to say."""
-    read = read_checkpoint(tiny_model)
-    tensors, folder = dict(read.tensors), tmp_path_factory.mktemp("talkative") / "tiny"
-    head = tensors["semantic.lm_head.weight"].clone()
-    head[read.config.semantic.pad_token] = 0.0
-    tensors["semantic.lm_head.weight"] = head
-    write_native(replace(read, tensors=tensors), folder, storage="fp32")
-    shutil.copytree(tiny_model / "voices", folder / "voices")
-    return folder
+    return write_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -79,9 +79,8 @@ class Manner:
         """What tells how a file was made by the model of that name, whose voice is that one by default."""
 
         def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
-            text = " ".join(" ".join(piece.text for piece in narration.pieces).split())
             voice = item.voice or self.settings.voice or default_voice
-            return Provenance(name, voice, seed, hash_text(text), __version__, self.noted)
+            return Provenance(name, voice, seed, hash_text(narration.text), __version__, self.noted)
 
         return metadata
 

@@ -33,3 +33,16 @@ def is_wide(console: Console) -> bool:
 def bar_width(console: Console) -> int:
     """Columns of a bar."""
     return 24 if is_wide(console) else 10
+
+
+def counted_bar(console: Console) -> Progress:
+    """One line: the fields count and audio of its task around a bar, and the time that is left."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.fields[count]}"),
+        BarColumn(bar_width=bar_width(console)),
+        TextColumn("{task.fields[audio]}"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+    )

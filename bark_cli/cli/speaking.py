@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.errors import ModelError, VoiceError
-from bark_cli.settings import Resolved, Settings
+from bark_cli.settings import SETTINGS, Resolved, Settings
 from bark_cli.text.lexicon import read_lexicon
 from bark_cli.text.reading import Reading
 from bark_cli.text.script import parse_cast
@@ -120,6 +120,14 @@ class Speaking:
         from bark_cli.narration.recipe import Recipe
 
         return Recipe.of(self.settings, defaults, self.language)
+
+
+def settings_flags(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that go before the settings; None: not given."""
+    flags = {name: given.get(name) for name in SETTINGS}
+    flags["offline"] = given["offline"] or None
+    flags["metadata"] = False if given["no_metadata"] else None
+    return flags
 
 
 def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:

@@ -50,6 +50,11 @@ class Narration:
     language: str | None = None  # such as de; as for SpeechRequest
     speed: float = 1.0  # times as fast as it is spoken, pauses included
 
+    @property
+    def text(self) -> str:
+        """All that is said, with single spaces between words."""
+        return " ".join(" ".join(piece.text for piece in self.pieces).split())
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PieceResult:

@@ -17,8 +17,7 @@ from typing import Any, Protocol
 
 from bark_cli.audio import Audio
 from bark_cli.errors import CancelledError
-from bark_cli.known_model import KnownModel
-from bark_cli.model.config import BarkConfig
+from bark_cli.known_model import KnownModel, SpeaksWith
 from bark_cli.remote import wire
 from bark_cli.remote.identity import Identity, config_digest
 from bark_cli.remote.wire import Message, WireError
@@ -58,7 +57,7 @@ class _Asked:
     is_cancelled: bool = False
 
 
-class RemoteBark:
+class RemoteBark(SpeaksWith):
     """A server's Bark, for one `bark say`; close it, or let the process end.
 
     Args:
@@ -88,21 +87,6 @@ class RemoteBark:
         self._is_lost = self._is_closed = False
         self._own: Speaker | None = None
         threading.Thread(target=self._listen, name="bark-remote", daemon=True).start()
-
-    @property
-    def name(self) -> str:
-        """What the model is called."""
-        return self.model.name
-
-    @property
-    def folder(self) -> Path:
-        """Where it lies."""
-        return self.model.folder
-
-    @property
-    def config(self) -> BarkConfig:
-        """What it says of itself."""
-        return self.model.config
 
     def widen(self, batch_size: int) -> None:
         """The server is as wide as it was started."""

@@ -136,12 +136,11 @@ class Recital:
         composition = compose_for(model, script, recipe, tally.seed)
         tally.voice = settings.voice or model.config.default_voice
         tally.text_tokens = sum(composition.tokens)
-        text = " ".join(" ".join(piece.text for piece in composition.narration.pieces).split())
         return composition, Provenance(
             model=model.name,
             voice=tally.voice,
             seed=tally.seed,
-            text_hash=hash_text(text),
+            text_hash=hash_text(composition.narration.text),
             version=__version__,
             settings={
                 name: value for name, value in order.settings.items() if name not in ("seed", "preset")

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.bars import Drawn, bar_width, is_wide
+from bark_cli.cli.bars import Drawn, counted_bar, is_wide
 from bark_cli.cli.output import note, one_line
 from bark_cli.system.units import human_speed
 
@@ -158,7 +158,6 @@ class BatchBar(Drawn, FileLines):
 
     def __init__(self, tally: Tally, console: Console | None = None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         super().__init__(tally, quiet=True)
         console = console or Console(stderr=True)
@@ -166,13 +165,7 @@ class BatchBar(Drawn, FileLines):
         self._expected_s = {p.task.output: p.estimate_s for p in tally.planned if p.is_due}
         self._begun_s: dict[str, float] = {}  # seconds of what is expected, of files that are not whole
         self._over_s = 0.0  # the same of those that are
-        self._bars = Progress(
-            TextColumn("{task.fields[count]}"),
-            BarColumn(bar_width=bar_width(console)),
-            TextColumn("{task.fields[audio]}"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-        )
+        self._bars = counted_bar(console)
         self._task = self._bars.add_task(
             "", total=sum(self._expected_s.values()), count=self._count(), audio=""
         )

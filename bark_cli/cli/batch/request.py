@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.speaking import Speaking, speaking
+from bark_cli.cli.speaking import Speaking, settings_flags, speaking
 from bark_cli.errors import OptionError, TextError, UsageError
-from bark_cli.settings import SETTINGS, resolve
+from bark_cli.settings import resolve
 from bark_cli.system.home import expanded
 
 if TYPE_CHECKING:
@@ -147,11 +147,7 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     """
     if given["output"] == "-":
         raise UsageError("-o takes a folder, for there are many files; for one to a pipe, `bark say -o -`")
-    flags = {name: given.get(name) for name in SETTINGS} | {
-        "offline": given["offline"] or None,
-        "metadata": False if given["no_metadata"] else None,
-    }
-    resolved = resolve(flags)
+    resolved = resolve(settings_flags(given))
     settings = resolved.settings
     return BatchRequest(
         **speaking(given, resolved),

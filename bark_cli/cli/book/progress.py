@@ -6,7 +6,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from bark_cli.cli.bars import Drawn, bar_width, is_wide
+from bark_cli.cli.bars import Drawn, counted_bar, is_wide
 from bark_cli.cli.output import note, one_line
 from bark_cli.system.units import human_speed
 
@@ -53,18 +53,11 @@ class BookBar(Drawn, ChapterLines):
 
     def __init__(self, composed: ComposedBook, console: Console | None = None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         super().__init__(composed, quiet=True)
         console = console or Console(stderr=True)
         self._is_wide = is_wide(console)
-        self._bars = Progress(
-            TextColumn("{task.fields[count]}"),
-            BarColumn(bar_width=bar_width(console)),
-            TextColumn("{task.fields[audio]}"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-        )
+        self._bars = counted_bar(console)
         total = sum(composed.composition.seconds)
         self._task = self._bars.add_task("", total=total, count=self._count(), audio="")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.speaking import Speaking, speaking
+from bark_cli.cli.speaking import Speaking, settings_flags, speaking
 from bark_cli.errors import OptionError
 from bark_cli.model.options import draw_seed
-from bark_cli.settings import SETTINGS, resolve
+from bark_cli.settings import resolve
 from bark_cli.system.home import expanded
 from bark_cli.text.books.book import EXTRAS, Picture
 
@@ -71,11 +71,7 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
 
     if given["output"] == "-":
         raise OptionError("-o takes a file or a folder; for a pipe, `bark say -f FILE -o -`")
-    flags = {name: given.get(name) for name in SETTINGS} | {
-        "offline": given["offline"] or None,
-        "metadata": False if given["no_metadata"] else None,
-    }
-    resolved = resolve(flags, usual=PRESET)
+    resolved = resolve(settings_flags(given), usual=PRESET)
     settings = resolved.settings
     if settings.continuity == "previous":
         raise OptionError("a book is not said with --continuity previous: its voice would drift; use voice")

@@ -215,9 +215,9 @@ def _provenance(request: BookRequest, bark: Bark, composed: ComposedBook) -> Pro
     from bark_cli import __version__
     from bark_cli.audio import Provenance, hash_text
 
-    text = " ".join(" ".join(piece.text for piece in composed.narration.pieces).split())
     voice = request.settings.voice or bark.config.default_voice
-    return Provenance(bark.name, voice, request.seed, hash_text(text), __version__, request.noted)
+    text_hash = hash_text(composed.narration.text)
+    return Provenance(bark.name, voice, request.seed, text_hash, __version__, request.noted)
 
 
 @contextmanager

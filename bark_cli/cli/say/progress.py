@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from bark_cli.cli.bars import Drawn, bar_width, is_wide
+from bark_cli.cli.bars import Drawn, bar_width, counted_bar, is_wide
 from bark_cli.cli.output import note
 from bark_cli.system.units import human_speed
 
@@ -70,13 +70,7 @@ class PieceLine(Drawn):
     def __init__(self, expected_s: Sequence[float], console: Console | None = None) -> None:
         console = console or Console(stderr=True)
         self._is_wide = is_wide(console)
-        self._bars = Bars(
-            TextColumn("{task.fields[count]}"),
-            BarColumn(bar_width=bar_width(console)),
-            TextColumn("{task.fields[audio]}"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-        )
+        self._bars = counted_bar(console)
         self._expected_s = expected_s
         self._made_s: dict[int, float] = {}  # of speech, by piece
         self._done = _there(expected_s)

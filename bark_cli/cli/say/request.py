@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.speaking import NOTED, STAGES, Speaking, speaking
+from bark_cli.cli.speaking import NOTED, STAGES, Speaking, settings_flags, speaking
 from bark_cli.errors import OptionError
 from bark_cli.model.options import draw_seed
 from bark_cli.settings import SETTINGS, Resolved, resolve
@@ -76,13 +76,15 @@ class SayRequest(Speaking):
         """As `Speaking.recipe`, with the pieces that are said again."""
         return replace(super().recipe(defaults), redo=self.redo)
 
-    def check_redo(self, text_hash: str) -> None:
+    def check_redo(self, text: str) -> None:
         """Refuse to say a piece again of another text than FILE's, whose pieces are not the same.
 
         Raises:
             OptionError: the texts differ.
         """
-        if self.redo and self.like_hash not in (None, text_hash):
+        from bark_cli.audio import hash_text
+
+        if self.redo and self.like_hash not in (None, hash_text(text)):
             raise OptionError("--redo needs the text that --like FILE was made from; this is another")
 
 
@@ -92,9 +94,7 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
     Raises:
         BarkError: a value is outside its range, or values do not go together.
     """
-    flags = {name: given.get(name) for name in SETTINGS}
-    flags["offline"] = given["offline"] or None
-    flags["metadata"] = False if given["no_metadata"] else None
+    flags = settings_flags(given)
     if given["raw"]:
         flags["format"] = "raw"
     like, redo = dict[str, Any](), tuple(given["redo"] or ())

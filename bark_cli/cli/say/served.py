@@ -9,12 +9,8 @@ from bark_cli.cli.output import note
 from bark_cli.system.runtime import socket_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bark_cli.cli.say.request import SayRequest
     from bark_cli.known_model import KnownModel
-    from bark_cli.model.config import BarkConfig
-    from bark_cli.model.tokenizer import BarkTokenizer
     from bark_cli.remote.client import RemoteBark
     from bark_cli.store import ModelRef
 
@@ -75,18 +71,8 @@ def _identity(ref: ModelRef, device: str, precision: str, size: str | None) -> d
 
 
 def _known(ref: ModelRef) -> KnownModel:
+    from bark_cli.checkpoint.vocabulary import read_vocabulary
     from bark_cli.known_model import KnownModel
 
-    config, tokenizer = vocabulary(ref.folder)
+    config, tokenizer = read_vocabulary(ref.folder)
     return KnownModel(ref.name, ref.folder, config, tokenizer)
-
-
-def vocabulary(folder: Path) -> tuple[BarkConfig, BarkTokenizer]:
-    """What a model says of itself, and what it reads text with, by its small files alone."""
-    from bark_cli.model.published import config_in
-    from bark_cli.model.tokenizer import BarkTokenizer
-    from bark_cli.store import find_tokenizer, tokenizer_elsewhere
-
-    file = find_tokenizer(folder) or tokenizer_elsewhere() or folder / "tokenizer.json"
-    config = config_in(folder)
-    return config, BarkTokenizer.from_file(file, config.semantic)

@@ -62,7 +62,7 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         introduce(bark, request)
     request, kept = _kept(bark, script, request)
     composition = _compose(bark, script, request)
-    request.check_redo(_text_hash(composition))
+    request.check_redo(composition.narration.text)
     if kept is not None and len(composition.narration.pieces) == 1:
         kept.clear()
         kept = None
@@ -280,22 +280,16 @@ def _say_how_to_go_on(composition: Composition, kept: KeptPieces | None, deliver
     note(f"{much}; run the same command again to go on, or with --keep-partial to hear what is there")
 
 
-def _text_hash(composition: Composition) -> str:
-    from bark_cli.audio import hash_text
-
-    return hash_text(" ".join(" ".join(piece.text for piece in composition.narration.pieces).split()))
-
-
 def _provenance(bark: Bark | RemoteBark, composition: Composition, request: SayRequest) -> Provenance:
     from bark_cli import __version__
-    from bark_cli.audio import Provenance
+    from bark_cli.audio import Provenance, hash_text
 
     voice = request.settings.voice or bark.config.default_voice
     return Provenance(
         model=bark.name,
         voice=voice,
         seed=request.seed,
-        text_hash=_text_hash(composition),
+        text_hash=hash_text(composition.narration.text),
         version=__version__,
         settings=request.noted,
     )
