@@ -26,8 +26,9 @@ PIECES_S = (0.3, 0.013, 1.1, 0.5, 0.087)
 
 
 def noise(seconds: float) -> np.ndarray[Any, Any]:
-    """Like nothing but itself, so that a gap or a repeat of one sample shows."""
-    return np.random.default_rng(0).uniform(-0.5, 0.5, round(seconds * RATE)).astype(np.float32)
+    """Like nothing but itself and never silent, so that a gap or a repeat of one sample shows."""
+    drawn = np.random.default_rng(0).uniform(-0.4, 0.4, round(seconds * RATE))
+    return (drawn + np.copysign(0.1, drawn)).astype(np.float32)
 
 
 PLAY = """
