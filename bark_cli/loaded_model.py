@@ -25,6 +25,7 @@ from bark_cli.takes.expected import expected
 from bark_cli.takes.usual import Memory
 from bark_cli.text.normalise import normalise
 from bark_cli.text.split import language_of
+from bark_cli.voices import Voice
 
 NUMBER_BYTES = 4  # of a cache, at most
 
@@ -91,19 +92,11 @@ def speech_job(
     check_seed(seed)
     speaker = model.find_voice(request.voice)
     name = voices.NO_VOICE if speaker is None else speaker.name
-    utterance = Utterance(
-        text_ids=model.tokenizer.encode(line),
-        voice=None if speaker is None else speaker.tokens,
-        seed=seed,
-        options=request.options or model.config.sampling,
-        streaming=request.streaming,
-        index=number,
-    )
     rate = model.config.codec.sample_rate
     language = language_of(line, request.language)
     memory = memory or model.memory
     chosen = yield from attempt(
-        utterance,
+        _utterance(model, request, line, speaker, seed, number),
         model.config,
         request.attempts,
         partial(expected, line, language, memory.usual(name)),
@@ -124,4 +117,18 @@ def speech_job(
         complete=chosen.complete,
         stages={},
         takes=chosen.takes,
+    )
+
+
+def _utterance(
+    model: LoadedModel, request: SpeechRequest, line: str, speaker: Voice | None, seed: int, number: int
+) -> Utterance:
+    """A line as the stages need it."""
+    return Utterance(
+        text_ids=model.tokenizer.encode(line),
+        voice=None if speaker is None else speaker.tokens,
+        seed=seed,
+        options=request.options or model.config.sampling,
+        streaming=request.streaming,
+        index=number,
     )

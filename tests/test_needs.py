@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from local_hub import LocalHub, git_sha1
 
 from bark_cli import store
-from bark_cli.download import needs as planning
+from bark_cli.download import needs
+from bark_cli.download import plan as planning
 from bark_cli.download.choose import CODEC_FILE, choose_files
-from bark_cli.download.needs import Plan, look_again, make_plan
+from bark_cli.download.needs import make_plan
 from bark_cli.download.partial import part_path
+from bark_cli.download.plan import Plan, PlannedFile, look_again
 from bark_cli.errors import DownloadError, ModelError, OptionError
 
 LARGE = ("text_2.pt", "coarse_2.pt", "fine_2.pt")
@@ -157,7 +160,7 @@ def test_room_for_int8_where_this_machine_makes_it(tmp_path: Path, monkeypatch: 
     ],
 )
 def test_a_plan_in_a_line(here: int, says: str) -> None:
-    file = planning.PlannedFile(path="model.safetensors", size=45_200_000, remote=None, part=here)
+    file = PlannedFile(path="model.safetensors", size=45_200_000, remote=None, part=here)
     plan = Plan(
         name="me/bark",
         origin="me/bark",
@@ -181,16 +184,16 @@ def test_both_sizes_of_sunos_layout_lie_in_one_repository(
         assert (plan.origin, plan.size, plan.home.name) == ("suno/bark", name, name)
         codec = plan.files[0].remote
         assert codec is not None
-        assert (codec.url, codec.sha256) == ("http://127.0.0.1:1/codec.th", planning.CODEC.sha256)
+        assert (codec.url, codec.sha256) == ("http://127.0.0.1:1/codec.th", needs.CODEC.sha256)
         weights = sum(file.size for file in plan.files if file.path.endswith(".pt"))
         assert plan.needed > plan.missing + weights // 3  # two thirds of it are the optimizer's
     monkeypatch.delenv("BARK_ENCODEC_URL")
-    assert make_plan("small", layout="suno").files[0].remote == planning.CODEC
+    assert make_plan("small", layout="suno").files[0].remote == needs.CODEC
 
 
 def test_a_codec_on_this_machine_is_used(local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
     local_hub.add("suno/bark", contents(*EVERYTHING))
-    monkeypatch.setattr(planning, "CODEC", planning.replace(planning.CODEC, size=9))
+    monkeypatch.setattr(needs, "CODEC", replace(needs.CODEC, size=9))
     checkpoints = Path.home() / ".cache" / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
     (checkpoints / CODEC_FILE).write_bytes(b"too short")
@@ -257,7 +260,7 @@ def test_a_pin_stands_in_where_the_hub_lists_no_hash(
     listed = contents("config.json", "tokenizer.json", "pytorch_model.bin")
     sha256 = hashlib.sha256(listed["pytorch_model.bin"]).hexdigest()
     key = ("suno/bark", "pytorch_model.bin")
-    monkeypatch.setitem(planning.PINS, key, (len(listed["pytorch_model.bin"]), sha256))
+    monkeypatch.setitem(needs.PINS, key, (len(listed["pytorch_model.bin"]), sha256))
     local_hub.add("suno/bark", listed).listed["pytorch_model.bin"] = {"lfs": None}
     found = make_plan("large").files[-1].remote
     assert found is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bark_cli.download.needs import Plan
+from bark_cli.download.plan import Plan
 from bark_cli.errors import VoiceError
 from bark_cli.store import FileRecord
 from bark_cli.store.manifest import record_file

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bark_cli.download.needs import Plan, makes_int8
+from bark_cli.download.plan import Plan, makes_int8
 from bark_cli.download.room import check_room
 from bark_cli.errors import ModelError, UnsafeFileError
 from bark_cli.store import free_bytes

@@ -83,19 +83,7 @@ def _routes(serving: Serving, metrics: Metrics) -> Sequence[BaseRoute]:
         return PlainTextResponse("OK")  # to the letter what speaches says, by which wyoming_openai knows it
 
     async def ready(request: Request) -> Response:
-        is_ready = speaker.state in ("ready", "resting")
-        told = {
-            "status": speaker.state,
-            "model": listing.model,
-            "orders": speaker.n_orders,
-            "waiting": speaker.n_waiting,
-            "at_work": speaker.n_at_work,
-            "slots": speaker.slots,
-        }
-        if not is_ready:
-            problem = Problem(503, f"the model is {speaker.state}", "server_error", code=speaker.state)
-            return JSONResponse({**told, **problem.body()}, 503)
-        return JSONResponse(told)
+        return _readiness(speaker, listing.model)
 
     async def figures(request: Request) -> Response:
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
@@ -116,6 +104,22 @@ def _routes(serving: Serving, metrics: Metrics) -> Sequence[BaseRoute]:
         Route("/metrics", figures),
         Route("/openapi.json", description),
     ]
+
+
+def _readiness(speaker: Speaker, model: str) -> Response:
+    """How busy the server is; 503 while it has no model to speak with."""
+    told = {
+        "status": speaker.state,
+        "model": model,
+        "orders": speaker.n_orders,
+        "waiting": speaker.n_waiting,
+        "at_work": speaker.n_at_work,
+        "slots": speaker.slots,
+    }
+    if speaker.state in ("ready", "resting"):
+        return JSONResponse(told)
+    problem = Problem(503, f"the model is {speaker.state}", "server_error", code=speaker.state)
+    return JSONResponse({**told, **problem.body()}, 503)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,8 +20,8 @@ from bark_cli.system.units import human_bytes
 
 if TYPE_CHECKING:
     from bark_cli.download import Plan
-    from bark_cli.download.needs import PlannedFile
     from bark_cli.download.offers import Quant
+    from bark_cli.download.plan import PlannedFile
     from bark_cli.download.suno_voices import SunoVoicesReport
     from bark_cli.store import Manifest
 
