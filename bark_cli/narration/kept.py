@@ -97,6 +97,10 @@ class KeptPieces:
         """Whether a piece was spoken before."""
         return self._path(piece, narration).is_file()
 
+    def count(self, narration: Narration) -> int:
+        """How many of its pieces were spoken before."""
+        return sum(self.has(piece, narration) for piece in narration.pieces)
+
     def find(self, piece: Piece, narration: Narration) -> Speech | None:
         """A piece that was spoken before; None if there is none, or what there is is damaged."""
         path = self._path(piece, narration)

@@ -237,10 +237,9 @@ def _tell_of_loss(composed: ComposedBook, request: BookRequest) -> None:
 
 def _tell_of_kept(composed: ComposedBook, kept: KeptPieces, request: BookRequest, what: str = _HERE) -> None:
     """Say how much is here already."""
-    pieces = composed.narration.pieces
-    here = sum(kept.has(piece, composed.narration) for piece in pieces)
+    here = kept.count(composed.narration)
     if here and not request.quiet:
-        note(f"{here} of {len(pieces)} pieces {what}")
+        note(f"{here} of {len(composed.narration.pieces)} pieces {what}")
 
 
 def _report(request: BookRequest, bark: Bark, told: list[Told], display: ChapterLines) -> None:

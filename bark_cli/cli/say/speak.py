@@ -266,7 +266,7 @@ def _tell_of_kept(composition: Composition, kept: KeptPieces | None, delivery: D
     if kept is None or delivery.quiet:
         return
     narration = composition.narration
-    if here := sum(kept.has(piece, narration) for piece in narration.pieces):
+    if here := kept.count(narration):
         note(f"{here} of {len(narration.pieces)} pieces were here; --fresh begins anew")
 
 
@@ -275,8 +275,7 @@ def _say_how_to_go_on(composition: Composition, kept: KeptPieces | None, deliver
     if kept is None or delivery.quiet:
         return
     narration = composition.narration
-    here = sum(kept.has(piece, narration) for piece in narration.pieces)
-    much = f"{here} of {len(narration.pieces)} pieces are kept"
+    much = f"{kept.count(narration)} of {len(narration.pieces)} pieces are kept"
     note(f"{much}; run the same command again to go on, or with --keep-partial to hear what is there")
 
 
