@@ -15,7 +15,8 @@ from wyoming.client import AsyncTcpClient
 from wyoming.info import Describe, Info
 
 from bark_cli.cli import main
-from bark_cli.cli.serve import parse_aliases, parse_time, read_key
+from bark_cli.cli.serve.command import parse_aliases, parse_time
+from bark_cli.cli.serve.door import read_key
 from bark_cli.errors import OptionError
 
 

@@ -15,7 +15,10 @@ COMMANDS = {
     "say": ("bark_cli.cli.say.command:say", "Say TEXT: play it, or write it to a file."),
     "batch": ("bark_cli.cli.batch.command:batch", "Say many texts, each into a file of its own."),
     "book": ("bark_cli.cli.book.command:book", "Say a book: one file with chapters, or a folder."),
-    "serve": ("bark_cli.cli.serve:serve", "Serve speech to other programs, over OpenAI's speech API."),
+    "serve": (
+        "bark_cli.cli.serve.command:serve",
+        "Serve speech to other programs, over OpenAI's speech API.",
+    ),
     "mcp": ("bark_cli.cli.mcp:mcp", "Let an assistant speak, over the Model Context Protocol."),
     "download": (
         "bark_cli.cli.download.command:download",

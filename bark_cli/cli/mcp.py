@@ -14,7 +14,6 @@ from bark_cli.errors import OptionError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bark_cli.cli.serve import Telling
     from bark_cli.pipeline import Bark
     from bark_cli.server.speaker import Speaker
     from bark_cli.settings import Settings
@@ -59,7 +58,7 @@ def mcp(
     """
     check_extra()
     from bark_cli.cli.download.offer import resolve_or_offer
-    from bark_cli.cli.serve import Telling, parse_time
+    from bark_cli.cli.serve.command import parse_time
     from bark_cli.server.listing import Listing
     from bark_cli.server.mcp import Assistant
     from bark_cli.settings import resolve
@@ -67,20 +66,19 @@ def mcp(
     keep_alive_s = parse_time(keep_alive)
     settings = resolve({"model": model, "device": device, "precision": precision}).settings
     [ref] = resolve_or_offer([settings.model], may_ask=False)
-    telling = Telling(log="none", quiet=quiet, open_page=False)
     Assistant(
         listing=Listing(model=ref.name, folder=ref.folder),
-        make_speaker=partial(speaker, settings, telling, keep_alive_s),
+        make_speaker=partial(speaker, settings, quiet=quiet, keep_alive_s=keep_alive_s),
         folder=None if output is None else folder(output),
         audio_device=audio_device,
     ).server().run("stdio")
 
 
-def speaker(settings: Settings, telling: Telling, keep_alive_s: float | None) -> Speaker:
+def speaker(settings: Settings, *, quiet: bool, keep_alive_s: float | None) -> Speaker:
     """The model, to be read when it is needed; nothing heavy is imported before."""
     from bark_cli.server.speaker import Speaker
 
-    return Speaker(lambda: load(settings, quiet=telling.quiet), keep_alive_s=keep_alive_s, lazy=True)
+    return Speaker(lambda: load(settings, quiet=quiet), keep_alive_s=keep_alive_s, lazy=True)
 
 
 def load(settings: Settings, *, quiet: bool) -> Bark:

@@ -1,0 +1,1 @@
+"""`bark serve`: a server in front, or one in the background."""
