@@ -6,7 +6,7 @@ no piece but its own.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -16,7 +16,7 @@ from bark_cli.errors import OptionError
 from bark_cli.narration.compose import Composition
 from bark_cli.narration.narrate import Narration
 from bark_cli.narration.recipe import Recipe
-from bark_cli.text.books.book import Book, Chapter, Kind, Passage
+from bark_cli.text.books.book import Book, Passage
 from bark_cli.text.script import Line, Script, at_pauses
 
 # pauses, as times that between two paragraphs
@@ -33,6 +33,14 @@ class Section:
     end: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Paragraph:
+    """A passage of a chapter, and what is said of it."""
+
+    passage: Passage
+    pieces: Sequence[int]  # from the first of the chapter, which is 0; none of a break
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComposedBook:
     """What will be said of a book."""
@@ -40,7 +48,7 @@ class ComposedBook:
     book: Book
     composition: Composition
     sections: Sequence[Section]
-    kinds: Sequence[Kind]  # of the lines, by which the composition tells its pieces
+    origins: Sequence[tuple[int, int]]  # of the lines: the number of the chapter, and of the passage in it
 
     @property
     def narration(self) -> Narration:
@@ -50,6 +58,15 @@ class ComposedBook:
     def of_section(self, section: Section) -> Narration:
         """The narration of one chapter."""
         return replace(self.narration, pieces=self.narration.pieces[section.begin : section.end])
+
+    def paragraphs(self, section: Section) -> list[Paragraph]:
+        """All that stands in a chapter, in the order in which it is read."""
+        said = defaultdict[int, list[int]](list)
+        for number in range(section.begin, section.end):
+            _, passage = self.origins[self.composition.lines[number]]
+            said[passage].append(number - section.begin)
+        passages = self.book.chapters[section.number - 1].passages
+        return [Paragraph(passage=one, pieces=said[number]) for number, one in enumerate(passages)]
 
     def estimate_s(self, section: Section) -> float:
         """Seconds of sound to expect, pauses included."""
@@ -87,7 +104,7 @@ def compose_book(
     *,
     seed: int,
     seeds: Mapping[int, int] | None = None,
-    respeak: Callable[[Script], Script] = lambda script: script,
+    respeak: Callable[[Sequence[Script]], Sequence[Script]] = lambda scripts: scripts,
 ) -> ComposedBook:
     """Put the chosen chapters in a row.
 
@@ -98,35 +115,39 @@ def compose_book(
         compose: what cuts a script into pieces.
         seed: of the whole.
         seeds: of chapters that have one of their own.
-        respeak: what changes the words before they are cut; each line stays one line, or becomes several.
+        respeak: what changes the words of a chapter before they are cut: its passages, each a script.
 
     Raises:
         BarkError: as `compose`.
     """
-    lines, whose, kinds = list[Line](), list[int](), list[Kind]()
+    lines, origins = list[Line](), list[tuple[int, int]]()
     cast: dict[str, str] = {}
     for number in numbers:
-        for passage, pause_s in _with_pauses(book.chapters[number - 1], recipe.paragraph_pause_s):
-            script = respeak(Script(lines=tuple(_lines(passage, pause_s, len(lines) + 1))))
+        spoken = _with_pauses(book.chapters[number - 1].passages, recipe.paragraph_pause_s)
+        first = len(lines) + 1
+        scripts = [
+            Script(lines=tuple(_lines(passage, pause_s, first + at)))
+            for at, (_, passage, pause_s) in enumerate(spoken)
+        ]
+        for script, (place, *_) in zip(respeak(scripts), spoken, strict=True):
             cast |= script.cast
             lines += script.lines
-            whose += [number] * len(script.lines)
-            kinds += [passage.kind] * len(script.lines)
+            origins += [(number, place)] * len(script.lines)
     composition = compose(Script(lines=tuple(lines), cast=cast, left_out=tuple(book.left_out)))
-    owners = [whose[place] for place in composition.lines]
+    owners = [origins[place][0] for place in composition.lines]
     narration = _reseeded(composition.narration, owners, seed, seeds or {})
     return ComposedBook(
         book=book,
         composition=replace(composition, narration=narration),
         sections=list(_sections(book, owners)),
-        kinds=kinds,
+        origins=origins,
     )
 
 
-def _with_pauses(chapter: Chapter, usual_s: float) -> list[tuple[Passage, float]]:
-    """The passages that have words, each with the silence after it."""
-    found: list[tuple[Passage, float]] = []
-    for passage, following in pairwise([*chapter.passages, Passage(text="", kind="break")]):
+def _with_pauses(passages: Sequence[Passage], usual_s: float) -> list[tuple[int, Passage, float]]:
+    """The passages that have words, each with its place and the silence after it."""
+    found: list[tuple[int, Passage, float]] = []
+    for place, (passage, following) in enumerate(pairwise([*passages, Passage(text="", kind="break")])):
         if passage.kind == "break":
             continue
         times = 1.0
@@ -136,9 +157,9 @@ def _with_pauses(chapter: Chapter, usual_s: float) -> list[tuple[Passage, float]
             times = _AROUND_QUOTE
         if following.kind == "break":
             times = _BETWEEN_SCENES
-        found.append((passage, times * usual_s))
+        found.append((place, passage, times * usual_s))
     if found:
-        found[-1] = (found[-1][0], _AFTER_CHAPTER * usual_s)
+        found[-1] = (*found[-1][:2], _AFTER_CHAPTER * usual_s)
     return found
 
 

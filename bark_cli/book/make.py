@@ -34,7 +34,16 @@ def make_book(
     with closing(narrate_kept(bark, composed.narration, kept, batch_size=batch_size)) as spoken:
         for section in composed.sections:
             told = _tell(composed, section, spoken, shelf, on_speech, bark.model.config.codec.sample_rate)
-            done.append(Told(section=section, start_s=start_s, duration_s=told.duration_s, cues=told.cues))
+            paragraphs = composed.paragraphs(section)
+            done.append(
+                Told(
+                    section=section,
+                    start_s=start_s,
+                    duration_s=told.duration_s,
+                    cues=told.cues,
+                    paragraphs=paragraphs,
+                )
+            )
             start_s += told.duration_s
             yield done[-1]
     shelf.finish(done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +11,10 @@ from typing import Protocol
 
 from bark_cli.audio import Audio, Cue, Level, LevelledSink, Provenance, Sink, Tags, open_sink
 from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
-from bark_cli.audio.tags.mp4 import check_ffmpeg, write_mp4
-from bark_cli.book.compose import Section
-from bark_cli.errors import OptionError
-from bark_cli.system.files import check_target, new_path, told_of
-from bark_cli.system.folders import check_new_folder, new_folder
+from bark_cli.audio.tags.mp4 import write_mp4
+from bark_cli.book.compose import Paragraph, Section
+from bark_cli.system.files import new_path, told_of
+from bark_cli.system.folders import new_folder
 
 IN_ONE = (".opus", ".ogg", ".mp3", ".flac", *MP4)  # formats that have chapters
 _MOST_NAME = 80  # characters of a chapter's title in the name of its file
@@ -29,6 +28,7 @@ class Told:
     start_s: float  # in the one file; in one of its own it is 0
     duration_s: float
     cues: Sequence[Cue]  # of its pieces, from its own start
+    paragraphs: Sequence[Paragraph]  # all that stands in it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,32 +58,11 @@ class Shelf(Protocol):
         """Take note of what is told of all of them, now that they are done."""
 
 
-def check_output(path: Path, *, force: bool) -> None:
-    """Find out whether an audiobook can be written to `path`, before any of it is made.
-
-    Raises:
-        OptionError: its suffix says nothing that we know, or ffmpeg is missing.
-        OutputError: it exists and `force` is off, or cannot be written.
-    """
-    suffix = path.suffix.lower()
-    if suffix in IN_ONE:
-        if suffix in MP4:
-            check_ffmpeg()
-        check_target(path, force=force)
-    elif suffix == ".epub":
-        raise OptionError(f"{path}: an audiobook is no EPUB; use one of {', '.join(IN_ONE)}")
-    elif suffix in (".wav", ".raw"):
-        others = ", ".join(IN_ONE)
-        raise OptionError(f"{path}: a WAV holds no chapters; use one of {others}, or a folder")
-    else:
-        check_new_folder(path, force=force)
-
-
 @contextmanager
 def open_one_file(path: Path, edition: Edition) -> Iterator[Shelf]:
     """One file with chapters."""
     if path.suffix.lower() in MP4:
-        with new_path(path, force=edition.force) as part, _beside(path) as scratch:
+        with new_path(path, force=edition.force) as part, beside(path) as scratch:
             sound = scratch / "book.flac"
             with open_sink(sound, None, edition.sample_rate) as sink:
                 yield _OneFile(sink, edition)
@@ -98,7 +77,7 @@ def open_one_file(path: Path, edition: Edition) -> Iterator[Shelf]:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def beside(path: Path) -> Iterator[Path]:
     """A hidden folder for what is needed on the way, on the disk of the output; a kill's is swept later."""
     import os
     import shutil
@@ -167,8 +146,7 @@ class Folder:
         """The file of the next one."""
         edition, width = self._edition, len(str(self._edition.total))
         name = f"{section.number:0{width}} {file_name(section.title)}.{edition.format}"
-        fields = {**edition.tags.fields, "title": section.title, "track": f"{section.number}/{edition.total}"}
-        tags = replace(edition.tags, fields=fields)
+        tags = chapter_tags(section, edition)
         self._names.append(name)
         sink = open_sink(self._folder / name, None, edition.sample_rate, edition.metadata, tags=tags)
         with edition.levelled(sink) as levelled:
@@ -186,12 +164,13 @@ class Folder:
                 (self._folder / f"cover.{suffix}").write_bytes(cover)
 
 
+def chapter_tags(section: Section, edition: Edition) -> Tags:
+    """What the file of one chapter says of itself."""
+    fields = {**edition.tags.fields, "title": section.title, "track": f"{section.number}/{edition.total}"}
+    return replace(edition.tags, fields=fields)
+
+
 def file_name(title: str) -> str:
     """A title as a name that every system's files can have."""
     plain = re.sub(r'[\x00-\x1f<>:"/\\|?*]', " ", title)
     return " ".join(plain.split())[:_MOST_NAME].strip(" .") or "Chapter"
-
-
-def opener(path: Path) -> Callable[[Path, Edition], AbstractContextManager[Shelf]]:
-    """What opens a shelf of the kind that a name asks for."""
-    return open_one_file if path.suffix.lower() in IN_ONE else open_folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bark_cli.errors import OptionError, TextError
@@ -39,11 +39,14 @@ class Reading:
                 raise TextError(f"{error}; --strict forbids it") from error
             if (problem := next(iter(unknown_tags(script)), None)) is not None:
                 raise TextError(f"{problem}; --strict forbids it")
-        return self.respelled(script, self.language)
+        [spoken] = self.spoken([script], self.language)
+        return spoken
 
-    def respelled(self, script: Script, language: str | None) -> Script:
-        """The script with words written as the lexicon has them spoken."""
-        return script if self.lexicon is None else self.lexicon.respell(script, language)
+    def spoken(self, scripts: Sequence[Script], language: str | None) -> Sequence[Script]:
+        """Scripts that follow each other, with words written as the lexicon has them spoken."""
+        if self.lexicon is None:
+            return scripts
+        return [self.lexicon.respell(script, language) for script in scripts]
 
     def check_cast(self, script: Script, what: str) -> None:
         """Refuse a cast for what is not a script; `what` names it.

@@ -27,7 +27,8 @@ def book(
             "-o",
             "--output",
             metavar="OUT",
-            help="One file with chapters (.m4b .opus .ogg .mp3 .flac), or a folder with a file for each.",
+            help="One file with chapters (.m4b .opus .ogg .mp3 .flac), an EPUB to read along (.epub), or a "
+            "folder with a file for each.",
         ),
     ],
     chapters: Annotated[
@@ -57,7 +58,9 @@ def book(
     cover: options.Cover = None,
     format: Annotated[
         Literal["flac", "mp3", "opus", "ogg"] | None,
-        typer.Option(rich_help_panel=_OUTPUT, help="Format of the files in a folder; mp3 by default."),
+        typer.Option(
+            rich_help_panel=_OUTPUT, help="Format of the files in a folder or an EPUB; mp3 by default."
+        ),
     ] = None,
     normalize: Annotated[
         Literal["off", "loudness", "peak"] | None,

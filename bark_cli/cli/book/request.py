@@ -67,7 +67,7 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
     Raises:
         BarkError: a value is outside its range, or values do not go together.
     """
-    from bark_cli.book.shelf import check_output
+    from bark_cli.book.output import check_output
 
     if given["output"] == "-":
         raise OptionError("-o takes a file or a folder; for a pipe, `bark say -f FILE -o -`")
@@ -75,19 +75,20 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
     settings = resolved.settings
     if settings.continuity == "previous":
         raise OptionError("a book is not said with --continuity previous: its voice would drift; use voice")
-    output, redo = expanded(given["output"]), given["redo"] or ""
+    path, output, redo = expanded(given["file"]), expanded(given["output"]), given["redo"] or ""
+    if path.resolve() == output.resolve():
+        raise OptionError(f"{output} is the book that is read; give -o another name")
     check_output(output, force=given["force"] or bool(redo))
-    named = settings.format if settings.format not in (None, "wav", "raw") else FORMAT
     return BookRequest(
         **speaking({"input_format": "auto", "cast": None, "strict": False, **given}, resolved),
-        path=expanded(given["file"]),
+        path=path,
         output=output,
         chapters=given["chapters"] or "",
         redo=redo,
         extras=_extras(given["include"] or []),
         title=given["title"],
         author=given["author"],
-        format=named or FORMAT,
+        format=_format(output, given["format"], settings.format),
         level=settings.normalize if resolved.was_set("normalize") else "loudness",  # type: ignore[arg-type]
         seed=draw_seed() if settings.seed is None else settings.seed,
         is_seed_drawn=settings.seed is None,
@@ -97,6 +98,17 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
         as_json=given["as_json"],
         quiet=given["quiet"],
     )
+
+
+def _format(output: Path, given: str | None, usual: str | None) -> str:
+    """Of the files in a folder or an EPUB; `usual` is the setting, which may be for other commands."""
+    from bark_cli.book.readalong import FORMATS, SUFFIX
+
+    if output.suffix.lower() != SUFFIX:
+        return FORMAT if usual in (None, "wav", "raw") else usual
+    if given not in (None, *FORMATS):
+        raise OptionError(f"an EPUB holds {' or '.join(FORMATS)}, which every reader plays, and no {given}")
+    return usual if usual in FORMATS else FORMAT
 
 
 def _extras(words: Sequence[str]) -> list[str]:

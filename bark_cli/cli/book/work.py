@@ -54,7 +54,7 @@ def outline(request: BookRequest) -> None:
     def cut(script: Script) -> Composition:
         return compose(script, recipe, limits, seed=request.seed)
 
-    spell = partial(request.reading.respelled, language=recipe.language)
+    spell = partial(request.reading.spoken, language=recipe.language)
     composed = compose_book(book, numbers, recipe, cut, seed=request.seed, respeak=spell)
     work = work_s(composed.composition, request)
     if request.as_json:
@@ -84,7 +84,7 @@ def work(request: BookRequest) -> None:
         BarkError: the book cannot be read, the request cannot be done, or the disk refuses.
     """
     from bark_cli.book.make import make_book
-    from bark_cli.book.shelf import opener
+    from bark_cli.book.output import opener
     from bark_cli.narration.compose import compose_for
 
     book = request.read()
@@ -101,7 +101,7 @@ def work(request: BookRequest) -> None:
         lambda script: compose_for(bark.model, script, recipe, request.seed),
         seed=request.seed,
         seeds=seeds,
-        respeak=partial(request.reading.respelled, language=recipe.language),
+        respeak=partial(request.reading.spoken, language=recipe.language),
     )
     _tell_of_loss(composed, request)
     _tell_of_kept(composed, kept, request)

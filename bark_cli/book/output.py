@@ -1,0 +1,43 @@
+"""The name that an audiobook is to have -> what kind it is, and who writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
+from bark_cli.audio.tags.mp4 import check_ffmpeg
+from bark_cli.book.readalong import SUFFIX as READ_ALONG
+from bark_cli.book.readalong import open_readalong
+from bark_cli.book.shelf import IN_ONE, Edition, Shelf, open_folder, open_one_file
+from bark_cli.errors import OptionError
+from bark_cli.system.files import check_target
+from bark_cli.system.folders import check_new_folder
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Find out whether an audiobook can be written to `path`, before any of it is made.
+
+    Raises:
+        OptionError: its suffix says nothing that we know, or ffmpeg is missing.
+        OutputError: it exists and `force` is off, or cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix in IN_ONE or suffix == READ_ALONG:
+        if suffix in MP4:
+            check_ffmpeg()
+        check_target(path, force=force)
+    elif suffix in (".wav", ".raw"):
+        others = ", ".join((*IN_ONE, READ_ALONG))
+        raise OptionError(f"{path}: a WAV holds no chapters; use one of {others}, or a folder")
+    else:
+        check_new_folder(path, force=force)
+
+
+def opener(path: Path) -> Callable[[Path, Edition], AbstractContextManager[Shelf]]:
+    """What opens a shelf of the kind that a name asks for."""
+    suffix = path.suffix.lower()
+    if suffix == READ_ALONG:
+        return open_readalong
+    return open_one_file if suffix in IN_ONE else open_folder
