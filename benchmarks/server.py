@@ -1,6 +1,6 @@
 """How soon and how fast `bark serve` speaks to many at once: clients -> first sound, speed, underruns.
 
-python -m benchmarks.server [URL]    # without one a server of nano is started, and ended
+python -m benchmarks.server [URL | OPTION...]    # without a URL a server of nano is started, and ended
 
 Each client asks once for a sentence of its own, as raw samples, all at the same moment. A stream runs dry
 where a listener who began to play at the first byte would have waited. Last, the same sixteen one by one.
@@ -9,8 +9,10 @@ where a listener who began to play at the first byte would have waited. Last, th
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,9 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from statistics import median
+from unittest import mock
 from urllib.parse import urlsplit
 
-CLIENTS = (1, 4, 16)
+CLIENTS = (1, 4, 16, 64)
+_LONE = 10  # requests of a client that is alone
 _RATE = 2 * 24_000  # bytes a second
 _TEXTS = (
     "The weather was fine this morning, and the whole town was out of doors.",
@@ -87,48 +91,63 @@ def row(answers: list[Answer], seconds: float) -> str:
     return f"| {len(answers)} | {' | '.join(map(str, found))} | {seconds:.1f} |"
 
 
+def first_of_say() -> float:
+    """Seconds from Enter to the first byte of `bark say -o -`, through the server that runs."""
+    command = [sys.executable, "-m", "bark_cli", "say", "-m", "nano", "-o", "-", "--seed", "1", _TEXTS[0]]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1)
+        first_s = time.perf_counter() - began
+        process.stdout.read()
+    return first_s
+
+
 @contextmanager
-def server() -> Iterator[str]:
-    """A server of nano on a free port."""
+def server(*options: str) -> Iterator[str]:
+    """A server of nano on a free port, through which `bark say` speaks meanwhile."""
     command = [sys.executable, "-m", "bark_cli", "serve", "-m", "nano", "--port", "0", "--log", "none"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        while "speaks at" not in (line := process.stderr.readline()):
-            assert line, "the server ended"
-        yield line.split(" speaks at ")[1].split(";")[0]
-    finally:
-        process.terminate()
-        process.communicate()
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, XDG_RUNTIME_DIR=folder):
+        process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            while "speaks at" not in (line := process.stderr.readline()):
+                assert line, "the server ended"
+            yield line.split(" speaks at ")[1].split(";")[0]
+        finally:
+            process.terminate()
+            process.communicate()
 
 
 def measure(url: str) -> None:
     """Print the table of a server, which is warmed first."""
     address = urlsplit(url).netloc
     ask(address, 0)
+    lone = [ask(address, number).first_s for number in range(_LONE)]
     print("| clients | first sound, median s | p99 | real-time factor | never ran dry | refused | s |")
     print("|---|---|---|---|---|---|---|")
-    lone = [ask(address, number) for number in range(5)]
-    print(
-        f"first sound of a lone client, median of 5: {median(one.first_s for one in lone):.2f} s",
-        file=sys.stderr,
-    )
+    seconds = {}
     for n_clients in CLIENTS:
-        answers, seconds = together(address, n_clients)
-        print(row(answers, seconds), flush=True)
+        answers, seconds[n_clients] = together(address, n_clients)
+        print(row(answers, seconds[n_clients]), flush=True)
     began = time.perf_counter()
-    for number in range(CLIENTS[-1]):
+    for number in range(16):
         ask(address, number)
     alone_s = time.perf_counter() - began
-    print(
-        f"{CLIENTS[-1]} one by one: {alone_s:.1f} s; together {seconds / alone_s:.2f} of that",
-        file=sys.stderr,
-    )
+    print(f"16 one by one: {alone_s:.1f} s; together {seconds[16] / alone_s:.2f} of that")
+    print(f"first sound of a lone client, median of {_LONE}: {median(lone):.2f} s")
+
+
+def main() -> None:
+    """Measure the server that is named, or one of our own, and `bark say` through it too."""
+    if len(sys.argv) > 1 and sys.argv[1].startswith("http"):
+        measure(sys.argv[1])
+        return
+    with server(*sys.argv[1:]) as url:
+        measure(url)
+        said = [first_of_say() for _ in range(_LONE)]
+        print(f"`bark say` through it, from Enter to its first byte, median of {_LONE}: {median(said):.2f} s")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        measure(sys.argv[1])
-    else:
-        with server() as found:
-            measure(found)
+    main()

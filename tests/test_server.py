@@ -23,6 +23,7 @@ import soundfile
 from serving import PATIENCE_S, Served, served
 
 from bark_cli.audio import open_sound, pcm16
+from bark_cli.errors import BarkError
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.recite import recite
 from bark_cli.pipeline import Bark
@@ -596,6 +597,27 @@ def test_an_idle_model_is_let_go_and_comes_back(tiny_model: Path) -> None:
         assert [answer.status_code for answer in answers] == [200] * 4
         assert len(loaded) == 2
         until(lambda: server.speaker.state == "resting")
+
+
+def test_a_model_that_could_not_be_read_again_is_tried_for_the_next_who_asks(tiny_model: Path) -> None:
+    faults: list[Exception | None] = [None, BarkError("its disk is gone"), OSError("secret detail"), None]
+
+    def load() -> Bark:
+        if (fault := faults.pop(0)) is not None:
+            raise fault
+        return Bark.load(tiny_model, device="cpu", precision="fp32")
+
+    with served(tiny_model, load=load, keep_alive_s=0.05) as server, server.client() as client:
+        until(lambda: server.speaker.state == "resting")
+        refused = ask(client)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "failed")
+        assert "its disk is gone" in refused.json()["error"]["message"]
+        assert refused.headers["retry-after"] == "2"
+        stray = ask(client)
+        assert stray.status_code == 500
+        assert "secret" not in stray.text
+        assert client.get("/ready").json()["status"] == "resting"
+        assert ask(client).status_code == 200
 
 
 def test_while_the_model_is_loaded_clients_are_told_to_wait(tiny_model: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from serving import PATIENCE_S, Served, served
 
 from bark_cli.audio import open_sound, pcm16
@@ -124,6 +125,31 @@ def test_two_tabs_each_hear_their_own(server: Served, browser: Any) -> None:
             sent = client.post("/v1/audio/speech", json={**order, "response_format": "pcm"}).content
         np.testing.assert_array_equal(heard(tab), np.frombuffer(sent, "<i2"))
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(server: Served, browser: Any, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    page = opened(context, server)
+    page.click("#more summary")
+    page.check("#script")
+    say(page, "ANNA: hello\nBEN: my name\n")
+    page.fill("#text", " ")
+    page.click("#speak")
+    page.wait_for_selector("#error:has-text('type some text')")
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 20  # so it looked
+    faults = [(fault["id"], fault["nodes"]) for fault in found["violations"]]
+    assert not faults
+    context.close()
+
+
+def test_a_text_may_be_as_long_as_the_server_lets_it(tiny_model: Path, browser: Any) -> None:
+    with served(tiny_model, max_text=9000) as server:
+        context = browser.new_context()
+        page = opened(context, server)
+        page.wait_for_selector("#count:has-text('of 9000 characters')")
+        context.close()
 
 
 def test_tags_scripts_and_errors_in_words(page: Any) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from bark_cli.errors import BarkError, OptionError, OutputError
+from bark_cli.errors import OptionError, OutputError
 from bark_cli.server.app import Serving, make_app, make_metrics
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Server(uvicorn.Server):
         self._local = local
         self._wyoming = wyoming and _wyoming_door(serving, metrics, wyoming)
         self._stopped_by: int | None = None
-        self._failure: BarkError | None = None
+        self._failure: Exception | None = None
 
     def run_to_end(self) -> int | None:
         """As `serve`."""
@@ -136,7 +136,7 @@ class Server(uvicorn.Server):
     async def _read_model(self) -> None:
         try:
             await self._serving.speaker.start()
-        except BarkError as error:
+        except Exception as error:  # of any kind: a server that will never speak is no server
             self._failure, self.should_exit = error, True
         else:
             self._on_ready()

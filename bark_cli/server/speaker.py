@@ -110,8 +110,10 @@ class Speaker:
             "loading": "the model is being loaded; ask again in a moment",
             "failed": f"the model could not be loaded: {self._failure or 'the log says why'}",
         }
-        message = words.get(self.state, "the server is stopping; ask again later")
-        raise Problem(503, message, SERVER, code=self.state, headers={"retry-after": "2"})
+        # a model that was let go and cannot be read now may be readable for the next who asks
+        state = "failed" if self.state == "resting" else self.state
+        message = words.get(state, "the server is stopping; ask again later")
+        raise Problem(503, message, SERVER, code=state, headers={"retry-after": "2"})
 
     async def _wake(self) -> None:
         """Read the model again, once for all who wait for it."""
@@ -130,7 +132,9 @@ class Speaker:
         try:
             bark = await asyncio.to_thread(self._load)
         except BaseException as error:
-            self.state, self._failure = "failed", error if isinstance(error, BarkError) else None
+            self._failure = error if isinstance(error, BarkError) else None
+            if self.state == "loading":
+                self.state = "failed"
             raise
         if self.state != "stopped":
             self._session = bark.session(self._batch_size)

@@ -19,9 +19,10 @@ let names = "";
 async function begin() {
   TAGS.forEach((tag) => $("tags").append(button(tag, () => insert(tag), `Put in ${tag}`)));
   try {
-    const [models, listed, presets] = await Promise.all([
-      getJson("/v1/models"), getJson("/v1/audio/voices"), getJson("/v1/audio/presets"),
+    const [models, listed, presets, described] = await Promise.all([
+      getJson("/v1/models"), getJson("/v1/audio/voices"), getJson("/v1/audio/presets"), getJson("/openapi.json"),
     ]);
+    $("text").maxLength = described.components.schemas.Speech.properties.input.maxLength;
     $("model").textContent = `${models.data[0].id} speaks here`;
     voices = listed.voices.map((voice) => voice.id);
     $("voice").replaceChildren(...[...voices, "none"].map((id) => new Option(
