@@ -6,7 +6,9 @@ import asyncio
 import base64
 import io
 import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +35,7 @@ from bark_cli.server.openapi import openapi
 from bark_cli.server.schema import speech_schema
 from bark_cli.server.speaker import Speaker
 
+FFMPEG = shutil.which("ffmpeg")
 SHORT = {"max_duration": 0.2}
 TEXTS = ["hello bark", "my name is bark", "i can speak", "hello, my name is", "is the name bark"]
 LONG = " ".join(f"{text.capitalize()}." for text in TEXTS * 3)
@@ -120,6 +123,40 @@ def test_openais_client_gets_every_format_and_can_read_it(
     assert response.response.headers["content-type"] == f"audio/{'mpeg' if format == 'mp3' else format}"
 
 
+@pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg; see tests/apt-packages.txt")
+def test_aac_is_made_by_ffmpeg(server: Served, bark: Bark, client: httpx.Client) -> None:
+    assert FFMPEG is not None
+    with openai_client(server) as own:
+        response = own.audio.speech.create(
+            model="tts-1",
+            voice="alloy",
+            input="hello bark",
+            response_format="aac",
+            extra_body={"seed": 5, "exact": True, **SHORT},
+        )
+    assert response.response.headers["content-type"] == "audio/aac"
+    reading = [FFMPEG, "-v", "error", "-f", "aac", "-i", "-", "-f", "s16le", "-"]
+    sound = subprocess.run(reading, input=response.content, capture_output=True, check=True).stdout
+    heard, wanted = samples_of(sound) / 1.0, expected(bark, "hello bark", 5) / 1.0
+    assert len(wanted) <= len(heard) < len(wanted) + 3 * 1024  # of whole frames, and one before them
+    assert np.corrcoef(heard[1024 : 1024 + len(wanted)], wanted)[0, 1] > 0.7
+    body = {"model": "tts-1", "input": LONG * 8, "response_format": "aac"}
+    with client.stream("POST", "/v1/audio/speech", json=body) as broken_off:
+        assert next(broken_off.iter_bytes())
+    until(lambda: server.speaker.n_orders == 0)
+    assert client.get("/openapi.json").text.count('"audio/aac"') == 4  # of two routes
+
+
+def test_without_ffmpeg_aac_is_refused_by_name(
+    client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for refused in (ask(client, response_format="aac"), speak(client, "?response_format=aac")):
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "response_format")
+        assert "cannot be aac here; use one of mp3, opus" in refused.json()["error"]["message"]
+    assert "aac" not in speech_schema(4096)["response_format"]["enum"]
+
+
 def test_openais_client_streams_to_a_file(server: Served, tmp_path: Path) -> None:
     with (
         openai_client(server) as client,
@@ -188,9 +225,10 @@ def test_openais_client_lists_models_and_raises_its_own_errors(server: Served) -
         with pytest.raises(openai.NotFoundError, match="did you mean tiny") as unknown:
             client.audio.speech.create(model="tyni", voice="alloy", input="hello")
         assert (unknown.value.param, unknown.value.code) == ("model", "model_not_found")
-        with pytest.raises(openai.BadRequestError, match="aac") as aac:
-            client.audio.speech.create(model="tts-1", voice="alloy", input="hello", response_format="aac")
-        assert aac.value.param == "response_format"
+        format: Any = "ogg"
+        with pytest.raises(openai.BadRequestError, match="must be one of mp3") as other:
+            client.audio.speech.create(model="tts-1", voice="alloy", input="hello", response_format=format)
+        assert other.value.param == "response_format"
 
 
 # as other programs ask
@@ -279,7 +317,7 @@ def test_plain_text_is_said_as_its_address_has_it(
         ("?speed=nan", "hello", "speed takes a number"),
         ("?seed=1", "hello", "is not heeded here"),
         ("?a=1&b=2&c=3&d=4&e=5", "hello", "cannot be read"),
-        ("?response_format=aac", "hello", "cannot be aac"),
+        ("?response_format=ogg", "hello", "must be one of mp3"),
         ("", b"\xff", "cannot be read"),
         ("", " ", "input is empty"),
         ("", "a" * 4_097, "4097 characters"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bark_cli import __version__
-from bark_cli.server.schema import SOUND_FORMATS, speech_schema
+from bark_cli.server.schema import SOUND_FORMATS, sound_formats, speech_schema
 
 _ERROR = {
     "type": "object",
@@ -52,7 +52,7 @@ def openapi(max_text: int) -> dict[str, Any]:
     }
     sounds = {
         media: {"schema": {"type": "string", "contentMediaType": media}}
-        for media, _ in SOUND_FORMATS.values()
+        for media, _ in map(SOUND_FORMATS.__getitem__, sound_formats())
     }
     speech = {
         "operationId": "createSpeech",

@@ -12,11 +12,11 @@ from bark_cli.errors import BarkError, OptionError, TextError
 from bark_cli.server.listing import MODEL_ALIASES
 from bark_cli.server.problem import Problem
 from bark_cli.server.schema import (
-    FOREIGN_FORMATS,
     MOST_SPEAKERS,
     REQUEST_SETTINGS,
     SOUND_FORMATS,
     most,
+    sound_formats,
     speech_schema,
 )
 from bark_cli.settings import NO_PRESET, Settings, list_presets, resolve
@@ -122,9 +122,9 @@ def _order(given: Mapping[str, Any], max_text: int) -> SpeechOrder:
     for name in ("model", "input"):
         if name not in given:
             refuse(name, "is missing")
-    sound_format = _choice(given, "response_format", (*SOUND_FORMATS, *FOREIGN_FORMATS), "mp3")
-    if sound_format in FOREIGN_FORMATS:
-        refuse("response_format", f"cannot be {sound_format} here; use one of {', '.join(SOUND_FORMATS)}")
+    sound_format = _choice(given, "response_format", tuple(SOUND_FORMATS), "mp3")
+    if sound_format not in (here := sound_formats()):
+        refuse("response_format", f"cannot be {sound_format} here; use one of {', '.join(here)}")
     known = speech_schema(max_text)
     unknown = tuple(name for name in given if name not in known)
     return SpeechOrder(

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol, cast
 
 from bark_cli import __version__
 from bark_cli.audio import Audio, Provenance, hash_text, open_sink
+from bark_cli.audio.aac import AacPipe
 from bark_cli.model.options import draw_seed
 from bark_cli.narration.compose import Composition, compose_for
 from bark_cli.narration.narrate import narrate_soon
@@ -121,6 +122,8 @@ class Recital:
 
     def _open_channel(self, rate: int, metadata: Provenance) -> Outlet:
         target = cast(BinaryIO, self._channel)  # it is written to, and nothing else
+        if self._order.sound_format == "aac":
+            return AacPipe(target, rate)
         return open_sink(target, SOUND_FORMATS[self._order.sound_format][1], rate, metadata)
 
     def _composed(self) -> tuple[Composition, Provenance]:

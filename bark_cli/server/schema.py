@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from bark_cli.audio.aac import can_write_aac
 from bark_cli.settings import SETTINGS, Setting
 from bark_cli.text.documents import FORMATS as INPUT_FORMATS
 
-# name -> the media type of it, and what open_sink calls it
+# name -> the media type of it, and what open_sink calls it; aac goes by another way
 SOUND_FORMATS = {
     "mp3": ("audio/mpeg", "mp3"),
     "opus": ("audio/opus", "opus"),
     "flac": ("audio/flac", "flac"),
     "wav": ("audio/wav", "wav"),
     "pcm": ("audio/pcm", "raw"),
+    "aac": ("audio/aac", "aac"),
 }
-FOREIGN_FORMATS = ("aac",)  # OpenAI's, and no encoder of ours
 MOST_TAKES = 10  # and retries: each is as much work as the whole
 MOST_SPEAKERS = 32
 _NAME = {"type": "string", "minLength": 1, "maxLength": 256}
@@ -50,7 +51,7 @@ def speech_schema(max_text: int) -> dict[str, dict[str, Any]]:
             "maxLength": 4096,
             "description": "taken, and not heeded: Bark follows none",
         },
-        "response_format": {"type": "string", "enum": list(SOUND_FORMATS), "default": "mp3"},
+        "response_format": {"type": "string", "enum": sound_formats(), "default": "mp3"},
         "speed": _schema_of(REQUEST_SETTINGS["speed"]),
         "stream_format": {"type": "string", "enum": ["audio", "sse"], "default": "audio"},
         "language": {"type": "string", "pattern": "^[A-Za-z]{2}$", "description": "of the text, e.g. de"},
@@ -68,6 +69,11 @@ def speech_schema(max_text: int) -> dict[str, dict[str, Any]]:
         },
         **{name: _schema_of(setting) for name, setting in REQUEST_SETTINGS.items()},
     }
+
+
+def sound_formats() -> list[str]:
+    """Those of SOUND_FORMATS that can be made here: AAC needs ffmpeg."""
+    return [name for name in SOUND_FORMATS if name != "aac" or can_write_aac()]
 
 
 def most(name: str) -> float | None:
