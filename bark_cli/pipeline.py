@@ -11,7 +11,7 @@ from threading import Lock
 from bark_cli import store
 from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision
-from bark_cli.backends.make import make_backend
+from bark_cli.backends.registry import backend_for
 from bark_cli.checkpoint.mix import mix_stages
 from bark_cli.checkpoint.open import open_checkpoint
 from bark_cli.checkpoint.read import read_checkpoint
@@ -127,7 +127,7 @@ class Bark(SpeaksWith):
             folder=checkpoint.folder,
             config=checkpoint.config,
             tokenizer=checkpoint.tokenizer(),
-            backend=make_backend(checkpoint, device, precision),
+            backend=backend_for(checkpoint, device, precision),
             device=device,
             precision=precision,
         )

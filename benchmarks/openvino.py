@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bark_cli.backends.make import make_backend
+from bark_cli.backends.registry import backend_for
 from bark_cli.bench.weights import random_checkpoint
 from bark_cli.stages.steps import Decode, FineWindow, Prefill
 
@@ -38,7 +38,7 @@ def measure(variant: str) -> dict[str, float]:
     device, precision = VARIANTS[variant]
     checkpoint = random_checkpoint("small")
     began = time.process_time()
-    backend = make_backend(checkpoint, device, precision)
+    backend = backend_for(checkpoint, device, precision)
     found = {"load": _ms(began)}
     ids = np.arange(PROMPT) * 37 % 10_000
     found["prompt 887"] = min(_prompt(backend, ids) for _ in range(2))

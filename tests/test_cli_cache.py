@@ -23,6 +23,7 @@ from bark_cli.cache import bytes_of
 from bark_cli.cli import main
 from bark_cli.store import bark_home, model_home, read_manifest, write_manifest
 from bark_cli.store.manifest import record_file
+from bark_cli.store.places import compiled_home
 from bark_cli.system.units import human_bytes
 
 __all__ = ["nano"]  # a fixture
@@ -281,6 +282,26 @@ def test_prune_leaves_what_is_in_use(capsys: pytest.CaptureFixture[str]) -> None
         "in_use": False,
         "removed": True,
     }
+
+
+def test_what_openvino_compiled_is_listed_and_goes_only_if_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    compiled = compiled_home() / "123.blob"
+    compiled.parent.mkdir(parents=True)
+    compiled.write_bytes(bytes(300))
+    assert main(["cache", "ls"]) == 0
+    assert "300 B compiled by OpenVINO; `bark cache prune --compiled` removes them" in capsys.readouterr().err
+    assert main(["cache", "ls", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["compiled_bytes"] == 300
+    assert main(["cache", "prune", "-y"]) == 0
+    assert compiled.exists()
+    assert main(["cache", "prune", "--compiled", "--dry-run"]) == 0
+    assert "would remove 300 B" in capsys.readouterr().out
+    assert compiled.exists()
+    assert main(["cache", "prune", "--compiled", "-y"]) == 0
+    assert "removed 300 B" in capsys.readouterr().out
+    assert not compiled.parent.exists()
 
 
 # all of it

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map_only
 from bark_cli.backends import Backend
 from bark_cli.backends.cuda import CudaBackend, Recorder, SlotSequence
 from bark_cli.backends.eager import EagerBackend
-from bark_cli.backends.make import make_backend
+from bark_cli.backends.registry import backend_for
 from bark_cli.backends.slots import STEPS, Rows, Slots, StepShape, _draw, append, exponential
 from bark_cli.checkpoint import Networks, build_networks, read_checkpoint
 from bark_cli.errors import GenerationError
@@ -485,7 +485,7 @@ def test_a_gpu_gets_this_backend(tiny_model: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("bark_cli.backends.cuda.CudaBackend", Made)
     checkpoint = read_checkpoint(tiny_model)
-    make_backend(checkpoint, "cuda", "bf16")
-    make_backend(checkpoint, "cuda:1", "fp32")
+    backend_for(checkpoint, "cuda", "bf16")
+    backend_for(checkpoint, "cuda:1", "fp32")
     assert made == [(torch.bfloat16, torch.device("cuda")), (torch.float32, torch.device("cuda", 1))]
-    assert isinstance(make_backend(checkpoint, "cpu", "fp32"), EagerBackend)
+    assert isinstance(backend_for(checkpoint, "cpu", "fp32"), EagerBackend)

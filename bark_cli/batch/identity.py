@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from bark_cli.errors import ModelError
 from bark_cli.model.published import config_in
 from bark_cli.store import ModelRef, find_codec, find_tokenizer, tokenizer_elsewhere
 from bark_cli.store.places import model_files
+from bark_cli.system.digest import digest
 from bark_cli.voices.catalogue import NO_VOICE, locate_voice
 from bark_cli.voices.file import KEYS
 
@@ -60,11 +60,6 @@ class Maker:
         if name not in self._known:
             self._known[name] = find()
         return self._known[name]
-
-
-def digest(*values: Any) -> str:
-    """SHA-256 of JSON values, in hexadecimal."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def voice_identity(name: str | None, model_folder: Path) -> str:

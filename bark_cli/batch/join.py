@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bark_cli.audio import Provenance, Sink, open_sink, open_sound, scaled, silence
 from bark_cli.audio.formats import RAW
-from bark_cli.batch.identity import digest
 from bark_cli.batch.ledger import Entry, Ledger
 from bark_cli.batch.place import NewFile, check_free, place
 from bark_cli.errors import OptionError
+from bark_cli.system.digest import digest
 from bark_cli.system.interrupts import uninterrupted
 
 STEM = "all"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from bark_cli.audio.formats import FORMATS
 from bark_cli.batch.items import Item
 from bark_cli.errors import UsageError
+from bark_cli.system.excerpt import excerpt
 
 _MOST_IN_NAME, _MOST_IN_PATH = 255, 4095  # bytes, of a name and of all; what systems allow
 OWN_NAMES = ".bark-"  # what files of the batch itself begin with
@@ -98,8 +99,7 @@ def _check_name(item: Item, output: str, folder: Path) -> None:
         raise _no_name(item.name)
     longest = max((len(os.fsencode(part)) for part in PurePosixPath(output).parts), default=0)
     if longest > _MOST_IN_NAME or len(os.fsencode(folder.absolute() / output)) > _MOST_IN_PATH:
-        short = output if len(output) <= 40 else f"{output[:37]}..."
-        raise UsageError(f"the name of its output is too long ({short}); give it a shorter one")
+        raise UsageError(f"the name of its output is too long ({excerpt(output, 40)}); give it a shorter one")
 
 
 def _task(item: Item, format: str, subtitles: str | None) -> Task:

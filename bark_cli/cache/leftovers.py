@@ -24,6 +24,7 @@ from bark_cli.store.manifest import (
     stray_folders,
     write_manifest,
 )
+from bark_cli.store.places import compiled_home
 from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
@@ -34,6 +35,7 @@ _STALE = "a conversion whose model is gone or has changed"
 _CONVERTING = "left by an interrupted conversion"
 _REMOVAL = "left by an interrupted removal"
 _VOICE = "left by an interrupted write"
+_COMPILED = "compiled by OpenVINO, and made again when it is needed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +49,17 @@ class Leftover:
     in_use: bool = False  # another process holds that lock
 
 
-def find_leftovers() -> list[Leftover]:
-    """All that can go, with what it takes; nothing is written."""
-    locked = {name for one in _candidates() if (name := one.name) and store.is_locked(name)}
+def find_leftovers(*, compiled: bool = False) -> list[Leftover]:
+    """All that can go, with what it takes; nothing is written.
+
+    Args:
+        compiled: what OpenVINO compiled for a GPU or NPU counts as well, though it saves minutes.
+    """
+    candidates = [*_candidates(), *(_compiled() if compiled else ())]
+    locked = {name for one in candidates if (name := one.name) and store.is_locked(name)}
     return [
         replace(one, bytes=bytes_of(one.path), in_use=one.name in locked)
-        for one in _candidates()
+        for one in candidates
         if one.path.exists()
     ]
 
@@ -123,6 +130,12 @@ def _conversions() -> Iterator[Leftover]:
     for path in sorted(store.converted_home().glob(f"{SCRATCH}*")):
         if _age_s(path) > ABANDONED_S:
             yield Leftover(path=path, what=_CONVERTING)
+
+
+def _compiled() -> Iterator[Leftover]:
+    """The folder of all models: the names of the files in it do not tell whose they are."""
+    if (folder := compiled_home()).is_dir():
+        yield Leftover(path=folder, what=_COMPILED)
 
 
 def _scratch() -> Iterator[Leftover]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from bark_cli.errors import ModelError, VoiceError
 from bark_cli.settings import SETTINGS, Resolved, Settings
+from bark_cli.text.documents.dialogue import parse_cast
 from bark_cli.text.lexicon import read_lexicon
 from bark_cli.text.reading import Reading
-from bark_cli.text.script import parse_cast
 
 if TYPE_CHECKING:
     from bark_cli.audio import Tags
@@ -105,8 +105,9 @@ class Speaking:
 
         from bark_cli import __version__
         from bark_cli.batch.identity import model_identity
-        from bark_cli.narration.kept import KeptPieces, digest
+        from bark_cli.narration.kept import KeptPieces
         from bark_cli.store import resolve_model
+        from bark_cli.system.digest import digest
 
         model = model_identity([resolve_model(name) for name in self.models])
         return KeptPieces(Path(output), digest(model, bark.precision, bark.device, __version__))

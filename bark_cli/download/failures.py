@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from bark_cli.errors import DownloadError
+from bark_cli.system.excerpt import excerpt
 
 # final: asking again changes nothing; unreachable: no connection came about; passing: the server has trouble,
 # or the connection broke; wrong: what came is not what was listed
@@ -159,4 +160,4 @@ def _host(url: str) -> str:
 def _detail(error: Exception) -> str:
     """What a library says, as one short line."""
     text = re.sub(r"^\[Errno -?\d+\] ", "", " ".join(str(error).split()))
-    return text if len(text) <= _MAX_DETAIL else text[: _MAX_DETAIL - 1] + "…"
+    return excerpt(text, _MAX_DETAIL)

@@ -29,6 +29,7 @@ from bark_cli.narration.each import Speaks
 from bark_cli.narration.narrate import Narration, Piece, PieceResult, narrate
 from bark_cli.speech import Speech
 from bark_cli.stages.progress import Listener
+from bark_cli.system.digest import digest
 from bark_cli.system.files import told_of, write_whole
 from bark_cli.system.ours import read_ours
 from bark_cli.takes.take import Take
@@ -37,12 +38,6 @@ from bark_cli.voices import Voice
 _MOST_BYTES = 2**26  # of one piece: a minute of sound has six million
 _ARRAYS = ("samples", "semantic", "coarse", "fine")
 _FACTS = ("text", "model", "voice", "seed", "complete")
-
-
-def digest(*values: Any) -> str:
-    """SHA-256 of values that JSON can hold, in hexadecimal."""
-    text = json.dumps(values, sort_keys=True, default=str)
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class KeptPieces:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bark_cli.errors import TextError
 from bark_cli.model.spelling import Loss
+from bark_cli.system.excerpt import excerpt
 from bark_cli.text.split import Budget, Part
 
 _SHOWN = 5  # of a kind; the others are counted
@@ -30,7 +31,7 @@ class Losses:
         if not piece.has_words:
             self._signs.update(loss.left_out)
             return False
-        where = f'line {_line_of(piece, text, number)}: "{_short(words)}"'
+        where = f'line {_line_of(piece, text, number)}: "{excerpt(words, _WIDTH)}"'
         if piece.tokens > limits.max_tokens:
             self._too_long.append(where)
             return False
@@ -76,15 +77,9 @@ def _line_of(piece: Part, text: str, number: int) -> int:
     return number + text.count("\n", 0, piece.start + lead)
 
 
-def _short(words: str) -> str:
-    line = " ".join(words.split())
-    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
-
-
 def _counted(found: Counter[str]) -> list[str]:
-    return [
-        _short(one) if times == 1 else f"{_short(one)} ({times} times)" for one, times in found.most_common()
-    ]
+    shown = ((excerpt(one, _WIDTH), times) for one, times in found.most_common())
+    return [one if times == 1 else f"{one} ({times} times)" for one, times in shown]
 
 
 def _some(found: Iterable[str]) -> str:

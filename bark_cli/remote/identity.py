@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bark_cli.store import ModelRef, bark_home, find_codec, find_tokenizer, tokenizer_elsewhere
 from bark_cli.store.places import model_files
+from bark_cli.system.digest import digest
 
 # what torch and our kernel go by
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "BARK_KERNEL")
@@ -42,10 +43,10 @@ def identity(ref: ModelRef, *, size: str | None, device: str, precision: str) ->
     set_to = [os.environ.get(name, "") for name in _VARIABLES]
     return {
         "code": _code(package),
-        "machine": _digest([sys.version, os.path.realpath(sys.executable), *set_to]),
+        "machine": digest(sys.version, os.path.realpath(sys.executable), *set_to),
         "home": str(bark_home()),
         "model": ref.name,
-        "files": _digest(_stamps(files)),
+        "files": digest(*_stamps(files)),
         "size": size or ref.size or "",
         "device": device,
         "precision": precision,
@@ -70,7 +71,7 @@ def difference(
 
 def config_digest(config: object) -> str:
     """By which two know that a model says the same of itself to both."""
-    return _digest([repr(config)])
+    return digest(repr(config))
 
 
 def _stamps(files: Iterable[Path]) -> list[str]:
@@ -84,8 +85,4 @@ def _stamps(files: Iterable[Path]) -> list[str]:
 def _code(package: Path) -> str:
     """What a package's modules say, wherever it lies."""
     files = sorted(package.rglob("*.py"))
-    return _digest(f"{file.relative_to(package)} {sha256(file.read_bytes()).hexdigest()}" for file in files)
-
-
-def _digest(parts: Iterable[str]) -> str:
-    return sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return digest(*((file.relative_to(package), sha256(file.read_bytes()).hexdigest()) for file in files))

@@ -6,7 +6,6 @@ size, storage), the state one of the files found there: of a changed model the c
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Literal
 
 from bark_cli.store import places
 from bark_cli.store.manifest import FileRecord, record_file
+from bark_cli.system.digest import digest
 from bark_cli.system.records import Bounds, read_object, record
 
 SOURCE_FILE = "source.json"
@@ -58,8 +58,8 @@ class _Kept:
 def conversion_folder(source: Source) -> Path:
     """The folder for the conversion of a model in its present state; it need not exist."""
     folder = str(source.folder.resolve())  # one model, whatever path leads to it
-    place = _digest(folder, source.layout, source.size, source.storage)
-    return places.converted_home() / f"{place}-{_digest(_VERSION, _files(source))}"
+    place = _short_digest(folder, source.layout, source.size, source.storage)
+    return places.converted_home() / f"{place}-{_short_digest(_VERSION, _files(source))}"
 
 
 def replaced_folders(target: Path) -> list[Path]:
@@ -107,8 +107,8 @@ def _read(folder: Path) -> Conversion:
         return Conversion(folder=folder, source=None)
 
 
-def _digest(*values: object) -> str:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
+def _short_digest(*values: object) -> str:
+    return digest(*values)[:16]
 
 
 def _files(source: Source) -> list[tuple[str, int, int]]:

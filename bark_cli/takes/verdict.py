@@ -18,11 +18,13 @@ from bark_cli.takes.expected import Expected
 from bark_cli.takes.repetition import repeated_sound, repeated_tokens
 
 SHORTEST, LONGEST = 0.3, 2.5  # of the expected length: beyond, something other than the text was said
+_LONGEST_CUT = 1.5  # the same of a take that was cut off at the model's limit: it would have run on
+_SILENT = 0.95  # of a take: speech with the longest pauses fills more than the rest
 _USUAL_SILENCE = 0.35  # of a sentence with its pauses
 _FULL_SCALE = 0.999
-_ON_TIME = 0.05  # log of lateness: what takes no longer than usual says nothing twice
+_ON_TIME = 0.05  # log of the length against the usual: what takes no longer says nothing twice
 _SOUNDS = 3.5  # `repeated_sound` of what says nothing twice, at most
-_WRONG = 1.5  # words of which Whisper mishears about as many
+_MISHEARD = 1.5  # words: Whisper itself gets one wrong now and then, and two are the take's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class Verdict:
         if words is None:
             return self
         deaf = "its words cannot be made out" if words == 0 else None
-        doubt = self.doubt if (1.0 - words) * self.n_words > _WRONG else None
+        doubt = self.doubt if (1.0 - words) * self.n_words > _MISHEARD else None
         return replace(self, words=words, problem=self.problem or deaf, doubt=doubt)
 
 
@@ -103,11 +105,11 @@ def judge(
 
 
 def _problem(ratio: float, silent: float, complete: bool) -> str | None:
-    if silent > 0.95:
+    if silent > _SILENT:
         return "it is silent"
     if ratio < SHORTEST:
         return f"it stops after {ratio:.0%} of the expected length"
-    if ratio > LONGEST or (not complete and ratio > 1.5):
+    if ratio > LONGEST or (not complete and ratio > _LONGEST_CUT):
         return f"it runs on, to {ratio:.1f} times the expected length"
     return None
 

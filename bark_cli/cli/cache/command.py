@@ -108,7 +108,18 @@ def remove(
 
 
 @cache.command("prune", cls=Command)
-def prune(yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
+def prune(
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compiled",
+            help="Also remove what OpenVINO compiled for a GPU or NPU; making it again takes minutes.",
+        ),
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
     """Remove what nobody needs: interrupted downloads, unused originals, old conversions.
 
     \b
@@ -119,4 +130,4 @@ def prune(yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> N
     """
     from bark_cli.cli.cache.tables import remove_leftovers
 
-    remove_leftovers(ask=not yes, dry_run=dry_run, as_json=as_json)
+    remove_leftovers(compiled=compiled, ask=not yes, dry_run=dry_run, as_json=as_json)

@@ -27,16 +27,20 @@ _PLACES = {
 def print_models(models: list[CachedModel], *, as_json: bool) -> None:
     """The models, and what the cache takes in all."""
     total, free = cache.bytes_of(store.bark_home()), store.free_bytes()
+    compiled = cache.bytes_of(store.places.compiled_home())
     if as_json:
         home = str(store.bark_home())
         records = [_model_record(model) for model in models]
-        print_json({"path": home, "bytes": total, "free_bytes": free, "models": records})
+        sizes = {"bytes": total, "compiled_bytes": compiled, "free_bytes": free}
+        print_json({"path": home, **sizes, "models": records})
         return
     rows = [("NAME", "SIZE", "STATE", "LAYOUT", "PLACE"), *map(_model_row, models)]
     print("\n".join(aligned(rows)))
     for model in models:
         if model.damage:
             note(f"{model.name}: {model.damage}")
+    if compiled:
+        note(f"{human_bytes(compiled)} compiled by OpenVINO; `bark cache prune --compiled` removes them")
     useless = sum(one.bytes for one in cache.find_leftovers() if not one.in_use)
     more = f"; `bark cache prune` frees {human_bytes(useless)}" if useless else ""
     note(f"{human_bytes(total)} in {store.bark_home()}, {human_bytes(free)} free{more}")
@@ -162,14 +166,14 @@ def _removal_record(removal: Removal, *, removed: bool) -> dict[str, object]:
     }
 
 
-def remove_leftovers(*, ask: bool, dry_run: bool, as_json: bool) -> None:
+def remove_leftovers(*, compiled: bool, ask: bool, dry_run: bool, as_json: bool) -> None:
     """Show what nobody needs, and remove it.
 
     Raises:
         ModelError: the disk refuses.
         UsageError: nobody can be asked.
     """
-    found = cache.find_leftovers()
+    found = cache.find_leftovers(compiled=compiled)
     free = [one for one in found if not one.in_use]
     if found and not as_json:
         print("\n".join(aligned([("SIZE", "WHAT", "PATH"), *map(_leftover_row, found)])))

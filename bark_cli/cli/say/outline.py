@@ -8,6 +8,7 @@ from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.cli.say.speak import check_voices
 from bark_cli.cli.table import aligned
+from bark_cli.system.excerpt import excerpt
 
 if TYPE_CHECKING:
     from bark_cli.cli.say.request import SayRequest
@@ -33,7 +34,13 @@ def outline(script: Script, request: SayRequest) -> None:
         print_json(_record(composition, needed_s, start_s))
         return
     rows = [
-        (str(n), str(tokens), f"{seconds / speed:.1f}", str(piece.voice or "-"), _short(piece.text))
+        (
+            str(n),
+            str(tokens),
+            f"{seconds / speed:.1f}",
+            str(piece.voice or "-"),
+            excerpt(one_line(piece.text), _WIDTH),
+        )
         for n, (piece, tokens, seconds) in enumerate(
             zip(pieces, composition.tokens, composition.seconds, strict=True), 1
         )
@@ -102,11 +109,6 @@ def _record(composition: Composition, work_s: float | None, start_s: float | Non
             )
         ],
     }
-
-
-def _short(text: str) -> str:
-    line = one_line(" ".join(text.split()))
-    return line if len(line) <= _WIDTH else line[: _WIDTH - 3] + "..."
 
 
 def _duration(seconds: float) -> str:

@@ -246,7 +246,7 @@ def _kept(
 
     Pieces that go on from each other are not kept, nor is what is heard at once.
     """
-    from bark_cli.narration.kept import digest
+    from bark_cli.system.digest import digest
 
     delivery = request.delivery
     goes_on = request.settings.continuity == "previous"

@@ -10,13 +10,14 @@ from typing import Literal, get_args
 
 from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents.decode import MAX_BYTES, decode
+from bark_cli.text.documents.dialogue import read_script
 from bark_cli.text.documents.foreign import why_no_prose
 from bark_cli.text.documents.markdown import read_markdown
 from bark_cli.text.documents.passed import PassedOver
 from bark_cli.text.documents.plain import read_plain, unescaped, without_controls, without_marks
 from bark_cli.text.documents.subtitles import is_subtitles, read_subtitles
 from bark_cli.text.documents.web import read_html
-from bark_cli.text.script import Line, Script, at_pauses, read_script
+from bark_cli.text.script import Line, Script, at_pauses
 
 __all__ = ["FORMATS", "MAX_BYTES", "TEXT_SUFFIXES", "Format", "decode", "format_of", "read_document"]
 

@@ -1,4 +1,7 @@
-"""A checkpoint, a device and a precision -> the backend that computes so."""
+"""Every backend there is: a checkpoint, a device and a precision -> the one that computes so.
+
+A new one is a file beside this one, a branch here, and its names in `device`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
     from bark_cli.model.openvino.weights import GraphStorage
 
 
-def make_backend(checkpoint: Checkpoint, device: str, precision: str) -> Backend:
+def backend_for(checkpoint: Checkpoint, device: str, precision: str) -> Backend:
     """The backend for a precision that `choose_precision` has chosen for this device.
 
     Raises:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bark_cli.errors import OptionError, TextError
-from bark_cli.text.script import front_matter, parse_cast, read_script
+from bark_cli.text.documents.dialogue import front_matter, parse_cast, read_script
 
 DIALOGUE = """---
 title: The noise
