@@ -23,13 +23,13 @@ class KnownModel:
     config: BarkConfig
     tokenizer: BarkTokenizer
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text has for this model."""
-        return self.tokenizer.count(texts)
+    def count_tokens(self, texts: Sequence[str], language: str | None = None) -> list[int]:
+        """How many tokens each text has for this model; the language is that of words for signs."""
+        return self.tokenizer.count(texts, language)
 
-    def loss(self, text: str) -> Loss:
+    def loss(self, text: str, language: str | None = None) -> Loss:
         """What this model cannot read of a text, or not as it stands."""
-        return self.tokenizer.loss(text)
+        return self.tokenizer.loss(text, language)
 
     def find_voice(self, voice: str | Path | Voice | None) -> Voice | None:
         """The voice that was asked for, checked, else the model's default; None is no history.

@@ -93,10 +93,10 @@ def speech_job(
     speaker = model.find_voice(request.voice)
     name = voices.NO_VOICE if speaker is None else speaker.name
     rate = model.config.codec.sample_rate
-    language = language_of(line, request.language)
+    language = language_of(line, request.language or voices.language_of_voice(name))
     memory = memory or model.memory
     chosen = yield from attempt(
-        _utterance(model, request, line, speaker, seed, number),
+        _utterance(model, request, line, language, speaker, seed, number),
         model.config,
         request.attempts,
         partial(expected, line, language, memory.usual(name)),
@@ -121,11 +121,17 @@ def speech_job(
 
 
 def _utterance(
-    model: LoadedModel, request: SpeechRequest, line: str, speaker: Voice | None, seed: int, number: int
+    model: LoadedModel,
+    request: SpeechRequest,
+    line: str,
+    language: str,
+    speaker: Voice | None,
+    seed: int,
+    number: int,
 ) -> Utterance:
     """A line as the stages need it."""
     return Utterance(
-        text_ids=model.tokenizer.encode(line),
+        text_ids=model.tokenizer.encode(line, language),
         voice=None if speaker is None else speaker.tokens,
         seed=seed,
         options=request.options or model.config.sampling,

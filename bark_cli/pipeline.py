@@ -275,13 +275,13 @@ class Bark(SpeaksWith):
         """Let more be worked on at once than fit by estimate."""
         self._shared().widen(batch_size)
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text has for this model."""
-        return self.model.count_tokens(texts)
+    def count_tokens(self, texts: Sequence[str], language: str | None = None) -> list[int]:
+        """How many tokens each text has for this model; the language is that of words for signs, e.g. de."""
+        return self.model.count_tokens(texts, language)
 
-    def loss(self, text: str) -> Loss:
+    def loss(self, text: str, language: str | None = None) -> Loss:
         """What this model cannot read of a text, or not as it stands."""
-        return self.model.loss(text)
+        return self.model.loss(text, language)
 
     def fitting_batch_size(self) -> int:
         """How many utterances at once the free memory holds, 1 .. 64."""

@@ -108,5 +108,5 @@ class SpeechRequest:
     seed: int | None = None  # None draws one
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = DEFAULT_ATTEMPTS  # how often it is said
-    language: str | None = None  # e.g. de, to judge takes by; None: what its letters suggest
+    language: str | None = None  # e.g. de; None: what the voice, else its letters, suggest
     streaming: Streaming = "whole"  # how its sound comes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import bark_cli
 from bark_cli.errors import TextError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.published import config_in
+from bark_cli.model.spelling import Loss
 from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.narration.compose import Composition, budget, compose
 from bark_cli.narration.narrate import piece_seed
@@ -22,7 +24,7 @@ LONG = "This is the first sentence of many. And this is another one, which is a 
 
 
 LIMITS = Budget(
-    max_tokens=20, count_tokens=lambda words: [1] * len(words), max_seconds=4.0, target_seconds=1.2
+    max_tokens=20, count_tokens=lambda words, _: [1] * len(words), max_seconds=4.0, target_seconds=1.2
 )
 
 
@@ -145,7 +147,9 @@ def test_a_text_of_nothing_that_can_be_read_is_an_error_with_its_line() -> None:
 
 
 def test_what_even_digit_by_digit_does_not_fit_is_left_out_with_its_line() -> None:
-    limits = Budget(max_tokens=3, count_tokens=lambda words: [1 + 9 * ("[laughs]" in word) for word in words])
+    limits = Budget(
+        max_tokens=3, count_tokens=lambda words, _: [1 + 9 * ("[laughs]" in word) for word in words]
+    )
     script = Script(lines=(Line(text="Yes, it\nis. [laughs] No.", number=4),))
     composition = compose(script, Recipe(), limits, seed=5)
     assert composition.told == (
@@ -153,3 +157,31 @@ def test_what_even_digit_by_digit_does_not_fit_is_left_out_with_its_line() -> No
     )
     with pytest.raises(TextError, match=r'line 1: "\[laughs\]" cannot be cut into pieces'):
         compose(Script(lines=(Line(text="[laughs]"),)), Recipe(), limits, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "language"),
+    [
+        (Recipe(), ["en", "ja", "fr"]),
+        (Recipe(voice="v2/de_speaker_1"), ["de", "de", "fr"]),
+        (Recipe(voice="v2/de_speaker_1", language="es"), ["es", "es", "es"]),
+    ],
+)
+def test_a_line_is_in_its_voices_language_unless_one_is_given(recipe: Recipe, language: list[str]) -> None:
+    """And all that is asked of the tokenizer is asked in that language."""
+    asked = list[str]()
+
+    def count(words: Sequence[str], language: str) -> list[int]:
+        asked.append(language)
+        return [1] * len(words)
+
+    def loss(_: str, language: str) -> Loss:
+        asked.append(language)
+        return Loss()
+
+    limits = Budget(max_tokens=20, count_tokens=count, loss=loss)
+    lines = (Line(text="x ≤ 5"), Line(text="これは≤です"), Line(text="x ≤ 5", speaker="A"))
+    script = Script(lines=lines, cast={"A": "v2/fr_speaker_2"})
+    pieces = compose(script, recipe, limits, seed=5).narration.pieces
+    assert [piece.language for piece in pieces] == language
+    assert list(dict.fromkeys(asked)) == list(dict.fromkeys(language))

@@ -17,7 +17,7 @@ from bark_cli.text.split.atoms import atoms, finer, is_tag, joins
 from bark_cli.text.split.sentences import paragraphs, sentence_ends
 
 
-def by_letters(words: Sequence[str]) -> list[int]:
+def by_letters(words: Sequence[str], _: str = "") -> list[int]:
     """A tokenizer of sorts: a token for every three characters."""
     return [(len(word) + 2) // 3 for word in words]
 
@@ -190,7 +190,7 @@ def test_what_belongs_together_is_never_cut(whole: str, budget: Budget) -> None:
 
 
 def test_numbers_and_graphemes_stay_whole_within_a_word_that_is_cut() -> None:
-    budget = Budget(max_tokens=4, count_tokens=lambda words: [len(word) for word in words])
+    budget = Budget(max_tokens=4, count_tokens=lambda words, _: [len(word) for word in words])
     pieces = cut("abcdefghi12.5jkl" + "e\u0301" * 4, budget)
     assert any("12.5" in piece for piece in pieces)
     assert not any(piece.startswith("\u0301") for piece in pieces)
@@ -200,18 +200,20 @@ def test_numbers_and_graphemes_stay_whole_within_a_word_that_is_cut() -> None:
 
 
 def test_lyrics_longer_than_a_piece_are_cut_between_words() -> None:
-    budget = Budget(max_tokens=4, count_tokens=lambda words: [len(word.split()) for word in words])
+    budget = Budget(max_tokens=4, count_tokens=lambda words, _: [len(word.split()) for word in words])
     assert cut("♪ one two three four five six ♪", budget) == ["♪ one two three", "four five six ♪"]
 
 
 def test_a_number_longer_than_a_piece_is_cut_after_all() -> None:
-    budget = Budget(max_tokens=4, count_tokens=lambda words: [len(word) for word in words])
+    budget = Budget(max_tokens=4, count_tokens=lambda words, _: [len(word) for word in words])
     assert {len(piece) for piece in cut("1" * 20, budget)} == {4}
 
 
 def test_japanese_is_cut_behind_particles_and_never_before_a_mark() -> None:
     text = "昨日の夜遅くに古い駅の前で小さな犬が雨の中を歩いていたのを見た人は誰もいなかった、と彼は言った。"
-    pieces = cut(text, Budget(max_tokens=18, count_tokens=lambda words: [len(word) for word in words]), "ja")
+    pieces = cut(
+        text, Budget(max_tokens=18, count_tokens=lambda words, _: [len(word) for word in words]), "ja"
+    )
     assert len(pieces) >= 3
     assert not any(piece[0] in "、。っゃゅょー" for piece in pieces)
 
@@ -248,7 +250,7 @@ def test_paragraphs_joined_are_the_text(text: str) -> None:
 def test_every_word_is_counted_once_and_every_full_piece_again() -> None:
     seen: list[list[str]] = []
 
-    def count(words: Sequence[str]) -> list[int]:
+    def count(words: Sequence[str], _: str) -> list[int]:
         seen.append(list(words))
         return [len(word.split()) for word in words]
 
@@ -261,7 +263,7 @@ def test_every_word_is_counted_once_and_every_full_piece_again() -> None:
 
 
 def test_words_that_are_longer_together_are_cut_as_they_are_together() -> None:
-    def count(texts: Sequence[str]) -> list[int]:  # reads 5 km/h as five kilometers per hour
+    def count(texts: Sequence[str], _: str = "") -> list[int]:  # reads 5 km/h as five kilometers per hour
         return [len(text.split()) + 20 * len(re.findall(r"\d km/h", text)) for text in texts]
 
     text = "It runs at " + ", then ".join(f"{n} km/h" for n in range(3, 13)) + ".\n\nThis is short."

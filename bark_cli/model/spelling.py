@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bark_cli.model import signs
+from bark_cli.model.sign_words import SignWords, sign_words
 
 _MOST_ASKED = 5_000  # neighbourhoods of signs; of what comes after them the sign alone decides
 _NEAR = 24  # characters of a neighbourhood on either side
@@ -46,14 +47,18 @@ class Speller:
         self._tokens, self._unknown = tokens, unknown
         self._known: dict[str, bool] = {}  # characters by themselves
         self._heard: dict[tuple[str, int, int], bool] = {}
+        self._said: dict[str | None, SignWords] = {}  # by language
 
-    def spell(self, text: str) -> str:
-        """The text with what the tokenizer does not know written in what it knows, where there is a way."""
-        return self._spell(text)[0]
+    def spell(self, text: str, language: str | None = None) -> str:
+        """The text with what the tokenizer does not know written in what it knows, where there is a way.
 
-    def loss(self, text: str) -> Loss:
+        Signs become words of the language, such as de.
+        """
+        return self._spell(text, language)[0]
+
+    def loss(self, text: str, language: str | None = None) -> Loss:
         """What of a text is not read, or not as it stands."""
-        spelled, left_out = self._spell(text)
+        spelled, left_out = self._spell(text, language)
         [tokens] = self._tokens([spelled])
         if self._unknown in tokens:
             words = spelled.split()
@@ -76,24 +81,39 @@ class Speller:
         unknown = {c for c in self._unknown_in(text) if _is_of_another_script(c)}
         return unknown & set(_LONE_GREEK.sub("", text)) if unknown else unknown
 
-    def _spell(self, text: str) -> tuple[str, list[str]]:
+    def _words(self, language: str | None) -> SignWords:
+        """How signs are said in a language, in letters that are known; in English where its script is not."""
+        if language not in self._said:
+            words = sign_words(language)
+            unknown = self._unknown_in(words.alphabet)
+            if any(map(_is_of_another_script, unknown)):
+                words, unknown = sign_words("en"), set()
+            if unknown:
+                from anyascii import anyascii
+
+                plain = {ord(letter): anyascii(letter) for letter in unknown}
+                words = words.written(lambda word: word.translate(plain))
+            self._said[language] = words
+        return self._said[language]
+
+    def _spell(self, text: str, language: str | None) -> tuple[str, list[str]]:
         """The text as the tokenizer reads it, and the signs for which there was no way."""
         left_out: list[str] = []
         text = _ENDLESS.sub(self._in_stretches, text)
         if not self._unknown_in(text):
             return text, left_out
-        text = unicodedata.normalize("NFC", text)
+        text, words = unicodedata.normalize("NFC", text), self._words(language)
         for pattern, write in _RULES:
 
-            def written(match: re.Match[str], write: Callable[[re.Match[str]], str | None] = write) -> str:
+            def written(match: re.Match[str], write: _Rule = write) -> str:
                 if not self._is_lost(match):
                     return match.group()
-                if (found := write(match)) is None:
+                if (found := write(match, words)) is None:
                     left_out.append(match.group())
                 return found or " "
 
             text = pattern.sub(written, text)
-        return self._letter_by_letter(text, left_out), left_out
+        return self._letter_by_letter(text, words, left_out), left_out
 
     def _in_stretches(self, match: re.Match[str]) -> str:
         """A word without an end, such as a checksum, as words that are not too long to be known."""
@@ -102,7 +122,7 @@ class Speller:
             return word
         return " ".join(word[n : n + _STRETCH] for n in range(0, len(word), _STRETCH))
 
-    def _letter_by_letter(self, text: str, left_out: list[str]) -> str:
+    def _letter_by_letter(self, text: str, words: SignWords, left_out: list[str]) -> str:
         """What no rule has written."""
         unknown = self._unknown_in(text)
         if not unknown:
@@ -112,7 +132,7 @@ class Speller:
             character = match.group()
             if not self._is_lost(match):
                 return character
-            for found in _ways(character, match.string[: match.start()][-1:]):
+            for found in _ways(character, match.string[: match.start()][-1:], words):
                 if not self._unknown_in(found):
                     return found
             left_out.append(character)
@@ -169,7 +189,7 @@ def _bare(character: str) -> str:
     )
 
 
-def _ways(character: str, before: str) -> list[str]:
+def _ways(character: str, before: str, words: SignWords) -> list[str]:
     """How a character may be written, the best way first."""
     kind = unicodedata.category(character)
     if character in signs.HYPHENS:
@@ -182,7 +202,7 @@ def _ways(character: str, before: str) -> list[str]:
         return ['"']
     if character in signs.MUTE or kind in _UNSEEN:
         return [" " if kind[0] == "Z" else ""]
-    if (word := signs.word_of(character)) is not None:
+    if (word := words.of(character)) is not None:
         return [f" {word} "]
     folded = unicodedata.normalize("NFKC", character).replace("\u2044", "/")
     if kind == "Nd":
@@ -207,20 +227,22 @@ def _is_of_another_script(character: str) -> bool:
     return character != "µ" and not folded.isascii() and "LATIN" not in unicodedata.name(folded[0], "")
 
 
-def _raised(match: re.Match[str]) -> str | None:
-    return signs.power(match.group(), match.string[: match.start()])
+def _raised(match: re.Match[str], words: SignWords) -> str | None:
+    number = signs.raised(match.group(), match.string[: match.start()])
+    return None if number is None else f" {words.power(number)} "
 
 
 _LONE_GREEK = re.compile(rf"(?<![{_GREEK}])[{_GREEK}](?![{_GREEK}])")
-_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]], ...] = (
+_Rule = Callable[[re.Match[str], SignWords], str | None]  # None where there is no way
+_RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
     (re.compile("[⁰¹²³⁴-⁹⁺⁻]+"), _raised),
-    (re.compile("[₀-₉₊₋]+"), lambda match: match.group().translate(signs.SUBSCRIPTS)),
-    (re.compile(r"(?<=\d)[ \u00a0]?[ºª]"), lambda _: "°"),
-    (re.compile(r"(?<=\d)\u2044(?=\d)"), lambda _: "/"),
+    (re.compile("[₀-₉₊₋]+"), lambda match, _: match.group().translate(signs.SUBSCRIPTS)),
+    (re.compile(r"(?<=\d)[ \u00a0]?[ºª]"), lambda *_: "°"),
+    (re.compile(r"(?<=\d)\u2044(?=\d)"), lambda *_: "/"),
     (
         re.compile("([¢-¥฿\u20a0-\u20cf￠￡￥])[ \u00a0]?(\\d+(?:[.,]\\d+)*)"),
-        lambda match: f" {match[2]} {signs.money(match[1])}",
+        lambda match, words: f" {match[2]} {words.of(match[1])}",
     ),
-    (re.compile(r"[µμ]([A-Za-z])(?![^\W\d_])"), lambda match: signs.micro(match[1])),
-    (_LONE_GREEK, lambda match: f" {signs.letter_name(match.group())} "),
+    (re.compile(r"[µμ]([A-Za-z])(?![^\W\d_])"), lambda match, words: f" {words.micro(match[1])} "),
+    (_LONE_GREEK, lambda match, words: (name := words.letter(match.group())) and f" {name} "),
 )

@@ -69,27 +69,29 @@ class BarkTokenizer:
             )
         return cls(tokenizer, config)
 
-    def count(self, texts: Sequence[str]) -> list[int]:
+    def count(self, texts: Sequence[str], language: str | None = None) -> list[int]:
         """How many tokens each text has.
 
         Those of words add up to those of a sentence, nearly: a tokenizer may read some words together.
         """
-        return [len(tokens) for tokens in self._spelled([self._speller.spell(text) for text in texts])]
+        spelled = [self._speller.spell(text, language) for text in texts]
+        return [len(tokens) for tokens in self._spelled(spelled)]
 
-    def loss(self, text: str) -> Loss:
+    def loss(self, text: str, language: str | None = None) -> Loss:
         """What of a text is not read, or not as it stands."""
-        return self._speller.loss(text)
+        return self._speller.loss(text, language)
 
-    def encode(self, text: str, *, spell: bool = True) -> Tokens:
+    def encode(self, text: str, language: str | None = None, *, spell: bool = True) -> Tokens:
         """Ids (N,) of text, 1 <= N <= max_text_tokens, the model's offset added.
 
-        With `spell` what the tokenizer does not know is written in what it knows.
+        With `spell` what the tokenizer does not know is written in what it knows: signs by words of the
+        language, such as de; None is English.
 
         Raises:
             TextError: the text is longer than the model reads, or holds nothing that the tokenizer knows.
         """
         limit = self._config.max_text_tokens
-        spelled = self._speller.spell(text).strip() if spell else text
+        spelled = self._speller.spell(text, language).strip() if spell else text
         found = self._encoded(stopped(spelled, self._config.stops))
         if len(found.ids) > limit:  # for the stop there is no room
             found = self._encoded(spelled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -14,9 +14,9 @@ from bark_cli.narration.losses import Losses
 from bark_cli.narration.narrate import Narration, Piece, VoiceChoice, piece_seed
 from bark_cli.narration.recipe import Recipe
 from bark_cli.text.script import Line, Script
-from bark_cli.text.split import Break, Budget, Part, split_text
+from bark_cli.text.split import Break, Budget, Part, language_of, split_text
 from bark_cli.text.split.digits import all_apart, digits_apart
-from bark_cli.voices import NO_VOICE
+from bark_cli.voices import NO_VOICE, Voice, language_of_voice
 
 _USABLE = 0.85  # of the seconds that the model can speak at once: the estimate may be wrong
 _TARGET = 0.45  # of those: short sentences are joined up to here, for Bark speaks single ones best
@@ -41,8 +41,8 @@ class Composition:
 
 def budget(
     config: BarkConfig,
-    count_tokens: Callable[[Sequence[str]], Sequence[int]],
-    loss: Callable[[str], Loss] = lambda _: Loss(),
+    count_tokens: Callable[[Sequence[str], str], Sequence[int]],
+    loss: Callable[[str, str], Loss] = lambda *_: Loss(),
 ) -> Budget:
     """What the model can say at once; `loss` is what it cannot read of a piece."""
     longest_s = config.semantic.max_new_tokens / config.semantic.rate_hz * _USABLE
@@ -100,15 +100,18 @@ def compose(
     """
     pieces, parts, lines = list[Piece](), list[Part](), list[int]()
     losses = Losses([*script.left_out, *left_out])
-    for place, line, part in _parts(script.lines, recipe.language, limits):
+    for place, line, part, language in _parts(script, recipe, limits):
         pause_s = _pause_s(line, part, recipe)
-        if losses.takes(part, line.text, line.number, limits):
-            voice = recipe.voice if line.speaker is None else script.cast[line.speaker]
-            begin_s = line.begin_s if part.start == 0 else None
-            number = piece_seed(seed, len(pieces), recipe.redo.count(len(pieces) + 1))
-            pieces.append(
-                Piece(text=part.text, seed=number, voice=find_voice(voice), pause_s=pause_s, begin_s=begin_s)
+        if losses.takes(part, line, language, limits):
+            piece = Piece(
+                text=part.text,
+                seed=piece_seed(seed, len(pieces), recipe.redo.count(len(pieces) + 1)),
+                voice=find_voice(_voice(line, script, recipe)),
+                language=language,
+                pause_s=pause_s,
+                begin_s=line.begin_s if part.start == 0 else None,
             )
+            pieces.append(piece)
             parts.append(part)
             lines.append(place)
         elif pieces:
@@ -126,7 +129,6 @@ def compose(
         continuity=recipe.continuity,
         options=recipe.options,
         attempts=recipe.attempts,
-        language=recipe.language,
         speed=recipe.speed,
     )
     tokens, seconds = (tuple(part.tokens for part in parts), tuple(part.seconds for part in parts))
@@ -137,16 +139,31 @@ def _is_blank(line: Line) -> bool:
     return not line.text.strip()
 
 
-def _parts(lines: Iterable[Line], language: str | None, limits: Budget) -> Iterator[tuple[int, Line, Part]]:
-    """The pieces of every line, with its number and the line as it is read: overlong numbers by digits."""
-    for place, line in enumerate(lines):
-        text = digits_apart(line.text, limits.max_tokens, limits.count_tokens)
+def _voice(line: Line, script: Script, recipe: Recipe) -> VoiceChoice:
+    """Who says a line."""
+    return recipe.voice if line.speaker is None else script.cast[line.speaker]
+
+
+def _language(line: Line, voice: VoiceChoice, recipe: Recipe) -> str:
+    """The language of a line: the recipe's, else its voice's, else what its letters suggest."""
+    name = voice.name if isinstance(voice, Voice) else voice
+    return language_of(line.text, recipe.language or language_of_voice(name))
+
+
+def _parts(script: Script, recipe: Recipe, limits: Budget) -> Iterator[tuple[int, Line, Part, str]]:
+    """The pieces of every line, with its number, the line as it is read, and its language.
+
+    Overlong numbers are read by their digits.
+    """
+    for place, line in enumerate(script.lines):
+        language = _language(line, _voice(line, script, recipe), recipe)
+        text = digits_apart(line.text, limits.max_tokens, limits.count_tokens, language)
         parts = split_text(text, budget=limits, language=language)
         if any(part.tokens > limits.max_tokens for part in parts):
             text = "".join(all_apart(p.text) if p.tokens > limits.max_tokens else p.text for p in parts)
             parts = split_text(text, budget=limits, language=language)
         for part in parts:
-            yield place, replace(line, text=text), part
+            yield place, replace(line, text=text), part, language
 
 
 def _pause_s(line: Line, part: Part, recipe: Recipe) -> float:

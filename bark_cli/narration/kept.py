@@ -147,7 +147,7 @@ class KeptPieces:
     def _path(self, piece: Piece, narration: Narration) -> Path:
         how = None if narration.options is None else asdict(narration.options)
         told = (self._made_by, piece.text, piece.seed, _voice(piece), how, asdict(narration.attempts))
-        return self.folder / f"{digest(*told, narration.language, narration.continuity)[:32]}.npz"
+        return self.folder / f"{digest(*told, piece.language, narration.continuity)[:32]}.npz"
 
 
 def narrate_kept(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from bark_cli.errors import TextError
 from bark_cli.model.spelling import Loss
 from bark_cli.system.excerpt import excerpt
+from bark_cli.text.script import Line
 from bark_cli.text.split import Budget, Part
 
 _SHOWN = 5  # of a kind; the others are counted
@@ -24,14 +25,14 @@ class Losses:
         self._skipped: list[str] = []  # where, and how it begins
         self._too_long: list[str] = []
 
-    def takes(self, piece: Part, text: str, number: int, limits: Budget) -> bool:
-        """Whether a piece of a text, which begins on the line of that number, can be said."""
+    def takes(self, piece: Part, line: Line, language: str, limits: Budget) -> bool:
+        """Whether a piece of a line, which is in that language, can be said."""
         words = piece.text.strip()
-        loss = limits.loss(words) if not words.isascii() or piece.has_words else Loss()
+        loss = limits.loss(words, language) if not words.isascii() or piece.has_words else Loss()
         if not piece.has_words:
             self._signs.update(loss.left_out)
             return False
-        where = f'line {_line_of(piece, text, number)}: "{excerpt(words, _WIDTH)}"'
+        where = f'line {_line_of(piece, line)}: "{excerpt(words, _WIDTH)}"'
         if piece.tokens > limits.max_tokens:
             self._too_long.append(where)
             return False
@@ -72,9 +73,9 @@ class Losses:
         return TextError(f'there is nothing to say{over}; give some words, as in: bark say "Hello"')
 
 
-def _line_of(piece: Part, text: str, number: int) -> int:
+def _line_of(piece: Part, line: Line) -> int:
     lead = len(piece.text) - len(piece.text.lstrip())
-    return number + text.count("\n", 0, piece.start + lead)
+    return line.number + line.text.count("\n", 0, piece.start + lead)
 
 
 def _counted(found: Counter[str]) -> list[str]:

@@ -35,6 +35,7 @@ class Piece:
     text: str
     seed: int
     voice: VoiceChoice = None  # None is the model's default
+    language: str | None = None  # such as de; as for SpeechRequest
     pause_s: float = 0.0  # of silence after it
     begin_s: float | None = None  # of a subtitle: it is not to be heard before, from the first sample on
 
@@ -47,7 +48,6 @@ class Narration:
     continuity: Continuity = "voice"
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = DEFAULT_ATTEMPTS
-    language: str | None = None  # such as de; as for SpeechRequest
     speed: float = 1.0  # times as fast as it is spoken, pauses included
 
     @property
@@ -189,7 +189,7 @@ class _Line:
             seed=said.seed,
             options=how.options,
             attempts=how.attempts,
-            language=how.language,
+            language=said.language,
         )
 
     def keep(self, piece: int, speech: Speech) -> None:

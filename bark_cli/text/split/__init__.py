@@ -26,14 +26,14 @@ class Budget:
     """What one piece may hold."""
 
     max_tokens: int  # that the model reads at once
-    # words -> how many tokens each has; called once or a few times for a whole text
-    count_tokens: Callable[[Sequence[str]], Sequence[int]]
+    # (words, language) -> how many tokens each has; called once or a few times for a whole text
+    count_tokens: Callable[[Sequence[str], str], Sequence[int]]
     max_seconds: float = 13.0  # that the model speaks at once
     target_seconds: float = 10.0  # short sentences are joined up to here
     # (text, language) -> seconds; summed over the words of a piece
     seconds: Callable[[str, str | None], float] = estimate_seconds
-    # of a piece: what of it the model cannot read
-    loss: Callable[[str], Loss] = lambda _: Loss()
+    # (piece, language) -> what of it the model cannot read
+    loss: Callable[[str, str], Loss] = lambda *_: Loss()
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def _within(pieces: list[Part], measure: _Measure) -> list[Part]:
     """
     limit = measure.budget.max_tokens
     doubtful = [p for p in pieces if p.tokens > _NEARLY * limit or any(map(str.isdigit, p.text))]
-    counts = measure.budget.count_tokens([piece.text.strip() for piece in doubtful]) if doubtful else []
+    texts = [piece.text.strip() for piece in doubtful]
+    counts = measure.budget.count_tokens(texts, measure.language) if doubtful else []
     tokens = {piece.start: count for piece, count in zip(doubtful, counts, strict=True)}
     found: list[Part] = []
     for piece in pieces:
@@ -149,7 +150,7 @@ class _Measure:
         new = list({atom.strip() for atom in found} - self._sizes.keys())
         if not new:
             return
-        for atom, tokens in zip(new, self.budget.count_tokens(new), strict=True):
+        for atom, tokens in zip(new, self.budget.count_tokens(new, self.language), strict=True):
             seconds = self.budget.seconds(atom, self.language) / self.budget.max_seconds
             self._sizes[atom] = tokens / self.budget.max_tokens, seconds, words_in(atom)
 

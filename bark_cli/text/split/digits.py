@@ -13,13 +13,15 @@ _GROUP = 4
 _WORTH_IT = 5  # digits in a row; those of a year stay a number
 
 
-def digits_apart(text: str, max_tokens: int, count_tokens: Callable[[Sequence[str]], Sequence[int]]) -> str:
+def digits_apart(
+    text: str, max_tokens: int, count_tokens: Callable[[Sequence[str], str], Sequence[int]], language: str
+) -> str:
     """The text with the digits of overlong numbers, such as those of a card, apart: 4 9 2 9, 7 7 6 5.
 
     A number is overlong by what a model makes of it.
     """
     words = [word for word in set(_WORD.findall(text)) if sum(map(str.isdigit, word)) >= _MANY_DIGITS]
-    counts = count_tokens(words) if words else []
+    counts = count_tokens(words, language) if words else []
     long = {word for word, count in zip(words, counts, strict=True) if _is_long(word, count, max_tokens)}
     if not long:
         return text
