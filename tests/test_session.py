@@ -194,9 +194,11 @@ def test_a_new_listener_hears_something_before_the_bulk_is_done(bark: Bark) -> N
             one.result(PATIENCE_S)
 
 
-def work(n: int, streaming: Any = "whole", caller: str = "a", sounded: bool = False) -> Work:
-    one = Work(Handle(ask(n, streaming=streaming), NOBODY, 30.0), caller, n, None, None)
-    one.has_sounded = sounded
+def work(n: int, streaming: Any = "whole", caller: str = "a", ahead_s: float | None = None) -> Work:
+    """Asked for at second n; `ahead_s` is what its listener has left to hear at second 100."""
+    one = Work(Handle(ask(n, streaming=streaming), NOBODY, 30.0), caller, n, None, None, asked_at=n)
+    if ahead_s is not None:
+        one.sounded_at, one.sounded_s = 90.0, 10.0 + ahead_s
     return one
 
 
@@ -219,12 +221,24 @@ def test_listeners_are_begun_first_and_callers_in_turn() -> None:
     assert admitted([*bulk, *listeners], [work(20), work(21)], 2) == listeners[:URGENT]
 
 
-def test_while_somebody_waits_for_a_first_sound_bulk_takes_part_in_some_steps() -> None:
-    bulk, listener, heard = work(1), work(2, "early"), work(3, "early", sounded=True)
-    steps = [held([bulk, listener, heard], n) for n in range(2 * URGENT)]
+def test_while_somebody_waits_for_a_sound_bulk_takes_part_in_some_steps() -> None:
+    bulk, listener, heard = work(1), work(2, "early"), work(3, "early", ahead_s=5.0)
+    steps = [held([bulk, listener, heard], n, 100.0, 4) for n in range(2 * URGENT)]
     assert steps.count(set()) == 2
     assert steps.count({bulk, heard}) == 2 * URGENT - 2
-    assert held([bulk, heard], 1) == set()
+    assert held([bulk, heard], 1, 100.0, 4) == set()
+    nearly_dry = work(4, "early", ahead_s=0.1)
+    assert held([bulk, nearly_dry, heard], 1, 100.0, 4) == {bulk, heard}
+
+
+def test_of_many_listeners_those_go_first_who_would_hear_a_gap_and_then_who_asked_first() -> None:
+    dry, low = work(1, "early", ahead_s=-2.0), work(2, "early", ahead_s=0.5)
+    early, late, rich = work(3, "early"), work(4, "early"), work(5, "early", ahead_s=5.0)
+    crowd = [rich, late, low, early, dry]
+    for step in range(2 * URGENT):
+        assert held(crowd, step, 100.0, 3) == {late, rich}
+        assert held(crowd, step, 100.0, 1) == set(crowd) - {dry}
+    assert held([work(6), *crowd], 0, 100.0, 4) == {rich}
 
 
 def test_more_than_may_wait_are_refused(bark: Bark) -> None:

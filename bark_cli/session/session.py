@@ -16,7 +16,7 @@ from bark_cli.loaded_model import LoadedModel, speech_job
 from bark_cli.model.tokens import Samples
 from bark_cli.narration.narrate import Narration, Sounding, narrate_soon
 from bark_cli.session.handle import AHEAD_S, Handle
-from bark_cli.session.turns import Work, admitted, held
+from bark_cli.session.turns import URGENT, Work, admitted, held
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener, Progress
 from bark_cli.stages.steps import Job
@@ -191,13 +191,13 @@ class Session:
         with self.model.turn:
             for work in begun:
                 self._at_work[engine.begin(self._job(work))] = work
-            left_out = held(self._at_work.values(), step)
+            left_out = held(self._at_work.values(), step, time.monotonic(), self._most_listeners())
             for slot, work in self._at_work.items():
                 slot.held = work in left_out
             self.model.backend.fit_threads(len(self._at_work) - len(left_out))
             over = engine.step()
         for work in self._at_work.values():
-            self._hand_over(work)
+            work.hand_over()
         for slot in over:
             self._end(self._at_work.pop(slot), slot)
         return True
@@ -232,6 +232,10 @@ class Session:
         ends = [work.end for work in self._works() if work.end is not None]
         return max(0.0, min(ends) - time.monotonic()) if ends else None
 
+    def _most_listeners(self) -> int:
+        """How many listeners share a step: a GPU's is as long for many; a CPU's only grows with them."""
+        return self.batch_size if self.model.device in ("cuda", "mps") else URGENT
+
     def _works(self) -> list[Work]:
         return [*self._waiting, *self._at_work.values()]
 
@@ -259,13 +263,6 @@ class Session:
         late = work.end is not None and work.end <= time.monotonic()
         why = "it took longer than it was given" if late else "it was cancelled"
         work.handle.finish(CancelledError(f"the speech was broken off: {why}"))
-
-    def _hand_over(self, work: Work) -> None:
-        """Give the reader what the step made."""
-        for piece in work.fresh:
-            work.has_sounded = True
-            work.handle.put(piece)
-        work.fresh.clear()
 
     def _end(self, work: Work, slot: Slot[Speech]) -> None:
         """Say what became of a job."""

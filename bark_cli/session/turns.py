@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from bark_cli.takes.usual import Memory
 # Listeners who have heard nothing yet: so many are begun beyond the batch, and while one is at work the
 # others take part in one step of so many. A single sequence steps faster than many do.
 URGENT = 4
+# A listener with less sound ahead is about to hear a gap. He comes first: better that others begin later than
+# that all of them stutter.
+MARGIN_S = 1.0
 
 
 @dataclass(eq=False)
@@ -26,18 +30,45 @@ class Work:
     on_progress: Listener | None
     end: float | None  # monotonic seconds at which it is given up
     memory: Memory | None = None  # how the voices spoke; None is what the model knows
-    has_sounded: bool = False
+    asked_at: float = field(default_factory=time.monotonic)
+    sounded_at: float | None = None  # first; monotonic seconds, as the others
+    sounded_s: float = 0.0  # seconds of sound handed over
     fresh: list[Audio] = field(default_factory=list)  # made in this step, and not yet handed over
+
+    def hand_over(self) -> None:
+        """Give the reader what the step made."""
+        for piece in self.fresh:
+            self.sounded_at = self.sounded_at or time.monotonic()
+            self.sounded_s += piece.duration_s
+            self.handle.put(piece)
+        self.fresh.clear()
+
+    @property
+    def has_sounded(self) -> bool:
+        """Whether something was heard of it."""
+        return self.sounded_at is not None
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether somebody hears it while it is made."""
+        return self.handle.request.streaming != "whole"
 
     @property
     def is_urgent(self) -> bool:
         """Whether somebody listens who has heard nothing yet."""
-        return self.handle.request.streaming != "whole" and not self.has_sounded
+        return self.has_listener and not self.has_sounded
 
     @property
     def is_held(self) -> bool:
         """Whether it waits for its reader."""
         return self.handle.is_full
+
+    def need(self, now: float) -> tuple[int, float]:
+        """How much a listener needs a step, the least first."""
+        if self.sounded_at is None:
+            return 1, self.asked_at
+        dry_at = self.sounded_at + self.sounded_s
+        return (0 if dry_at < now + MARGIN_S else 2), dry_at
 
 
 def admitted(waiting: Collection[Work], at_work: Collection[Work], batch_size: int) -> list[Work]:
@@ -61,10 +92,16 @@ def admitted(waiting: Collection[Work], at_work: Collection[Work], batch_size: i
     return begun
 
 
-def held(at_work: Collection[Work], step: int) -> set[Work]:
-    """Who is left out of a step: who waits for a reader and, while somebody waits for a first sound, bulk."""
+def held(at_work: Collection[Work], step: int, now: float, most_listeners: int) -> set[Work]:
+    """Who is left out of a step: who waits for a reader, who has the most to hear yet of more than
+    `most_listeners` and, while somebody waits for a sound, bulk.
+    """
     out = {work for work in at_work if work.is_held}
+    listeners = [work for work in at_work if work.has_listener and work not in out]
+    listeners.sort(key=lambda work: work.need(now))
+    out.update(listeners[most_listeners:])
+    urgent = [work for work in listeners[:most_listeners] if work.need(now)[0] < 2]
     is_bulks_turn = step % URGENT == 0
-    if not is_bulks_turn and any(work.is_urgent for work in at_work if work not in out):
-        out.update(work for work in at_work if not work.is_urgent)
+    if urgent and not is_bulks_turn:
+        out.update(work for work in at_work if work not in urgent)
     return out
