@@ -37,6 +37,7 @@ static Matrix matrix(int rows, int columns, float scale, int extreme) {
     int8_t *values = room((size_t)blocks * ROWS * columns);
     float *scales = room(sizeof(float) * (size_t)blocks * ROWS);
     int32_t *totals = room(sizeof(int32_t) * (size_t)blocks * ROWS);
+    uint8_t *calm = room((size_t)blocks); /* none is */
     for (int row = 0; row < rows; row++) {
         scales[row] = scale;
         for (int c = 0; c < columns; c++) {
@@ -45,7 +46,7 @@ static Matrix matrix(int rows, int columns, float scale, int extreme) {
             totals[row] += value;
         }
     }
-    return (Matrix){values, scales, NULL, totals, rows, columns};
+    return (Matrix){values, scales, NULL, totals, calm, rows, columns};
 }
 
 static int value(const Matrix *m, int row, int c) {

@@ -16,10 +16,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bark_cli.backends import kernel
+from bark_cli.backends import kernel, packed
 from bark_cli.backends.buffers import Array
 from bark_cli.backends.int8 import Int8FineGPT, Int8GPT, Weights
-from bark_cli.backends.kernel import BLOCK, Packed, in_blocks, load, runnable
+from bark_cli.backends.kernel import load, runnable
+from bark_cli.backends.packed import BLOCK, Packed, in_blocks
 from bark_cli.errors import OptionError
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
@@ -177,7 +178,7 @@ def test_threads_do_not_change_a_bit(variant: str, monkeypatch: pytest.MonkeyPat
     _, fast = networks(SHAPES["heads of 64"])
     found = []
     for threads in (1, 2, 3):
-        monkeypatch.setattr(kernel, "threads_for", lambda width, rows, count=threads: count)
+        monkeypatch.setattr(packed, "threads_for", lambda width, rows, count=threads: count)
         prompt = fast.prompt(np.arange(70), None, fast.new_cache())
         found.append(np.concatenate([run(fast, np.arange(40), 20), prompt]))
     assert np.array_equal(found[0], found[1])
@@ -193,6 +194,24 @@ def test_sums_are_exact_for_any_number_of_rows(rows: int, variant: str) -> None:
     weight[::3], x[::2], x[:, 0] = 127, -127, 127
     matrix = Int8Matrix(weight, np.ones(70, np.float32))
     assert np.array_equal(Packed(matrix).product(x), x @ weight.astype(int).T)
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_long_sums_are_exact_where_they_just_fit_and_where_they_do_not(excess: int, variant: str) -> None:
+    """32 lines of four columns, of which two and two add up: 15 * 2,184 is the most that 16 bits hold."""
+    weight = np.zeros((32, 256), np.int8)
+    weight[::2, :128] = weight[1::2, 128:] = 34  # 64 of them: 2,176
+    weight[::2, :2], weight[1::2, 128:130] = 38, 38
+    weight[::2, 0] += excess
+    weight[1::2] *= -1
+    x = np.full((3, 256), 127)
+    x[1] = -127
+    _, _, calm = in_blocks(weight)
+    if variant == "avx2":
+        assert calm.tolist() == [1 - excess] * 2
+    assert np.array_equal(
+        Packed(Int8Matrix(weight, np.ones(32, np.float32))).product(x), x @ weight.astype(int).T
+    )
 
 
 def test_what_a_prompt_says_of_a_position_does_not_depend_on_what_follows(variant: str) -> None:
@@ -223,7 +242,7 @@ def test_products_are_those_of_the_rounded_row(rows: int, outputs: int, width: i
 
 def test_blocks_hold_every_value_once_and_zeros() -> None:
     values = np.arange(-60, 60, dtype=np.int8).reshape(20, 6)
-    blocks, total = in_blocks(values)
+    blocks, total, _ = in_blocks(values)
     assert blocks.shape == (2, 2, BLOCK, 4)
     back = blocks.transpose(0, 2, 1, 3).reshape(32, 8)
     assert np.array_equal(back[:20, :6], values)
@@ -334,18 +353,18 @@ def test_one_core_and_a_fork_are_enough() -> None:
     script = """
 import os
 import numpy as np
-from bark_cli.backends import kernel
+from bark_cli.backends import packed
 from bark_cli.model.int8 import Int8Matrix
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-kernel.threads_for = lambda width, rows: 3
-packed = kernel.Packed(Int8Matrix.of(np.eye(600)))
+packed.threads_for = lambda width, rows: 3
+matrix = packed.Packed(Int8Matrix.of(np.eye(600)))
 x = np.arange(600.0)[None]
-before = packed.product(x)
+before = matrix.product(x)
 child = os.fork()
 if child == 0:
-    os._exit(0 if np.array_equal(packed.product(x), before) else 3)
+    os._exit(0 if np.array_equal(matrix.product(x), before) else 3)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert np.array_equal(packed.product(x), before)
+assert np.array_equal(matrix.product(x), before)
 """
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120, env=dict(os.environ)

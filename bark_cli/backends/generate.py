@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bark_cli.backends.buffers import Array, Buffers, address
-from bark_cli.backends.kernel import Matrix, Packed, Stack
+from bark_cli.backends.kernel import Matrix
+from bark_cli.backends.packed import Packed, Stack
 from bark_cli.model.tokens import Tokens
 from bark_cli.stages.steps import Ahead
 

@@ -15,7 +15,7 @@ from bark_cli.backends import AudioStream, CausalStage, Decoder
 from bark_cli.backends.buffers import Array, room
 from bark_cli.backends.codec import KernelCodec
 from bark_cli.backends.generate import Going, Made, StoredTable, Vocabulary, generate
-from bark_cli.backends.kernel import Packed, PackedLayer, Stack
+from bark_cli.backends.packed import Packed, PackedLayer, Stack
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix

@@ -13,7 +13,7 @@
 #define ROWS 16       /* of a matrix that lie together and are multiplied at once */
 #define PART 256      /* inputs that meet a matrix in one go, at most */
 #define SHARE 128     /* positions of a window that a thread takes through a layer, at most; their rows fit a cache */
-#define QUERIES 24    /* of one head that look for keys together */
+#define QUERIES 12    /* of one head that look for keys together */
 #define PANEL 16      /* keys, or numbers of a value, that lie together for attention */
 #define MAX_THREADS 64
 
@@ -22,6 +22,7 @@ typedef struct {
     const float *scale;   /* (rows,) padded to 16 as all below */
     const float *bias;    /* (rows,) or NULL */
     const int32_t *total; /* (rows,) the sum of a row: what an input of ones would give */
+    const uint8_t *calm;  /* (rows / 16,) of each block, whether sums of LONG_RUN lines fit 16 bits (tile.h) */
     int32_t rows, columns; /* columns: a multiple of 4 */
 } Matrix;
 

@@ -43,11 +43,12 @@ static void block(const Product *p, int first, int from, int n) {
     int32_t sums[NEAR][ROWS];
     size_t stride = (size_t)m->columns * BYTES;
     const uint8_t *x = p->s->rounded + from * stride;
+    const Tile *widest = m->calm[first / ROWS] ? calm_tiles : tiles;
     memset(sums, 0, sizeof sums[0] * (size_t)n);
     for (int c = 0; c < m->columns; c += CHUNK) {
         int columns = m->columns - c < CHUNK ? m->columns - c : CHUNK;
         const int8_t *lines = m->values + (size_t)first * m->columns + 16 * (size_t)c;
-        const Tile *tile = tiles;
+        const Tile *tile = widest;
         for (int i = 0; i < n; i += tile->inputs) {
             while (tile->inputs > n - i) tile++;
             tile->multiply(lines, x + i * stride + (size_t)c * BYTES, stride, columns, sums + i);

@@ -1,7 +1,8 @@
 /* The tile of this instruction set: sums[r][16] += a block of 16 rows times some inputs, four columns at a time.
  *
  * Each tile_*.h says how a product reads its inputs (BIAS is added to each, BYTES lie in memory for each, `arrange`
- * puts a rounded row so), and lists its tiles in `tiles`, widest first, the last of them for one input.
+ * puts a rounded row so), and lists its tiles in `tiles`, widest first, the last of them for one input. Where products
+ * add up in 16 bits, `calm_tiles` do so for LONG_RUN lines, of blocks which no input of at most LARGEST makes overflow.
  */
 #ifndef BARK_TILE_H
 #define BARK_TILE_H
@@ -39,6 +40,12 @@ static inline int32_t four_bytes(const uint8_t *x) {
 #include "tile_neon.h"
 #else
 #include "tile_plain.h"
+#endif
+
+#if !defined(LONG_RUN) /* sums are of 32 bits from the first product on, and all blocks are alike */
+#define LONG_RUN 0
+#define LARGEST 0
+#define calm_tiles tiles
 #endif
 
 #endif

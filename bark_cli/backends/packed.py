@@ -1,0 +1,197 @@
+"""Int8 products and transformers computed by csrc/: rows (n, C) -> (n, R), (n, D) -> (n, D)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from ctypes import Structure, byref, c_int32, c_void_p, sizeof
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from bark_cli.backends import kernel
+from bark_cli.backends.buffers import Array, Buffers, address, room
+from bark_cli.backends.kernel import Layer, Matrix, Network, Scratch
+from bark_cli.backends.threads import threads_for
+from bark_cli.model.config import GPTConfig
+from bark_cli.model.int8 import Int8Matrix
+
+BLOCK = 16  # rows of a matrix that lie together; ROWS in csrc/network.h
+
+
+class Packed:
+    """An int8 matrix (R, C) as csrc/ reads it, and a bias (R,) or None.
+
+    Raises:
+        RuntimeError: the package was installed without its compiled code; `choose_precision` looks first.
+    """
+
+    def __init__(self, matrix: Int8Matrix, bias: Array | None = None) -> None:
+        self._code = _compiled()
+        self.rows = len(matrix.scale)
+        blocks, total, calm = in_blocks(matrix.values)
+        keep = self._memory = Buffers()
+        self.struct = Matrix(
+            keep.keep(blocks),
+            keep.keep(_padded(matrix.scale)),
+            None if bias is None else keep.keep(_padded(bias)),
+            keep.keep(total),
+            keep.keep(calm),
+            self.rows,
+            4 * blocks.shape[1],
+        )
+
+    def product(self, x: Array) -> Array:
+        """x (n, C) -> float32 (n, R), each row of x rounded to 8 bits by its own largest value."""
+        x = np.ascontiguousarray(x, np.float32)
+        n, width = x.shape
+        y = np.empty((n, self.rows), np.float32)
+        part = min(n, int(self._code.bark_part()))
+        rounded, steps = room((part, 2 * self.struct.columns), np.uint8), room(part)
+        scratch = Scratch(rounded=address(rounded), steps=address(steps))
+        self._code.bark_product(self.struct, scratch, n, width, address(x), address(y), threads_for(width, n))
+        return y
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PackedLayer:
+    """One block of a transformer: its four matrices, and weight and bias (or None) of its two norms."""
+
+    attention: Packed
+    projection: Packed
+    expansion: Packed
+    contraction: Packed
+    norm_1: tuple[Array, Array | None]
+    norm_2: tuple[Array, Array | None]
+
+
+class Stack:
+    """The blocks and last norm of a causal transformer; the sequences' caches belong to whoever calls."""
+
+    def __init__(
+        self, config: GPTConfig, layers: Sequence[PackedLayer], norm: tuple[Array, Array | None]
+    ) -> None:
+        self._code, self._memory, self._layers = _compiled(), Buffers(), layers
+        self._lock = Lock()  # C is left by Python's own: two threads must not share the scratch
+        keep = self._memory.keep
+        self._network = Network(
+            (Layer * config.n_layer)(*(self._struct(layer) for layer in layers)),
+            keep(norm[0]), keep(norm[1]), config.n_layer, config.n_head, config.n_embd, config.block_size,
+        )  # fmt: skip
+        self._most = int(self._code.bark_part())
+        self._width = config.n_embd
+        self._threads = min(os.cpu_count() or 1, int(self._code.bark_max_threads()))
+        self._scratch = self._room(config)
+
+    def _room(self, config: GPTConfig) -> Scratch:
+        """Memory for a call; what no call touches takes no room."""
+        code, keep, width = self._code, self._memory.keep, config.n_embd
+        most, panel = self._most, int(code.bark_panel())
+        rows = max(most, self._threads * int(code.bark_share()))
+        places = -(-max(most, config.block_size) // panel) * panel
+        wide_heads = config.n_head * -(-width // config.n_head // panel) * panel  # heads of whole panels
+        return Scratch(
+            keep(room((rows, 8 * width), np.uint8)),
+            keep(room(rows)),
+            keep(room((rows, 4 * width))),
+            keep(room((places, 3 * width))),
+            keep(room((places, width))),
+            keep(room((places, width))),
+            keep(room((places, wide_heads))),
+            keep(room((self._threads, int(code.bark_queries()), places + panel))),
+        )
+
+    def step(self, x: Array, caches: Sequence[Array], positions: Sequence[int]) -> Array:
+        """Turn embeddings (n, D) into final hidden states in place; row i goes to positions[i] of caches[i].
+
+        The rows may be n sequences, each with its own cache, or follow each other in one. A cache is bf16
+        (layers, 2, heads, positions, head size), keys and values.
+        """
+        for first in range(0, len(x), self._most):  # of a prompt each part sees those before
+            rows = slice(first, first + self._most)
+            n = len(x[rows])
+            with self._lock:
+                self._code.bark_step(
+                    self._network, self._scratch, n, address(x[rows]),
+                    (c_void_p * n)(*(address(cache) for cache in caches[rows])),
+                    (c_int32 * n)(*positions[rows]), self._fitting(n),
+                )  # fmt: skip
+        return x
+
+    def window(self, x: Array, cache: Array | None = None, first: int = 0) -> Array:
+        """Final hidden states (T - first, D) of a whole prompt or window, whose embeddings (T, D) are lost.
+
+        With a cache every position sees those before it, and its start is filled; without one all see all.
+        """
+        n = len(x)
+        with self._lock:
+            self._code.bark_window(
+                self._network, self._scratch, n, first, address(x),
+                None if cache is None else address(cache), self._fitting(n),
+            )  # fmt: skip
+        return x[first:]
+
+    def generate(self, vocabulary: Structure, rows: ctypes.Array[Any], ids: int) -> None:
+        """Let rows append and draw tokens (generate.py, which knows these structs), of so many legal ids."""
+        n = len(rows)
+        for first in range(0, n, self._most):
+            count = min(self._most, n - first)
+            x, logits = room((count, self._width)), room((count, ids))
+            with self._lock:
+                self._code.bark_generate(
+                    self._network, self._scratch, byref(vocabulary), count,
+                    byref(rows, first * sizeof(rows[0])), address(x), address(logits),
+                    self._fitting(count),
+                )  # fmt: skip
+
+    def draw(self, logits: Array, n_codes: int, temperature: float, uniform: Array) -> Array:
+        """One of the first `n_codes` ids for each row of logits (n, V), which are lost; -1: it holds NaN."""
+        made = np.empty(len(logits), np.int64)
+        self._code.bark_draw(
+            address(logits), *logits.shape, n_codes, temperature, address(uniform), address(made),
+            self._fitting(len(logits)),
+        )  # fmt: skip
+        return made
+
+    def _fitting(self, rows: int) -> int:
+        return min(self._threads, threads_for(self._width, rows))
+
+    def _struct(self, layer: PackedLayer) -> Layer:
+        keep = self._memory.keep
+        norms = [keep(array) for array in (*layer.norm_1, *layer.norm_2)]
+        matrices = (layer.attention, layer.projection, layer.expansion, layer.contraction)
+        return Layer(*norms, *(matrix.struct for matrix in matrices))
+
+
+def _compiled() -> ctypes.CDLL:
+    code = kernel.library()
+    if code is None:
+        raise RuntimeError("there is no compiled int8 kernel")
+    return code
+
+
+def in_blocks(values: Array) -> tuple[Array, Array, Array]:
+    """Int8 (R, C) as csrc/ reads it, (blocks of 16 rows, C / 4, 16, 4), and sums of rows; ending in zeros.
+
+    And of each block whether it is calm: whether longer sums of its products fit 16 bits.
+    """
+    values = np.ascontiguousarray(values)
+    rows, columns = values.shape
+    n_blocks = -(-rows // BLOCK)
+    blocks, total = room((n_blocks, -(-columns // 4), BLOCK, 4), np.int8), room(n_blocks * BLOCK, np.int32)
+    calm = np.zeros(n_blocks, np.uint8)
+    _compiled().bark_pack(
+        address(values), rows, columns, address(blocks), address(total), address(calm),
+        threads_for(columns, rows),
+    )  # fmt: skip
+    return blocks, total, calm
+
+
+def _padded(row: Array) -> Array:
+    """(R,) as float32, with zeros up to a whole block."""
+    whole = np.zeros(-(-len(row) // BLOCK) * BLOCK, np.float32)
+    whole[: len(row)] = row
+    return whole
