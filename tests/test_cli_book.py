@@ -184,6 +184,24 @@ def test_the_dry_run_lists_the_chapters_and_loads_no_model(
     assert not (tmp_path / "tale.opus").exists()
 
 
+def test_the_dry_run_shows_who_says_what_and_numbers_in_words(
+    how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "b.md").write_text('# Chapter IV\n\n"Hello," says the bark. "Speak."\n\nI am 3.\n')
+    asked = ["book", str(tmp_path / "b.md"), "-o", str(tmp_path / "x.mp3"), "--dry-run", *how[:2]]
+    asked += ["--dialogue-voice", "none", "--read-numbers"]
+    assert main([*asked, "--json"]) == 0
+    [chapter] = json.loads(capsys.readouterr().out)["chapters"]
+    said = dict.fromkeys((None, "none"), "")
+    for text, voice in zip(chapter["pieces"], chapter["voices"], strict=True):
+        said[voice] += text
+    assert "".join(said["none"].split()) == '"Hello,""Speak."'
+    assert "saysthebark.Iamthree." in "".join((said[None] or "").split())
+    assert main(asked) == 0
+    assert "none says" in capsys.readouterr().err
+    assert main([*asked, "--dialogue-voice", "nobody"]) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "says", "code"),
     [

@@ -15,6 +15,7 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -329,6 +330,8 @@ def check(command: Command, out: bytes, heard: FakePortAudio) -> None:
         assert len(out) > 10_000
     elif output is not None and Path(output).is_dir():
         assert any(path.suffix[1:] in SOUNDS for path in Path(output).rglob("*"))
+    elif output is not None and output.endswith(".epub"):
+        assert any(name.endswith(".smil") for name in zipfile.ZipFile(output).namelist())
     elif output is not None:
         assert soundfile.info(output).duration > 0.2
     elif verb in ("say", "play") or command.words[:2] == ["voices", "preview"]:

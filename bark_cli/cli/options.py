@@ -117,6 +117,23 @@ SayAs = Annotated[
         metavar="FILE", rich_help_panel=READING, help="Lexicon (TOML) of how words are to be spoken."
     ),
 ]
+DialogueVoice = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VOICE",
+        autocompletion=voice_names,
+        rich_help_panel=READING,
+        help="Another voice for what stands in quotation marks.",
+    ),
+]
+ReadNumbers = Annotated[
+    bool,
+    typer.Option(
+        "--read-numbers",
+        rich_help_panel=READING,
+        help="Spell numbers, years, chapters' Roman numerals and abbreviations in words.",
+    ),
+]
 Cast = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,6 +11,8 @@ from bark_cli.errors import ModelError, VoiceError
 from bark_cli.settings import SETTINGS, Resolved, Settings
 from bark_cli.text.documents.dialogue import parse_cast
 from bark_cli.text.lexicon import read_lexicon
+from bark_cli.text.numbers import check_speller
+from bark_cli.text.quotations import Dialogue
 from bark_cli.text.reading import Reading
 
 if TYPE_CHECKING:
@@ -135,11 +137,13 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
     """The fields of a Speaking.
 
     Raises:
-        OptionError: --cast, --tag, --cover or --say-as is not understood.
+        OptionError: --cast, --tag, --cover or --say-as is not understood, or what spells numbers is missing.
     """
     from bark_cli.system.home import expanded
     from bark_cli.voices.catalogue import language_of_voice
 
+    if given["read_numbers"]:
+        check_speller()
     return {
         "settings": resolved.settings,
         "size": given["size"],
@@ -150,6 +154,8 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
             cast=parse_cast(given["cast"] or []),
             strict=given["strict"],
             lexicon=None if given["say_as"] is None else read_lexicon(expanded(given["say_as"])),
+            dialogue=_dialogue(given, resolved.settings),
+            reads_numbers=given["read_numbers"],
             language=given["language"] or language_of_voice(resolved.settings.voice),
         ),
         "language": given["language"],
@@ -161,6 +167,12 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
             if resolved.was_set(name) and not resolved.was_flag(name)
         },
     }
+
+
+def _dialogue(given: Mapping[str, Any], settings: Settings) -> Dialogue | None:
+    """Another voice for what stands in quotation marks."""
+    voice = given["dialogue_voice"]
+    return None if voice is None else Dialogue(voice=voice, pause_s=settings.pause)
 
 
 def _tags(given: Mapping[str, Any]) -> Tags:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents import read_document
 from bark_cli.text.documents.plain import check_controls
 from bark_cli.text.lexicon import Lexicon
+from bark_cli.text.numbers import spell_numbers
+from bark_cli.text.quotations import Dialogue, is_dialogue
 from bark_cli.text.script import Script
 from bark_cli.text.tags import TagProblem, check_tags
 
@@ -21,6 +23,8 @@ class Reading:
     encoding: str | None = None  # None: UTF-8, or what its byte order mark says
     cast: Mapping[str, str] = field(default_factory=dict)  # voices of a script's names
     lexicon: Lexicon | None = None  # how words are spoken
+    dialogue: Dialogue | None = None  # another voice for what stands in quotation marks
+    reads_numbers: bool = False  # spell them in words
     language: str | None = None  # of the text, for the lexicon
     strict: bool = False  # tags that no model knows are an error, and so are control characters
 
@@ -43,10 +47,14 @@ class Reading:
         return spoken
 
     def spoken(self, scripts: Sequence[Script], language: str | None) -> Sequence[Script]:
-        """Scripts that follow each other, with words written as the lexicon has them spoken."""
-        if self.lexicon is None:
-            return scripts
-        return [self.lexicon.respell(script, language) for script in scripts]
+        """Scripts that follow each other, cut where voices change, and written as they are to be spoken."""
+        if self.dialogue is not None:
+            scripts = self.dialogue.part(scripts)
+        if self.lexicon is not None:
+            scripts = [self.lexicon.respell(script, language) for script in scripts]
+        if self.reads_numbers:
+            scripts = [_in_words(script, language) for script in scripts]
+        return scripts
 
     def check_cast(self, script: Script, what: str) -> None:
         """Refuse a cast for what is not a script; `what` names it.
@@ -54,8 +62,13 @@ class Reading:
         Raises:
             OptionError: there are voices for names, and no names.
         """
-        if self.cast and not script.cast:
+        if self.cast and all(is_dialogue(name) for name in script.cast):
             raise OptionError(f"--cast is for scripts, and {what} is not one; add --input-format script")
+
+
+def _in_words(script: Script, language: str | None) -> Script:
+    lines = [replace(line, text=spell_numbers(line.text, language)) for line in script.lines]
+    return replace(script, lines=tuple(lines))
 
 
 def unknown_tags(script: Script) -> list[TagProblem]:

@@ -95,6 +95,10 @@ class BatchRequest(Speaking):
         heard |= {"language": self.language}
         if reading.lexicon is not None:  # else what was made by earlier versions is still the same
             heard["lexicon"] = asdict(reading.lexicon)
+        if reading.dialogue is not None:
+            heard["dialogue"] = [voice_identity(reading.dialogue.voice, folder), reading.dialogue.pause_s]
+        if reading.reads_numbers:
+            heard["read_numbers"] = True
         heard |= {"cast": {name: voice_identity(voice, folder) for name, voice in reading.cast.items()}}
         files = {name: getattr(settings, name) for name in ("metadata", "normalize", "subtitles")}
         if settings.speed != 1.0:  # else what was made by earlier versions is still the same

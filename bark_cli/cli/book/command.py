@@ -96,6 +96,8 @@ def book(
     encoding: options.Encoding = None,
     language: options.Language = None,
     say_as: options.SayAs = None,
+    read_numbers: options.ReadNumbers = False,
+    dialogue_voice: options.DialogueVoice = None,
     continuity: Annotated[
         Literal["voice", "none"] | None,
         typer.Option(

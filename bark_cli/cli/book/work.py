@@ -74,6 +74,9 @@ def outline(request: BookRequest) -> None:
     total = sum(composed.estimate_s(section) for section in composed.sections)
     told = "" if work is None else f", about {clock(work)} of work as fast as it has spoken here"
     who = f" by {book.author}" if book.author else ""
+    if (dialogue := request.reading.dialogue) is not None:
+        voices = [piece.voice for piece in composed.narration.pieces]
+        note(f"{dialogue.voice} says {voices.count(dialogue.voice)} of {len(voices)} pieces: the dialogue")
     note(f"{one_line(book.title + who)}: about {clock(total)} of sound{told}")
 
 
@@ -136,7 +139,9 @@ def _model_folder(request: BookRequest) -> Path:
 
     with request.naming_origins():
         folder = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))[0].folder
-        check_voices(Script(lines=()), request, folder)
+        dialogue = request.reading.dialogue
+        cast = {} if dialogue is None else {"dialogue": dialogue.voice}
+        check_voices(Script(lines=(), cast=cast), request, folder)
     return folder
 
 
@@ -286,6 +291,10 @@ def _outlined(composed: ComposedBook, work_s: float | None) -> dict[str, object]
                 "words": book.chapters[section.number - 1].n_words,
                 "seconds": round(composed.estimate_s(section), 1),
                 "pieces": [piece.text for piece in composed.of_section(section).pieces],
+                "voices": [
+                    None if piece.voice is None else str(piece.voice)
+                    for piece in composed.of_section(section).pieces
+                ],
             }
             for section in composed.sections
         ],

@@ -91,6 +91,8 @@ def say(
     encoding: options.Encoding = None,
     language: options.Language = None,
     say_as: options.SayAs = None,
+    read_numbers: options.ReadNumbers = False,
+    dialogue_voice: options.DialogueVoice = None,
     cast: options.Cast = None,
     strict: options.Strict = False,
     continuity: options.Continuity = None,
