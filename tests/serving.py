@@ -21,6 +21,7 @@ from bark_cli.server.local import local_door
 from bark_cli.server.run import Server, listen
 from bark_cli.server.speaker import Speaker
 from bark_cli.store import resolve_model
+from bark_cli.text.lexicon import Lexicon
 
 PATIENCE_S = 60.0
 
@@ -46,6 +47,7 @@ def served(
     *,
     key: str | None = None,
     aliases: dict[str, str] | None = None,
+    lexicon: Lexicon | None = None,
     wait: bool = True,
     wyoming: bool = False,
     local: bool = False,
@@ -61,7 +63,7 @@ def served(
     load = given.pop("load", lambda: Bark.load(model, device="cpu", precision="fp32"))
     serving = Serving(
         speaker=Speaker(load, **given),
-        listing=Listing(model=model.name, folder=model, aliases=aliases or {}),
+        listing=Listing(model=model.name, folder=model, aliases=aliases or {}, lexicon=lexicon),
         rules=rules,
         tell=entries.append,
         **of_serving,

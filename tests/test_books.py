@@ -344,7 +344,91 @@ def test_html_and_a_folder_and_fiction_books_are_read(tmp_path: Path) -> None:
     assert book.author == "Lev T."
 
 
-@pytest.mark.parametrize("name", ["b.pdf", "b.azw3", "b.docx", "b.xyz.epub", "gone.txt"])
+@pytest.mark.parametrize("name", ["b.pdf", "b.azw3", "b.odt", "b.docx", "b.xyz.epub", "gone.txt"])
 def test_what_cannot_be_read_is_told_in_a_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(TextError):
         read_book(tmp_path / name)
+
+
+def write_docx(path: Path, body: str, *, others: dict[str, str] | None = None) -> Path:
+    """A document of Word with styles by the names of headings, and a footnote."""
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packages = "http://schemas.openxmlformats.org/package/2006"
+    types = "application/vnd.openxmlformats-officedocument.wordprocessingml"
+    style = '<w:style w:type="paragraph" w:styleId="H1"><w:name w:val="heading 1"/></w:style>'
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{packages}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/word/document.xml" ContentType="{types}.document.main+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{packages}/relationships"><Relationship Id="r" '
+        f'Type="{kinds}/officeDocument" Target="word/document.xml"/></Relationships>',
+        "word/_rels/document.xml.rels": f'<Relationships xmlns="{packages}/relationships">'
+        f'<Relationship Id="s" Type="{kinds}/styles" Target="styles.xml"/>'
+        f'<Relationship Id="f" Type="{kinds}/footnotes" Target="footnotes.xml"/></Relationships>',
+        "word/styles.xml": f'<w:styles xmlns:w="{word}">{style}</w:styles>',
+        "word/footnotes.xml": f'<w:footnotes xmlns:w="{word}"><w:footnote w:id="1"><w:p><w:r>'
+        "<w:t>A note.</w:t></w:r></w:p></w:footnote></w:footnotes>",
+        "docProps/core.xml": '<c xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>A Tale</dc:title>'
+        "<dc:creator>A. Writer</dc:creator></c>",
+        "word/document.xml": f'<w:document xmlns:w="{word}"><w:body>{body}</w:body></w:document>',
+        **(others or {}),
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def paragraph(text: str, style: str = "", more: str = "") -> str:
+    properties = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
+    return f"<w:p>{properties}<w:r><w:t>{text}</w:t></w:r>{more}</w:p>"
+
+
+def test_a_document_of_word_has_a_chapter_at_each_heading(tmp_path: Path) -> None:
+    note = '<w:r><w:footnoteReference w:id="1"/></w:r>'
+    body = (
+        paragraph("One", "H1")
+        + paragraph("It begins.", more=note)
+        + paragraph("Two", "H1")
+        + paragraph("End.")
+    )
+    found = read_book(write_docx(tmp_path / "a.docx", body))
+    assert (found.title, found.author) == ("A Tale", "A. Writer")
+    assert [chapter.title for chapter in found.chapters] == ["One", "Two"]
+    assert [p.text for chapter in found.chapters for p in chapter.passages] == [
+        "One.",
+        "It begins.",
+        "Two.",
+        "End.",
+    ]
+    assert any("footnotes" in what for what in found.left_out)
+    [_, last] = read_book(tmp_path / "a.docx", extras=["footnotes"]).chapters
+    assert "A note." in last.passages[-1].text
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"word/document.xml": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'},
+        {"word/document.xml": "<a>" + " " * 2**25 + "</a>"},
+        {"word/document.xml": "no XML"},
+        {"word/document.xml": "<a/>"},
+        {"docProps/core.xml": '<!DOCTYPE a [<!ENTITY b SYSTEM "/etc/passwd">]><a>&b;</a>'},
+    ],
+)
+def test_a_hostile_document_of_word_is_one_line(tmp_path: Path, others: dict[str, str]) -> None:
+    with pytest.raises(TextError):
+        read_book(write_docx(tmp_path / "a.docx", paragraph("Hello."), others=others))
+
+
+def test_scripts_are_read_with_their_cast(tmp_path: Path) -> None:
+    (tmp_path / "play").mkdir()
+    (tmp_path / "play" / "1 First.txt").write_text("ANNA: Who is it? [pause 2s]\nBEN: I.\n")
+    (tmp_path / "play" / "2 Last.txt").write_text("BEN: It is late.\n")
+    found = read_book(tmp_path / "play", cast={"ANNA": "a", "BEN": "b"})
+    assert found.cast == {"ANNA": "a", "BEN": "b"}
+    assert [[p.speaker for p in chapter.passages] for chapter in found.chapters] == [["ANNA", "BEN"], ["BEN"]]
+    assert found.chapters[0].passages[0].text == "Who is it? [pause 2s]"
+    with pytest.raises(TextError, match="BEN has no voice"):
+        read_book(tmp_path / "play", cast={"ANNA": "a"})

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import mutagen
 import pytest
 import soundfile
 from conftest import tiny_voice, write_voice
+from epubs import PNG
 from fork_server import Command, ForkServer, wait_until
 from rich.console import Console
 from small_models import write_talkative
@@ -654,3 +656,31 @@ def test_pieces_that_stay_in_doubt_are_listed_with_their_time(
     assert doubt["text"] == "speak"
     assert doubt["reason"] == "it says something twice"
     assert doubt["start"] > 0
+
+
+def test_every_file_has_the_tags_and_the_cover(batch: list[str], tmp_path: Path, out: Path) -> None:
+    (tmp_path / "a.txt").write_text("Hello.")
+    (tmp_path / "c.png").write_bytes(PNG)
+    asked = [*batch, str(tmp_path / "a.txt"), "-o", str(out), "-q", "--format", "opus", "--join"]
+    assert main([*asked, "--tag", "album=Tales", "--cover", str(tmp_path / "c.png")]) == 0
+    for name in ("a.opus", "all.opus"):
+        tags = mutagen.File(out / name).tags
+        assert tags["ALBUM"] == ["Tales"]
+        assert tags["METADATA_BLOCK_PICTURE"]
+    assert main([*asked, "--tag", "album=Other"]) == 0  # other tags make another file
+    assert mutagen.File(out / "a.opus").tags["ALBUM"] == ["Other"]
+    assert (
+        main(
+            [
+                *batch,
+                str(tmp_path / "a.txt"),
+                "-o",
+                str(out),
+                "--format",
+                "wav",
+                "--cover",
+                str(tmp_path / "c.png"),
+            ]
+        )
+        == 2
+    )

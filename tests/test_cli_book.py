@@ -20,6 +20,7 @@ from small_models import write_talkative
 from bark_cli.audio import read_provenance
 from bark_cli.cli import main
 from bark_cli.pipeline import Bark
+from bark_cli.system.parts import held
 
 PAGES = {
     "a.xhtml": "<h1>One</h1><p>Hello my name is bark.</p><p>I can speak. I can speak.</p>",
@@ -195,11 +196,11 @@ def test_the_dry_run_shows_who_says_what_and_numbers_in_words(
     said = dict.fromkeys((None, "none"), "")
     for text, voice in zip(chapter["pieces"], chapter["voices"], strict=True):
         said[voice] += text
-    assert "".join(said["none"].split()) == '"Hello,""Speak."'
+    assert "".join(said["none"].split()).strip('."') == 'Hello,""Speak'
     assert "saysthebark.Iamthree." in "".join((said[None] or "").split())
     assert main(asked) == 0
     assert "none says" in capsys.readouterr().err
-    assert main([*asked, "--dialogue-voice", "nobody"]) == 1
+    assert main([*asked, "--dialogue-voice", "nobody"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -234,6 +235,66 @@ def test_mistakes_are_one_line_and_nothing_is_lost(
     assert says in told
     assert told.count("\n") == 0
     assert (tmp_path / "taken.mp3").read_text() == "mine"
+
+
+def test_subtitles_lie_beside_it_and_tell_the_times_of_the_whole(
+    book: Path, how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "tale.flac"
+    asked = ["book", str(book), "-o", str(out), *how, "--subtitles", "srt"]
+    assert main([*asked, "--json"]) == 0
+    third = json.loads(capsys.readouterr().out)["chapters"][2]
+    rows = (tmp_path / "tale.srt").read_text("utf-8").splitlines()
+    clocks = [row.split(" --> ")[0].replace(",", ".").split(":") for row in rows if " --> " in row]
+    begins = [int(hours) * 3600 + int(minutes) * 60 + float(seconds) for hours, minutes, seconds in clocks]
+    assert begins == sorted(begins)
+    assert min(abs(begin - third["start"]) for begin in begins) < 0.002
+    assert main([*asked[:2], "-o", str(tmp_path / "x.flac"), *asked[4:]]) == 0
+    assert main([*asked[:2], "-o", str(tmp_path / "tales"), *asked[4:], "--format", "opus"]) == 0
+    assert (tmp_path / "tales" / "3 Three.srt").is_file()
+    assert main([*asked[:2], "-o", str(tmp_path / "x.epub"), *asked[4:]]) == 2
+    (tmp_path / "y.srt").write_text("mine")
+    capsys.readouterr()
+    assert main([*asked[:2], "-o", str(tmp_path / "y.flac"), *asked[4:]]) == 1
+    assert "y.srt exists" in capsys.readouterr().err
+
+
+def test_a_script_is_said_by_its_cast_and_strict_refuses_unknown_tags(
+    book: Path, how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "play.txt").write_text("ANNA: Hello. [wobbles]\nBEN: I can.\n")
+    asked = [
+        "book",
+        str(tmp_path / "play.txt"),
+        "-o",
+        str(tmp_path / "x.mp3"),
+        "--dry-run",
+        "--json",
+        *how[:2],
+    ]
+    cast = ["--cast", "ANNA=none", "--cast", "BEN=none"]
+    assert main([*asked, *cast]) == 0
+    assert set(json.loads(capsys.readouterr().out)["chapters"][0]["voices"]) == {"none"}
+    assert main([*asked, *cast, "--strict"]) == 2
+    assert "--strict forbids it" in capsys.readouterr().err
+    assert main([*asked[:1], str(book), *asked[2:], *cast]) == 2
+    assert "--cast is for scripts" in capsys.readouterr().err
+
+
+def test_two_runs_do_not_write_one_book(
+    book: Path, how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "tale.flac"
+    folder = tmp_path / ".tale.flac.pieces"
+    with held(folder) as is_ours:
+        assert is_ours
+        assert main(["book", str(book), "-o", str(out), *how]) == 1
+        told = capsys.readouterr().err
+        assert "another run is writing" in told
+        assert not out.exists()
+    assert not folder.exists()
+    assert main(["book", str(book), "-o", str(out), "-q", *how]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tale.epub", "tale.flac"]
 
 
 def test_without_ffmpeg_an_m4b_is_one_line(

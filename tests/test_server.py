@@ -34,6 +34,7 @@ from bark_cli.server.listing import Listing
 from bark_cli.server.openapi import openapi
 from bark_cli.server.schema import speech_schema
 from bark_cli.server.speaker import Speaker
+from bark_cli.text.lexicon import Entries, Lexicon
 
 FFMPEG = shutil.which("ffmpeg")
 SHORT = {"max_duration": 0.2}
@@ -187,6 +188,15 @@ def test_openais_async_client_asks_many_at_once_and_each_gets_its_own(server: Se
     for n, sound in enumerate(asyncio.run(all_of_them())):
         wanted = expected(bark, TEXTS[n % len(TEXTS)], n)
         np.testing.assert_allclose(samples_of(sound), wanted, atol=1)
+
+
+def test_words_are_said_as_the_servers_lexicon_has_them(tiny_model: Path, client: httpx.Client) -> None:
+    how = {"response_format": "pcm", "seed": 3}
+    with served(tiny_model, lexicon=Lexicon(by_language={"": Entries(words={"bark": "speak"})})) as other:
+        with other.client() as its_client:
+            spoken = ask(its_client, "hello bark", **how)
+        assert spoken.content == ask(client, "hello speak", **how).content
+        assert spoken.content != ask(client, "hello bark", **how).content
 
 
 def test_events_carry_the_same_bytes_and_end_with_what_was_used(server: Served, client: httpx.Client) -> None:

@@ -19,6 +19,10 @@ class Cue:
     end_s: float
     text: str
 
+    def later(self, seconds: float) -> Cue:
+        """The same in a sound that has something before it."""
+        return Cue(self.start_s + seconds, self.end_s + seconds, self.text)
+
 
 def subtitles(cues: Iterable[Cue], kind: Literal["srt", "vtt"]) -> str:
     """The text of a subtitle file; cues without words are left out, times are to the millisecond."""

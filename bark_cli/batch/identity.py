@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bark_cli.audio import Tags
 from bark_cli.batch.items import Item
 from bark_cli.errors import ModelError
 from bark_cli.model.published import config_in
@@ -60,6 +61,11 @@ class Maker:
         if name not in self._known:
             self._known[name] = find()
         return self._known[name]
+
+
+def told(tags: Tags) -> list[Any]:
+    """What tells tags from others; nothing where there are none."""
+    return [dict(tags.fields), hashlib.sha256(tags.cover or b"").hexdigest()] if tags else []
 
 
 def voice_identity(name: str | None, model_folder: Path) -> str:

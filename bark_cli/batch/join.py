@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bark_cli.audio import Provenance, Sink, open_sink, open_sound, scaled, silence
+from bark_cli.audio import Provenance, Sink, Tags, open_sink, open_sound, scaled, silence
 from bark_cli.audio.formats import RAW
+from bark_cli.audio.sink import NO_TAGS
+from bark_cli.batch.identity import told
 from bark_cli.batch.ledger import Entry, Ledger
 from bark_cli.batch.place import NewFile, check_free, place
 from bark_cli.errors import OptionError
@@ -25,6 +27,7 @@ class Joint:
     format: str
     pause_s: float = 0.0  # of silence between two
     metadata: Provenance | None = None
+    tags: Tags = NO_TAGS
     overwrite: bool = False
 
     @property
@@ -50,14 +53,14 @@ def join_files(parts: Sequence[Entry], joint: Joint, ledger: Ledger, scratch: Pa
         AudioError: a part cannot be read.
         OutputError: the file cannot be written, or is somebody else's.
     """
-    key = digest([part.sha256 for part in parts], joint.pause_s, joint.format)
+    key = digest([part.sha256 for part in parts], joint.pause_s, joint.format, *told(joint.tags))
     if not joint.overwrite and (entry := ledger.find(joint.output, key)) is not None:
         return entry
     check_free(joint.output, ledger, overwrite=joint.overwrite)
     staged, folder = scratch / joint.output, ledger.folder
     with open_sound(folder / parts[0].output) as first:
         rate = first.sample_rate
-    with open_sink(staged, joint.format, rate, joint.metadata) as sink:
+    with open_sink(staged, joint.format, rate, joint.metadata, tags=joint.tags) as sink:
         for number, part in enumerate(parts):
             with uninterrupted():
                 sink.put(silence(joint.pause_s if number else 0.0, rate))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bark_cli.audio import Level, LevelledSink, Provenance, Sink, open_sink, subtitles
+from bark_cli.audio import Level, LevelledSink, Provenance, Sink, Tags, open_sink, subtitles
+from bark_cli.audio.sink import NO_TAGS
 from bark_cli.batch.items import Item
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import Task
@@ -33,6 +34,7 @@ class Making:
     compose: Callable[[Item, str, int], Narration]  # the item, its text, its seed
     metadata: Callable[[Item, Narration, int], Provenance] | None = None  # the last is the seed
     level: Level = "off"  # what each file is brought to
+    tags: Tags = NO_TAGS  # that each file is to have
     batch_size: int | None = None  # pieces at once; None is as many as fit
 
 
@@ -172,7 +174,7 @@ class _Workshop:
     def _open(self, job: _Job, sample_rate: int) -> Sink:
         describe, order = self._making.metadata, job.order
         metadata = None if describe is None else describe(order.task.item, job.narration, order.seed)
-        sink = open_sink(job.staged, order.task.format, sample_rate, metadata)
+        sink = open_sink(job.staged, order.task.format, sample_rate, metadata, tags=self._making.tags)
         level = self._making.level
         return sink if level == "off" else LevelledSink(sink, sample_rate, level)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bark_cli import __version__
-from bark_cli.audio import Provenance, hash_text
+from bark_cli.audio import Provenance, Tags, hash_text
+from bark_cli.audio.sink import NO_TAGS
 from bark_cli.batch.items import Item
 from bark_cli.known_model import KnownModel
 from bark_cli.narration.compose import compose_for
@@ -30,6 +31,7 @@ class Manner:
     reading: Reading = field(default_factory=Reading)
     language: str | None = None  # of all texts; None: what voice and letters suggest
     noted: Mapping[str, Any] = field(default_factory=dict)  # the settings that a file is to say
+    tags: Tags = NO_TAGS  # that each file is to have
 
     def script(self, item: Item, text: str) -> Script:
         """What is said of a text.

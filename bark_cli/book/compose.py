@@ -121,7 +121,7 @@ def compose_book(
         BarkError: as `compose`.
     """
     lines, origins = list[Line](), list[tuple[int, int]]()
-    cast: dict[str, str] = {}
+    cast = dict(book.cast)
     for number in numbers:
         spoken = _with_pauses(book.chapters[number - 1].passages, recipe.paragraph_pause_s)
         first = len(lines) + 1
@@ -165,7 +165,7 @@ def _with_pauses(passages: Sequence[Passage], usual_s: float) -> list[tuple[int,
 
 def _lines(passage: Passage, pause_s: float, number: int) -> list[Line]:
     """The passage, cut where it says [pause]."""
-    lines = list(at_pauses(Line(text=passage.text, number=number)))
+    lines = list(at_pauses(Line(text=passage.text, speaker=passage.speaker, number=number)))
     if lines and lines[-1].pause_after_s is None:
         lines[-1] = replace(lines[-1], pause_after_s=pause_s)
     return lines

@@ -16,8 +16,10 @@ from bark_cli.system.files import check_target
 from bark_cli.system.folders import check_new_folder
 
 
-def check_output(path: Path, *, force: bool) -> None:
+def check_output(path: Path, *, force: bool, subtitles: str | None = None) -> None:
     """Find out whether an audiobook can be written to `path`, before any of it is made.
+
+    `subtitles` is srt or vtt, for a file beside it.
 
     Raises:
         OptionError: its suffix says nothing that we know, or ffmpeg is missing.
@@ -28,6 +30,8 @@ def check_output(path: Path, *, force: bool) -> None:
         if suffix in MP4:
             check_ffmpeg()
         check_target(path, force=force)
+        if subtitles is not None:
+            check_target(path.with_suffix(f".{subtitles}"), force=force)
     elif suffix in (".wav", ".raw"):
         others = ", ".join((*IN_ONE, READ_ALONG))
         raise OptionError(f"{path}: a WAV holds no chapters; use one of {others}, or a folder")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bark_cli.audio import Audio, Cue, Level, LevelledSink, Provenance, Sink, Tags, open_sink
+from bark_cli.audio import Audio, Cue, Level, LevelledSink, Provenance, Sink, Tags, open_sink, subtitles
 from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
 from bark_cli.audio.tags.mp4 import write_mp4
 from bark_cli.book.compose import Paragraph, Section
-from bark_cli.system.files import new_path, told_of
+from bark_cli.system.files import new_path, told_of, write_whole
 from bark_cli.system.folders import new_folder
 
 IN_ONE = (".opus", ".ogg", ".mp3", ".flac", *MP4)  # formats that have chapters
@@ -41,11 +41,18 @@ class Edition:
     level: Level
     total: int  # chapters
     format: str  # of the files in a folder
+    subtitles: str | None  # srt or vtt, beside each file
     force: bool
 
     def levelled(self, sink: Sink) -> Sink:
         """The sink, at the level that every chapter is brought to."""
         return sink if self.level == "off" else LevelledSink(sink, self.sample_rate, self.level)
+
+    def write_subtitles(self, sound: Path, cues: Sequence[Cue]) -> None:
+        """Beside a sound, where they are asked for."""
+        if self.subtitles is not None:
+            text = subtitles(cues, self.subtitles)  # type: ignore[arg-type]  # one of its choices
+            write_whole(sound.with_suffix(f".{self.subtitles}"), text.encode(), force=self.force)
 
 
 class Shelf(Protocol):
@@ -65,7 +72,7 @@ def open_one_file(path: Path, edition: Edition) -> Iterator[Shelf]:
         with new_path(path, force=edition.force) as part, beside(path) as scratch:
             sound = scratch / "book.flac"
             with open_sink(sound, None, edition.sample_rate) as sink:
-                yield _OneFile(sink, edition)
+                yield _OneFile(path, sink, edition)
             tags = replace(edition.tags, marks=sink.marks)
             with told_of(path):
                 write_mp4(sound, part, tags, sink.duration_s, scratch, edition.metadata)
@@ -73,7 +80,7 @@ def open_one_file(path: Path, edition: Edition) -> Iterator[Shelf]:
     with open_sink(
         path, None, edition.sample_rate, edition.metadata, tags=edition.tags, force=edition.force
     ) as sink:
-        yield _OneFile(sink, edition)
+        yield _OneFile(path, sink, edition)
 
 
 @contextmanager
@@ -97,8 +104,8 @@ def beside(path: Path) -> Iterator[Path]:
 class _OneFile:
     """Chapters in a row."""
 
-    def __init__(self, sink: Sink, edition: Edition) -> None:
-        self._sink, self._edition = sink, edition
+    def __init__(self, path: Path, sink: Sink, edition: Edition) -> None:
+        self._path, self._sink, self._edition = path, sink, edition
 
     @contextmanager
     def chapter(self, section: Section) -> Iterator[Sink]:
@@ -107,7 +114,10 @@ class _OneFile:
             yield sink
 
     def finish(self, told: Sequence[Told]) -> None:
-        return
+        """Write the subtitles of all of it."""
+        self._edition.write_subtitles(
+            self._path, [cue.later(one.start_s) for one in told for cue in one.cues]
+        )
 
 
 class _Part(Sink):
@@ -157,6 +167,7 @@ class Folder:
         rows = ["#EXTM3U", f"#PLAYLIST:{self._edition.tags.fields.get('album', '')}"]
         for name, one in zip(self._names, told, strict=True):
             rows += [f"#EXTINF:{round(one.duration_s)},{one.section.title}", name]
+            self._edition.write_subtitles(self._folder / name, one.cues)
         with told_of(self._folder):
             (self._folder / "playlist.m3u8").write_text("\n".join(rows) + "\n", "utf-8")
             if (cover := self._edition.tags.cover) is not None:

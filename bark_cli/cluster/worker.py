@@ -98,6 +98,7 @@ class Worker:
             compose=manner.composer(bark.model, voices=fetched),
             metadata=manner.describer(self._job.name, bark.config.default_voice) if self._job.tells else None,
             level=self._job.level,
+            tags=manner.tags,
         )
         parcels, since = list[Parcel](), time.monotonic()
         try:

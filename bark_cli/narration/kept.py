@@ -13,8 +13,8 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Generator
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +32,7 @@ from bark_cli.stages.progress import Listener
 from bark_cli.system.digest import digest
 from bark_cli.system.files import told_of, write_whole
 from bark_cli.system.ours import read_ours
+from bark_cli.system.parts import held
 from bark_cli.takes.take import Take
 from bark_cli.voices import Voice
 
@@ -52,6 +53,7 @@ class KeptPieces:
     """
 
     def __init__(self, output: Path, made_by: str) -> None:
+        self.output = output
         self.folder = output.absolute().with_name(f".{output.name}.pieces")
         self._made_by, self._is_full = made_by, False
         with suppress(FileNotFoundError):
@@ -83,6 +85,26 @@ class KeptPieces:
 
     def _seed_file(self, text: str) -> Path:
         return self.folder / f"{digest(self._made_by, text)[:32]}.seed"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from them.
+
+        Raises:
+            OutputError: another one has them, or the disk refuses.
+        """
+        with ExitStack() as stack:
+            with told_of(self.folder):
+                is_ours = stack.enter_context(held(self.folder))
+            if not is_ours:
+                raise OutputError(f"another run is writing {self.output}; wait for its end, or stop it")
+            yield
+
+    def empty(self) -> None:
+        """Let go of all of them, and not of their folder."""
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                path.unlink()
 
     def clear(self) -> None:
         """Let go of all of them."""

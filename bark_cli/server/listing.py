@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bark_cli.server.problem import Problem
+from bark_cli.text.lexicon import Lexicon
 from bark_cli.voices import NO_VOICE
 from bark_cli.voices.catalogue import VoiceInfo, list_voices
 
@@ -39,6 +40,7 @@ class Listing:
     model: str  # its name
     folder: Path  # where it lies
     aliases: Mapping[str, str] = field(default_factory=dict)  # of voices, as the server's owner set them
+    lexicon: Lexicon | None = None  # how words are spoken
 
     def check_model(self, asked: str) -> None:
         """Find out whether the model is the one served.

@@ -136,6 +136,8 @@ class Recital:
         )
         settings = order.settle(None if order.voice is None else listing.find_voice(order.voice))
         recipe = Recipe.of(settings, model.config.sampling, order.language)
+        if listing.lexicon is not None:
+            script = listing.lexicon.respell(script, recipe.language)
         composition = compose_for(model, script, recipe, tally.seed)
         tally.voice = settings.voice or model.config.default_voice
         tally.text_tokens = sum(composition.tokens)

@@ -10,7 +10,8 @@ import os
 import re
 import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -54,6 +55,32 @@ def new_part_folder(target: Path) -> tuple[Path, int | None]:
     descriptor = os.open(part, os.O_RDONLY)
     _lock(descriptor)
     return part, descriptor
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Make a folder of ours and hold its lock: whether no other process has it. Left empty, it goes again.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    while True:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if fcntl is None:
+            yield True
+            return
+        descriptor = os.open(folder, os.O_RDONLY)
+        is_ours = _lock(descriptor) is not False
+        if os.fstat(descriptor).st_nlink:  # else who had it has removed it since
+            break
+        os.close(descriptor)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with suppress(OSError):
+                folder.rmdir()
+        os.close(descriptor)
 
 
 def part_name(target: Path) -> Path:

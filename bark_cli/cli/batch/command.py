@@ -80,6 +80,8 @@ def batch(
         bool,
         typer.Option("--dry-run", help="Show what would be made and how long it would be, without speaking."),
     ] = False,
+    tag: options.Tag = None,
+    cover: options.Cover = None,
     voice: options.Voice = None,
     seed: Annotated[
         int | None,

@@ -78,7 +78,13 @@ class BatchRequest(Speaking):
         """How its items are spoken."""
         from bark_cli.batch.manner import Manner
 
-        return Manner(settings=self.settings, reading=self.reading, language=self.language, noted=self.noted)
+        return Manner(
+            settings=self.settings,
+            reading=self.reading,
+            language=self.language,
+            noted=self.noted,
+            tags=self.tags,
+        )
 
     def maker(self, models: Sequence[ModelRef]) -> Maker:
         """Who makes it, and how.
@@ -86,7 +92,7 @@ class BatchRequest(Speaking):
         Raises:
             VoiceError: a voice that was named does not exist.
         """
-        from bark_cli.batch.identity import Maker, voice_identity
+        from bark_cli.batch.identity import Maker, told, voice_identity
 
         settings, reading, folder = self.settings, self.reading, models[0].folder
         voice_identity(settings.voice, folder)
@@ -103,6 +109,8 @@ class BatchRequest(Speaking):
         files = {name: getattr(settings, name) for name in ("metadata", "normalize", "subtitles")}
         if settings.speed != 1.0:  # else what was made by earlier versions is still the same
             files["speed"] = settings.speed
+        if self.tags:
+            files["tags"] = told(self.tags)
         return Maker(
             models=models,
             voice=settings.voice,
@@ -151,10 +159,13 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     """
     if given["output"] == "-":
         raise UsageError("-o takes a folder, for there are many files; for one to a pipe, `bark say -o -`")
+    from bark_cli.audio.tags import check_tags_fit
+
     resolved = resolve(settings_flags(given))
-    settings = resolved.settings
+    settings, shared = resolved.settings, speaking(given, resolved)
+    check_tags_fit(settings.format or FORMAT, shared["tags"])
     return BatchRequest(
-        **speaking(given, resolved),
+        **shared,
         paths=given["paths"],
         folder=expanded(given["output"]),
         pattern=given["glob"],

@@ -229,6 +229,7 @@ def _make_here(request: BatchRequest, scratch: Path) -> Make:
         compose=manner.composer(bark.model, on_told=on_told),
         metadata=metadata,
         level=request.normalize,
+        tags=request.tags,
         batch_size=request.settings.batch_size,
     )
     return partial(make, making)
@@ -248,6 +249,7 @@ def _join(
         format=request.format,
         pause_s=request.settings.paragraph_pause / request.settings.speed,
         metadata=told if request.settings.metadata else None,
+        tags=request.tags,
         overwrite=request.overwrite,
     )
     if tally.failed:

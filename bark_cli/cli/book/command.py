@@ -62,6 +62,10 @@ def book(
             rich_help_panel=_OUTPUT, help="Format of the files in a folder or an EPUB; mp3 by default."
         ),
     ] = None,
+    subtitles: Annotated[
+        Literal["srt", "vtt", "none"] | None,
+        typer.Option(rich_help_panel=_OUTPUT, help="Write subtitles beside each file."),
+    ] = None,
     normalize: Annotated[
         Literal["off", "loudness", "peak"] | None,
         typer.Option(
@@ -93,11 +97,14 @@ def book(
             "repeatable.",
         ),
     ] = None,
+    input_format: options.InputFormat = "auto",
     encoding: options.Encoding = None,
     language: options.Language = None,
     say_as: options.SayAs = None,
     read_numbers: options.ReadNumbers = False,
     dialogue_voice: options.DialogueVoice = None,
+    cast: options.Cast = None,
+    strict: options.Strict = False,
     continuity: Annotated[
         Literal["voice", "none"] | None,
         typer.Option(

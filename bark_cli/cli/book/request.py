@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.speaking import Speaking, settings_flags, speaking
-from bark_cli.errors import OptionError
+from bark_cli.errors import OptionError, TextError
 from bark_cli.model.options import draw_seed
 from bark_cli.settings import resolve
 from bark_cli.system.home import expanded
@@ -34,6 +34,7 @@ class BookRequest(Speaking):
     title: str | None
     author: str | None
     format: str  # of the files in a folder
+    subtitles: str | None  # "srt" or "vtt", beside each file
     level: Level
     seed: int
     is_seed_drawn: bool
@@ -47,11 +48,23 @@ class BookRequest(Speaking):
         """The book, with the title, author and cover that were given.
 
         Raises:
-            TextError: it cannot be read.
+            TextError: it cannot be read, or has a tag that no model knows, and must not.
+            OptionError: a cast for what is no script.
         """
         from bark_cli.text.books.read import read_book
 
-        book = read_book(self.path, extras=self.extras, encoding=self.reading.encoding)
+        reading = self.reading
+        book = read_book(
+            self.path,
+            extras=self.extras,
+            encoding=reading.encoding,
+            format=reading.format,
+            cast=reading.cast,
+        )
+        if reading.cast and not book.cast:
+            raise OptionError(f"--cast is for scripts, and {self.path} is not one; add --input-format script")
+        if reading.strict:
+            _refuse_tags(book)
         return replace(
             book,
             title=self.title or book.title,
@@ -78,9 +91,14 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
     path, output, redo = expanded(given["file"]), expanded(given["output"]), given["redo"] or ""
     if path.resolve() == output.resolve():
         raise OptionError(f"{output} is the book that is read; give -o another name")
-    check_output(output, force=given["force"] or bool(redo))
+    subtitles = None if settings.subtitles == "none" else settings.subtitles
+    if output.suffix.lower() == ".epub":
+        if given["subtitles"] not in (None, "none"):
+            raise OptionError("an EPUB to read along has its own times, and no --subtitles")
+        subtitles = None
+    check_output(output, force=given["force"] or bool(redo), subtitles=subtitles)
     return BookRequest(
-        **speaking({"input_format": "auto", "cast": None, "strict": False, **given}, resolved),
+        **speaking(given, resolved),
         path=path,
         output=output,
         chapters=given["chapters"] or "",
@@ -89,6 +107,7 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
         title=given["title"],
         author=given["author"],
         format=_format(output, given["format"], settings.format),
+        subtitles=subtitles,
         level=settings.normalize if resolved.was_set("normalize") else "loudness",  # type: ignore[arg-type]
         seed=draw_seed() if settings.seed is None else settings.seed,
         is_seed_drawn=settings.seed is None,
@@ -109,6 +128,20 @@ def _format(output: Path, given: str | None, usual: str | None) -> str:
     if given not in (None, *FORMATS):
         raise OptionError(f"an EPUB holds {' or '.join(FORMATS)}, which every reader plays, and no {given}")
     return usual if usual in FORMATS else FORMAT
+
+
+def _refuse_tags(book: Book) -> None:
+    """Refuse tags that no model knows.
+
+    Raises:
+        TextError: there is one.
+    """
+    from bark_cli.text.tags import check_tags
+
+    for chapter in book.chapters:
+        for passage in chapter.passages:
+            if (problem := next(iter(check_tags(passage.text)), None)) is not None:
+                raise TextError(f"{chapter.title}: {problem}; --strict forbids it")
 
 
 def _extras(words: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ def outline(request: BookRequest) -> None:
 
     book = request.read()
     numbers = choose(book, request.chapters)
-    config, tokenizer = read_vocabulary(_model_folder(request))
+    config, tokenizer = read_vocabulary(_model_folder(request, book))
     recipe, limits = _recipe(request, book, config.sampling), budget(config, tokenizer.count, tokenizer.loss)
 
     def cut(script: Script) -> Composition:
@@ -86,26 +86,33 @@ def work(request: BookRequest) -> None:
     Raises:
         BarkError: the book cannot be read, the request cannot be done, or the disk refuses.
     """
-    from bark_cli.book.make import make_book
-    from bark_cli.book.output import opener
     from bark_cli.narration.compose import compose_for
 
     book = request.read()
     numbers, again = choose(book, request.chapters), set(choose(book, request.redo) if request.redo else ())
-    _model_folder(request)
+    _model_folder(request, book)
     bark = request.load(None if request.quiet else note)
     kept = request.kept_pieces(bark, str(request.output))
-    request, seeds = _seeds(request, book, kept, again)
-    recipe = _recipe(request, book, bark.config.sampling)
-    composed = compose_book(
-        book,
-        numbers,
-        recipe,
-        lambda script: compose_for(bark.model, script, recipe, request.seed),
-        seed=request.seed,
-        seeds=seeds,
-        respeak=partial(request.reading.spoken, language=recipe.language),
-    )
+    with kept.held():
+        request, seeds = _seeds(request, book, kept, again)
+        recipe = _recipe(request, book, bark.config.sampling)
+        composed = compose_book(
+            book,
+            numbers,
+            recipe,
+            lambda script: compose_for(bark.model, script, recipe, request.seed),
+            seed=request.seed,
+            seeds=seeds,
+            respeak=partial(request.reading.spoken, language=recipe.language),
+        )
+        _make(request, bark, composed, kept)
+
+
+def _make(request: BookRequest, bark: Bark, composed: ComposedBook, kept: KeptPieces) -> None:
+    """Say it, chapter by chapter, and tell of each."""
+    from bark_cli.book.make import make_book
+    from bark_cli.book.output import opener
+
     _tell_of_loss(composed, request)
     _tell_of_kept(composed, kept, request)
     told: list[Told] = []
@@ -127,8 +134,8 @@ def work(request: BookRequest) -> None:
     _report(request, bark, told, display)
 
 
-def _model_folder(request: BookRequest) -> Path:
-    """Where the model is, which has the voice.
+def _model_folder(request: BookRequest, book: Book) -> Path:
+    """Where the model is, which has the voices.
 
     Raises:
         MissingModelError: it is not here.
@@ -140,7 +147,7 @@ def _model_folder(request: BookRequest) -> Path:
     with request.naming_origins():
         folder = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))[0].folder
         dialogue = request.reading.dialogue
-        cast = {} if dialogue is None else {"dialogue": dialogue.voice}
+        cast = dict(book.cast) | ({} if dialogue is None else {"dialogue": dialogue.voice})
         check_voices(Script(lines=(), cast=cast), request, folder)
     return folder
 
@@ -161,13 +168,13 @@ def _seeds(
     """
     from bark_cli.model.options import draw_seed
 
-    if again and not kept.folder.is_dir():
+    if again and not any(kept.folder.glob("*.npz")):
         raise OptionError(
             f"the pieces of {request.output} are not kept (--keep-pieces does), so that all would be said "
             "again; say the book anew with --force"
         )
     if request.fresh:
-        kept.clear()
+        kept.empty()
     if request.is_seed_drawn:
         request = replace(request, seed=kept.seed("book", request.seed))
     seeds, times = dict[int, int](), Counter[str]()
@@ -192,6 +199,7 @@ def _edition(request: BookRequest, bark: Bark, composed: ComposedBook) -> Editio
         level=request.level,
         total=len(composed.book.chapters),
         format=request.format,
+        subtitles=request.subtitles,
         force=request.force or bool(request.redo),
     )
 

@@ -10,6 +10,8 @@ from bark_cli.cli import options
 from bark_cli.cli.serve.door import Door
 from bark_cli.cli.serve.run import Served, Telling, check_extra, run
 from bark_cli.errors import OptionError
+from bark_cli.system.home import expanded
+from bark_cli.text.lexicon import read_lexicon
 
 WYOMING_PORT = 10200  # where Home Assistant looks for one that speaks
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -42,6 +44,9 @@ def serve(
     voice_alias: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VOICE", help="What clients may call a voice; repeatable."),
+    ] = None,
+    say_as: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Lexicon (TOML) of how words are to be spoken.")
     ] = None,
     wyoming: Annotated[
         bool, typer.Option("--wyoming", help="Also speak Wyoming, Home Assistant's protocol.")
@@ -110,6 +115,7 @@ def serve(
         flags={"model": model, "device": device, "precision": precision, "batch_size": batch_size},
         size=size,
         aliases=parse_aliases(voice_alias or []),
+        lexicon=None if say_as is None else read_lexicon(expanded(say_as)),
         max_text=max_text,
         max_waiting=max_waiting,
         keep_alive_s=parse_time(keep_alive),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bark_cli.server.accounts import Entry
     from bark_cli.server.app import Serving
     from bark_cli.settings import Settings
+    from bark_cli.text.lexicon import Lexicon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class Served:
     flags: Mapping[str, object]  # settings
     size: str | None
     aliases: Mapping[str, str]  # of voices
+    lexicon: Lexicon | None  # how words are spoken
     max_text: int
     max_waiting: int
     keep_alive_s: float | None
@@ -67,7 +69,7 @@ class Served:
 
         settings = resolve(self.flags).settings
         [ref] = resolve_or_offer([settings.model], may_ask=not telling.quiet)
-        listing = Listing(model=ref.name, folder=ref.folder, aliases=self.aliases)
+        listing = Listing(model=ref.name, folder=ref.folder, aliases=self.aliases, lexicon=self.lexicon)
         for alias, voice in self.aliases.items():
             try:
                 listing.find_voice(alias)

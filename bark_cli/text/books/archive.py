@@ -29,6 +29,11 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._members
 
+    @property
+    def names(self) -> list[str]:
+        """Of all members."""
+        return list(self._members)
+
     def read(self, name: str) -> bytes | None:
         """A member's bytes; None if there is none of that name.
 

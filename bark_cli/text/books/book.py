@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["text", "heading", "quote", "note", "break"]
@@ -18,6 +18,7 @@ class Passage:
     text: str
     kind: Kind = "text"
     level: int = 0  # of a heading, from 1
+    speaker: str | None = None  # of a script's line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,4 +68,5 @@ class Book:
     year: str | None = None
     series: str | None = None
     cover: Picture | None = None
+    cast: Mapping[str, str] = field(default_factory=dict)  # of scripts: speaker -> voice
     left_out: Sequence[str] = ()  # what is not read aloud, each in a few words

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from bark_cli.text.books.book import Book, Chapter, Kind, Passage
 from bark_cli.text.books.cut import as_title, by_heading, cut
@@ -12,6 +13,7 @@ from bark_cli.text.documents import read_document
 from bark_cli.text.documents.markdown import markdown_outline, read_markdown
 from bark_cli.text.documents.passed import PassedOver
 from bark_cli.text.documents.plain import without_controls
+from bark_cli.text.script import read_script
 
 _LONGEST = 70  # characters of a heading in a plain text
 _NUMBERED = re.compile(
@@ -66,6 +68,22 @@ def plain_book(text: str, title: str, format: str = "auto", name: str | None = N
         if any(passage.text for passage in passages):
             chapters.append(Chapter(title=heading, passages=passages))
     return Book(chapters=chapters, title=title, left_out=left_out)
+
+
+def script_book(text: str, title: str, cast: Mapping[str, str], source: str) -> Book:
+    """A script, whose lines know who says them: one chapter, for a # begins a comment in it.
+
+    Raises:
+        TextError: it is not understood, or somebody has no voice.
+    """
+    script = read_script(text, cast, source=source)
+    passages = [
+        replace(passage, speaker=line.speaker)
+        for line in script.lines
+        for passage in _paragraphs(line.text, line.pause_after_s)
+    ]
+    chapters = [Chapter(title=title, passages=passages)] if passages else []
+    return Book(chapters=chapters, title=title, cast=script.cast, left_out=script.left_out)
 
 
 def _paragraphs(text: str, pause_s: float | None) -> list[Passage]:

@@ -62,7 +62,7 @@ def spell_numbers(text: str, language: str | None) -> str:
 def _said(value: int | Decimal, language: str, to: str = "cardinal", **more: str) -> str:
     from num2words2 import num2words
 
-    return str(num2words(value, lang=language, to=to, **more))
+    return str(num2words(value, lang=language, to=to, **more))  # type: ignore[no-untyped-call]
 
 
 def _spelled(found: re.Match[str], language: str) -> str:
