@@ -10,10 +10,10 @@ from bark_cli.text.books.book import Book, Chapter, Kind, Passage
 from bark_cli.text.books.cut import as_title, by_heading, cut
 from bark_cli.text.books.page import Counted, plain_words, read_page
 from bark_cli.text.documents import read_document
+from bark_cli.text.documents.dialogue import read_script
 from bark_cli.text.documents.markdown import markdown_outline, read_markdown
 from bark_cli.text.documents.passed import PassedOver
 from bark_cli.text.documents.plain import without_controls
-from bark_cli.text.script import read_script
 
 _LONGEST = 70  # characters of a heading in a plain text
 _NUMBERED = re.compile(
