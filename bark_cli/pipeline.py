@@ -68,6 +68,7 @@ class Bark(SpeaksWith):
         fine: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
+        offload: bool = False,
         on_note: Callable[[str], None] | None = None,
     ) -> Bark:
         """Load a model by name or folder; None is the best one installed.
@@ -83,6 +84,8 @@ class Bark(SpeaksWith):
             device: `auto`, `cpu`, `cuda`, `mps` or `openvino`; `cuda:1` or `openvino:GPU` is one of several.
             precision: what the networks compute in, `auto`, `fp32`, `bf16` or `int8`; with OpenVINO what
                 their weights are kept in, `fp32`, `fp16`, `int8` or `int4`.
+            offload: let the networks wait in the machine's memory, and only the one at work lie on the GPU:
+                slower, and of use where not all of them fit, for one text at a time.
             on_note: told in a line when a conversion begins or cannot be kept.
 
         Raises:
@@ -105,7 +108,8 @@ class Bark(SpeaksWith):
         note = on_note or (lambda _: None)
         base = _read(ref, size, precision, note)
         others = {stage: _read(other, None, precision, note) for stage, other in refs.items()}
-        return cls._computing(mix_stages(base, others), store.mixed_name(ref, refs), target, precision)
+        checkpoint, name = mix_stages(base, others), store.mixed_name(ref, refs)
+        return cls._computing(checkpoint, name, target, precision, offload=offload)
 
     @classmethod
     def from_checkpoint(
@@ -120,14 +124,16 @@ class Bark(SpeaksWith):
         return cls._computing(checkpoint, name, target, choose_precision(precision, target))
 
     @classmethod
-    def _computing(cls, checkpoint: Checkpoint, name: str, device: str, precision: str) -> Bark:
+    def _computing(
+        cls, checkpoint: Checkpoint, name: str, device: str, precision: str, *, offload: bool = False
+    ) -> Bark:
         """Make a model that computes on a device and in a precision that have been chosen."""
         return cls(
             name=name,
             folder=checkpoint.folder,
             config=checkpoint.config,
             tokenizer=checkpoint.tokenizer(),
-            backend=backend_for(checkpoint, device, precision),
+            backend=backend_for(checkpoint, device, precision, offload=offload),
             device=device,
             precision=precision,
         )

@@ -142,6 +142,8 @@ REFERENCE = {
     "sliding_window_len use_kv_caching",
     generation.generate_fine: "x_coarse_gen history_prompt temp silent",
     generation.codec_decode: "fine_tokens",
+    generation.load_model: "use_gpu use_small force_reload model_type",
+    generation.load_codec_model: "use_gpu force_reload",
     generation.clean_models: "model_key",
     api.text_to_semantic: "text history_prompt temp silent",
     api.semantic_to_waveform: "semantic_tokens history_prompt temp silent output_full",
@@ -287,10 +289,15 @@ def test_a_small_stage_that_is_not_here_is_named(tiny: Path) -> None:
         suno.preload_models(fine_use_small=True)
 
 
-def test_no_gpu_at_all_and_offloading_mean_the_cpu(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_gpu_at_all_means_the_cpu_and_offloading_is_handed_on(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(_: type, *args: object, device: str, offload: bool, **how: object) -> None:
+        asked.append((device, offload))
+
     monkeypatch.setenv("BARK_DEVICE", "cuda")  # which this test must not need
-    monkeypatch.setattr(loaded.Bark, "load", classmethod(lambda _, *args, **how: asked.append(how["device"])))
-    asked: list[str] = []
+    monkeypatch.setattr(loaded.Bark, "load", classmethod(note))
+    asked: list[tuple[str, bool]] = []
     for gpus in (True, False):
         monkeypatch.setattr(loaded, "_told", lambda *_: "")
         with pytest.raises(AttributeError):  # nothing was loaded
@@ -298,7 +305,35 @@ def test_no_gpu_at_all_and_offloading_mean_the_cpu(tiny: Path, monkeypatch: pyte
     monkeypatch.setenv("SUNO_OFFLOAD_CPU", "True")
     with pytest.raises(AttributeError):
         suno.preload_models()
-    assert asked == ["cuda", "cpu", "cpu"]
+    assert asked == [("cuda", False), ("cpu", False), ("cuda", True)]
+
+
+def test_offloading_on_a_cpu_changes_nothing(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    plain = suno.generate_audio(TEXT, silent=True)
+    monkeypatch.setenv("SUNO_OFFLOAD_CPU", "True")
+    suno.preload_models(force_reload=True)
+    torch.manual_seed(1)
+    np.testing.assert_array_equal(suno.generate_audio(TEXT, silent=True), plain)
+
+
+@pytest.mark.usefixtures("both_sizes")
+def test_stages_are_loaded_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    generation.load_model(use_small=True, model_type="text")
+    generation.load_model(use_small=False, model_type="text")  # it is in hand
+    generation.load_model(use_small=True, model_type="coarse")
+    generation.load_codec_model(use_gpu=False)
+    generation.load_model(use_small=True, model_type="fine")
+    generation.load_model(model_type="fine", force_reload=True)
+    names = [line.split()[1] for line in told(caplog)]
+    assert names == [
+        "large+semantic:small",
+        "large+semantic:small+coarse:small",
+        "small",
+        "large+semantic:small+coarse:small",
+    ]
+    with pytest.raises(OptionError, match="give text, coarse or fine"):
+        generation.load_model(model_type="codec")
 
 
 def test_progress_is_shown_unless_silent(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:

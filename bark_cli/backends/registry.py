@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from bark_cli.model.openvino.weights import GraphStorage
 
 
-def backend_for(checkpoint: Checkpoint, device: str, precision: str) -> Backend:
+def backend_for(checkpoint: Checkpoint, device: str, precision: str, *, offload: bool = False) -> Backend:
     """The backend for a precision that `choose_precision` has chosen for this device.
+
+    With `offload` the networks wait beside a GPU of torch's; elsewhere there is nothing to spare.
 
     Raises:
         BarkError: OpenVINO's device cannot take the model.
@@ -33,8 +35,11 @@ def backend_for(checkpoint: Checkpoint, device: str, precision: str) -> Backend:
 
     from bark_cli.backends.cuda import CudaBackend
     from bark_cli.backends.eager import EagerBackend
+    from bark_cli.backends.offloaded import OffloadedBackend
     from bark_cli.checkpoint.build import build_networks
 
     types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    kind = CudaBackend if device.startswith("cuda") else EagerBackend
+    kind = CudaBackend if where == "cuda" else EagerBackend
+    if offload and where != "cpu":
+        kind = OffloadedBackend
     return kind(build_networks(checkpoint, types[precision]), torch.device(device))

@@ -17,13 +17,14 @@ from bark_cli.model.config import CoarseConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.model.published import LANGUAGES, VOICE_NAMES, speaks_suno_voices
 from bark_cli.model.tokens import Samples, Tokens
+from bark_cli.pipeline import Bark
 from bark_cli.stages import coarse, fine, semantic
 from bark_cli.stages.bar import ProgressBar
 from bark_cli.stages.progress import Watch
 from bark_cli.stages.steps import Drawn, Growing, Job, Request, Wait
 from bark_cli.suno.history import HistoryPrompt, history_tokens
 from bark_cli.suno.loaded import SAMPLE_RATE as SAMPLE_RATE
-from bark_cli.suno.loaded import Wanted, let_go, load, loaded_model, logger, run
+from bark_cli.suno.loaded import STAGES, Wanted, let_go, load, load_stage, loaded_model, logger, run
 from bark_cli.suno.randomness import global_stream
 from bark_cli.text.normalise import normalise
 
@@ -52,7 +53,8 @@ def preload_models(
     """Load the model, so that the first words come without that wait; nothing is downloaded.
 
     Which one is settled as for the command: BARK_MODEL, the settings, the best installed, else nano.
-    SUNO_USE_SMALL_MODELS takes small before large, and SUNO_OFFLOAD_CPU computes on the CPU.
+    SUNO_USE_SMALL_MODELS takes small before large. With SUNO_OFFLOAD_CPU only the network at work lies on the
+    GPU, and the others wait in the machine's memory; on a CPU it changes nothing.
 
     Args:
         text_use_gpu: all stages share one device; where all four are False it is the CPU.
@@ -70,9 +72,49 @@ def preload_models(
     """
     gpus = (text_use_gpu, coarse_use_gpu, fine_use_gpu, codec_use_gpu)
     small = {"semantic": text_use_small, "coarse": coarse_use_small, "fine": fine_use_small}
-    wanted = Wanted(frozenset(stage for stage, is_small in small.items() if is_small), not any(gpus))
-    _, bark = load(wanted, again=force_reload)
-    if any(gpus) and not all(gpus) and bark.device != "cpu":
+    small_stages = frozenset(stage for stage, is_small in small.items() if is_small)
+    _, bark = load(Wanted(small_stages, not any(gpus), frozenset(STAGES)), again=force_reload)
+    if any(gpus) and not all(gpus):
+        _tell_of_device(bark)
+
+
+def load_model(
+    use_gpu: bool = True, use_small: bool = False, force_reload: bool = False, model_type: str = "text"
+) -> None:
+    """Load one stage, and with the first of them the others; in the reference it returns the network.
+
+    Args:
+        use_gpu: of the first call; all stages share one device.
+        use_small: take this stage from the model `small`.
+        force_reload: read it again, though it is in hand.
+        model_type: `text`, `coarse` or `fine`.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+        OptionError: the type is unknown, or the stages do not go together.
+    """
+    stage = {"text": "semantic", "coarse": "coarse", "fine": "fine"}.get(model_type)
+    if stage is None:
+        raise OptionError(f"model_type {model_type!r} is unknown; give text, coarse or fine")
+    bark = load_stage(stage, small=use_small, only_cpu=not use_gpu, again=force_reload)
+    if not use_gpu:
+        _tell_of_device(bark)
+
+
+def load_codec_model(use_gpu: bool = True, force_reload: bool = False) -> None:
+    """Load the codec, and with it the rest of the model; in the reference it returns EnCodec's network.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+    """
+    bark = load_stage("codec", small=False, only_cpu=not use_gpu, again=force_reload)
+    if not use_gpu:
+        _tell_of_device(bark)
+
+
+def _tell_of_device(bark: Bark) -> None:
+    """Say that a stage whose call has asked for the CPU is not there alone."""
+    if bark.device != "cpu":
         logger.warning("all stages compute on %s; give every use_gpu=False to use the CPU", bark.device)
 
 

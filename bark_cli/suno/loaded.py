@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from bark_cli.stages.steps import Job
 from bark_cli.store import resolve_model
 
 SAMPLE_RATE = 24_000
+STAGES = ("semantic", "coarse", "fine")
 MANY = 1_000  # sequences at once, which are worth all threads
 logger = logging.getLogger("bark_cli.suno")
 Result = TypeVar("Result")
@@ -29,8 +30,9 @@ Result = TypeVar("Result")
 class Wanted:
     """Which model is asked for."""
 
-    small_stages: frozenset[str] = frozenset()  # of "semantic", "coarse" and "fine"
+    small_stages: frozenset[str] = frozenset()  # of STAGES
     only_cpu: bool = False
+    asked_for: frozenset[str] = field(default=frozenset(), compare=False)  # the stages that a call has named
 
 
 _lock = Lock()
@@ -59,7 +61,24 @@ def load(wanted: Wanted | None, *, again: bool = False) -> tuple[Wanted, Bark]:
             _held = None  # two of them may be more than fits
             wanted = wanted or Wanted()
             _held = wanted, _read(wanted, resolve().settings)
+        _held = wanted or _held[0], _held[1]
         return _held
+
+
+def load_stage(stage: str, *, small: bool, only_cpu: bool, again: bool) -> Bark:
+    """Load one stage, unless a call has asked for it before; the others come along, as they are in hand.
+
+    Raises:
+        BarkError: as `load`.
+    """
+    held = Wanted(only_cpu=only_cpu) if _held is None else _held[0]
+    if stage in held.asked_for and not again:
+        return load(None)[1]
+    others = held.small_stages - {stage}
+    wanted = replace(
+        held, small_stages=others | {stage} if small else others, asked_for=held.asked_for | {stage}
+    )
+    return load(replace(wanted, only_cpu=only_cpu) if again else wanted, again=again)[1]
 
 
 def let_go() -> None:
@@ -89,8 +108,7 @@ def run(job: Job[Result]) -> Result:
 
 def _read(wanted: Wanted, settings: Settings) -> Bark:
     """The model that the settings name, else the best installed, with the stages that are to be small."""
-    only_cpu = wanted.only_cpu or _is_on("SUNO_OFFLOAD_CPU")
-    all_small = len(wanted.small_stages) == 3
+    all_small = len(wanted.small_stages) == len(STAGES)
     name = "small" if all_small else resolve_model(settings.model).name if wanted.small_stages else None
     small = {} if name in (None, "small") else dict.fromkeys(sorted(wanted.small_stages), "small")
     bark = Bark.load(
@@ -98,8 +116,9 @@ def _read(wanted: Wanted, settings: Settings) -> Bark:
         semantic=small.get("semantic"),
         coarse=small.get("coarse"),
         fine=small.get("fine"),
-        device="cpu" if only_cpu else settings.device,
+        device="cpu" if wanted.only_cpu else settings.device,
         precision=settings.precision,
+        offload=_is_on("SUNO_OFFLOAD_CPU"),
         on_note=logger.warning,
     )
     rate = bark.config.codec.sample_rate
