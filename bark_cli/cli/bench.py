@@ -168,14 +168,20 @@ def _load(subject: Subject, tell: Callable[[str], None]) -> tuple[Bark, float]:
     from bark_cli.bench import load_timed, random_checkpoint
     from bark_cli.pipeline import Bark
 
-    placed = {"device": subject.device, "precision": subject.precision}
+    device, precision = subject.device, subject.precision
     if not subject.random_weights:
         tell("loading the model")
-        return load_timed(lambda: Bark.load(subject.model, size=subject.size, on_note=tell, **placed))
+        return load_timed(
+            lambda: Bark.load(
+                subject.model, size=subject.size, on_note=tell, device=device, precision=precision
+            )
+        )
     size = subject.size or "small"
     tell(f"making random weights of the {size} shape")
     checkpoint = random_checkpoint(size)
-    return load_timed(lambda: Bark.from_checkpoint(checkpoint, name=f"random-{size}", **placed))
+    return load_timed(
+        lambda: Bark.from_checkpoint(checkpoint, name=f"random-{size}", device=device, precision=precision)
+    )
 
 
 def _print_tables(result: BenchResult, least: Mapping[str, float]) -> None:

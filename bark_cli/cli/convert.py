@@ -63,8 +63,8 @@ def convert(
     Nothing is rounded unless --storage asks for it. What does not fit a layout is
     reported before anything is written.
     """
-    from bark_cli.checkpoint.convert import Order
     from bark_cli.checkpoint.convert import convert as write
+    from bark_cli.checkpoint.convertible import Order
 
     ref = resolve_or_offer([model], may_ask=not (quiet or as_json))[0]
     order = Order(model=ref, out=out, layout=to, storage="fp16" if storage == "f16" else storage, force=force)

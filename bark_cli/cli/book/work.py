@@ -141,7 +141,7 @@ def _model_folder(request: BookRequest, book: Book) -> Path:
         MissingModelError: it is not here.
         VoiceError: there is no such voice.
     """
-    from bark_cli.cli.say.speak import check_voices
+    from bark_cli.cli.say.check import check_voices
     from bark_cli.text.script import Script
 
     with request.naming_origins():

@@ -9,10 +9,11 @@ import typer
 
 from bark_cli.cli import options
 from bark_cli.cli.download.offer import forbid_network
+from bark_cli.cli.say.check import check_player
 from bark_cli.cli.say.input import as_script, read_text
 from bark_cli.cli.say.outline import outline
 from bark_cli.cli.say.request import say_request
-from bark_cli.cli.say.speak import check_player, speak
+from bark_cli.cli.say.speak import speak
 
 _SOUND = "Sound"
 _PRINTING = "Printing"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import note, one_line, print_json
-from bark_cli.cli.say.speak import check_voices
+from bark_cli.cli.say.check import check_voices
 from bark_cli.cli.table import aligned
 from bark_cli.system.excerpt import excerpt
 

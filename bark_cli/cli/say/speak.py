@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.output import abandon_stdout, note, print_json
+from bark_cli.cli.say.check import check
+from bark_cli.cli.say.display import expected_seconds, loading_line, shown_progress
 from bark_cli.cli.say.report import Result, introduce, record, report
 from bark_cli.cli.say.request import Delivery, SayRequest
 from bark_cli.cli.say.served import served
-from bark_cli.errors import BarkError, OptionError
+from bark_cli.errors import BarkError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bark_cli.audio import Audio, Provenance
-    from bark_cli.cli.speaking import Speaking
     from bark_cli.narration.compose import Composition
     from bark_cli.narration.kept import KeptPieces
     from bark_cli.pipeline import Bark, Progress
@@ -95,77 +93,6 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         report(result, request, bark.config.semantic)
 
 
-def check(script: Script, request: SayRequest) -> None:
-    """Find what is wrong with the text, the options, the voices' names and the places to write to.
-
-    Raises:
-        BarkError: the first thing wrong.
-    """
-    from bark_cli import audio
-    from bark_cli.cli.download.offer import resolve_or_offer
-    from bark_cli.model.options import SamplingOptions
-    from bark_cli.system.files import check_target
-    from bark_cli.text.normalise import normalise
-    from bark_cli.voices.catalogue import check_voice_file
-
-    for line in script.lines:
-        if line.text.strip():  # else it is a pause
-            normalise(line.text)
-    request.recipe(SamplingOptions())
-    delivery = request.delivery
-    if delivery.voice_file is not None:
-        check_voice_file(delivery.voice_file, force=delivery.force)
-    if delivery.output == "-":
-        _check_stdout(delivery)
-    elif delivery.output is not None:
-        audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
-        audio.check_tags_fit(audio.find_format(delivery.output, delivery.format), request.tags)
-    if (beside := delivery.subtitle_file) is not None:
-        check_target(beside, force=delivery.force, follow=False)
-    with request.naming_origins():
-        models = resolve_or_offer(request.models, may_ask=delivery.may_ask)
-        check_voices(script, request, models[0].folder)
-
-
-def check_player(delivery: Delivery) -> None:
-    """Find out whether the sound can be played, if it is to be.
-
-    Raises:
-        AudioError: PortAudio or an output device is missing.
-        OptionError: no device, or several, are called so.
-    """
-    from bark_cli import audio
-
-    if delivery.plays:
-        audio.check_player(delivery.audio_device)
-
-
-def check_voices(script: Script, request: Speaking, folder: Path) -> None:
-    """Find out whether a model's folder, or the user's own voices, hold all that are asked for.
-
-    Raises:
-        VoiceError: one is not there.
-    """
-    from bark_cli.voices.catalogue import NO_VOICE, locate_voice
-
-    for voice in {request.settings.voice, *script.cast.values()} - {None, NO_VOICE}:
-        locate_voice(str(voice), folder)
-
-
-def _check_stdout(delivery: Delivery) -> None:
-    """Find out whether standard output can take sound.
-
-    Raises:
-        OptionError: it is closed or a terminal, or is to hold JSON as well.
-    """
-    if sys.stdout is None:
-        raise OptionError("-o - writes to standard output, which is closed; use -o FILE")
-    if delivery.as_json:
-        raise OptionError("--json and -o - cannot share standard output; give -o the name of a file")
-    if sys.stdout.isatty():
-        raise OptionError("-o - writes sound, and a terminal cannot show it; pipe it on, or use -o FILE")
-
-
 def _compose(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> Composition:
     from bark_cli.narration.compose import compose_for
 
@@ -194,7 +121,7 @@ def _deliver(
     metadata = _provenance(bark, composition, request) if delivery.metadata else None
     with (
         open_outlets(delivery, rate, metadata, tags=request.tags, is_held=is_held) as outlets,
-        _progress(_expected(composition, kept), delivery) as watcher,
+        shown_progress(expected_seconds(composition, kept), delivery) as watcher,
         closing(_sounds(bark, composition, request, kept, outlets.watched(watcher))) as sounds,
         suppress(Enough),
     ):
@@ -320,46 +247,3 @@ def _write_subtitles(result: Result, delivery: Delivery) -> None:
     if (path := delivery.subtitle_file) is not None:
         text = subtitles(result.timeline.cues, delivery.subtitles)  # type: ignore[arg-type]  # srt or vtt
         write_whole(path, text.encode(), force=delivery.force, follow=False)
-
-
-def _is_watched(delivery: Delivery) -> bool:
-    """Whether a human sits there and wants to see what goes on."""
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    return watched and not delivery.quiet and not delivery.as_json
-
-
-@contextmanager
-def loading_line(delivery: Delivery) -> Iterator[None]:
-    """Show that something happens while torch and the model are read, which takes seconds."""
-    if not _is_watched(delivery):
-        yield
-        return
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    # the dots of the other are in no encoding but Unicode's
-    spinner = "dots" if console.encoding.startswith("utf") else "line"
-    with console.status("loading the model", spinner=spinner) as line:
-        line.update(spinner=spinner)  # draws it now, and not when a busy machine finds the time
-        yield
-
-
-def _expected(composition: Composition, kept: KeptPieces | None) -> list[float]:
-    """Seconds of speech that are to be made, by piece; 0 where it is kept."""
-    narration = composition.narration
-    is_there = [kept is not None and kept.has(piece, narration) for piece in narration.pieces]
-    return [0.0 if there else s for there, s in zip(is_there, composition.seconds, strict=True)]
-
-
-@contextmanager
-def _progress(expected_s: Sequence[float], delivery: Delivery) -> Iterator[Callable[[Progress], None] | None]:
-    """Draw the stages, or the pieces of a long text, where a human watches; else a line a minute."""
-    from bark_cli.cli.say.progress import MinuteNotes, PieceLine, StageLines
-
-    many = len(expected_s) > 1
-    if not _is_watched(delivery):
-        tells = many and not delivery.quiet and not delivery.as_json
-        yield MinuteNotes(expected_s) if tells else None
-        return
-    with PieceLine(expected_s) if many else StageLines(verbose=delivery.verbose) as lines:
-        yield lines
