@@ -1,4 +1,4 @@
-"""What is wrong with a request, as far as it shows before the model is loaded: script, options -> an error."""
+"""What is wrong with a request, as far as it shows before the model is loaded: script, options -> errors."""
 
 from __future__ import annotations
 
