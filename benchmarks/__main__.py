@@ -10,8 +10,9 @@ from pathlib import Path
 from bark_cli.store import cache_home
 from bark_cli.system.files import write_whole
 from benchmarks.cases import CASES, QUICK, Case
+from benchmarks.peers import Workplace
 from benchmarks.report import draw, read_measured, report
-from benchmarks.runner import Workplace, make_peer_environment, run_case
+from benchmarks.runner import make_peer_environment, run_case
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.report_only:
         # absolute but not resolved: a virtual environment's Python is a link
         peer = (options.peer_python or make_peer_environment(cache / "transformers")).absolute()
-        place = Workplace(cache=cache, results=results, peer_python=peer)
+        suno = options.suno_python and options.suno_python.absolute()
+        place = Workplace(cache=cache, results=results, peer_python=peer, suno_python=suno)
         for case in _chosen(cases, options.only):
             run_case(case, place, options.rounds, options.precision)
     measured = read_measured(results, cases)
@@ -49,12 +51,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="CASE", help="these cases; all if not given")
     parser.add_argument("--quick", action="store_true", help="a second of speech, to see that it works")
     parser.add_argument("--rounds", type=int, default=2, help="of each side, of which the best counts")
-    parser.add_argument("--precision", default="auto", help="what ours computes in")
+    parser.add_argument("--precision", default="auto", help="what bark computes in")
     parser.add_argument("--report-only", action="store_true", help="measure nothing")
     parser.add_argument(
         "--peer-python",
         type=Path,
         help="a Python with torch and transformers; if not given, an environment is made in the cache",
+    )
+    parser.add_argument(
+        "--suno-python", type=Path, help="a Python with suno-ai/bark, which is left out if none is named"
     )
     parser.add_argument("--cache", type=Path, default=cache_home() / "bark_benchmarks")
     parser.add_argument("--results", type=Path, help="where the results are kept; benchmarks/results")

@@ -15,7 +15,7 @@ class Case:
     size: str  # of bark_cli.bench.SIZES
     seconds: float  # of speech in each utterance
     batch_size: int  # utterances at once
-    peer: bool = True  # whether Transformers is measured, too; that takes minutes
+    peers: tuple[str, ...] = ("transformers",)  # of benchmarks.peers.PEERS; each takes minutes
 
     @property
     def pieces(self) -> list[int]:
@@ -24,22 +24,25 @@ class Case:
         return plan.pieces(random_config(self.size).semantic)
 
 
-def _small(seconds: float, batch_size: int, *, peer: bool = True) -> Case:
+ALL = ("transformers", "openvino-fp32", "openvino-int8", "suno")
+
+
+def _small(seconds: float, batch_size: int, peers: tuple[str, ...] = ("transformers",)) -> Case:
     name = f"small-{seconds:g}s-x{batch_size}"
-    return Case(name=name, size="small", seconds=seconds, batch_size=batch_size, peer=peer)
+    return Case(name=name, size="small", seconds=seconds, batch_size=batch_size, peers=peers)
 
 
 CASES = (
-    _small(5, 1),
-    _small(5, 16),
+    _small(5, 1, ALL),
+    _small(5, 16, ("transformers", "openvino-int8")),
     Case(name="large-5s-x1", size="large", seconds=5, batch_size=1),
     _small(10, 1),
     _small(20, 1),
     _small(40, 1),
-    _small(5, 2, peer=False),
+    _small(5, 2, ()),
     _small(5, 4),
-    _small(5, 8, peer=False),
-    _small(5, 32, peer=False),
-    _small(5, 64, peer=False),
+    _small(5, 8, ()),
+    _small(5, 32, ()),
+    _small(5, 64, ()),
 )  # the most telling first
-QUICK = (_small(1, 1), _small(1, 4, peer=False))  # to see that everything works
+QUICK = (_small(1, 1, ALL), _small(1, 4, ("openvino-int8",)))  # to see that everything works

@@ -8,25 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import Case
-from benchmarks.runner import Record, read_records
+from benchmarks.peers import PEERS, Record
+from benchmarks.runner import read_records
 
 STAGES = ("semantic", "coarse", "fine", "codec")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A case, and the best of each side's rounds; `theirs` is None where Transformers was not asked."""
+    """A case, and the best of each side's rounds; `peers` has those that were measured, by name."""
 
     case: Case
-    ours: Record
-    theirs: Record | None
+    bark: Record
+    peers: dict[str, Record]
     rounds: int
     machine: dict[str, Any]
 
     @property
-    def ratio(self) -> float | None:
-        """How many times quicker ours is."""
-        return None if self.theirs is None else float(self.theirs["seconds"] / self.ours["seconds"])
+    def transformers(self) -> Record | None:
+        """The peer of every table; None where it was not asked."""
+        return self.peers.get("transformers")
+
+    def ratio(self, peer: str) -> float | None:
+        """How many times quicker bark is."""
+        return self.peers[peer]["seconds"] / self.bark["seconds"] if peer in self.peers else None
 
 
 def best(records: Sequence[Record]) -> Record:
@@ -41,26 +46,28 @@ def read_measured(folder: Path, cases: Iterable[Case]) -> list[Measured]:
     found = []
     for case in cases:
         kept = read_records(folder / f"{case.name}.json")
-        if kept is None or not kept["ours"]:
+        if kept is None or not kept.get("bark"):
             continue
+        sides = {name: kept[name] for name in ("bark", *PEERS) if kept.get(name)}
         # where a run was stopped one side may have had more turns: those do not count
-        turns = min(len(kept["ours"]), len(kept["theirs"]) or len(kept["ours"]))
-        theirs = best(kept["theirs"][:turns]) if kept["theirs"] else None
-        found.append(Measured(case, best(kept["ours"][:turns]), theirs, turns, kept["machine"]))
+        turns = min(len(records) for records in sides.values())
+        bests = {name: best(records[:turns]) for name, records in sides.items()}
+        found.append(Measured(case, bests.pop("bark"), bests, turns, kept["machine"]))
     return found
 
 
 def report(measured: Sequence[Measured]) -> str:
     """The tables in Markdown."""
-    machine, ours = measured[0].machine, measured[0].ours
+    machine, ours = measured[0].machine, measured[0].bark
     rounds = sorted({each.rounds for each in measured})
+    can = f" ({machine['abilities']})" if machine.get("abilities") else ""
     parts = [
-        "# bark against Transformers' Bark\n",
-        f"`python -m benchmarks` on {machine['processor']}, {machine['cores']} cores, "
+        "# bark against other Barks\n",
+        f"`python -m benchmarks` on {machine['processor']}{can}, {machine['cores']} cores, "
         f"torch {machine['torch']}, memory read at {ours['read_bytes_per_second'] / 1e9:.0f} GB/s. "
-        "Both speak with the same random weights in Suno's shapes, on the CPU, in turn, each in a process of "
-        f"its own that has warmed up; of {' or '.join(map(str, rounds))} rounds the best counts for either. "
-        f"Ours computes in {ours['precision']}, theirs in fp32. Loading is not in the times.\n",
+        "All speak with random weights in Suno's shapes, on the CPU, in turn, each in a process of "
+        f"its own that has warmed up; of {' or '.join(map(str, rounds))} rounds the best counts for each. "
+        f"bark computes in {ours['precision']}. Loading is not in the times.\n",
         _comparison(measured),
         _growth(measured),
         _by_stage(measured),
@@ -73,18 +80,19 @@ def _comparison(measured: Sequence[Measured]) -> str:
         [
             each.case.size,
             _what(each.case),
-            f"{each.ours['seconds']:.1f} s",
-            f"{each.theirs['seconds']:.1f} s",
-            f"{each.ratio:.1f}x",
-            _gigabytes(each.ours),
-            _gigabytes(each.theirs),
-            f"{each.ours['load_seconds']:.1f} s",
-            f"{each.theirs['load_seconds']:.1f} s",
+            PEERS[name].title,
+            f"{each.bark['seconds']:.1f} s",
+            f"{theirs['seconds']:.1f} s",
+            f"{each.ratio(name):.1f}x",
+            _gigabytes(each.bark),
+            _gigabytes(theirs),
+            f"{each.bark['load_seconds']:.1f} s",
+            f"{theirs['load_seconds']:.1f} s",
         ]
         for each in measured
-        if each.theirs is not None
+        for name, theirs in each.peers.items()
     ]
-    heads = ["shape", "speech", "bark", "Transformers", "quicker", "memory", "theirs", "load", "theirs"]
+    heads = ["shape", "speech", "peer", "bark", "peer's", "quicker", "memory", "peer's", "load", "peer's"]
     return _table(heads, rows)
 
 
@@ -93,19 +101,19 @@ def _growth(measured: Sequence[Measured]) -> str:
     batches = _batches(measured)
     if len(batches) < 2:
         return ""
-    alone = next((each.theirs for each in batches if each.case.batch_size == 1), None)
+    alone = next((each.transformers for each in batches if each.case.batch_size == 1), None)
     rows = []
     for each in batches:
         count = each.case.batch_size
-        per_utterance = each.ours["seconds"] / count
+        per_utterance = each.bark["seconds"] / count
         rows.append(
             [
                 str(count),
                 f"{per_utterance:.2f} s",
-                f"{each.ours['real_time_factor']:.2f}",
-                "-" if each.theirs is None else f"{each.ratio:.1f}x",
+                f"{each.bark['real_time_factor']:.2f}",
+                _times(each.ratio("transformers")),
                 "-" if alone is None else f"{alone['seconds'] / per_utterance:.1f}x",
-                _gigabytes(each.ours),
+                _gigabytes(each.bark),
             ]
         )
     heads = [
@@ -122,17 +130,19 @@ def _growth(measured: Sequence[Measured]) -> str:
 def _by_stage(measured: Sequence[Measured]) -> str:
     rows = []
     for each in measured:
-        if each.theirs is None or each.case.batch_size > 1:
+        if each.case.batch_size > 1:
             continue
-        for stage in STAGES:
-            ours, theirs = (side["stages"][stage]["seconds"] for side in (each.ours, each.theirs))
-            row = [f"{each.case.size}, {each.case.seconds:g} s", stage, f"{ours:.2f} s", f"{theirs:.2f} s"]
-            rows.append([*row, f"{theirs / max(ours, 1e-9):.1f}x"])
-    return _table(["one utterance", "stage", "bark", "Transformers", "quicker"], rows) if rows else ""
+        for name, record in each.peers.items():
+            for stage in STAGES:
+                ours, theirs = (side["stages"][stage]["seconds"] for side in (each.bark, record))
+                row = [f"{each.case.size}, {each.case.seconds:g} s", PEERS[name].title, stage]
+                row += [f"{ours:.2f} s", f"{theirs:.2f} s", f"{theirs / max(ours, 1e-9):.1f}x"]
+                rows.append(row)
+    return _table(["one utterance", "peer", "stage", "bark", "peer's", "quicker"], rows) if rows else ""
 
 
 def draw(measured: Sequence[Measured], file: Path) -> None:
-    """Two panels: growth with length and growth with the batch, ours and theirs."""
+    """Two panels: growth with length and growth with the batch, bark's and Transformers'."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -162,10 +172,10 @@ def draw(measured: Sequence[Measured], file: Path) -> None:
 
 
 def _lines(axes: Any, measured: Sequence[Measured], where: Any, share: Any) -> None:
-    for name, colour in (("ours", "#3a6ea5"), ("theirs", "#c0762b")):
+    for name, colour in (("bark", "#3a6ea5"), ("transformers", "#c0762b")):
         side = [(each.case, getattr(each, name)) for each in measured if getattr(each, name) is not None]
         if side:
-            label = f"bark, {side[0][1]['precision']}" if name == "ours" else "Transformers, fp32"
+            label = f"bark, {side[0][1]['precision']}" if name == "bark" else PEERS[name].title
             xs = [where(case) for case, _ in side]
             ys = [record["seconds"] / share(case) for case, record in side]
             axes.plot(xs, ys, "o-", color=colour, label=label)
@@ -183,6 +193,10 @@ def _batches(measured: Sequence[Measured]) -> list[Measured]:
 def _what(case: Case) -> str:
     count = "one utterance" if case.batch_size == 1 else f"{case.batch_size} at once"
     return f"{count}, {case.seconds:g} s"
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.1f}x"
 
 
 def _gigabytes(record: Record) -> str:

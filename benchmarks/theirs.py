@@ -2,6 +2,7 @@
 
     python theirs.py make FOLDER LAYERS HEADS WIDTH
     python theirs.py speak FOLDER BATCH_SIZE TOKENS [TOKENS ...]
+    python theirs.py steps FOLDER wall|cpu CONTEXT PROMPT WINDOW STEPS COUNT [COUNT ...]
 
 Runs in an environment that has torch and transformers and need not have bark_cli. The stages are called one
 by one, as BarkModel.generate calls them, with Suno's temperatures; each utterance is forced to its length.
@@ -121,7 +122,6 @@ def speak(folder: str, batch_size: int, pieces: list[int]) -> dict[str, object]:
     watch, began = Watch(), time.perf_counter()
     samples = sum(utter(model, batch_size, tokens, watch) for tokens in pieces)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "model": folder,
         "precision": "fp32",
@@ -129,20 +129,61 @@ def speak(folder: str, batch_size: int, pieces: list[int]) -> dict[str, object]:
         "audio_seconds": samples / GENERATION["sample_rate"],
         "seconds": seconds,
         "load_seconds": load_seconds,
-        "peak_memory_bytes": peak if sys.platform == "darwin" else peak * 1024,
+        "peak_memory_bytes": _peak_bytes(),
         "stages": {
             stage: {"seconds": watch.seconds[stage], "tokens": watch.tokens[stage]} for stage in STAGES
         },
     }
 
 
+@torch.no_grad()
+def steps(
+    folder: str, clock: str, context: int, prompt: int, window: int, n_steps: int, counts: list[int]
+) -> Any:
+    """What benchmarks/backends.py measures, of Transformers: milliseconds, seconds of loading, megabytes."""
+    now = time.perf_counter if clock == "wall" else time.process_time
+
+    def timed(work: Any) -> float:
+        began = now()
+        work()
+        return 1000 * (now() - began)
+
+    began = time.perf_counter()
+    model = BarkModel.from_pretrained(folder, dtype=torch.float32).eval()
+    found = {"load": time.perf_counter() - began}
+    ids = torch.arange(prompt)[None] * 37 % 10_000
+    for count in counts:
+        rows = (ids[:, :context] + torch.arange(count)[:, None]) % 10_000
+        cache = model.semantic(rows, use_cache=True).past_key_values
+
+        def step(cache: Any = cache, count: int = count) -> None:
+            model.semantic(torch.full((count, 1), 5), past_key_values=cache, use_cache=True)
+
+        found[f"step of {count}, ms"] = min([timed(step) for _ in range(1 + n_steps)][1:])
+    found["prompt of 887, ms"] = min(timed(lambda: model.semantic(ids, use_cache=True)) for _ in range(3))
+    codes = torch.arange(8 * window).reshape(1, window, 8) * 37 % 1024
+    found["fine pass, ms"] = min(timed(lambda: model.fine_acoustics(4, codes)) for _ in range(3))
+    found["load, s"] = found.pop("load")
+    found["peak, MB"] = _peak_bytes() / 2**20
+    found["disk, MB"] = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
+    return found
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
 def main(arguments: list[str]) -> None:
-    """One of the two."""
+    """One of the three."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     action, folder, *numbers = arguments
     if action == "make":
         make(folder, *map(int, numbers))
+    elif action == "steps":
+        context, prompt, window, n_steps, *counts = map(int, numbers[1:])
+        print(json.dumps(steps(folder, numbers[0], context, prompt, window, n_steps, counts)))
     else:
         batch_size, *pieces = map(int, numbers)
         print(json.dumps(speak(folder, batch_size, pieces)))

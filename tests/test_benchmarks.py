@@ -11,10 +11,11 @@ import pytest
 
 from bark_cli.bench import random_config
 from benchmarks import __main__ as command
-from benchmarks import runner
+from benchmarks import peers, weights
 from benchmarks.cases import CASES, Case
+from benchmarks.peers import PEERS, Peer, Record, Workplace
 from benchmarks.report import best, draw, read_measured, report
-from benchmarks.runner import Record, Workplace, read_records, run_case
+from benchmarks.runner import read_records, run_case
 
 STAGES = ("semantic", "coarse", "fine", "codec")
 
@@ -36,8 +37,11 @@ class Counted:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
-        patch.setattr(runner, "_ours", lambda case, *_: self._speak("ours", case, 10.0))
-        patch.setattr(runner, "_theirs", lambda case, *_: self._speak("theirs", case, 50.0))
+        patch.setattr(peers, "bark", lambda case, *_, **__: self._speak("bark", case, 10.0))
+        theirs = Peer(
+            title="Transformers, fp32", speak=lambda case, _: self._speak("transformers", case, 50.0)
+        )
+        patch.setitem(peers.PEERS, "transformers", theirs)
 
     def _speak(self, side: str, case: Case, seconds: float) -> Record:
         self.calls.append(side)
@@ -46,9 +50,9 @@ class Counted:
         return record(seconds * case.batch_size / 4 - self.calls.count(side))
 
 
-def case(seconds: float = 5, batch_size: int = 4, *, peer: bool = True) -> Case:
+def case(seconds: float = 5, batch_size: int = 4, *, asked: tuple[str, ...] = ("transformers",)) -> Case:
     name = f"case-{seconds}-{batch_size}"
-    return Case(name=name, size="small", seconds=seconds, batch_size=batch_size, peer=peer)
+    return Case(name=name, size="small", seconds=seconds, batch_size=batch_size, peers=asked)
 
 
 @pytest.fixture
@@ -59,10 +63,10 @@ def place(tmp_path: Path) -> Workplace:
 def test_the_sides_take_turns(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     sides = Counted(monkeypatch)
     run_case(case(), place, 2, "auto")
-    assert sides.calls == ["ours", "theirs", "ours", "theirs"]
+    assert sides.calls == ["bark", "transformers", "bark", "transformers"]
     alone = Counted(monkeypatch)
-    run_case(case(10, peer=False), place, 1, "auto")
-    assert alone.calls == ["ours"]
+    run_case(case(10, asked=()), place, 1, "auto")
+    assert alone.calls == ["bark"]
 
 
 def test_what_was_measured_is_not_measured_again(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,11 +75,22 @@ def test_what_was_measured_is_not_measured_again(place: Workplace, monkeypatch: 
         run_case(case(), place, 3, "auto")
     kept = read_records(place.record_file(case()))
     assert kept is not None
-    assert [len(kept[side]) for side in ("ours", "theirs")] == [2, 2]
-    assert stopped.calls == ["ours", "theirs", "ours", "theirs", "ours"]
+    assert [len(kept[side]) for side in ("bark", "transformers")] == [2, 2]
+    assert stopped.calls == ["bark", "transformers", "bark", "transformers", "bark"]
     again = Counted(monkeypatch)
     run_case(case(), place, 3, "auto")
-    assert again.calls == ["ours", "theirs"]
+    assert again.calls == ["bark", "transformers"]
+
+
+def test_a_peer_that_is_not_installed_is_left_out_and_said_to_be(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides, told = Counted(monkeypatch), list[str]()
+    run_case(case(asked=("suno", "transformers")), place, 1, "auto", told.append)
+    assert sides.calls == ["bark", "transformers"]
+    assert "suno-ai/bark, fp32 is left out; name a Python that has it: --suno-python" in told[0]
+    [measured] = read_measured(place.results, [case()])
+    assert list(measured.peers) == ["transformers"]
 
 
 def test_the_best_round_counts() -> None:
@@ -84,16 +99,16 @@ def test_the_best_round_counts() -> None:
 
 
 def test_the_tables(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    cases = [case(5, 1), case(5, 16), case(5, 64, peer=False), case(40, 1)]
+    cases = [case(5, 1), case(5, 16), case(5, 64, asked=()), case(40, 1)]
     for each in cases[:3]:
         Counted(monkeypatch)
         run_case(each, place, 1, "auto")
     text = report(read_measured(place.results, cases))  # one is not measured yet
-    assert "| small | one utterance, 5 s | 1.5 s | 11.5 s | 7.7x | 1.0 GB | 1.0 GB | 0.5 s | 0.5 s |" in text
-    assert "| small | 16 at once, 5 s | 39.0 s | 199.0 s | 5.1x |" in text
+    assert "| small | one utterance, 5 s | Transformers, fp32 | 1.5 s | 11.5 s | 7.7x | 1.0 GB |" in text
+    assert "| small | 16 at once, 5 s | Transformers, fp32 | 39.0 s | 199.0 s | 5.1x |" in text
     assert "| 16 | 2.44 s | 7.80 | 5.1x | 4.7x | 1.0 GB |" in text
     assert "| 64 | 2.48 s | 31.80 | - | 4.6x | 1.0 GB |" in text
-    assert "| small, 5 s | coarse | 0.38 s | 2.88 s | 7.7x |" in text
+    assert "| small, 5 s | Transformers, fp32 | coarse | 0.38 s | 2.88 s | 7.7x |" in text
     assert "40 s" not in text
     pytest.importorskip("matplotlib", reason="the extra `plot` is not installed: no matplotlib")
     draw(read_measured(place.results, cases), place.results / "speed.png")
@@ -111,6 +126,7 @@ def test_names_are_checked(tmp_path: Path) -> None:
 
 def test_cases_have_their_own_names_and_fit_the_model() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
+    assert {name for case in CASES for name in case.peers} == set(PEERS)
     limit = random_config("small").semantic.max_new_tokens
     assert all(max(case.pieces) <= limit for case in CASES)
 
@@ -118,13 +134,13 @@ def test_cases_have_their_own_names_and_fit_the_model() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="transformers is not installed")
 def test_both_sides_do_the_same_work(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(runner.SIZES, "small", (1, 2, 16))
+    monkeypatch.setitem(weights.SIZES, "small", (1, 2, 16))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     short = case(0.5, 2)
     run_case(short, place, 1, "fp32")
     kept = read_records(place.record_file(short))
     assert kept is not None
-    [ours], [theirs] = kept["ours"], kept["theirs"]
+    [ours], [theirs] = kept["bark"], kept["transformers"]
     tokens = [{name: stage["tokens"] for name, stage in side["stages"].items()} for side in (ours, theirs)]
     assert tokens[0] == tokens[1] == {"semantic": 50, "coarse": 148, "fine": 444, "codec": 74}
     assert ours["audio_seconds"] == pytest.approx(theirs["audio_seconds"], abs=0.001)
