@@ -11,7 +11,7 @@ from functools import partial
 from bark_cli import voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
-from bark_cli.backends.memory import fitting_batch_size, free_bytes
+from bark_cli.backends.memory import cpu_cache_bytes, fitting_batch_size, free_bytes, paying_batch_size
 from bark_cli.hearing import words_right
 from bark_cli.known_model import KnownModel
 from bark_cli.model.options import check_seed, draw_seed
@@ -58,8 +58,11 @@ class LoadedModel(KnownModel):
         self.memory = Memory(self.name, self.config.semantic.pace)
 
     def fitting_batch_size(self) -> int:
-        """How many utterances at once the free memory holds, 1 .. 64."""
-        return fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(self.device))
+        """How many utterances at once the free memory holds, 1 .. 64, and on a CPU pay."""
+        fitting = fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(self.device))
+        if self.precision != "int8" or self.device != "cpu":
+            return fitting
+        return min(fitting, paying_batch_size(self.config, cpu_cache_bytes()))
 
 
 def speech_job(

@@ -221,7 +221,7 @@ class Bark(SpeaksWith):
 
         Args:
             requests: what to say.
-            batch_size: how many are worked on at once; None is as many as fit into memory, at most 64.
+            batch_size: how many are worked on at once; None is as many as save time and fit, up to 64.
             on_progress: called after every step of each; `Progress.utterance` says whose.
 
         Raises:

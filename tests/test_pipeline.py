@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,15 @@ from conftest import tiny_voice, write_voice
 from numpy.typing import NDArray
 
 from bark_cli.audio import Audio
-from bark_cli.backends.memory import MOST, cache_bytes, fitting_batch_size, free_of_container
+from bark_cli.backends.memory import (
+    MOST,
+    SURE,
+    cache_bytes,
+    cpu_cache_bytes,
+    fitting_batch_size,
+    free_of_container,
+    paying_batch_size,
+)
 from bark_cli.checkpoint import open_checkpoint
 from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
 from bark_cli.model.config import BarkConfig
@@ -218,6 +227,27 @@ def test_the_batch_fits_into_memory(tiny_config: BarkConfig) -> None:
     assert fitting_batch_size(tiny_config, 4, free_bytes=10 * both) == 5  # half of it
     assert fitting_batch_size(tiny_config, 2, free_bytes=10 * both) == 10
     assert fitting_batch_size(tiny_config, 4, free_bytes=10**12) == MOST
+
+
+def test_a_batch_is_as_large_as_pays(tiny_config: BarkConfig, tmp_path: Path) -> None:
+    """All of it where weights come from memory; else what the processor's cache holds beside them."""
+
+    def sized(n_embd: int) -> BarkConfig:
+        gpt = replace(tiny_config.semantic.gpt, n_layer=10, n_embd=n_embd, block_size=1000)
+        coarse = replace(tiny_config.coarse, gpt=replace(tiny_config.coarse.gpt, n_layer=1))
+        return replace(tiny_config, semantic=replace(tiny_config.semantic, gpt=gpt), coarse=coarse)
+
+    weights, cache = 12 * 10 * 256**2, 2 * 10 * 1000 * 256 * 2
+    assert paying_batch_size(sized(256), weights - 1) == MOST
+    assert paying_batch_size(sized(256), None) == MOST
+    assert paying_batch_size(sized(256), weights) == SURE
+    assert paying_batch_size(sized(256), weights + 20 * cache // 2) == 20
+    assert paying_batch_size(sized(256), weights + 99 * cache) == MOST
+    assert cpu_cache_bytes(tmp_path) is None
+    for index, size in enumerate(("32K", "what", "1024K", "32768K")):
+        (tmp_path / f"index{index}").mkdir()
+        (tmp_path / f"index{index}" / "size").write_text(f"{size}\n")
+    assert cpu_cache_bytes(tmp_path) == 32 * 2**20
 
 
 def test_a_containers_limit_counts(tmp_path: Path) -> None:

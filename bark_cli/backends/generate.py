@@ -5,40 +5,19 @@ Python between two steps costs as much as a step of a narrow network, and thread
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_float, c_int32, c_void_p
+from ctypes import c_int32
 from dataclasses import dataclass
 
 import numpy as np
 
 from bark_cli.backends.buffers import Array, Buffers, address
-from bark_cli.backends.kernel import Matrix
-from bark_cli.backends.packed import Packed, Stack
+from bark_cli.backends.kernel import Matrix, RowStruct, VocabularyStruct
+from bark_cli.backends.packed import NEVER, Packed, Stack, filters, room_for_filters
 from bark_cli.model.tokens import Tokens
 from bark_cli.stages.steps import Ahead
 
 STEPS = 8  # in a call: what has to wait for it, such as Ctrl-C, waits for no more
-NEVER = 2.0  # more than any probability
-
-
-class _Vocabulary(Structure):
-    _fields_ = (
-        ("rows", c_void_p), ("scale", c_void_p), ("turns", c_int32),
-        ("positions", c_void_p), ("heads", POINTER(Matrix)), ("starts", POINTER(c_int32)),
-    )  # fmt: skip
-
-
-class _Row(Structure):
-    _fields_ = (
-        ("cache", c_void_p), ("uniform", c_void_p), ("packs", c_void_p), ("made", c_void_p),
-        ("end_p", c_void_p), ("token", c_int32), ("position", c_int32), ("wanted", c_int32),
-        ("temperature", c_float), ("enough", c_float), ("may_end", c_int32), ("done", c_int32),
-        ("cycle", c_int32), ("placed", c_int32), ("reach", c_int32), ("last", c_int32), ("at", c_int32),
-    )  # fmt: skip
-
-
-LAYOUT = ctypes.sizeof(_Vocabulary) | ctypes.sizeof(_Row) << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +63,7 @@ class Vocabulary:
         self._heads = list(packs.values())
         self.size = len(next(iter(packs)))
         keep = self._memory.keep
-        self.struct = _Vocabulary(
+        self.struct = VocabularyStruct(
             keep(table.rows), keep(table.scale), turns, keep(places),
             (Matrix * len(packs))(*(head.struct for head in self._heads)),
             (c_int32 * len(packs))(*(ids.start for ids in packs)),
@@ -97,7 +76,7 @@ class Vocabulary:
 
 def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> list[Made]:
     """Let sequences go on together, STEPS tokens at most; none hears of the others."""
-    rows = (_Row * len(going))()
+    rows = (RowStruct * len(going))()
     held = []  # what the rows point at
     for row, one in zip(rows, going, strict=True):
         ahead, wanted = one.ahead, min(STEPS, one.ahead.steps)
@@ -105,11 +84,14 @@ def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> li
         uniform = ahead.stream.uniform(wanted, vocabulary.size)
         made, end_p = np.zeros(wanted, np.int64), np.zeros(wanted, np.float32)
         order = vocabulary.order(ahead)
-        held.append((made, end_p, uniform, order))
+        heap = room_for_filters(ahead.sampling, vocabulary.size)
+        held.append((made, end_p, uniform, order, heap))
         row.cache, row.uniform, row.packs = address(one.cache), address(uniform), address(order)
         row.made, row.end_p = address(made), address(end_p)
         row.token, row.position, row.wanted = one.token, one.length, wanted
         row.temperature, row.may_end = ahead.sampling.temperature, ahead.may_end
+        row.top_k, row.top_p = filters(ahead.sampling)
+        row.heap = None if heap is None else address(heap)
         row.enough = NEVER if ahead.min_end_p is None else ahead.min_end_p
         if ahead.reader is not None:
             place = ahead.reader.place
@@ -118,5 +100,5 @@ def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> li
     stack.generate(vocabulary.struct, rows, vocabulary.size)
     return [
         Made(made[: row.done], end_p[: row.done], uniform)
-        for row, (made, end_p, uniform, _) in zip(rows, held, strict=True)
+        for row, (made, end_p, uniform, *_) in zip(rows, held, strict=True)
     ]

@@ -159,12 +159,12 @@ class Int8FineGPT:
         return self._heads[codebook].product(self._stack.window(x, first=first))
 
     def answer(self, request: FineWindow) -> FineAnswer:
-        """Codes drawn of those logits, or themselves where they hold NaN, or filters look at them."""
+        """Codes drawn of those logits, or themselves where they hold NaN."""
         logits, drawing = self.logits(request.codebook, request.codes, request.first), request.drawing
-        if drawing is None or drawing.sampling.has_filters:
+        if drawing is None:
             return logits
         uniform = drawing.stream.uniform(len(logits), drawing.n_codes)
-        codes = self._stack.draw(logits, drawing.n_codes, drawing.sampling.temperature, uniform)
+        codes = self._stack.draw(logits, drawing.n_codes, drawing.sampling, uniform)
         return DrawnCodes(codes) if codes.min() >= 0 else np.full_like(logits, np.nan)
 
 
@@ -220,8 +220,7 @@ class Int8Backend:
         return [answers[i] for i in range(len(requests))]
 
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
-        """The codes drawn of the codebook that each request names; logits (window - first, vocabulary) where
-        they are filtered. One after the other."""
+        """The codes drawn of the codebook that each request names, one after the other."""
         return [self._fine.answer(request) for request in requests]
 
     def decode_audio(self, codes: Tokens) -> Samples:
@@ -276,14 +275,9 @@ def _counted(ahead: Ahead, made: Made) -> Drawn:
 
 
 def _draws(step: Decode) -> tuple[int, int] | None:
-    """What steps have in common that are drawn together, turns and legal ids; None: by the stage.
-
-    Filters are for the few who ask for them: the stages sort.
-    """
+    """What steps have in common that are drawn together, turns and legal ids; None: by the stage."""
     ahead = step.ahead
-    if ahead is None or ahead.sampling.has_filters:
-        return None
-    return len(ahead.legal), len(ahead.legal[0])
+    return None if ahead is None else (len(ahead.legal), len(ahead.legal[0]))
 
 
 def _logits(network: Int8GPT, hidden: Array, legal: Sequence[range]) -> list[Logits]:

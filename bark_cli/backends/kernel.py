@@ -51,7 +51,29 @@ class Scratch(Structure):
     )  # fmt: skip
 
 
+class VocabularyStruct(Structure):
+    """What ids are to a network, as csrc/generate.c sees it."""
+
+    _fields_ = (
+        ("rows", c_void_p), ("scale", c_void_p), ("turns", c_int32),
+        ("positions", c_void_p), ("heads", POINTER(Matrix)), ("starts", POINTER(c_int32)),
+    )  # fmt: skip
+
+
+class RowStruct(Structure):
+    """A sequence that goes on, as csrc/generate.c sees it."""
+
+    _fields_ = (
+        ("cache", c_void_p), ("uniform", c_void_p), ("packs", c_void_p), ("made", c_void_p),
+        ("end_p", c_void_p), ("token", c_int32), ("position", c_int32), ("wanted", c_int32),
+        ("temperature", c_float), ("top_p", c_float), ("enough", c_float), ("top_k", c_int32),
+        ("heap", c_void_p), ("may_end", c_int32), ("done", c_int32),
+        ("cycle", c_int32), ("placed", c_int32), ("reach", c_int32), ("last", c_int32), ("at", c_int32),
+    )  # fmt: skip
+
+
 _LAYOUT = sum(sizeof(struct) << 16 * i for i, struct in enumerate((Matrix, Layer, Network, Scratch)))
+_GENERATE_LAYOUT = sizeof(VocabularyStruct) | sizeof(RowStruct) << 16
 
 # instruction sets that csrc/ is compiled for, the best first; the bits of bark_can_run in the same order
 VARIANTS = ("amx", "vnni", "avxvnni", "avx2", "dotprod", "neon", "plain")
@@ -114,7 +136,7 @@ def load(variant: str) -> ctypes.CDLL | None:
         c_void_p, c_int32, c_void_p, c_void_p, c_int32, c_int32, c_void_p, c_int32,
     ]  # fmt: skip
     code.bark_draw.argtypes = [
-        c_void_p, c_int32, c_int32, c_int32, c_float, c_void_p, c_void_p, c_int32,
+        c_void_p, c_int32, c_int32, c_int32, c_float, c_int32, c_float, c_void_p, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip
     for name in ("step", "window", "product", "generate", "pack", "decode", "draw"):
         getattr(code, f"bark_{name}").restype = None
@@ -135,5 +157,6 @@ def _open(variant: str) -> ctypes.CDLL | None:
         for name in ("bark_layout", "bark_generate", "bark_pack", "bark_decode", "bark_draw")
     ):
         return None
-    code.bark_layout.restype = c_int64
-    return code if code.bark_layout() == _LAYOUT else None
+    code.bark_layout.restype = code.bark_generate_layout.restype = c_int64
+    layouts = (code.bark_layout(), code.bark_generate_layout())
+    return code if layouts == (_LAYOUT, _GENERATE_LAYOUT) else None

@@ -1,4 +1,4 @@
-"""How many utterances fit into memory at once: a model's shape and free bytes -> a batch size."""
+"""How many utterances at once fit into memory, and pay: a model's shape and bytes -> a batch size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from bark_cli.model.config import BarkConfig, GPTConfig
 
 MOST = 64  # more gain nothing: by then a step's time grows with its utterances
+SURE = 16  # so many were on no machine slower than one after the other (docs/speed.md)
 
 
 def cache_bytes(gpt: GPTConfig, bytes_per_number: int) -> int:
@@ -24,6 +25,30 @@ def fitting_batch_size(config: BarkConfig, bytes_per_number: int, free_bytes: in
     """
     both = sum(cache_bytes(gpt, bytes_per_number) for gpt in (config.semantic.gpt, config.coarse.gpt))
     return max(1, min(MOST, free_bytes // 2 // both))
+
+
+def paying_batch_size(config: BarkConfig, cpu_cache: int | None) -> int:
+    """Utterances beyond which more at once may take longer than in turn, SURE .. MOST, in int8 on a CPU.
+
+    Weights that are read from memory are read once for all, so that each more pays. Those of a small network
+    stay in the processor's cache (bytes, None where that is not known): there more gain nothing as soon as
+    their keys and values, half of them filled, have no room beside the weights.
+    """
+    gpts = (config.semantic.gpt, config.coarse.gpt)
+    weights = max(12 * gpt.n_layer * gpt.n_embd**2 for gpt in gpts)
+    if cpu_cache is None or weights > cpu_cache:
+        return MOST
+    beside = (cpu_cache - weights) // (max(cache_bytes(gpt, 2) for gpt in gpts) // 2)
+    return max(SURE, min(MOST, beside))
+
+
+def cpu_cache_bytes(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int | None:
+    """The largest cache of the processor; None where the system does not say (only Linux does)."""
+    sizes = []
+    for file in folder.glob("index*/size"):
+        with suppress(OSError, ValueError):
+            sizes.append(int(file.read_text().strip().removesuffix("K")) * 1024)
+    return max(sizes, default=None)
 
 
 def free_bytes(device: str) -> int:

@@ -18,7 +18,9 @@ from bark_cli.backends.kernel import Layer, Matrix, Network, Scratch
 from bark_cli.backends.threads import threads_for
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
+from bark_cli.model.options import StageSampling
 
+NEVER = 2.0  # more than any probability
 BLOCK = 16  # rows of a matrix that lie together; ROWS in csrc/network.h
 
 
@@ -147,11 +149,12 @@ class Stack:
                     self._fitting(count),
                 )  # fmt: skip
 
-    def draw(self, logits: Array, n_codes: int, temperature: float, uniform: Array) -> Array:
+    def draw(self, logits: Array, n_codes: int, sampling: StageSampling, uniform: Array) -> Array:
         """One of the first `n_codes` ids for each row of logits (n, V), which are lost; -1: it holds NaN."""
-        made = np.empty(len(logits), np.int64)
+        made, heap = np.empty(len(logits), np.int64), room_for_filters(sampling, self._threads * n_codes)
         self._code.bark_draw(
-            address(logits), *logits.shape, n_codes, temperature, address(uniform), address(made),
+            address(logits), *logits.shape, n_codes, sampling.temperature, *filters(sampling),
+            None if heap is None else address(heap), address(uniform), address(made),
             self._fitting(len(logits)),
         )  # fmt: skip
         return made
@@ -171,6 +174,16 @@ def _compiled() -> ctypes.CDLL:
     if code is None:
         raise RuntimeError("there is no compiled int8 kernel")
     return code
+
+
+def filters(sampling: StageSampling) -> tuple[int, float]:
+    """Top-k and top-p as csrc/ reads them: 0 ids, and more than any probability, where there is none."""
+    return min(sampling.top_k or 0, 2**31 - 1), NEVER if sampling.top_p is None else sampling.top_p
+
+
+def room_for_filters(sampling: StageSampling, ids: int) -> Array | None:
+    """What the filters sort ids in, where there are any."""
+    return np.empty(ids, np.int32) if sampling.has_filters else None
 
 
 def in_blocks(values: Array) -> tuple[Array, Array, Array]:

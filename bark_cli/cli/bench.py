@@ -83,7 +83,8 @@ def bench(
     batch_size: Annotated[
         str,
         typer.Option(
-            metavar="N|auto", help="Number of utterances to speak at once; auto: as many as memory holds."
+            metavar="N|auto",
+            help="Number of utterances to speak at once; auto: as many as save time and fit into memory.",
         ),
     ] = "1",
     precision: options.Precision = None,

@@ -84,7 +84,7 @@ BatchSize = Annotated[
         min=1,
         max=1024,
         metavar="N",
-        help="Number of pieces to speak at once; by default as many as memory holds.",
+        help="Number of pieces to speak at once; by default as many as save time and fit into memory.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]

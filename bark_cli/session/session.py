@@ -29,7 +29,7 @@ class Session:
 
     Args:
         model: who speaks.
-        batch_size: utterances at work at once; None is as many as fit into memory, at most 64.
+        batch_size: utterances at work at once; None is as many as save time and fit, up to 64.
         max_waiting: requests that may wait for room; None is any number.
 
     Raises:

@@ -24,7 +24,10 @@ typedef struct {
     int64_t *made;         /* (wanted,) ids drawn */
     float *end_p;          /* (wanted,) how likely the last legal id was; NaN where the network returned NaN */
     int32_t token, position, wanted;
-    float temperature, enough; /* of the last legal id's probability to take it for an end; beyond 1: never */
+    float temperature, top_p;  /* beyond 1: none */
+    float enough; /* of the last legal id's probability to take it for an end; beyond 1: never */
+    int32_t top_k; /* 0: none */
+    int32_t *heap; /* (ids,) room for the filters, or NULL without any */
     int32_t may_end, done;     /* steps done: out */
     int32_t cycle, placed, reach, last, at; /* of who reads a text once (stages/monotonic.py); cycle 0: nobody does */
 } Row;
@@ -82,8 +85,55 @@ static void bar(const Row *row, int start, int count, float *logits) {
     }
 }
 
+/* ---- filters ---- */
+
+/* Whether id a comes before id b: the larger logit, of two alike the first. */
+static inline int before(const float *logits, int a, int b) {
+    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+}
+
+/* Let heap[at] of `count` ids sink to its place: nobody comes before the one that is above. */
+static void sink(const float *logits, int32_t *heap, int count, int at) {
+    int32_t id = heap[at];
+    for (int below; (below = 2 * at + 1) < count; at = below) {
+        if (below + 1 < count && before(logits, heap[below + 1], heap[below])) below++;
+        if (!before(logits, heap[below], id)) break;
+        heap[at] = heap[below];
+    }
+    heap[at] = id;
+}
+
+/* stages/sampling.py's filters: of logits (count,) only the likeliest stay, as many as carry the sum of probabilities
+ * past top_p, then top_k of them and who ties with the last; the others become -INFINITY. */
+static void filter(float *logits, int count, int top_k, float top_p, int32_t *heap) {
+    float largest = -INFINITY, sum = 0.0f, last = 0.0f;
+    double carried = 0.0;
+    int kept = 0, left = count;
+    for (int i = 0; i < count; i++) heap[i] = i, largest = logits[i] > largest ? logits[i] : largest;
+    for (int i = 0; i < count; i++) sum += logits[i] == -INFINITY ? 0.0f : exponential(logits[i] - largest);
+    for (int i = count / 2 - 1; i >= 0; i--) sink(logits, heap, count, i);
+    while (left) {
+        float logit = logits[heap[0]];
+        if (kept && (float)carried > top_p) break;
+        if (top_k && kept >= top_k && logit != last) break;
+        carried += logit == -INFINITY ? 0.0f : exponential(logit - largest) / sum;
+        last = logit, kept++, left--;
+        heap[0] = heap[left];
+        if (left) sink(logits, heap, left, 0);
+    }
+    for (int i = 0; i < left; i++) logits[heap[i]] = -INFINITY;
+}
+
+/* ---- draws ---- */
+
+typedef struct {
+    float temperature, top_p;
+    int top_k;
+    int32_t *heap;
+} Sampling;
+
 /* An index into logits (count,) of the ids from `start` on, which are lost, and the last one's probability. */
-static int draw(float *logits, int count, float temperature, const double *uniform, const Row *reading, int start,
+static int draw(float *logits, int count, const Sampling *how, const double *uniform, const Row *reading, int start,
                 float *last_p) {
     float poison = 0.0f, largest = -INFINITY, sum = 0.0f;
 #pragma omp simd reduction(+ : poison)
@@ -91,12 +141,13 @@ static int draw(float *logits, int count, float temperature, const double *unifo
     *last_p = poison;
     if (poison != 0.0f) return 0; /* NaN is unequal to all */
     if (reading) bar(reading, start, count, logits);
-    if (temperature == 0.0f) {
+    if (how->temperature == 0.0f) {
         int index = likeliest(logits, count);
         *last_p = index == count - 1 ? 1.0f : 0.0f;
         return index;
     }
-    for (int i = 0; i < count; i++) logits[i] /= temperature;
+    if (how->heap) filter(logits, count, how->top_k, how->top_p, how->heap);
+    for (int i = 0; i < count; i++) logits[i] /= how->temperature;
 #pragma omp simd reduction(max : largest)
     for (int i = 0; i < count; i++) largest = logits[i] > largest ? logits[i] : largest;
 #pragma omp simd reduction(+ : sum)
@@ -117,21 +168,22 @@ typedef struct {
     const double *uniform; /* (frames, codes) */
     int64_t *made;         /* (frames,); -1 where the network returned NaN */
     int vocabulary, codes; /* of which the first are drawn from */
-    float temperature;
+    Sampling how;          /* its heap (threads, codes) */
 } Frames;
 
 static void draw_frame(const void *what, int job, int thread) {
     const Frames *f = what;
     float last_p;
-    (void)thread;
-    int index = draw(f->logits + (size_t)job * f->vocabulary, f->codes, f->temperature,
-                     f->uniform + (size_t)job * f->codes, NULL, 0, &last_p);
+    Sampling how = f->how;
+    if (how.heap) how.heap += (size_t)thread * f->codes;
+    int index = draw(f->logits + (size_t)job * f->vocabulary, f->codes, &how, f->uniform + (size_t)job * f->codes,
+                     NULL, 0, &last_p);
     f->made[job] = last_p == last_p ? index : -1;
 }
 
-void bark_draw(float *logits, int32_t frames, int32_t vocabulary, int32_t codes, float temperature,
-               const double *uniform, int64_t *made, int32_t threads) {
-    Frames f = {logits, uniform, made, vocabulary, codes, temperature};
+void bark_draw(float *logits, int32_t frames, int32_t vocabulary, int32_t codes, float temperature, int32_t top_k,
+               float top_p, int32_t *heap, const double *uniform, int64_t *made, int32_t threads) {
+    Frames f = {logits, uniform, made, vocabulary, codes, {temperature, top_p, top_k, heap}};
     gather_helpers(threads);
     share(frames, draw_frame, &f);
     dismiss_helpers();
@@ -154,7 +206,8 @@ static void draw_one(const void *what, int job, int thread) {
     float *logits = d->logits + (size_t)job * ids, *end_p = row->end_p + step;
     int start = d->v->starts[d->pack];
     const double *uniform = row->uniform + (size_t)step * ids;
-    int index = draw(logits, ids, row->temperature, uniform, row->cycle ? row : NULL, start, end_p);
+    Sampling how = {row->temperature, row->top_p, row->top_k, row->heap};
+    int index = draw(logits, ids, &how, uniform, row->cycle ? row : NULL, start, end_p);
     row->token = start + index;
     if (row->cycle && row->token < row->placed)
         row->at += ((row->token - row->at) % row->cycle + row->cycle) % row->cycle;
