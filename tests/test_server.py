@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from bark_cli.pipeline import Bark
 from bark_cli.server.app import Serving, make_app
 from bark_cli.server.listing import Listing
 from bark_cli.server.openapi import openapi
+from bark_cli.server.run import allow_many_connections
 from bark_cli.server.schema import speech_schema
 from bark_cli.server.speaker import Speaker
 from bark_cli.text.lexicon import Entries, Lexicon
@@ -615,16 +616,45 @@ def test_http_1_0_and_connections_that_are_used_again(server: Served) -> None:
         assert again.recv(4096).startswith(b"HTTP/1.1 400")
 
 
-def test_idle_and_slow_connections_do_not_keep_others_out(server: Served, client: httpx.Client) -> None:
-    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
-    try:
-        for one in idle[:100]:
+ENDLESS = (
+    b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+)
+
+
+def test_a_thousand_idle_slow_and_endless_connections_keep_nobody_out(
+    server: Served, client: httpx.Client
+) -> None:
+    allow_many_connections()
+    with ExitStack() as held:
+        crowd = [
+            held.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(1000)
+        ]
+        for one in crowd[:300]:
             one.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: loc")
-        assert client.get("/health").text == "OK"
+        for one in crowd[300:600]:
+            one.sendall(ENDLESS)
+        for n in range(8):
+            for one in crowd[n:300:8]:
+                one.sendall(b"a")  # the name of a host that never ends
+            for one in crowd[300 + n : 600 : 8]:
+                one.sendall(b"1\r\n \r\n")
+            assert client.get("/health").text == "OK"
         assert ask(client).status_code == 200
-    finally:
-        for one in idle:
-            one.close()
+
+
+def test_who_asks_for_nothing_or_never_comes_to_an_end_is_shown_out(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.server.run._REQUEST_S", 0.2)
+    monkeypatch.setattr("bark_cli.server.access._BODY_S", 0.2)
+    with served(tiny_model) as server:
+        for sent, answer in ((b"", b""), (b"GET / HTTP/1.1\r\nHo", b""), (ENDLESS, b"HTTP/1.1 408 ")):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as one:
+                one.sendall(sent)
+                assert one.recv(13) == answer
+        with server.client() as client:
+            assert ask(client).status_code == 200
 
 
 # the model comes and goes
