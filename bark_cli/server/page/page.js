@@ -205,7 +205,7 @@ function remember(order, pieces, rate) {
   how.className = "how quiet";
   const seconds = pieces.reduce((sum, piece) => sum + piece.length, 0) / rate;
   how.textContent = [
-    order.cast ? Object.values(order.cast).join(", ") : order.voice, order.preset, `seed ${order.seed}`, `${seconds.toFixed(1)} s`,
+    order.cast ? Object.values(order.cast).join(", ") : order.voice, order.preset, `seed\u00a0${order.seed}`, `${seconds.toFixed(1)}\u00a0s`,
   ].filter(Boolean).join(" · ");
   const actions = document.createElement("div");
   actions.className = "do";
