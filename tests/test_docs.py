@@ -43,6 +43,7 @@ from bark_cli.model.config import BarkConfig
 from bark_cli.pipeline import Bark
 from bark_cli.speech import Speech
 from bark_cli.store import find_model
+from bark_cli.text.documents import read_document
 
 ROOT = Path(__file__).parent.parent
 
@@ -166,6 +167,20 @@ def test_pages_are_in_the_menu() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_is_shown_as_code_ends(page: Path) -> None:
+    fences = re.findall(r"^ *```", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(fences) % 2 == 0
+
+
+def test_the_script_that_is_shown_is_read_as_one() -> None:
+    page = (ROOT / "docs" / "long-texts.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"^```\n(---\n.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    said = [(line.speaker, line.text) for line in read_document(shown, "script").lines if line.text]
+    assert [speaker for speaker, _ in said] == ["ANNA", "BEN"]
+    assert said[0][1].endswith("An indented line goes on with what she says.")
 
 
 @pytest.fixture(scope="module")
