@@ -179,7 +179,7 @@ def test_the_script_that_is_shown_is_read_as_one() -> None:
     page = (ROOT / "docs" / "long-texts.md").read_text(encoding="utf-8")
     [shown] = re.findall(r"^```\n(---\n.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     said = [(line.speaker, line.text) for line in read_document(shown, "script").lines if line.text]
-    assert [speaker for speaker, _ in said] == ["ANNA", "BEN"]
+    assert [who for who, _ in said] == ["ANNA", "BEN"]
     assert said[0][1].endswith("An indented line goes on with what she says.")
 
 
