@@ -64,7 +64,7 @@ def stage_alone(bark: Bark, stage: str, case: Case, codes: Tokens, number: int) 
 
 def _from_stage(bark: Bark, stage: str, case: Case, codes: Tokens, seed: int) -> Job[Wave]:
     """The stages from `stage` on: the teacher's semantic tokens, or codes (n_codebooks, F) -> sound."""
-    speaker, config, options = bark._speaker(case.voice), bark.config, bark.config.sampling
+    speaker, config, options = bark.model.find_voice(case.voice), bark.config, bark.config.sampling
     voice = None if speaker is None else speaker.tokens
     first = codes[:2]
     if stage == "coarse":
