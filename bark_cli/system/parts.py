@@ -71,8 +71,9 @@ def held(folder: Path) -> Iterator[bool]:
             return
         descriptor = os.open(folder, os.O_RDONLY)
         is_ours = _lock(descriptor) is not False
-        if os.fstat(descriptor).st_nlink:  # else who had it has removed it since
-            break
+        with suppress(FileNotFoundError):  # who had it may have removed it since
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                break
         os.close(descriptor)
     try:
         yield is_ours
