@@ -107,6 +107,15 @@ def test_the_cache_knows_files_and_what_was_made_of_them(bark: Any, file: Path, 
     assert store.resolve_model("mine").folder == home
     findings = [finding for probe in CACHE if probe.topic == "models" for finding in probe.ask()]
     assert {"model mine": "ok", f"model {file}": "ok"}.items() <= {f.topic: f.state for f in findings}.items()
+    (home / "mine.gguf").write_bytes(b"GGUF" + bytes(100))
+    assert bark("say", "hello", "-m", "mine", *options, "--force").line.endswith(
+        f"model mine holds several GGUF files ({Q8_0}, mine.gguf); name one, as in -m {home / Q8_0}"
+    )
+    assert "it holds several GGUF files" in bark("cache", "ls").err
+    (home / Q8_0).unlink()
+    findings = [finding for probe in CACHE if probe.topic == "models" for finding in probe.ask()]
+    [broken] = [finding for finding in findings if finding.topic == "model mine"]
+    assert (broken.state, "mine.gguf" in broken.text) == ("warning", True)
     file.write_bytes(b"GGUF" + bytes(100))  # another file now: the old conversion is of no use
     assert bark("say", "hello", "-m", file, *options, "--force").code == 1
 

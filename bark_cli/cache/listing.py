@@ -118,7 +118,9 @@ def _ours(name: str, home: Path, found: list[store.ModelRef]) -> Iterator[Cached
         return
     whole = next((ref for ref in found if ref.folder == home), None)
     if whole or any(path.is_file() and not path.name.startswith(".") for path in home.iterdir()):
-        damage = None if whole else "it lacks files that a model has"
+        several = len(store.places.gguf_files(home)) > 1
+        lacks = "it holds several GGUF files" if several else "it lacks files that a model has"
+        damage = None if whole else lacks
         yield replace(
             model,
             place="own",

@@ -216,10 +216,21 @@ def _not_found(name: str, as_path: bool) -> ModelError:
             f"{name} is not a folder or a file; "
             f"give the folder of a model, a .gguf file or a name ({_names()}){fetch}"
         )
+    if several := _several_gguf_files(name):
+        names = ", ".join(file.name for file in several)
+        return ModelError(f"model {name} holds several GGUF files ({names}); name one, as in -m {several[0]}")
     known = list(dict.fromkeys([*MODELS, *(ref.name for ref in installed_models())]))
     near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]}?" if near else "give one of these names, or a model's folder"
     return ModelError(f"there is no model {name!r} ({here}); {hint}")
+
+
+def _several_gguf_files(name: str) -> list[Path]:
+    """The GGUF files in a folder of one's own, where there is more than one: each would be a model."""
+    with suppress(OptionError):
+        files = places.gguf_files(model_home(name))
+        return files if len(files) > 1 else []
+    return []
 
 
 def download_command(name: str) -> str:
