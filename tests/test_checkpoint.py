@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bark_cli import store
 from bark_cli.checkpoint import (
     Checkpoint,
     Storage,
@@ -309,3 +311,25 @@ def test_checkpoint_parts(tiny_model: Path) -> None:
     assert sum(len(checkpoint.part(p)) for p in ("semantic", "coarse", "fine", "codec")) == len(
         checkpoint.tensors
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux says what is in memory")
+def test_a_mapped_file_gives_its_memory_back_and_says_the_same_again() -> None:
+    checkpoint = read_checkpoint(store.resolve_model("nano").folder)
+
+    def kilobytes() -> int:
+        """Of the file that are in memory."""
+        name, sizes = "", []
+        for line in Path("/proc/self/smaps").read_text().splitlines():
+            name = line if "-" in line.split()[0] else name
+            if line.startswith("Rss:") and name.endswith(str(checkpoint.folder / "model.safetensors")):
+                sizes.append(int(line.split()[1]))
+        return sum(sizes)
+
+    before = kilobytes()
+    array = checkpoint.arrays("semantic")[0]["wte.weight"]
+    kept = array.copy()
+    assert kilobytes() - before >= array.nbytes // 1024
+    checkpoint.let_go()
+    assert kilobytes() <= before
+    assert np.array_equal(array, kept)

@@ -196,9 +196,12 @@ class Int8Backend:
         config = checkpoint.config
         self._causal: dict[CausalStage, Int8GPT] = {
             "semantic": Int8GPT(config.semantic.gpt, Weights(*checkpoint.arrays("semantic"))),
-            "coarse": Int8GPT(config.coarse.gpt, Weights(*checkpoint.arrays("coarse"))),
         }
+        checkpoint.let_go()  # what is packed is not held twice
+        self._causal["coarse"] = Int8GPT(config.coarse.gpt, Weights(*checkpoint.arrays("coarse")))
+        checkpoint.let_go()
         self._fine = Int8FineGPT(config.fine.gpt, Weights(*checkpoint.arrays("fine")))
+        checkpoint.let_go()
         self._codec = _codec(checkpoint)
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Logits]:

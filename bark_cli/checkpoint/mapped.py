@@ -5,6 +5,7 @@ The package `safetensors` reads the header and vouches for it: every byte belong
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +38,9 @@ _TYPES: dict[str, tuple[str, Any]] = {
 class MappedFile(LazyTensors):
     """Tensors as they are stored, by their names in the file."""
 
-    def __init__(self, held: dict[str, tuple[Array, str]]) -> None:
+    def __init__(self, held: dict[str, tuple[Array, str]], mapped: mmap.mmap) -> None:
         self._held = held  # bits, and torch's name of what they are
+        self._mapped = mapped
 
     def __getitem__(self, name: str) -> Tensor:
         import torch
@@ -67,7 +69,12 @@ class MappedFile(LazyTensors):
 
     def renamed(self, names: Iterable[tuple[str, str]]) -> MappedFile:
         """Some of them, (name here, name there) each."""
-        return MappedFile({there: self._held[here] for here, there in names})
+        return MappedFile({there: self._held[here] for here, there in names}, self._mapped)
+
+    def let_go(self) -> None:
+        """Give back the memory that mirrors the file."""
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            self._mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def map_safetensors(path: Path) -> MappedFile:
@@ -83,7 +90,9 @@ def map_safetensors(path: Path) -> MappedFile:
             kinds = [(name, tuple(one.get_shape()), one.get_dtype()) for name, one in forms]
         with path.open("rb") as stream:
             start = 8 + int.from_bytes(stream.read(8), "little")
-        bits = np.memmap(path, np.uint8, "c")  # a private copy of what is written to, which nothing is
+            # a private copy of what is written to, which nothing is
+            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+        bits = np.frombuffer(mapped, np.uint8)
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{path} is damaged or not a safetensors file; {AGAIN}") from error
     held = {}
@@ -94,4 +103,4 @@ def map_safetensors(path: Path) -> MappedFile:
         end = start + int(np.prod(shape, dtype=np.int64)) * np.dtype(same).itemsize
         array = np.asarray(bits[start:end]).view(same).reshape(shape)
         held[name], start = (np.require(array, requirements="A"), dtype), end
-    return MappedFile(held)
+    return MappedFile(held, mapped)

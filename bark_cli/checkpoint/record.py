@@ -52,6 +52,9 @@ class LazyTensors(Mapping[str, "Tensor"]):
     def array(self, name: str) -> Array:
         """A tensor as an array; of bf16, which numpy does not have, as float32."""
 
+    def let_go(self) -> None:
+        """Give back memory of which the file has all; what is looked at again is read again."""
+
 
 class ChosenTensors(LazyTensors):
     """Tensors of several holders: a name -> the one that holds it."""
@@ -78,6 +81,12 @@ class ChosenTensors(LazyTensors):
     def array(self, name: str) -> Array:
         """A tensor as an array; of bf16 as float32."""
         return array_of(self._holders[name], name)
+
+    def let_go(self) -> None:
+        """Let every holder do so."""
+        for held in {id(held): held for held in self._holders.values()}.values():
+            if isinstance(held, LazyTensors):
+                held.let_go()
 
 
 def form_of(held: Mapping[str, Tensor], name: str) -> Form:
@@ -142,6 +151,12 @@ class Checkpoint:
             for held in (self.tensors, self.scales)
         )
         return tensors, scales
+
+    def let_go(self) -> None:
+        """Give back the memory that mirrors the file, after what is computed with was made of it."""
+        for held in (self.tensors, self.scales):
+            if isinstance(held, LazyTensors):
+                held.let_go()
 
     def form(self, name: str) -> Form:
         """Shape and type of a tensor."""
