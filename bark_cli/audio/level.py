@@ -1,4 +1,4 @@
-"""Sound as loud as it shall be: a Sink and a level -> a Sink that hears all of it first, on the disk."""
+"""Sound made as loud as asked: a Sink and a level -> a Sink that first keeps all of it on the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ogg pages with a serial number and comments of our own: libsndfile draws the one, and has few of the other.
+"""Ogg pages with our own serial number and comments: libsndfile draws the number, and writes few comments.
 
 The layout of a page and its checksum are those of RFC 3533, section 6.
 """

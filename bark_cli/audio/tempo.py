@@ -92,7 +92,7 @@ class Tempo:
         return self._input[start - self._start : start - self._start + length]
 
     def _forget(self) -> None:
-        """Let go of what no later frame can be taken from, once that is much."""
+        """Drop the samples that no later frame can be taken from, once there are many."""
         needed = min(self._at + self._hop, round(self._n_frames * self._hop * self._speed) - self._search)
         if needed - self._start > 2**16:
             self._input = self._input[needed - self._start :]

@@ -108,7 +108,7 @@ def names_of_biases(config: BarkConfig) -> set[str]:
 
 
 def our_name(theirs: str) -> str:
-    """Our name of a tensor; what is none of Bark's keeps its own."""
+    """Our name of a tensor; one that is not Bark's keeps its own."""
     prefix, _, rest = theirs.partition(".")
     part = next((ours for ours, name in PARTS.items() if name == prefix), None)
     if part is None:

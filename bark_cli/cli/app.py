@@ -59,7 +59,7 @@ class Commands(Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """One of them, imported now; None if there is none of that name."""
+        """The command of that name, imported now; None if there is none."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             module, _, attribute = COMMANDS[cmd_name][0].partition(":")
             self.commands[cmd_name] = _built(cmd_name, getattr(import_module(module), attribute))

@@ -13,7 +13,7 @@ _PIECE = 2**16
 
 
 class TooMuchError(ValueError):
-    """An answer that is none which a hub gives; the message says why."""
+    """An answer that no hub would give; the message says why."""
 
 
 def read_answer(answer: Any, most_bytes: int = MOST_BYTES, most_s: float = MOST_S) -> bytes:

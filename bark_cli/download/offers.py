@@ -34,7 +34,7 @@ class Offer:
 
 
 def find_offer(model: str, quant: Quant = "q8_0") -> Offer:
-    """The GGUF file of a named model; Q4_K is none of them, for theirs was silent once.
+    """The GGUF file of a named model; Q4_K is not offered, since an early one was silent.
 
     Raises:
         OptionError: none is known.

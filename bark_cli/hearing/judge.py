@@ -93,7 +93,7 @@ def why_deaf() -> str | None:
 
 @cache
 def _found() -> Judge | str:
-    """The judge, loaded once and kept, or why there is none: it is a help that nobody has to have."""
+    """The judge, loaded once and kept, or why there is none: speech can be made without it."""
     if not is_installed():
         return f"there is no judge of their words; {INSTALL} adds one"
     try:

@@ -56,7 +56,7 @@ class SamplingOptions:
 
 
 def draw_seed() -> int:
-    """A seed for who gave none."""
+    """A seed for those who gave none."""
     return random.SystemRandom().randrange(2**31)
 
 

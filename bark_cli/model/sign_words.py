@@ -67,7 +67,7 @@ class SignWords:
 
 
 def sign_words(language: str | None) -> SignWords:
-    """How signs are said in a language, such as de; in English where it is none of Bark's."""
+    """How signs are said in a language, such as de; in English where it is not one of Bark's."""
     known = tomllib.loads((Path(__file__).parent / "sign_words.toml").read_text("utf-8"))
     said = known.get(language or "en", known["en"])
     entries = (entry.split(None, 1) for entry in re.split(r"[|\n]", said["signs"]) if entry.strip())

@@ -119,7 +119,7 @@ class KeptPieces:
         return sum(self.has(piece, narration) for piece in narration.pieces)
 
     def find(self, piece: Piece, narration: Narration) -> Speech | None:
-        """A piece that was spoken before; None if there is none, or what there is is damaged."""
+        """A piece that was spoken before; None if there is none, or if its file is damaged."""
         path = self._path(piece, narration)
         with suppress(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, BarkError):
             data = read_ours(path, _MOST_BYTES)
@@ -141,7 +141,7 @@ class KeptPieces:
         return None
 
     def keep(self, piece: Piece, narration: Narration, speech: Speech) -> None:
-        """Keep a piece that was spoken; where there is no room for it, let go of all: the output needs it."""
+        """Keep a piece that was spoken; where there is no room remove all: the output needs it."""
         if self._is_full:
             return
         facts = {name: getattr(speech, name) for name in _FACTS}

@@ -32,7 +32,7 @@ Identity = dict[str, str]
 
 
 def identity(ref: ModelRef, *, size: str | None, device: str, precision: str) -> Identity:
-    """Of who says something with a model, on a device and in a precision as they are asked for.
+    """Of a program that speaks with a model, on a device and in a precision as they are asked for.
 
     Raises:
         OSError: a file of the model cannot be looked at.

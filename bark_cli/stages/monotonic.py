@@ -129,6 +129,6 @@ class Reader:
 
 @lru_cache(maxsize=512)  # more than there are of one model
 def _barred(rules: ReadingConfig, n_ids: int, place: int, reach: int) -> NDArray[np.bool_]:
-    """Which ids (n_ids,) stand for a place that is none of the `reach` next."""
+    """Which ids (n_ids,) stand for a place that is not one of the `reach` next."""
     ids = np.arange(n_ids)
     return (ids < rules.n_placed) & ((ids - place) % rules.cycle > reach)

@@ -125,7 +125,7 @@ class Sound:
 
 @dataclass(frozen=True, eq=False)
 class Aside:
-    """Work that is none of the model's and takes its time; answered with what it returns."""
+    """Work that is not the model's and takes its time; answered with what it returns."""
 
     work: Callable[[], Any]
 

@@ -40,7 +40,7 @@ _held: tuple[Wanted, Bark] | None = None
 
 
 def loaded_model() -> LoadedModel:
-    """The model in hand, loaded now where there is none.
+    """The model in hand, loaded now if there is none.
 
     Raises:
         BarkError: as `load`.

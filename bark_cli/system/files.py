@@ -82,7 +82,7 @@ def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
 
 @contextmanager
 def new_path(path: Path, *, force: bool = False, follow: bool = True) -> Iterator[Path]:
-    """The same for who opens files by their names: an empty file that becomes `path` when the block ends.
+    """The same for code that opens files by their names: an empty file that is `path` when the block ends.
 
     Raises:
         OutputError: as `new_file`.

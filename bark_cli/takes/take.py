@@ -33,7 +33,7 @@ ONCE = Attempts(takes=1, retries=0)
 
 @dataclass(frozen=True, kw_only=True)
 class Take:
-    """One of them, as it was judged; `verdict` is None where no speech came at all."""
+    """One try, as it was judged; `verdict` is None where no speech came at all."""
 
     seed: int
     verdict: Verdict | None

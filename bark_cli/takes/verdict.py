@@ -37,7 +37,7 @@ class Verdict:
     clean: float  # it is not clipped
     words: float | None = None  # they are heard as they are written; None: nobody listened
     problem: str | None  # why it deserves another try, if it does
-    doubt: str | None = None  # the same, but whoever listens to its words may find that all is well
+    doubt: str | None = None  # the same, but a listener may find that its words are right
     n_words: int = 0  # of its text
 
     @property

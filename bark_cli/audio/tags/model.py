@@ -99,7 +99,7 @@ def read_cover(path: str | Path) -> bytes:
 
 
 def picture_type(data: bytes) -> str | None:
-    """The media type of a picture that players show; None if it is none."""
+    """The media type of a picture that players show; None if it is not one."""
     if data.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     return "image/png" if data.startswith(b"\x89PNG\r\n\x1a\n") else None

@@ -198,6 +198,6 @@ class BatchBar(Drawn, FileLines):
 
 
 def tell(message: str) -> None:
-    """A line for whoever still listens; that nobody does is no reason to stop."""
+    """Write a line for anyone who still listens; if nobody does, that is no reason to stop."""
     with suppress(OSError):
         note(message)

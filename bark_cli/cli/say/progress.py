@@ -108,7 +108,7 @@ def _there(expected_s: Sequence[float]) -> set[int]:
 
 
 class MinuteNotes:
-    """Tells once a minute how far a long text is, for who reads it in a log; call it with each Progress."""
+    """Tells once a minute how far a long text is, for people who read a log; call it with each Progress."""
 
     def __init__(self, expected_s: Sequence[float], clock: Callable[[], float] = time.monotonic) -> None:
         self._expected_s, self._clock = expected_s, clock

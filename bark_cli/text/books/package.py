@@ -115,7 +115,7 @@ def _root_path(archive: Archive, source: str) -> str:
 
 
 def _refuse_drm(archive: Archive, source: str, pages: set[str]) -> None:
-    """Tell books that cannot be read for their protection; obscured fonts are none."""
+    """Refuse books that are encrypted; obscured fonts do not count."""
     data = archive.read(_ENCRYPTION)
     if data is None:
         return

@@ -117,7 +117,7 @@ def _spoken(body: list[str], first: int, cast: Iterable[str]) -> Iterator[Line]:
 
 
 def _named(row: str, names: Mapping[str, str]) -> tuple[bool, str | None, str]:
-    """Whether the row begins a line of somebody, of whom, and what is said."""
+    """Whether the row begins somebody's line, whose it is, and what is said."""
     match = _NAME.match(row)
     if match is None:
         return False, None, row

@@ -1,4 +1,4 @@
-"""What is no text to be read aloud: the first bytes of a file, or its name -> what it is, and what to do."""
+"""Files without a text to read aloud: a file's first bytes, or its name -> what it is, and what to do."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _has_neighbour(rows: list[str], n: int) -> bool:
 
 
 def _heading(rows: list[str], n: int) -> int | None:
-    """1 if this row is a heading that its text follows at once; None if it is none."""
+    """1 if this row is a heading with its text right after it; None if it is not a heading."""
     row, following = rows[n].strip(), rows[n + 1].strip() if n + 1 < len(rows) else ""
     if not row or not following or (n and rows[n - 1].strip()) or len(row) > _LONGEST_HEADING:
         return None

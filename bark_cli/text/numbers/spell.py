@@ -44,7 +44,7 @@ def check_speller() -> None:
 
 
 def spell_numbers(text: str, language: str | None) -> str:
-    """The text in words; None is English, and a language that is none of Bark's keeps its digits."""
+    """The text in words; None is English, and a language that is not one of Bark's keeps its digits."""
     language = language or "en"
     if language not in _LANGUAGES:
         return text
