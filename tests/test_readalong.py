@@ -133,6 +133,7 @@ def test_the_package_says_what_it_is_and_that_a_machine_speaks(made: tuple[Path,
     first = archive.infolist()[0]
     assert (first.filename, first.compress_type, first.extra) == ("mimetype", zipfile.ZIP_STORED, b"")
     assert archive.read("mimetype") == b"application/epub+zip"
+    assert {member.date_time[0] for member in archive.infolist()} == {1980}  # none has the time of its making
     metas = {
         meta.get("property"): meta.text for meta in package.iter(f"{OPF}meta") if not meta.get("refines")
     }

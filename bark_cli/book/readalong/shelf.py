@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -68,7 +69,15 @@ class _ReadAlong:
                 sound = leaf.sound(edition.format)
                 _put(archive, f"EPUB/{leaf.page}", text_page(leaf.told, tags.fields.get("language", "und")))
                 _put(archive, f"EPUB/{leaf.overlay}", overlay(leaf.told, leaf.page, sound))
-                archive.write(self._scratch / sound, f"EPUB/{sound}", zipfile.ZIP_STORED)
+                _put_file(archive, f"EPUB/{sound}", self._scratch / sound)
+
+
+def _put_file(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    """As it is, a little at a time: a chapter may last for hours."""
+    info = zipfile.ZipInfo(name, _DATE)
+    info.file_size = path.stat().st_size  # whether it needs the long form of a header
+    with path.open("rb") as source, archive.open(info, "w") as target:
+        shutil.copyfileobj(source, target)
 
 
 def _name(section: Section, edition: Edition) -> str:
