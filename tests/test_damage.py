@@ -120,10 +120,10 @@ def test_of_a_ledger_only_sound_lines_count(tmp_path: Path) -> None:
     rows += [b"[" * 10**5, b"\xff", b"", b"{", b'"' + b"x" * 2**17 + b'"', json.dumps(ENTRY).encode()]
     (tmp_path / LEDGER_FILE).write_bytes(b"\n".join(rows))
     ledger = Ledger(tmp_path)
-    assert list(ledger.outputs) == [tmp_path / "a.wav"]
+    assert [ledger.knows(name) for name in ("a.wav", "b.wav")] == [True, False]
     assert not ledger.is_ours("a.wav")
     ledger.add(Entry(**ENTRY | {"output": "b.wav"}))  # type: ignore[arg-type]
-    assert list(Ledger(tmp_path).outputs) == [tmp_path / "a.wav", tmp_path / "b.wav"]
+    assert all(map(Ledger(tmp_path).knows, ("a.wav", "b.wav")))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ items       what is asked for: folders, files, patterns, JSON Lines -> Item
 outputs     where each goes: below the folder, and no two to one place
 identity    what decides how a sound comes out -> its key
 ledger      what has been made -> `.bark-batch.jsonl`, one line each
+index       where in the ledger a line is
 place       a finished file -> its name, and its line in the ledger before
+shards/     finished files -> a data set in a few large files
 plan        items and the ledger -> what is left to do
 order       a task and its text -> all that it takes to make it, on any machine
 manner      how items are spoken: what travels with the orders

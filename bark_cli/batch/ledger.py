@@ -2,6 +2,7 @@
 
 A line is on the disk before its file gets its name, and counts only while that file is there as it was made:
 so neither a kill between the two, nor a torn line, nor a file that somebody changed is mistaken for done.
+What was packed into a shard has a line of its own, which counts as long as the shard is there.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 
+from bark_cli.batch.index import Index, Place
 from bark_cli.errors import OutputError
 from bark_cli.system.files import told_of
 from bark_cli.system.ours import check_ours, open_ours
@@ -24,22 +27,34 @@ from bark_cli.system.records import Bounds, parse, record
 LEDGER_FILE = ".bark-batch.jsonl"
 LOCK_FILE = ".bark-batch.lock"
 SCRATCH_FOLDER = ".bark-batch.parts"  # files grow here; what a kill leaves is swept by the next run
-_MOST_BYTES = 2**28  # of all lines, of which a million files take less
 _LINE = Bounds(2**16, items=100)
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("output", "key", "source", "sha256"), (str,)),
+    **dict.fromkeys(("seed", "size", "mtime_ns"), (int,)),
+    "seconds": (int, float),
+    "shard": (str, type(None)),
+}
+_MOST = 2**63  # of any number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One file that was made."""
+    """One file that was made, or one that a shard holds."""
 
     output: str  # below the folder, with /
     key: str  # of what it was made from, and how
     source: str
     seconds: float  # of sound
     seed: int
-    size: int  # bytes
+    size: int  # bytes, of the shard where there is one; so are the next two
     mtime_ns: int
     sha256: str
+    shard: str | None = None  # below the folder; None: a file of its own
+
+    @property
+    def file(self) -> str:
+        """What lies in the folder."""
+        return self.output if self.shard is None else self.shard
 
     def describes(self, path: Path) -> bool:
         """Whether the file is there, and is the one that was made."""
@@ -53,34 +68,44 @@ class Entry:
 
 
 class Ledger:
-    """The entries of a folder; reading it takes no lock."""
+    """The entries of a folder; reading it takes no lock, and little memory however many there are."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.added: set[str] = set()  # outputs, by this process
+        self.placed = 0  # by this process; what belongs together counts once
         self._file = folder / LEDGER_FILE
-        self._entries: dict[str, list[Entry]] = {}
-        for entry in _read(self._file):
-            self._entries.setdefault(entry.output, []).append(entry)
+        self._index = Index()
+        self._shards: dict[tuple[str, str], bool] = {}  # by name and hash: whether one is as it was made
+        self._index.add(_lines(self._file))
 
     @property
-    def outputs(self) -> Iterator[Path]:
-        """All files that batches have made here, or were about to."""
-        return (self.folder / output for output in self._entries)
+    def shards(self) -> list[str]:
+        """All shards that batches have made here, or were about to."""
+        return self._index.shards()
 
     def find(self, output: str, key: str) -> Entry | None:
         """What says that `output` is there, and made from just this."""
-        path = self.folder / output
-        entries = reversed(self._entries.get(output, []))
-        return next((entry for entry in entries if entry.key == key and entry.describes(path)), None)
+        return next((e for e in self._entries(output) if e.key == key and self._is_there(e)), None)
 
     def is_ours(self, output: str) -> bool:
         """Whether the file there is one that a batch made, of whatever, and nobody has changed since."""
-        return any(entry.describes(self.folder / output) for entry in self._entries.get(output, []))
+        return any(entry.shard is None and self._is_there(entry) for entry in self._entries(output))
+
+    def shard_of(self, output: str) -> str | None:
+        """The shard that holds it, of whatever it was made."""
+        found = (
+            entry for entry in self._entries(output) if entry.shard is not None and self._is_there(entry)
+        )
+        return next((entry.shard for entry in found), None)
+
+    def held_by(self, shard: str) -> list[Entry]:
+        """What a shard holds, if it is there as it was made."""
+        found = (self._read(at, size) for at, size in self._index.of_shard(shard))
+        return [entry for entry in found if entry is not None and self._is_there(entry)]
 
     def knows(self, output: str) -> bool:
         """Whether a batch has made such a file, or was about to."""
-        return output in self._entries
+        return next(self._index.of_output(output), None) is not None
 
     def add(self, *entries: Entry) -> None:
         """Write a line for each; they are on the disk when this returns.
@@ -88,19 +113,47 @@ class Ledger:
         Raises:
             OutputError: the disk refuses.
         """
-        line = b"".join(json.dumps(asdict(entry)).encode("ascii") + b"\n" for entry in entries)
+        lines = [_line(entry) for entry in entries]
         with told_of(self._file):
             descriptor = open_ours(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
-                line = (b"\n" if _is_torn(descriptor) else b"") + line
-                while line:
-                    line = line[os.write(descriptor, line) :]
+                data = (b"\n" if _is_torn(descriptor) else b"") + b"".join(lines)
+                at = os.lseek(descriptor, 0, os.SEEK_END) + len(data) - sum(map(len, lines))
+                while data:
+                    data = data[os.write(descriptor, data) :]
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        for entry in entries:
-            self._entries.setdefault(entry.output, []).append(entry)
-            self.added.add(entry.output)
+        ends = accumulate(map(len, lines), initial=at)
+        parts = zip(entries, ends, lines, strict=False)
+        renewed = {entry.shard for entry in entries}
+        self._shards = {which: there for which, there in self._shards.items() if which[0] not in renewed}
+        self._index.add(Place(entry.output, entry.shard, at, len(line)) for entry, at, line in parts)
+
+    def _entries(self, output: str) -> Iterator[Entry]:
+        """Those of one output, the latest first."""
+        found = (self._read(at, size) for at, size in self._index.of_output(output))
+        return (entry for entry in found if entry is not None)
+
+    def _read(self, at: int, size: int) -> Entry | None:
+        """The entry that is so many bytes from the beginning; None where the line is foreign."""
+        descriptor = open_ours(self._file, os.O_RDONLY)
+        try:
+            os.lseek(descriptor, at, os.SEEK_SET)
+            return record(Entry, parse(os.read(descriptor, size), _LINE))
+        except ValueError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def _is_there(self, entry: Entry) -> bool:
+        """Whether its file is as it was made; a shard, which has many entries, is looked at once."""
+        if entry.shard is None:
+            return entry.describes(self.folder / entry.output)
+        which = entry.shard, entry.sha256
+        if which not in self._shards:
+            self._shards[which] = entry.describes(self.folder / entry.shard)
+        return self._shards[which]
 
 
 @contextmanager
@@ -148,8 +201,16 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(file: Path) -> Iterator[Entry]:
-    """The entries of a ledger, without what is torn or foreign."""
+def _line(entry: Entry) -> bytes:
+    """A line of the file; what has no shard says nothing of one."""
+    values = asdict(entry)
+    if entry.shard is None:
+        del values["shard"]
+    return json.dumps(values).encode("ascii") + b"\n"
+
+
+def _lines(file: Path) -> Iterator[Place]:
+    """Where the lines of a ledger are, and what they are about; what is torn or foreign is left out."""
     try:
         descriptor = open_ours(file, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
@@ -157,14 +218,28 @@ def _read(file: Path) -> Iterator[Entry]:
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the folder's name
         reason = error.strerror if isinstance(error, OSError) else error
         raise OutputError(f"cannot read {file}: {reason}; check its permissions") from error
+    at = 0
     with os.fdopen(descriptor, "rb") as stream:
-        if os.fstat(stream.fileno()).st_size > _MOST_BYTES:
-            raise OutputError(f"{file} has more than {_MOST_BYTES // 2**20} MiB; move it away")
         while line := stream.readline(_LINE.bytes + 1):
             try:
-                yield record(Entry, parse(line, _LINE))
+                found = parse(line, _LINE)
+                if not _is_plain(found):
+                    record(Entry, found)
+                yield Place(found["output"], found.get("shard"), at, len(line))
             except ValueError:
-                continue  # the rest of a line that is too long is not an entry either
+                pass  # the rest of a line that is too long is not an entry either
+            at += len(line)
+
+
+def _is_plain(found: object) -> bool:
+    """Whether it is an entry beyond doubt; to find out more takes ten times as long, and lines are many."""
+    if not isinstance(found, dict) or any(
+        type(found.get(name)) not in kinds for name, kinds in _KINDS.items()
+    ):
+        return False
+    texts = (found["output"], found["key"], found["source"], found["sha256"], found.get("shard") or "a")
+    numbers = (found["seconds"], found["seed"], found["size"], found["mtime_ns"])
+    return all(map(str.isprintable, texts)) and all(abs(number) < _MOST for number in numbers)
 
 
 def _is_torn(descriptor: int) -> bool:

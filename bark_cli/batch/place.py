@@ -76,6 +76,7 @@ def place_all(
             for new in together:
                 with told_of(ledger.folder / new.output):
                     new.staged.replace(ledger.folder / new.output)
+            ledger.placed += 1
             results.append(ready[-1])
         except BarkError as error:
             results.append(error)
@@ -101,11 +102,11 @@ def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> Placed:
             sha256=sha256_of(new.staged),
         )
         if not overwrite and os.path.lexists(target) and not ledger.is_ours(new.output):
-            kept = _keep_aside(target)
+            kept = keep_aside(target)
     return Placed(entry, kept)
 
 
-def _keep_aside(path: Path) -> Path:
+def keep_aside(path: Path) -> Path:
     """Give a file another name, which no file has."""
     kept = path.with_name(path.name + KEPT)
     if os.path.lexists(kept):

@@ -43,8 +43,19 @@ def plan(
     *,
     estimate: Estimate = lambda _, text: estimate_seconds(text),
     overwrite: bool = False,
+    packs: bool = False,
 ) -> Iterator[Planned]:
-    """Look at one task after the other; `overwrite` makes anew what is done, and what others have made."""
+    """Look at one task after the other.
+
+    Args:
+        tasks: what was asked for.
+        ledger: what is done.
+        maker: who makes it, and how.
+        read: gives the text of an item.
+        estimate: gives the seconds that it will take.
+        overwrite: make anew what is done, and what others have made.
+        packs: sounds go into shards, so that no file is in their way.
+    """
     for task in tasks:
         try:
             text = read_item(task, read)
@@ -52,10 +63,11 @@ def plan(
             if not overwrite and (entry := _made(task, key, ledger)) is not None:
                 yield Planned(task=task, state="done", entry=entry)
                 continue
-            for output in filter(None, (task.output, task.subtitles)):
-                check_free(output, ledger, overwrite=overwrite)
+            if not packs:
+                for output in filter(None, (task.output, task.subtitles)):
+                    check_free(output, ledger, overwrite=overwrite)
             seconds = estimate(task.item, text)
-            yield Planned(task=task, state=_why(task.output, ledger), estimate_s=seconds)
+            yield Planned(task=task, state=_why(task.output, ledger, packs=packs), estimate_s=seconds)
         except BarkError as error:
             yield Planned(task=task, state="failed", error=error)
 
@@ -81,7 +93,8 @@ def _made(task: Task, key: str, ledger: Ledger) -> Entry | None:
     return ledger.find(task.output, key)
 
 
-def _why(output: str, ledger: Ledger) -> State:
+def _why(output: str, ledger: Ledger, *, packs: bool) -> State:
     if not ledger.knows(output):
         return "new"
-    return "changed" if (ledger.folder / output).exists() else "gone"
+    there = ledger.shard_of(output) is not None if packs else (ledger.folder / output).exists()
+    return "changed" if there else "gone"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from bark_cli.batch.order import Order, order
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, Placed, place_all
 from bark_cli.batch.plan import Reader
+from bark_cli.batch.shards.packing import Packing
 from bark_cli.errors import BarkError
 from bark_cli.system.interrupts import uninterrupted
 
@@ -26,11 +27,12 @@ class Work:
     maker: Maker
     read: Reader
     overwrite: bool = False
+    packing: Packing | None = None  # into shards; None: each gets a file of its own
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A task has its file."""
+    """A task has its file, or its place in a shard."""
 
     task: Task
     entry: Entry
@@ -43,6 +45,8 @@ Event = Said | Made | Failed
 def run(work: Work, tasks: Iterable[Task], make: Make) -> Generator[Event, None, None]:
     """Make the files, and say what becomes of each as it does; tasks are taken as there is room.
 
+    What is on its way into a shard when this is stopped makes a smaller one.
+
     Args:
         work: where texts come from and files go.
         tasks: what is to be made.
@@ -52,13 +56,27 @@ def run(work: Work, tasks: Iterable[Task], make: Make) -> Generator[Event, None,
         OutputError: the disk is full, or the ledger cannot be written; what is made by then stays.
     """
     failed: list[Failed] = []
-    with closing(make(_orders(work, tasks, failed))) as progress:
-        for group in progress:
-            with uninterrupted():
-                events = [*_placed(work, group), *failed]
-            failed.clear()
-            yield from events
+    try:
+        with closing(make(_orders(work, tasks, failed))) as progress:
+            for group in progress:
+                with uninterrupted():
+                    events = [*_placed(work, group), *failed]
+                failed.clear()
+                yield from events
+    except BaseException:
+        with uninterrupted(), suppress(BarkError):  # what stopped it is told
+            list(_last_shard(work))
+        raise
+    with uninterrupted():
+        events = list(_last_shard(work))
+    yield from events
     yield from failed
+
+
+def _last_shard(work: Work) -> Iterator[Event]:
+    """What waits for a shard to be full gets one that is not."""
+    if work.packing is not None:
+        yield from (Made(task=one.task, entry=one.entry) for one in work.packing.flush())
 
 
 def _orders(work: Work, tasks: Iterable[Task], failed: list[Failed]) -> Iterator[Order]:
@@ -79,6 +97,10 @@ def _placed(work: Work, group: Sequence[Progress]) -> Iterator[Event]:
         OutputError: the disk is full.
     """
     finished = [one for one in group if isinstance(one, Finished)]
+    if work.packing is not None:
+        yield from (one for one in group if not isinstance(one, Finished))
+        yield from (Made(task=one.task, entry=one.entry) for one in work.packing.put(finished))
+        return
     sets = [_files(one) for one in finished]
     placed = place_all(sets, work.ledger, overwrite=work.overwrite) if sets else []
     results = iter(placed)

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
+_BYTES = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(|k|M|G|T)B?", re.IGNORECASE)
+
+
+def parse_bytes(text: str) -> int:
+    """The bytes that "256MB" or "1.5 GB" means; units are decimal, and B may be left out.
+
+    Raises:
+        ValueError: it means none.
+    """
+    found = _BYTES.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text} is not a size such as 256MB")
+    return round(float(found[1]) * float(1000 ** ("kmgt".find(found[2].lower()) + 1 if found[2] else 0)))
+
 
 def human_bytes(count: int) -> str:
     """Three digits and a decimal unit, as disks and hubs are labelled: 1.68 GB is 1,680,000,000 bytes."""

@@ -76,6 +76,19 @@ def batch(
             rich_help_panel=_OUTPUT, help="Bring the loudness of each file to -16 LUFS, or its peak to -1 dB."
         ),
     ] = None,
+    shards: Annotated[
+        Literal["parquet", "webdataset"] | None,
+        typer.Option(
+            rich_help_panel=_OUTPUT,
+            help="Pack sounds with their texts into a few large files that datasets or webdataset load.",
+        ),
+    ] = None,
+    shard_size: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_OUTPUT, metavar="SIZE", help="Size of a shard, e.g. 1GB; 256MB by default."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show what would be made and how long it would be, without speaking."),

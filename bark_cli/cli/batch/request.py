@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,18 +13,22 @@ from bark_cli.cli.speaking import Speaking, settings_flags, speaking
 from bark_cli.errors import OptionError, TextError, UsageError
 from bark_cli.settings import resolve
 from bark_cli.system.home import expanded
+from bark_cli.system.units import parse_bytes
 
 if TYPE_CHECKING:
     from bark_cli.audio import Level
     from bark_cli.batch.identity import Maker
     from bark_cli.batch.items import Item, Sources
     from bark_cli.batch.manner import Manner
+    from bark_cli.batch.shards.row import Kind
     from bark_cli.cluster.hiring import Asked
     from bark_cli.narration.recipe import Recipe
+    from bark_cli.settings import Settings
     from bark_cli.store import ModelRef
     from bark_cli.text.script import Script
 
 FORMAT = "flac"
+SHARD_SIZE = "256MB"
 # settings that leave the sound as it is, or are part of an item's key in another way
 _UNHEARD = {"preset", "model", "voice", "seed", "device", "batch_size", "offline", "format", "subtitles"}
 _UNHEARD |= {"metadata", "audio_device", "normalize", "speed"}
@@ -50,6 +55,8 @@ class BatchRequest(Speaking):
     overwrite: bool
     format: str
     subtitles: str | None  # "srt" or "vtt", beside every file
+    shards: Kind | None  # what files are packed into; None: each is one
+    shard_size: int  # bytes
     cluster: OnCluster | None  # None is this process
     as_json: bool
     quiet: bool
@@ -107,6 +114,8 @@ class BatchRequest(Speaking):
             heard["read_numbers"] = True
         heard |= {"cast": {name: voice_identity(voice, folder) for name, voice in reading.cast.items()}}
         files = {name: getattr(settings, name) for name in ("metadata", "normalize", "subtitles")}
+        if self.shards is not None:
+            files["shards"] = self.shards
         if settings.speed != 1.0:  # else what was made by earlier versions is still the same
             files["speed"] = settings.speed
         if self.tags:
@@ -175,10 +184,51 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
         overwrite=given["overwrite"],
         format=settings.format or FORMAT,
         subtitles=None if settings.subtitles == "none" else settings.subtitles,
+        shards=_shards(given, settings),
+        shard_size=_shard_size(given),
         cluster=_cluster(given),
         as_json=given["as_json"],
         quiet=given["quiet"],
     )
+
+
+def _shards(given: Mapping[str, Any], settings: Settings) -> Kind | None:
+    """What --shards says.
+
+    Raises:
+        OptionError: it does not go together with what else was asked for, or pyarrow is not installed.
+    """
+    kind: Kind | None = given["shards"]
+    if kind is None:
+        if given["shard_size"] is not None:
+            raise OptionError("--shard-size is for shards; add --shards parquet or --shards webdataset")
+        return None
+    if given["join"]:
+        raise OptionError("--join makes one file of all, and --shards a few; choose one of them")
+    if settings.subtitles not in (None, "none"):
+        raise OptionError("shards hold no subtitles, but the text of each sound; add --subtitles none")
+    if settings.format == "raw":
+        raise OptionError("in shards raw sounds would not say what they are; use --format wav")
+    if kind == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise OptionError("--shards parquet needs pyarrow; run: pip install 'bark-cli[ray]'")
+    return kind
+
+
+def _shard_size(given: Mapping[str, Any]) -> int:
+    """The bytes of a shard.
+
+    Raises:
+        OptionError: it is no size.
+    """
+    try:
+        size = parse_bytes(given["shard_size"] or SHARD_SIZE)
+    except ValueError as error:
+        raise OptionError(
+            f"--shard-size takes a size such as {SHARD_SIZE}, not {given['shard_size']}"
+        ) from error
+    if size == 0:
+        raise OptionError("--shard-size has to be more than nothing")
+    return size
 
 
 def _cluster(given: Mapping[str, Any]) -> OnCluster | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bark_cli.batch.items import Item, gather
@@ -15,8 +16,10 @@ from bark_cli.batch.join import Joint, check_joint, join_files
 from bark_cli.batch.ledger import Entry, Ledger, hold
 from bark_cli.batch.outputs import Task, assign
 from bark_cli.batch.plan import Estimate, Planned, plan
+from bark_cli.batch.shards.packing import check_shards
 from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
+from bark_cli.cli.batch.shards import packing, voice_of, write_card
 from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import in_doubt, one_line, print_json
 from bark_cli.cli.speaking import STAGES
@@ -27,8 +30,6 @@ from bark_cli.text.split.pace import estimate_seconds
 from bark_cli.text.tags import check_tags
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bark_cli.batch.identity import Maker
     from bark_cli.batch.make import Make
     from bark_cli.store import ModelRef
@@ -72,6 +73,8 @@ def work(request: BatchRequest) -> bool:
         tally = Tally(list(_plan(request, tasks, ledger, maker)))
         if any(one.is_due for one in tally.planned):
             _make(request, maker, tally, ledger, scratch)
+        voices = {voice_of(one.task.item, maker) for one in tally.planned if one.error is None}
+        write_card(request, maker, voices, ledger, scratch)
         joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
     for source, _, error in tally.failed:
         tell(f"{source}: {error}")
@@ -96,10 +99,19 @@ def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
     if request.joins:
         check_joint(request.format)
     joined = Joint(format=request.format).output if request.joins else None
-    made = {os.path.realpath(path) for path in Ledger(request.folder).outputs}  # subtitles: no texts of ours
-    items = [i for i in gather(request.sources) if i.file is None or os.path.realpath(i.file) not in made]
+    ledger = Ledger(request.folder)
+    check_shards(request.shards, ledger)
+    items = [item for item in gather(request.sources) if not _is_made(item, ledger)]
     tasks = assign(items, request.folder, request.format, joined=joined, subtitles=request.subtitles)
     return maker, tasks
+
+
+def _is_made(item: Item, ledger: Ledger) -> bool:
+    """Whether its text is a file that a batch has written: subtitles, a data card."""
+    if item.file is None:
+        return False
+    below = os.path.relpath(os.path.realpath(item.file), os.path.realpath(ledger.folder))
+    return ledger.knows(Path(below).as_posix())
 
 
 def _plan(
@@ -116,7 +128,8 @@ def _plan(
             return estimate(item, text)
         return sum(estimate_seconds(line.text) for line in script.lines)
 
-    return plan(tasks, ledger, maker, request.read, estimate=look, overwrite=request.overwrite)
+    packs = request.shards is not None
+    return plan(tasks, ledger, maker, request.read, estimate=look, overwrite=request.overwrite, packs=packs)
 
 
 def _composing(request: BatchRequest, maker: Maker) -> Estimate:
@@ -160,7 +173,13 @@ def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scr
     due = (one.task for one in tally.planned if one.is_due)
     try:
         with _display(request, tally) as display:
-            work = Work(ledger=ledger, maker=maker, read=request.read, overwrite=request.overwrite)
+            work = Work(
+                ledger=ledger,
+                maker=maker,
+                read=request.read,
+                overwrite=request.overwrite,
+                packing=packing(request, maker, ledger, scratch),
+            )
             with _makes(request, maker, scratch) as make, closing(run(work, due, make)) as events:
                 tally.start()
                 for event in events:
@@ -168,8 +187,7 @@ def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scr
                         tally.count(event)
                         display.show(event)
     except (KeyboardInterrupt, OutputError):
-        made = sum(one.task.output in ledger.added for one in tally.planned)
-        done = len(tally.unchanged) + made  # not the tally's: an event may have been on its way
+        done = len(tally.unchanged) + ledger.placed  # not the tally's: an event may have been on its way
         tell(f"{done} of {len(tally.planned)} done; run the same command again to go on")
         raise
     finally:

@@ -1,0 +1,186 @@
+"""Finished sounds -> shards of about one size; what one holds is in the ledger before it appears."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bark_cli.batch.ledger import Entry, Ledger, sha256_of
+from bark_cli.batch.make import Finished
+from bark_cli.batch.outputs import Task, check_inside
+from bark_cli.batch.place import keep_aside
+from bark_cli.batch.shards import parquet, tar
+from bark_cli.batch.shards.row import Form, Kind, Row, Shard, plain
+from bark_cli.errors import UsageError
+from bark_cli.system.files import told_of
+
+FOLDER = "data"
+FORMS: dict[Kind, Form] = {"parquet": parquet, "webdataset": tar}
+_NAME = re.compile(rf"{FOLDER}/train-([0-9]{{5,9}})\.[a-z]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharding:
+    """What shards are like."""
+
+    kind: Kind
+    size: int  # bytes of sound; with the sound that reaches it a shard is full
+    describe: Callable[[Finished, bytes], Row]
+
+    @property
+    def form(self) -> Form:
+        """How they are written."""
+        return FORMS[self.kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """A sound that is in a shard."""
+
+    task: Task
+    entry: Entry
+
+
+class Packing:
+    """The shard that is being filled, of a folder whose ledger is held."""
+
+    def __init__(
+        self, sharding: Sharding, ledger: Ledger, scratch: Path, note: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._sharding, self._ledger, self._scratch, self._note = sharding, ledger, scratch, note
+        self._number: int | None = None  # of the next shard
+        self._shard: Shard | None = None
+        self._staged = scratch / f"shard{sharding.form.suffix}"
+        self._size = 0
+        self._waiting: list[Finished] = []  # what the shard holds
+
+    def put(self, finished: Sequence[Finished]) -> list[Packed]:
+        """Pack sounds; returns what is in shards that are full with them.
+
+        Raises:
+            OutputError: the disk refuses.
+        """
+        packed = list[Packed]()
+        for one in finished:
+            with told_of(self._staged):
+                if self._shard is None:
+                    self._shard = self._sharding.form.create(self._staged)
+                sound = one.sound.read_bytes()
+                self._shard.add(self._sharding.describe(one, sound))
+                one.sound.unlink()
+            self._waiting.append(one)
+            self._size += len(sound)
+            if self._size >= self._sharding.size:
+                packed += self.flush()
+        return packed
+
+    def flush(self) -> list[Packed]:
+        """End the shard that is being filled, and give it its name; returns what it holds.
+
+        Raises:
+            OutputError: the disk refuses, or a folder leads elsewhere.
+        """
+        if self._shard is None:
+            return []
+        with told_of(self._staged):
+            self._shard.close()
+            _sync(self._staged)
+        waiting, self._shard, self._size, self._waiting = self._waiting, None, 0, []
+        self._take_out([one.order.task.output for one in waiting])
+        shard = self._next_name()
+        measured = _measured(self._staged)
+        entries = [_entry(one, shard, measured) for one in waiting]
+        self._place(self._staged, entries)
+        self._ledger.placed += len(entries)
+        return [Packed(task=one.order.task, entry=entry) for one, entry in zip(waiting, entries, strict=True)]
+
+    def _take_out(self, outputs: Sequence[str]) -> None:
+        """Write shards anew that hold other makings of these sounds, without them."""
+        stale = defaultdict[str, set[str]](set)
+        for output in outputs:
+            if (shard := self._ledger.shard_of(output)) is not None:
+                stale[shard].add(output)
+        for shard, gone in stale.items():
+            kept = [entry for entry in self._ledger.held_by(shard) if entry.output not in gone]
+            path = self._ledger.folder / shard
+            with told_of(path):
+                if not kept:
+                    path.unlink()
+                    continue
+                staged = self._scratch / f"rest{self._sharding.form.suffix}"
+                self._sharding.form.copy_without(path, staged, {plain(output) for output in gone})
+                _sync(staged)
+                measured = _measured(staged)
+            self._place(staged, [replace(entry, **measured) for entry in kept])
+
+    def _place(self, staged: Path, entries: Sequence[Entry]) -> None:
+        """Give a shard its name, after all that it holds is in the ledger."""
+        path = self._ledger.folder / entries[0].file
+        with told_of(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._ledger.add(*entries)
+            staged.replace(path)
+
+    def _next_name(self) -> str:
+        """A name that no shard has had."""
+        suffix = self._sharding.form.suffix
+        if self._number is None:
+            check_inside(f"{FOLDER}/a{suffix}", self._ledger.folder)
+            self._keep_changed_aside()
+            here = (f"{FOLDER}/{path.name}" for path in (self._ledger.folder / FOLDER).glob("*"))
+            numbers = map(_NAME.match, (*self._ledger.shards, *here))
+            self._number = 1 + max((int(found[1]) for found in numbers if found), default=-1)
+        self._number += 1
+        return f"{FOLDER}/train-{self._number - 1:05d}{suffix}"
+
+    def _keep_changed_aside(self) -> None:
+        """Give shards another name that somebody has changed: what they hold is made anew."""
+        for shard in self._ledger.shards:
+            path = self._ledger.folder / shard
+            if os.path.lexists(path) and next(iter(self._ledger.held_by(shard)), None) is None:
+                with told_of(path):
+                    kept = keep_aside(path)
+                self._note(f"{shard} had been changed; that file is now {kept.name}")
+
+
+def check_shards(kind: Kind | None, ledger: Ledger) -> None:
+    """Find out whether a folder may get shards of a kind, or loose files (None).
+
+    Raises:
+        UsageError: it has others.
+    """
+    suffix = "" if kind is None else FORMS[kind].suffix
+    for shard in ledger.shards:
+        if not suffix or not shard.endswith(suffix):
+            other = next(name for name, form in FORMS.items() if shard.endswith(form.suffix))
+            raise UsageError(f"{ledger.folder} holds shards; add --shards {other}, or give -o another folder")
+
+
+def _entry(one: Finished, shard: str, measured: Mapping[str, Any]) -> Entry:
+    order = one.order
+    return Entry(
+        output=order.task.output,
+        key=order.key,
+        source=order.task.item.source,
+        seconds=one.seconds,
+        seed=order.seed,
+        shard=shard,
+        **measured,
+    )
+
+
+def _measured(path: Path) -> dict[str, Any]:
+    """What an entry says of the file that it is in."""
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256_of(path)}
+
+
+def _sync(path: Path) -> None:
+    """Have a file on the disk."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
