@@ -377,10 +377,10 @@ def _texts() -> Iterator[Reader]:
 
 def _tables() -> Iterator[Reader]:
     """Items of a batch."""
-    from bark_cli.batch.items import Sources, gather
+    from bark_cli.batch.gather import Sources, gather
 
     def items(name: str) -> Read:
-        return lambda data, folder: gather(Sources(paths=[str(_file(folder, name, data))]))
+        return lambda data, folder: list(gather(Sources(paths=[str(_file(folder, name, data))])))
 
     line = b'{"text": "Hello.", "voice": "nano/ben", "output": "a.wav", "seed": 3, "id": 7}\n'
     yield Reader("jsonl", [line * 3], items("a.jsonl"))

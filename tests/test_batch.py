@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -22,14 +22,15 @@ from conftest import tiny_voice, write_voice
 from pyarrow import parquet
 
 from bark_cli.audio import Provenance, hash_text, read_provenance
+from bark_cli.batch.gather import Sources, gather, natural
 from bark_cli.batch.identity import Maker, model_identity
-from bark_cli.batch.items import Item, Sources, gather, natural
+from bark_cli.batch.items import Item
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
 from bark_cli.batch.make import Failed, Making, Said
 from bark_cli.batch.make import make as make_files
-from bark_cli.batch.outputs import assign, check_inside
-from bark_cli.batch.plan import Planned, plan
+from bark_cli.batch.outputs import Task, assign, check_inside
+from bark_cli.batch.plan import Planned, Planning, planned
 from bark_cli.batch.run import Event, Made, Work, run
 from bark_cli.errors import BarkError, OutputError, TextError, UsageError
 from bark_cli.model.options import SamplingOptions
@@ -78,17 +79,22 @@ def maker(model: Path, **changed: object) -> Maker:
     return Maker(**values | changed)  # type: ignore[arg-type]
 
 
+def plan(tasks: Iterable[Task], ledger: Ledger, who: Maker, *, overwrite: bool = False) -> list[Planned]:
+    planning = Planning(ledger=ledger, maker=who, read=read, overwrite=overwrite)
+    return [planned(task, planning) for task in tasks]
+
+
 def make(bark: Bark, items: list[Item], out: Path, *, format: str = "flac", **how: object) -> list[Event]:
     """One whole run: what a command does."""
     overwrite = bool(how.pop("overwrite", False))
     who = maker(bark.folder, **how)
     tasks = assign(items, out, format)
     with hold(out) as (ledger, scratch):
-        planned = list(plan(tasks, ledger, who, read, overwrite=overwrite))
+        rows = plan(tasks, ledger, who, overwrite=overwrite)
         work = Work(ledger=ledger, maker=who, read=read, overwrite=overwrite)
         making = Making(speaker=bark, scratch=scratch, compose=compose, batch_size=4)
-        made = list(run(work, (one.task for one in planned if one.is_due), partial(make_files, making)))
-        return [*(Failed(task=one.task, error=one.error) for one in planned if one.error is not None), *made]
+        made = list(run(work, (one.task for one in rows if one.is_due), partial(make_files, making)))
+        return [*(Failed(task=one.task, error=one.error) for one in rows if one.error is not None), *made]
 
 
 def of(events: list[Event], kind: type[Made] | type[Failed]) -> list[str]:
@@ -150,7 +156,7 @@ def test_nothing_to_do_is_bad_usage(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=said):
-        gather(Sources(paths=paths))
+        list(gather(Sources(paths=paths)))
 
 
 def test_a_folder_that_cannot_be_read_is_told(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,12 +169,12 @@ def test_a_folder_that_cannot_be_read_is_told(texts: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "scandir", refused)
     with pytest.raises(TextError, match=r"cannot read folder .*part 1: Permission denied"):
-        gather(Sources(paths=[str(texts)]))
+        list(gather(Sources(paths=[str(texts)])))
 
 
 def lines(*rows: object) -> list[Item]:
     data = b"\n".join(row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows)
-    return gather(Sources(paths=["-"], is_jsonl=True, stdin=io.BytesIO(data)))
+    return list(gather(Sources(paths=["-"], is_jsonl=True, stdin=io.BytesIO(data))))
 
 
 def test_lines_of_json(tmp_path: Path, out: Path) -> None:
@@ -262,7 +268,7 @@ def test_a_text_whose_name_is_as_long_as_can_be_fails_alone(texts: Path, out: Pa
     assert [task.output for task in tasks if task.item.problem] == ["z" * 251 + ".flac"]
     assert not any("pipe" in task.output for task in tasks)
     readable = [task for task in tasks if "loop" not in task.output]
-    made = {one.task.output: one for one in plan(readable, Ledger(out), maker(tiny_model), read)}
+    made = {one.task.output: one for one in plan(readable, Ledger(out), maker(tiny_model))}
     assert made["z" * 251 + ".flac"].state == "failed"
     assert made["2.flac"].is_due
 
@@ -658,7 +664,7 @@ def test_joined_is_all_in_order(bark: Bark, out: Path) -> None:
     make(bark, items, out)
     tasks, who = assign(items, out, "flac"), maker(bark.folder)
     with hold(out) as (ledger, scratch):
-        parts = [one.entry for one in plan(tasks, ledger, who, read) if one.entry is not None]
+        parts = [one.entry for one in plan(tasks, ledger, who) if one.entry is not None]
         joint = Joint(format="flac", pause_s=0.5)
         made = join_files(parts, joint, ledger, scratch)
         before = (out / "all.flac").stat().st_mtime_ns
@@ -677,7 +683,7 @@ def test_the_plan_says_why(bark: Bark, out: Path) -> None:
     (out / "a.flac").unlink()
     items = [*spoken("a", "b", "c", "d"), Item(source="e", name="e")]
     items[1] = replace(items[1], text="my name")
-    found = plan(assign(items, out, "flac"), Ledger(out), maker(bark.folder), read)
+    found = plan(assign(items, out, "flac"), Ledger(out), maker(bark.folder))
     states: list[Planned] = list(found)
     assert [one.state for one in states] == ["gone", "changed", "done", "new", "failed"]
     assert [one.is_due for one in states] == [True, True, False, True, False]
@@ -756,7 +762,7 @@ def test_a_table_is_read_by_its_header(tmp_path: Path, name: str, between: str) 
 def test_a_table_without_a_column_of_texts_is_refused_by_name(tmp_path: Path, content: str) -> None:
     (tmp_path / "sheet.csv").write_text(content, encoding="utf-8")
     with pytest.raises(TextError, match=r'sheet\.csv has no column "text"'):
-        gather(Sources(paths=[str(tmp_path / "sheet.csv")]))
+        list(gather(Sources(paths=[str(tmp_path / "sheet.csv")])))
 
 
 # Lists, packed and in columns
@@ -774,7 +780,7 @@ def test_a_list_is_read_as_it_is_packed(name: str, tmp_path: Path) -> None:
     rows = [{"caption": f"text {i}", "text": "not this", "seed": i} for i in range(3000)]
     data = "\n".join(map(json.dumps, rows)).encode()
     (tmp_path / name).write_bytes(packed(name, data))
-    items = gather(Sources(paths=[str(tmp_path / name)], columns={"text": "caption"}))
+    items = list(gather(Sources(paths=[str(tmp_path / name)], columns={"text": "caption"})))
     assert [(item.text, item.seed) for item in items] == [(f"text {i}", i) for i in range(3000)]
     assert items[0].name == "list-00001"
 
@@ -788,7 +794,7 @@ def test_rows_of_parquet_are_items(tmp_path: Path) -> None:
     assert (second.text, second.name, second.seed) == ("two", "list-00002", None)
     assert "it has no text" in str(third.problem)
     with pytest.raises(TextError, match='no column "text"'):
-        gather(Sources(paths=[str(file)]))
+        list(gather(Sources(paths=[str(file)])))
 
 
 def test_a_column_of_a_table_goes_by_its_name(tmp_path: Path) -> None:
@@ -803,4 +809,4 @@ def test_a_list_that_is_cut_short_is_told_in_a_line(name: str, tmp_path: Path) -
     data = packed(name, b'{"text": "hello"}\n' * 5000)
     (tmp_path / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(TextError, match="list"):
-        gather(Sources(paths=[str(tmp_path / name)]))
+        list(gather(Sources(paths=[str(tmp_path / name)])))

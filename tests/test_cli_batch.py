@@ -581,7 +581,7 @@ def test_join_says_what_it_wrote(
 
 def test_fifty_columns_hold_the_bar_of_a_batch(texts: Path) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=50, color_system=None)
-    tally = Tally([])
+    tally = Tally()
     tally.audio_s, tally.failed = 1234.0, [("a", "b", TextError("c"))] * 10
     with BatchBar(tally, console) as bar:
         bar._bars.update(bar._task, total=10, completed=5, count=bar._count(), audio=bar._audio())

@@ -43,9 +43,9 @@ class Maker:
         """
         model = self._digest("model", lambda: model_identity(self.models))
         name = self.voice if item.voice is None else item.voice
-        voice = self._digest(("voice", name), lambda: voice_identity(name, self.models[0].folder))
+        voice = self._voice(name)
         seed = self.seed if item.seed is None else item.seed
-        return digest(text, model, voice, seed, dict(self.settings))
+        return digest(text, model, voice, seed, {**self.settings, **self._own(item)})
 
     def file_key(self, sound_key: str, format: str) -> str:
         """What a file is known by that holds such a sound."""
@@ -55,6 +55,16 @@ class Maker:
         """The seed an item is spoken with: its own, the batch's, or the one that follows from its key."""
         given = self.seed if item.seed is None else item.seed
         return int(sound_key[:8], 16) if given is None else given
+
+    def _own(self, item: Item) -> dict[str, Any]:
+        """The settings that an item has of its own."""
+        own: dict[str, Any] = {} if item.language is None else {"language": item.language}
+        if item.cast:
+            own["cast"] = {name: self._voice(voice) for name, voice in item.cast.items()}
+        return own
+
+    def _voice(self, name: str | None) -> str:
+        return self._digest(("voice", name), lambda: voice_identity(name, self.models[0].folder))
 
     def _digest(self, name: object, find: Any) -> str:
         """What was found once; models and voices are taken to stay as they are while a batch runs."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from bark_cli.errors import OptionError, TextError
+from bark_cli.text.documents.decode import marked
+from bark_cli.text.documents.foreign import why_no_text
 
+_HEAD = 2**16  # bytes of a table that tell what it is
+_MOST_IN_LINE = 2**20  # characters
 _ROWS = 1024  # of a table that are in memory at once
 
 
@@ -41,6 +45,33 @@ def open_list(file: Path) -> Iterator[BinaryIO]:
         raise TextError(f"{file} is not whole, or not packed with gzip ({error})") from error
     except OSError as error:
         raise TextError(f"cannot read {file}: {error.strerror or error}; check it") from error
+
+
+def table_lines(file: Path) -> Generator[str, None, None]:
+    """The lines of a table, with their ends: in UTF-8, or in what its byte order mark says.
+
+    Raises:
+        TextError: it cannot be read, is no text, or has a line that no table has.
+    """
+    number = 1
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(_HEAD)
+            if (why := why_no_text(head, str(file))) is not None:
+                raise TextError(why)
+            stream.seek(0)
+            with io.TextIOWrapper(stream, encoding=marked(head) or "utf-8", newline="") as lines:
+                while line := lines.readline(_MOST_IN_LINE + 1):
+                    if len(line) > _MOST_IN_LINE:
+                        raise TextError(f"{file}:{number} is too long for a row; is it a table?")
+                    if "\0" in line:
+                        raise TextError(f"{file}:{number} holds a NUL; save the table as UTF-8")
+                    yield line
+                    number += 1
+    except UnicodeError as error:
+        raise TextError(f"{file} is not UTF-8 text (near line {number}); save it as UTF-8") from error
+    except OSError as error:
+        raise TextError(f"cannot read {file}: {error.strerror}; check its permissions") from error
 
 
 def parquet_rows(file: Path, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:

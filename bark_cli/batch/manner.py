@@ -39,7 +39,11 @@ class Manner:
         Raises:
             TextError: it is not what it should be, or has a tag that no model knows and must not.
         """
-        return self.reading.script(text, None if item.file is None else str(item.file))
+        reading = self.reading
+        if item.cast or item.language:
+            cast, language = item.cast or reading.cast, item.language or reading.language
+            reading = replace(reading, cast=cast, language=language)
+        return reading.script(text, None if item.file is None else str(item.file))
 
     def composer(
         self,
@@ -66,7 +70,7 @@ class Manner:
 
         def narration(item: Item, text: str, seed: int) -> Narration:
             voice = self.settings.voice if item.voice is None else item.voice
-            language = self.language or language_of_voice(voice)
+            language = item.language or self.language or language_of_voice(voice)
             mine = replace(recipe, voice=speaker(voice), language=language)
             script = self.script(item, text)
             cast: Any = {name: speaker(voice) for name, voice in script.cast.items()}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from bark_cli.audio.formats import FORMATS
+from bark_cli.batch.index import scratch_table
 from bark_cli.batch.items import Item
 from bark_cli.errors import UsageError
 from bark_cli.system.excerpt import excerpt
 
 _MOST_IN_NAME, _MOST_IN_PATH = 255, 4095  # bytes, of a name and of all; what systems allow
+_MOST_FOLDERS = 10_000  # that are looked at once
+_TAKEN = "CREATE TABLE taken (output BLOB PRIMARY KEY, source BLOB NOT NULL) WITHOUT ROWID"
 OWN_NAMES = ".bark-"  # what files of the batch itself begin with
 
 
@@ -26,50 +30,90 @@ class Task:
     subtitles: str | None = None  # the same for a file beside it
 
 
+class Outputs:
+    """The names below a folder, and who has them; little memory is taken however many there are.
+
+    Args:
+        folder: what all files lie below.
+        format: of FORMAT_NAMES, where a line of JSON does not ask for another by a suffix.
+        joined: a file that is made besides.
+        subtitles: srt or vtt, for a file beside each.
+        texts: files that are read, and so not to be written over.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        format: str,
+        *,
+        joined: str | None = None,
+        subtitles: str | None = None,
+        texts: Iterable[Path] = (),
+    ) -> None:
+        self._folder, self._format, self._subtitles = folder, format, subtitles
+        self._texts = set(map(os.path.realpath, texts))
+        self._taken = scratch_table(_TAKEN, self)
+        self._inside = lru_cache(_MOST_FOLDERS)(partial(_is_inside, folder))
+        if joined is not None:
+            self._owner(joined, "--join")
+
+    def task(self, item: Item) -> Task:
+        """Where an item goes, if that is a name for it."""
+        return _task(item, self._format, self._subtitles)
+
+    def claim(self, item: Item) -> Task | None:
+        """Where an item goes, and nothing else; None for what was named before and is made once.
+
+        A name that no file can have, or that leads out of the folder, is that item's problem and no other's.
+
+        Raises:
+            UsageError: two would write one file, or one would write over one of the texts.
+        """
+        task, folder = self.task(item), self._folder
+        outputs = [task.output] if task.subtitles is None else [task.output, task.subtitles]
+        try:
+            for output in outputs:
+                _check_name(item, output, folder)
+                _check_place(output, folder, self._inside)
+        except UsageError as error:
+            return replace(task, item=replace(item, problem=item.problem or error))
+        for number, output in enumerate(outputs):
+            other = self._owner(output, item.source)
+            if other == item.source and not number:
+                return None
+            if other not in (None, item.source):
+                both = f"{other} and {item.source}"
+                raise UsageError(f"{both} would both be written to {output}; rename one of them")
+            if self._texts and os.path.realpath(folder / output) in self._texts:
+                raise UsageError(f"{folder / output} is one of the texts; give -o another folder")
+        return task
+
+    def _owner(self, output: str, source: str) -> str | None:
+        """Take a name, or find out who has it."""
+        key, value = os.fsencode(_normal(output)), os.fsencode(source)
+        if self._taken.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (key, value)).rowcount:
+            return None
+        [(found,)] = self._taken.execute("SELECT source FROM taken WHERE output = ?", (key,))
+        return os.fsdecode(found)
+
+
 def assign(
-    items: Sequence[Item],
+    items: Iterable[Item],
     folder: Path,
     format: str,
     *,
     joined: str | None = None,
     subtitles: str | None = None,
 ) -> list[Task]:
-    """Give every item its file.
-
-    Args:
-        items: what is to be made.
-        folder: what all files lie below.
-        format: of FORMAT_NAMES, where a line of JSON does not ask for another by a suffix.
-        joined: a file that is made besides.
-        subtitles: srt or vtt, for a file beside each.
-
-    A name that no file can have, or that leads out of the folder, is that item's problem and no other's.
+    """Give every one of a few items its file, as `Outputs` does.
 
     Raises:
         UsageError: two would write one file, or one would write over one of the texts.
     """
-    texts = {os.path.realpath(item.file) for item in items if item.file is not None}
-    taken: dict[str, str] = {} if joined is None else {_normal(joined): "--join"}
-    tasks = []
-    for item in items:
-        task = _task(item, format, subtitles)
-        try:
-            for output in filter(None, (task.output, task.subtitles)):
-                _check_name(item, output, folder)
-                check_inside(output, folder)
-        except UsageError as error:
-            tasks.append(replace(task, item=replace(item, problem=item.problem or error)))
-            continue
-        if taken.get(_normal(task.output)) == item.source:  # what is named twice is made once
-            continue
-        for output in filter(None, (task.output, task.subtitles)):
-            if (other := taken.setdefault(_normal(output), item.source)) != item.source:
-                both = f"{other} and {item.source}"
-                raise UsageError(f"{both} would both be written to {output}; rename one of them")
-            if os.path.realpath(folder / output) in texts:
-                raise UsageError(f"{folder / output} is one of the texts; give -o another folder")
-        tasks.append(task)
-    return tasks
+    items = list(items)
+    texts = [item.file for item in items if item.file is not None]
+    outputs = Outputs(folder, format, joined=joined, subtitles=subtitles, texts=texts)
+    return [task for item in items if (task := outputs.claim(item)) is not None]
 
 
 def check_inside(output: str, folder: Path) -> None:
@@ -78,13 +122,21 @@ def check_inside(output: str, folder: Path) -> None:
     Raises:
         UsageError: it does not, or has a name that only our own files have.
     """
+    _check_place(output, folder, partial(_is_inside, folder))
+
+
+def _check_place(output: str, folder: Path, is_inside: Callable[[PurePosixPath], bool]) -> None:
+    """As `check_inside`; `is_inside` finds out of a folder below ours where it really is."""
     path, windows = PurePosixPath(output), PureWindowsPath(output)
     if any(part.startswith(OWN_NAMES) for part in windows.parts):
         raise _no_name(output)
     leads_out = windows.anchor or path.is_absolute() or ".." in windows.parts
-    real = Path(os.path.realpath((folder / path).parent))
-    if leads_out or not real.is_relative_to(os.path.realpath(folder)):
+    if leads_out or not is_inside(path.parent):
         raise UsageError(f"its output {output!r} leads out of {folder}; give a path inside of it")
+
+
+def _is_inside(folder: Path, below: PurePosixPath) -> bool:
+    return Path(os.path.realpath(folder / below)).is_relative_to(os.path.realpath(folder))
 
 
 def _check_name(item: Item, output: str, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,41 +35,33 @@ class Planned:
         return self.state in ("new", "changed", "gone")
 
 
-def plan(
-    tasks: Iterable[Task],
-    ledger: Ledger,
-    maker: Maker,
-    read: Reader,
-    *,
-    estimate: Estimate = lambda _, text: estimate_seconds(text),
-    overwrite: bool = False,
-    packs: bool = False,
-) -> Iterator[Planned]:
-    """Look at one task after the other.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Planning:
+    """What tells whether a task is done."""
 
-    Args:
-        tasks: what was asked for.
-        ledger: what is done.
-        maker: who makes it, and how.
-        read: gives the text of an item.
-        estimate: gives the seconds that it will take.
-        overwrite: make anew what is done, and what others have made.
-        packs: sounds go into shards, so that no file is in their way.
-    """
-    for task in tasks:
-        try:
-            text = read_item(task, read)
-            key = maker.file_key(maker.sound_key(task.item, text), task.format)
-            if not overwrite and (entry := _made(task, key, ledger)) is not None:
-                yield Planned(task=task, state="done", entry=entry)
-                continue
-            if not packs:
-                for output in filter(None, (task.output, task.subtitles)):
-                    check_free(output, ledger, overwrite=overwrite)
-            seconds = estimate(task.item, text)
-            yield Planned(task=task, state=_why(task.output, ledger, packs=packs), estimate_s=seconds)
-        except BarkError as error:
-            yield Planned(task=task, state="failed", error=error)
+    ledger: Ledger
+    maker: Maker
+    read: Reader
+    estimate: Estimate = lambda _, text: estimate_seconds(text)
+    overwrite: bool = False  # make anew what is done, and what others have made
+    packs: bool = False  # sounds go into shards, so that no file is in their way
+
+
+def planned(task: Task, planning: Planning) -> Planned:
+    """What is to be done about a task."""
+    ledger, maker, overwrite = planning.ledger, planning.maker, planning.overwrite
+    try:
+        text = read_item(task, planning.read)
+        key = maker.file_key(maker.sound_key(task.item, text), task.format)
+        if not overwrite and (entry := _made(task, key, ledger)) is not None:
+            return Planned(task=task, state="done", entry=entry)
+        if not planning.packs:
+            for output in filter(None, (task.output, task.subtitles)):
+                check_free(output, ledger, overwrite=overwrite)
+        seconds = planning.estimate(task.item, text)
+        return Planned(task=task, state=_why(task.output, ledger, packs=planning.packs), estimate_s=seconds)
+    except BarkError as error:
+        return Planned(task=task, state="failed", error=error)
 
 
 def read_item(task: Task, read: Reader) -> str:

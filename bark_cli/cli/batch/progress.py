@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from bark_cli.batch.ledger import Entry
     from bark_cli.batch.make import Said
+    from bark_cli.batch.outputs import Task
     from bark_cli.batch.plan import Planned
     from bark_cli.batch.run import Event
     from bark_cli.errors import BarkError
@@ -26,20 +26,42 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Tally:
-    """What became of every item so far."""
+    """What became of all items so far; only where entries are wanted (`keeps`) is each of them kept."""
 
-    planned: Sequence[Planned]
-    made: dict[str, Entry] = field(default_factory=dict)  # by output
+    keeps: bool = False
+    items: int = 0
+    unchanged: int = 0
+    made: int = 0
     failed: list[tuple[str, str, BarkError]] = field(default_factory=list)  # source, output, why
     doubtful: list[Said] = field(default_factory=list)  # of which several tries were no good
+    due_s: float = 0.0  # of sound that is expected
+    over_s: float = 0.0  # of that, what is made or failed
     audio_s: float = 0.0  # made in this run
     began: float = field(default_factory=time.perf_counter)
     ended: float | None = None
+    _files: dict[str, Entry | None] = field(default_factory=dict)  # by output, in order
+    _made: set[str] = field(default_factory=set)
+    _begun: dict[str, float] = field(default_factory=dict)  # by output, what is expected of those at work
 
-    def __post_init__(self) -> None:
-        self.unchanged = {p.task.output: p.entry for p in self.planned if p.entry is not None}
-        lost = [(p.task.item.source, p.task.output, p.error) for p in self.planned if p.error is not None]
-        self.failed += lost
+    def plan(self, planned: Planned) -> None:
+        """Take note of an item, before any is made."""
+        task = planned.task
+        self.items += 1
+        self.unchanged += planned.entry is not None
+        if planned.is_due:
+            self.due_s += planned.estimate_s
+        if planned.error is not None:
+            self.failed.append((task.item.source, task.output, planned.error))
+        if self.keeps:
+            self._files[task.output] = planned.entry
+
+    def begin(self, task: Task, expected_s: float) -> None:
+        """Take note that an item is at work."""
+        self._begun[task.output] = expected_s
+
+    def expected_s(self, task: Task) -> float:
+        """The seconds of sound that are expected of an item at work."""
+        return self._begun.get(task.output, 0.0)
 
     def count(self, event: Event) -> None:
         """Take note of an event."""
@@ -50,10 +72,16 @@ class Tally:
             self.audio_s += event.seconds
             if event.doubt is not None:
                 self.doubtful.append(event)
+            return
+        output = event.task.output
+        self.over_s += self._begun.pop(output, 0.0)
+        if isinstance(event, Failed):
+            self.failed.append((event.task.item.source, output, event.error))
         elif isinstance(event, Made):
-            self.made[event.task.output] = event.entry
-        elif isinstance(event, Failed):
-            self.failed.append((event.task.item.source, event.task.output, event.error))
+            self.made += 1
+            if self.keeps:
+                self._files[output] = event.entry
+                self._made.add(output)
 
     def start(self) -> None:
         """Start the clock: the model is loaded."""
@@ -66,13 +94,12 @@ class Tally:
     @property
     def done(self) -> int:
         """Items that have their file."""
-        return len(self.unchanged) + len(self.made)
+        return self.unchanged + self.made
 
     @property
     def entries(self) -> list[Entry]:
-        """Of all that is done, in order."""
-        found = self.unchanged | self.made
-        return [found[p.task.output] for p in self.planned if p.task.output in found]
+        """Of all that is done, in order, where they are kept."""
+        return [entry for entry in self._files.values() if entry is not None]
 
     @property
     def real_time_factor(self) -> float | None:
@@ -83,9 +110,9 @@ class Tally:
     @property
     def sentence(self) -> str:
         """All of it in a line."""
-        parts = [f"{self.done} of {len(self.planned)} done"]
+        parts = [f"{self.done} of {self.items} done"]
         if self.unchanged:
-            parts.append(f"{len(self.unchanged)} of them before")
+            parts.append(f"{self.unchanged} of them before")
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
         if self.doubtful:
@@ -100,9 +127,9 @@ class Tally:
         return {
             "folder": str(folder),
             "model": model,
-            "items": len(self.planned),
-            "made": len(self.made),
-            "unchanged": len(self.unchanged),
+            "items": self.items,
+            "made": self.made,
+            "unchanged": self.unchanged,
             "failed": [
                 {"source": source, "output": output, "error": one_line(str(error))}
                 for source, output, error in self.failed
@@ -126,7 +153,7 @@ class Tally:
                     "path": str(folder / entry.output),
                     "seconds": entry.seconds,
                     "seed": entry.seed,
-                    "made": entry.output in self.made,
+                    "made": entry.output in self._made,
                 }
                 for entry in self.entries
             ],
@@ -144,7 +171,7 @@ class FileLines(AbstractContextManager["FileLines"]):
         from bark_cli.batch.run import Made
 
         if isinstance(event, Made) and not self._quiet:
-            count = f"{self._tally.done} of {len(self._tally.planned)}"
+            count = f"{self._tally.done} of {self._tally.items}"
             tell(f"{count}: {event.entry.output}, {event.entry.seconds:.1f} s")
         if isinstance(event, Made) and event.kept is not None:
             tell(f"{event.entry.output} had been changed; that file is now {event.kept.name}")
@@ -162,13 +189,9 @@ class BatchBar(Drawn, FileLines):
         super().__init__(tally, quiet=True)
         console = console or Console(stderr=True)
         self._is_wide = is_wide(console)
-        self._expected_s = {p.task.output: p.estimate_s for p in tally.planned if p.is_due}
         self._begun_s: dict[str, float] = {}  # seconds of what is expected, of files that are not whole
-        self._over_s = 0.0  # the same of those that are
         self._bars = counted_bar(console)
-        self._task = self._bars.add_task(
-            "", total=sum(self._expected_s.values()), count=self._count(), audio=""
-        )
+        self._task = self._bars.add_task("", total=tally.due_s, count=self._count(), audio="")
 
     def show(self, event: Event) -> None:
         """Draw how far it is."""
@@ -178,17 +201,16 @@ class BatchBar(Drawn, FileLines):
         output = event.task.output
         if isinstance(event, Said):
             begun = self._begun_s.get(output, 0.0) + estimate_seconds(event.text)
-            self._begun_s[output] = min(begun, self._expected_s.get(output, begun))
+            self._begun_s[output] = min(begun, self._tally.expected_s(event.task))
         else:
             self._begun_s.pop(output, None)
-            self._over_s += self._expected_s.get(output, 0.0)
-        completed = self._over_s + sum(self._begun_s.values())
+        completed = self._tally.over_s + sum(self._begun_s.values())
         self._bars.update(self._task, completed=completed, count=self._count(), audio=self._audio())
         super().show(event)
 
     def _count(self) -> str:
         failed = f", {len(self._tally.failed)} failed" if self._tally.failed else ""
-        return f"{self._tally.done} of {len(self._tally.planned)} files{failed}"
+        return f"{self._tally.done} of {self._tally.items} files{failed}"
 
     def _audio(self) -> str:
         factor = self._tally.real_time_factor

@@ -17,15 +17,15 @@ from bark_cli.system.units import parse_bytes
 
 if TYPE_CHECKING:
     from bark_cli.audio import Level
+    from bark_cli.batch.gather import Sources
     from bark_cli.batch.identity import Maker
-    from bark_cli.batch.items import Item, Sources
+    from bark_cli.batch.items import Item
     from bark_cli.batch.manner import Manner
     from bark_cli.batch.shards.row import Kind
     from bark_cli.cluster.hiring import Asked
     from bark_cli.narration.recipe import Recipe
     from bark_cli.settings import Settings
     from bark_cli.store import ModelRef
-    from bark_cli.text.script import Script
 
 FORMAT = "flac"
 SHARD_SIZE = "256MB"
@@ -69,7 +69,7 @@ class BatchRequest(Speaking):
     @property
     def sources(self) -> Sources:
         """Where the items are."""
-        from bark_cli.batch.items import Sources
+        from bark_cli.batch.gather import Sources
 
         stdin = None if sys.stdin is None else sys.stdin.buffer
         return Sources(
@@ -144,20 +144,14 @@ class BatchRequest(Speaking):
         except OSError as error:
             raise TextError(f"it cannot be read: {error.strerror}; check its permissions") from error
 
-    def script(self, item: Item, text: str) -> Script:
-        """What is said of a text.
-
-        Raises:
-            TextError: it is not what it should be, or has a tag that no model knows and must not.
-        """
-        return self.reading.script(text, None if item.file is None else str(item.file))
-
     def recipe_of(self, item: Item, recipe: Recipe) -> Recipe:
         """How an item is spoken: with its own voice, if it has one, and in that voice's language."""
         from bark_cli.voices import language_of_voice
 
         voice = recipe.voice if item.voice is None else item.voice
-        return replace(recipe, voice=voice, language=self.language or language_of_voice(voice))
+        return replace(
+            recipe, voice=voice, language=item.language or self.language or language_of_voice(voice)
+        )
 
 
 def batch_request(given: Mapping[str, Any]) -> BatchRequest:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bark_cli.batch.items import Item, gather
+from bark_cli.batch.gather import gather
+from bark_cli.batch.items import Item
 from bark_cli.batch.join import Joint, check_joint, join_files
 from bark_cli.batch.ledger import Entry, Ledger, hold
-from bark_cli.batch.outputs import Task, assign
-from bark_cli.batch.plan import Estimate, Planned, plan
+from bark_cli.batch.outlook import Outlook
+from bark_cli.batch.outputs import Outputs, Task
+from bark_cli.batch.plan import Estimate, Planned, Planning, planned
 from bark_cli.batch.shards.packing import check_shards
 from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
@@ -44,21 +46,21 @@ def outline(request: BatchRequest) -> bool:
     Raises:
         BarkError: the request cannot be done at all.
     """
-    maker, tasks = _prepare(request)
-    spoken = _plan(request, tasks, Ledger(request.folder), maker, _composing(request, maker))
+    maker, items, outputs = _prepare(request)
+    looked = _look(request, items, outputs, Ledger(request.folder), maker, _composing(request, maker))
     speed = request.settings.speed
-    planned = [replace(one, estimate_s=one.estimate_s / speed) for one in spoken]
-    can_all = all(one.error is None for one in planned)
+    rows = [replace(one, estimate_s=one.estimate_s / speed) for _, one in looked if one is not None]
+    can_all = all(one.error is None for one in rows)
     if request.as_json:
-        print_json([_row(one) for one in planned])
+        print_json([_row(one) for one in rows])
         return can_all
-    rows = [
+    table = [
         (one.state, f"{one.estimate_s:.1f}", one_line(one.task.item.source), one_line(_fate(one)))
-        for one in planned
+        for one in rows
     ]
-    print("\n".join(aligned([("STATE", "SECONDS", "TEXT", "FILE"), *rows])))
-    due = [one for one in planned if one.is_due]
-    tell(f"{len(due)} of {len(planned)} to make, about {sum(one.estimate_s for one in due):.0f} s of speech")
+    print("\n".join(aligned([("STATE", "SECONDS", "TEXT", "FILE"), *table])))
+    due = [one for one in rows if one.is_due]
+    tell(f"{len(due)} of {len(rows)} to make, about {sum(one.estimate_s for one in due):.0f} s of speech")
     return can_all
 
 
@@ -68,12 +70,16 @@ def work(request: BatchRequest) -> bool:
     Raises:
         BarkError: the request cannot be done at all, or the disk is full.
     """
-    maker, tasks = _prepare(request)
+    maker, items, outputs = _prepare(request)
+    tally, outlook, voices = Tally(keeps=request.joins or request.as_json), Outlook(), set[str | None]()
     with hold(request.folder) as (ledger, scratch):
-        tally = Tally(list(_plan(request, tasks, ledger, maker)))
-        if any(one.is_due for one in tally.planned):
-            _make(request, maker, tally, ledger, scratch)
-        voices = {voice_of(one.task.item, maker) for one in tally.planned if one.error is None}
+        for task, one in _look(request, items, outputs, ledger, maker):
+            outlook.add(task, one)
+            if one is not None:
+                tally.plan(one)
+                voices |= set() if one.error else {voice_of(task.item, maker)}
+        if outlook.due:
+            _make(request, maker, outlook.tasks(items, outputs), tally, ledger, scratch)
         write_card(request, maker, voices, ledger, scratch)
         joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
     for source, _, error in tally.failed:
@@ -91,7 +97,7 @@ def work(request: BatchRequest) -> bool:
     return not tally.failed
 
 
-def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
+def _prepare(request: BatchRequest) -> tuple[Maker, Iterable[Item], Outputs]:
     """Find out whether it can be done, before anything is written."""
     with request.naming_origins():
         models = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))
@@ -101,35 +107,52 @@ def _prepare(request: BatchRequest) -> tuple[Maker, list[Task]]:
     joined = Joint(format=request.format).output if request.joins else None
     ledger = Ledger(request.folder)
     check_shards(request.shards, ledger)
-    items = [item for item in gather(request.sources) if not _is_made(item, ledger)]
-    tasks = assign(items, request.folder, request.format, joined=joined, subtitles=request.subtitles)
-    return maker, tasks
+    items = gather(request.sources, is_ours=partial(_is_made, ledger))
+    outputs = Outputs(
+        request.folder, request.format, joined=joined, subtitles=request.subtitles, texts=items.texts
+    )
+    return maker, items, outputs
 
 
-def _is_made(item: Item, ledger: Ledger) -> bool:
-    """Whether its text is a file that a batch has written: subtitles, a data card."""
-    if item.file is None:
-        return False
-    below = os.path.relpath(os.path.realpath(item.file), os.path.realpath(ledger.folder))
+def _is_made(ledger: Ledger, file: Path) -> bool:
+    """Whether a file was written by a batch, and is no text: subtitles, a data card."""
+    below = os.path.relpath(os.path.realpath(file), os.path.realpath(ledger.folder))
     return ledger.knows(Path(below).as_posix())
 
 
-def _plan(
-    request: BatchRequest, tasks: list[Task], ledger: Ledger, maker: Maker, estimate: Estimate | None = None
-) -> Iterator[Planned]:
-    """What is to be done; `estimate` finds how long a text will be, and may find that it cannot be said."""
-    warned: set[str] = set()
+def _look(
+    request: BatchRequest,
+    items: Iterable[Item],
+    outputs: Outputs,
+    ledger: Ledger,
+    maker: Maker,
+    estimate: Estimate | None = None,
+) -> Iterator[tuple[Task, Planned | None]]:
+    """What is to be done of each item, None where it was named before.
 
-    def look(item: Item, text: str) -> float:
-        script = request.script(item, text)
+    `estimate` finds how long a text will be, and may find that it cannot be said.
+    """
+    warned, manner = set[str](), request.manner
+
+    def seconds_of(item: Item, text: str) -> float:
+        script = manner.script(item, text)
         if not request.quiet:
             _warn(script, item.source, warned)
         if estimate is not None:
             return estimate(item, text)
         return sum(estimate_seconds(line.text) for line in script.lines)
 
-    packs = request.shards is not None
-    return plan(tasks, ledger, maker, request.read, estimate=look, overwrite=request.overwrite, packs=packs)
+    planning = Planning(
+        ledger=ledger,
+        maker=maker,
+        read=request.read,
+        estimate=seconds_of,
+        overwrite=request.overwrite,
+        packs=request.shards is not None,
+    )
+    for item in items:
+        task = outputs.claim(item)
+        yield (outputs.task(item), None) if task is None else (task, planned(task, planning))
 
 
 def _composing(request: BatchRequest, maker: Maker) -> Estimate:
@@ -143,10 +166,10 @@ def _composing(request: BatchRequest, maker: Maker) -> Estimate:
 
     config, tokenizer = read_vocabulary(maker.models[0].folder)
     limits = budget(config, tokenizer.count, tokenizer.loss)
-    recipe = request.recipe(config.sampling)
+    recipe, manner = request.recipe(config.sampling), request.manner
 
     def estimate(item: Item, text: str) -> float:
-        composition = compose(request.script(item, text), request.recipe_of(item, recipe), limits, seed=0)
+        composition = compose(manner.script(item, text), request.recipe_of(item, recipe), limits, seed=0)
         if composition.told is not None and not request.quiet:
             tell(f"{item.source}: {composition.told}")
         return composition.estimate_s
@@ -162,7 +185,14 @@ def _warn(script: Script, source: str, warned: set[str]) -> None:
         warned.add(problem.text)
 
 
-def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scratch: Path) -> None:
+def _make(
+    request: BatchRequest,
+    maker: Maker,
+    due: Iterable[tuple[Task, float]],
+    tally: Tally,
+    ledger: Ledger,
+    scratch: Path,
+) -> None:
     """Load the model and make the files.
 
     Raises:
@@ -170,7 +200,11 @@ def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scr
     """
     from bark_cli.batch.run import Work, run
 
-    due = (one.task for one in tally.planned if one.is_due)
+    def tasks() -> Iterator[Task]:
+        for task, expected_s in due:
+            tally.begin(task, expected_s)
+            yield task
+
     try:
         with _display(request, tally) as display:
             work = Work(
@@ -180,15 +214,15 @@ def _make(request: BatchRequest, maker: Maker, tally: Tally, ledger: Ledger, scr
                 overwrite=request.overwrite,
                 packing=packing(request, maker, ledger, scratch),
             )
-            with _makes(request, maker, scratch) as make, closing(run(work, due, make)) as events:
+            with _makes(request, maker, scratch) as make, closing(run(work, tasks(), make)) as events:
                 tally.start()
                 for event in events:
                     with uninterrupted():
                         tally.count(event)
                         display.show(event)
     except (KeyboardInterrupt, OutputError):
-        done = len(tally.unchanged) + ledger.placed  # not the tally's: an event may have been on its way
-        tell(f"{done} of {len(tally.planned)} done; run the same command again to go on")
+        done = tally.unchanged + ledger.placed  # not the tally's: an event may have been on its way
+        tell(f"{done} of {tally.items} done; run the same command again to go on")
         raise
     finally:
         tally.finish()

@@ -33,10 +33,10 @@ def decode(data: bytes, encoding: str | None = None, *, source: str = "the text"
     if (why := why_no_text(data, source)) is not None:
         raise TextError(why)
     named = None if encoding is None else _named(encoding)
-    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    told = marked(data)
     # a mark is more to be trusted than a name, if the named encoding has marks at all
-    if marked and (named is None or named.startswith("utf")):
-        named = marked
+    if told and (named is None or named.startswith("utf")):
+        named = told
     if named == "iso8859-1" and re.search(rb"[\x80-\x9f]", data) and _is(data, "cp1252"):
         named = "cp1252"  # as browsers do: what is called latin-1 has its quotes and dashes from there
     try:
@@ -52,6 +52,11 @@ def decode(data: bytes, encoding: str | None = None, *, source: str = "the text"
     if "\0" in text:
         raise _with_nul(data, source)
     return text
+
+
+def marked(data: bytes) -> str | None:
+    """The encoding that a byte order mark at the beginning says."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
 
 
 def _named(encoding: str) -> str:
