@@ -24,7 +24,7 @@ from typing import Any
 
 from bark_cli.batch.identity import Maker
 from bark_cli.batch.items import Item
-from bark_cli.batch.ledger import hold
+from bark_cli.batch.ledger import LEDGER_FILE, hold
 from bark_cli.batch.make import Failed, Make, Making
 from bark_cli.batch.make import make as make_here
 from bark_cli.batch.manner import Manner
@@ -55,7 +55,7 @@ class Mortal(Worker):
 
 
 class Sleeper(Worker):
-    """A worker whose sounds take a moment and are 20 kB of nothing."""
+    """A worker whose sounds take a moment and are 2 kB of nothing."""
 
     def load(self, job: Any, brought: Any) -> Ready:
         """Be ready at once."""
@@ -69,7 +69,7 @@ class Sleeper(Worker):
     def make(self, orders: Sequence[Order], voices: Any) -> Iterator[list[Parcel]]:
         """Sleep."""
         time.sleep(0.01)
-        yield [Parcel(output=o.task.output, events=[], sound=bytes(20_000), seconds=1.0) for o in orders]
+        yield [Parcel(output=o.task.output, events=[], sound=bytes(2_000), seconds=1.0) for o in orders]
 
 
 def faults(model: str, items: int, seed: int) -> None:
@@ -108,13 +108,45 @@ def faults(model: str, items: int, seed: int) -> None:
 
 
 def driver(items: int, workers: int) -> None:
-    """Hand out items to sleepers, and look at the memory of this process meanwhile."""
+    """Run the command itself with sleepers, and look at its memory; then once more, with all done."""
+    from bark_cli.cli import main as bark
+
     folder = Path(tempfile.mkdtemp(dir="."))
+    with (folder / "list.jsonl").open("w") as stream:
+        stream.writelines(f'{{"text": "Text {i}."}}\n' for i in range(items))
+    Crew.__init__.__kwdefaults__["worker"] = Sleeper
+    how = [
+        "-m",
+        "nano",
+        "--on",
+        "ray",
+        "--workers",
+        str(workers),
+        "--worker-cpus",
+        "1",
+        "--shards",
+        "parquet",
+    ]
+    line = ["batch", str(folder / "list.jsonl"), "-o", str(folder / "out"), "-q", *how]
+    over = threading.Event()
+    watching = threading.Thread(target=watch, args=(folder / "out" / LEDGER_FILE, over))
+    watching.start()
+    for _ in range(2):
+        began, cpu = time.monotonic(), time.process_time()
+        code = bark(line)
+        seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+        each = f"{seconds / items * 1e3:.3f} ms an item, {cpu / items * 1e3:.3f} of them CPU"
+        print(f"exit {code}: {seconds:.1f} s, {each}", flush=True)
+    over.set()
+    watching.join()
+
+
+def watch(ledger: Path, over: threading.Event) -> None:
+    """Print every while how much is in the ledger, and the memory of this process."""
     began = time.monotonic()
-    texts = (f"Text {i}." for i in range(items))
-    found = make_all("nano", texts, folder, None, Sleeper, workers, watch=max(items // 10, 1))
-    seconds = time.monotonic() - began
-    print(json.dumps({**found, "seconds": round(seconds, 1), "per_item_ms": round(seconds / items * 1e3, 3)}))
+    while not over.wait(20.0):
+        size = ledger.stat().st_size if ledger.exists() else 0
+        print(f"{time.monotonic() - began:.0f} s: ledger {size / 1e6:.1f} MB, {resident_mb()} MB", flush=True)
 
 
 def make_all(
@@ -126,7 +158,6 @@ def make_all(
     workers: int,
     *,
     before: Any = lambda: None,
-    watch: int = 0,
 ) -> dict[str, Any]:
     """One run of the command's own driver, placing and ledger included."""
     maker = Maker(models=[resolve_model(model)], voice=None, seed=None, settings={})
@@ -152,12 +183,8 @@ def make_all(
             crew.wait()
             make = crew.make
         before()
-        began = time.monotonic()
         for event in run(Work(ledger=ledger, maker=maker, read=lambda item: item.text), tasks, make):
             made += isinstance(event, Made)
-            if isinstance(event, Made) and watch and made % watch == 0:
-                rate = made / (time.monotonic() - began)
-                print(f"{made} made, {rate:.0f} a second, {resident_mb()} MB", flush=True)
             if isinstance(event, Failed):
                 failed.append(f"{event.task.output}: {event.error}")
     return {"made": made, "failed": failed}

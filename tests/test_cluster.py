@@ -174,7 +174,7 @@ def test_what_is_begun_on_a_cluster_is_ended_on_one_machine_and_the_other_way_ro
 
 
 class Sleeper(Worker):
-    """What works without a model: its sounds are their texts; `die` in one ends its process."""
+    """What works without a model: its sounds are their texts; `die FILE` ends its process."""
 
     def load(self, job: Any, brought: Any) -> Any:
         import ray
@@ -188,7 +188,9 @@ class Sleeper(Worker):
 
     def make(self, orders: Sequence[Order], voices: Any) -> Iterator[list[Parcel]]:
         for order in orders:
-            if "die" in order.text:
+            if order.text.startswith("die "):
+                with open(order.text[4:], "a") as noted:  # noqa: PTH123
+                    noted.write("x")
                 os._exit(1)
             if "raise" in order.text:
                 raise ValueError("so it is")
@@ -218,13 +220,14 @@ def made_by_sleepers(
 
 @pytest.mark.filterwarnings("default")  # those of Ray are not ours
 def test_an_item_that_kills_its_worker_is_named_and_the_others_are_made(
-    model: Path, out: Path, address: str
+    model: Path, out: Path, tmp_path: Path, address: str
 ) -> None:
     texts = [f"text {i}" for i in range(40)]
-    texts[17] = "die"
+    texts[17] = f"die {tmp_path / 'deaths'}"
     found, [failed] = made_by_sleepers(model, texts, out, address)
     assert failed.task.output == "17.raw"
-    assert "it has ended 2 workers" in str(failed.error)
+    assert "2 workers have died of it" in str(failed.error)
+    assert (tmp_path / "deaths").read_text() == "xx"
     assert found == {f"{i}.raw": text.encode() for i, text in enumerate(texts) if i != 17}
 
 

@@ -3,7 +3,7 @@
 Orders go out in chunks, a few at a time to whoever has the least, so that none runs short and none hoards;
 what comes back is handed on before more goes out, so that memory stays flat however many there are. What a
 dead worker had is made again. As nobody knows which of several killed it, each of them is then made by a
-worker that has nothing else; one that kills two such workers is failed.
+worker that has nothing else; one whose worker dies again is failed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bark_cli.errors import BarkError, GenerationError
 
 _SIDE_BY_SIDE = 8  # chunks that a worker may have
 _MOST_DEATHS = 3  # of workers in a row, before any made something
-_FATAL = 2  # workers that an order may kill when it is the only one
+_FATAL = 2  # workers that die with an order, the last of them when it had no other
 _MOST_MACHINES = 3  # that may be lost with an order before it is suspected
 _TEXT = 2**20  # bytes of text in a chunk, or one order
 _PATIENCE_S = 1.0  # between two looks at what else there is to do
@@ -92,7 +92,7 @@ class Crew:
         self._suspects: deque[Order] = deque()
         self._again: deque[Order] = deque()
         self._losses: Counter[str] = Counter()  # by output: machines that were lost with it
-        self._kills: Counter[str] = Counter()  # by output: workers that died of it alone
+        self._kills: Counter[str] = Counter()  # by output: workers that died with it
         self._deaths = 0  # in a row
         self._n_staged = 0
         self.made: Counter[str] = Counter()  # files by machine
@@ -308,10 +308,8 @@ class Crew:
         self._hands.append(self._hire())
         if hand.ready is not None and not _is_alive(hand.ready.node):
             self._lost_with_machine(orders)
-        elif len(orders) > 1:
-            self._suspects.extend(orders)
         else:
-            yield from self._on_trial(orders)
+            yield from self._suspect(orders)
 
     def _lost_with_machine(self, orders: Sequence[Order]) -> None:
         """Have them made again; the reason is hardly one of them, unless it happens again and again."""
@@ -320,14 +318,16 @@ class Crew:
             again = self._losses[order.task.output] <= _MOST_MACHINES
             (self._again if again else self._suspects).append(order)
 
-    def _on_trial(self, orders: Sequence[Order]) -> Iterator[list[Progress]]:
-        """Count against an order that its worker died when it had nothing else."""
+    def _suspect(self, orders: Sequence[Order]) -> Iterator[list[Progress]]:
+        """Count against orders that their worker died: whoever was alone, and there before, did it."""
         for order in orders:
             self._kills[order.task.output] += 1
-            if self._kills[order.task.output] < _FATAL:
+            if len(orders) > 1 or self._kills[order.task.output] < _FATAL:
                 self._suspects.append(order)
                 continue
-            error = GenerationError(f"it has ended {_FATAL} workers that had nothing else to do; look at it")
+            error = GenerationError(
+                f"{_FATAL} workers have died of it, one of them with nothing else to do; look at it"
+            )
             yield [Failed(task=order.task, error=error)]
 
 
