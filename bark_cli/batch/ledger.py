@@ -13,13 +13,13 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
 
 from bark_cli.batch.index import Index, Place
-from bark_cli.errors import OutputError
+from bark_cli.errors import OutputError, UsageError
 from bark_cli.system.files import told_of
 from bark_cli.system.ours import check_ours, open_ours
 from bark_cli.system.records import Bounds, parse, record
@@ -160,6 +160,8 @@ class Ledger:
 def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
     """The ledger of a folder and an empty folder for files that are being made; no other batch has them.
 
+    A folder that was made for it goes again where the block finds out that nothing can be made.
+
     Raises:
         OutputError: another process has them, the folder cannot be written, or a link is where one of our own
             files is to be.
@@ -167,6 +169,7 @@ def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
     from filelock import FileLock, Timeout
 
     with told_of(folder):
+        is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         for ours in (LEDGER_FILE, LOCK_FILE):
             check_ours(folder / ours)
@@ -183,6 +186,13 @@ def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(exist_ok=True)
         yield Ledger(folder), scratch
+    except UsageError:
+        if is_new:
+            shutil.rmtree(scratch, ignore_errors=True)
+            with suppress(OSError):  # somebody may have put something into it
+                (folder / LOCK_FILE).unlink()
+                folder.rmdir()
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         lock.release()
