@@ -14,7 +14,7 @@ from typing import IO, Any
 from bark_cli.batch.lists import open_list, parquet_rows, table_lines
 from bark_cli.errors import BarkError, OptionError, TextError
 from bark_cli.system.records import Bounds, is_text, parse
-from bark_cli.text.script import parse_cast
+from bark_cli.text.documents.dialogue import parse_cast
 
 LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = ".parquet"
