@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -29,13 +30,17 @@ from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
 from bark_cli.batch.make import Failed, Making, Said
 from bark_cli.batch.make import make as make_files
-from bark_cli.batch.outputs import Task, assign, check_inside
+from bark_cli.batch.manner import Manner
+from bark_cli.batch.outlook import Outlook
+from bark_cli.batch.outputs import Outputs, Task, assign, check_inside
 from bark_cli.batch.plan import Planned, Planning, planned
 from bark_cli.batch.run import Event, Made, Work, run
 from bark_cli.errors import BarkError, OutputError, TextError, UsageError
+from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Narration, Piece, piece_seed
 from bark_cli.pipeline import Bark
+from bark_cli.settings import Settings
 from bark_cli.store import ModelRef
 from bark_cli.system.interrupts import uninterrupted
 
@@ -810,3 +815,89 @@ def test_a_list_that_is_cut_short_is_told_in_a_line(name: str, tmp_path: Path) -
     (tmp_path / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(TextError, match="list"):
         list(gather(Sources(paths=[str(tmp_path / name)])))
+
+
+# Rows with a language or a cast of their own
+
+
+@pytest.mark.parametrize(
+    "cast", [{"ANNA": "nano/anna"}, "ANNA=nano/anna", [("ANNA", "nano/anna")], " ANNA = nano/anna, "]
+)
+def test_a_row_may_have_a_language_and_a_cast(cast: object, tmp_path: Path) -> None:
+    [item] = lines({"text": "ANNA: Hello.", "cast": cast, "language": "de"})
+    assert (item.language, item.cast, item.problem) == ("de", {"ANNA": "nano/anna"}, None)
+    script = Manner(settings=Settings()).script(item, item.text)
+    assert [(line.text, line.speaker) for line in script.lines] == [("Hello.", "ANNA")]
+    assert script.cast == {"ANNA": "nano/anna"}
+
+
+def test_a_cast_that_names_no_voices_is_that_rows_problem() -> None:
+    for cast in ("ANNA", 7, {"ANNA": 7}, ["ANNA"]):
+        [item] = lines({"text": "a", "cast": cast})
+        assert "its cast does not name voices" in str(item.problem)
+
+
+def test_another_language_or_cast_is_another_sound(
+    tiny_model: Path, tiny_config: BarkConfig, tmp_path: Path
+) -> None:
+    voice = str(write_voice(tmp_path / "ann.npz", tiny_voice(tiny_config)))
+    item, who = Item(source="a", name="a", text="ANN: hello"), maker(tiny_model)
+    others = [item, replace(item, language="de"), replace(item, cast={"ANN": voice})]
+    assert len({who.sound_key(one, one.text) for one in others}) == 3
+
+
+# Without holding them
+
+
+def test_a_list_is_gone_through_twice_and_must_stay_as_it_is(out: Path, tmp_path: Path) -> None:
+    file = tmp_path / "list.jsonl"
+    file.write_text('{"text": "a"}\n{"text": "b"}\n{"text": "c"}\n')
+    items, outlook = gather(Sources(paths=[str(file)])), Outlook()
+    outputs = Outputs(out, "wav")
+    for n, item in enumerate(items):
+        task = outputs.claim(item)
+        assert task is not None
+        outlook.add(task, Planned(task=task, state="new" if n else "done", estimate_s=n / 2))
+    assert (outlook.due, outlook.due_s) == (2, 1.5)
+    assert [(task.item.text, s) for task, s in outlook.tasks(items, outputs)] == [("b", 0.5), ("c", 1.0)]
+    file.write_text('{"text": "a"}\n{"text": "b", "output": "other"}\n')
+    with pytest.raises(TextError, match=r"list\.jsonl:2 was changed while it was read"):
+        list(outlook.tasks(items, outputs))
+
+
+def test_memory_does_not_grow_with_names_and_lines(out: Path) -> None:
+    """What is kept of each in memory is a few bytes, not its names."""
+    out.mkdir()
+    row = json.dumps({"key": "k" * 64, "source": "s", "seconds": 1.0, "seed": 1, "size": 1, "mtime_ns": 1})
+    with (out / LEDGER_FILE).open("w") as stream:
+        stream.writelines(f'{row[:-1]}, "sha256": "0", "output": "{i:0200d}.wav"}}\n' for i in range(5000))
+    outputs = Outputs(out, "wav")
+    tracemalloc.start()
+    try:
+        ledger = Ledger(out)
+        for i in range(5000):
+            assert outputs.claim(Item(source=str(i), name=f"{i:0200d}", text="a")) is not None
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ledger.knows(f"{4999:0200d}.wav")
+    assert held < 100 * 5000
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.tsv"])
+def test_a_table_is_read_a_line_at_a_time(name: str, tmp_path: Path) -> None:
+    """It may be longer than any text, and its second row is there before its last."""
+    file = tmp_path / name
+    between = "," if name.endswith("csv") else "\t"
+    with file.open("w", encoding="utf-16") as stream:
+        stream.write(f"text{between}seed\n")
+        stream.writelines(f'"{"hello " * 100}{i}"{between}{i}\n' for i in range(200))
+    items = iter(gather(Sources(paths=[str(file)])))
+    assert next(items).seed == 0
+    assert sum(1 for _ in items) == 199
+    file.write_bytes(b"text\nHello.\n" + b"x" * 2**21)
+    with pytest.raises(TextError, match=r":3 is too long for a row"):
+        list(gather(Sources(paths=[str(file)])))
+    file.write_bytes(b"text\nHello.\nGr\xfc\xdfe.\n")
+    with pytest.raises(TextError, match="is not UTF-8 text"):
+        list(gather(Sources(paths=[str(file)])))

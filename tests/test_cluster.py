@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 from fork_server import ForkServer, wait_until
 from small_models import write_talkative
 
@@ -25,6 +27,7 @@ from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import assign
 from bark_cli.batch.run import Made, Work, run
 from bark_cli.cli import main
+from bark_cli.cluster import speak_dataset
 from bark_cli.cluster.connect import ClusterError, address_of, joined
 from bark_cli.cluster.crew import Crew
 from bark_cli.cluster.hiring import Asked, Hiring, hiring
@@ -32,6 +35,9 @@ from bark_cli.cluster.job import Parcel, Wanted, job
 from bark_cli.cluster.models import find, pack, unpack
 from bark_cli.cluster.worker import Worker
 from bark_cli.errors import ModelError, OptionError
+from bark_cli.model.options import SamplingOptions
+from bark_cli.narration.narrate import piece_seed
+from bark_cli.pipeline import Bark
 from bark_cli.settings import Settings
 from bark_cli.store import ModelRef
 
@@ -235,6 +241,37 @@ def test_an_item_that_kills_its_worker_is_named_and_the_others_are_made(
 def test_what_a_worker_raises_is_an_error_of_a_line(model: Path, out: Path, address: str) -> None:
     with pytest.raises(ClusterError, match=r"^a worker failed: ValueError: so it is$"):
         made_by_sleepers(model, ["raise"], out, address)
+
+
+# Ray Data
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_ray_data_set_gets_its_sounds(model: Path, out: Path, address: str) -> None:
+    import ray.data
+
+    rows = [{"caption": "hello bark", "seed": 7, "other": 1}, {"caption": "\x07", "seed": None, "other": 2}]
+    how: Any = {"precision": "fp32", "max_duration": 0.3}
+    with joined(address):
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        texts = ray.data.from_items(rows)
+        found = speak_dataset(texts, model=str(model), columns={"text": "caption"}, **how).take_all()
+    good, bad = sorted(found, key=lambda row: row["other"])
+    spoken = Bark.load(model, precision="fp32").say(
+        "hello bark", seed=piece_seed(7, 0), options=SamplingOptions(max_duration_s=0.3)
+    )
+    assert soundfile.info(io.BytesIO(good["audio"])).duration == pytest.approx(good["duration"], abs=1e-3)
+    assert good["duration"] == pytest.approx(spoken.duration_s, abs=0.01)
+    assert (good["caption"], good["seed"], good["error"]) == ("hello bark", 7, None)
+    assert bad["audio"] is None
+    assert "there is nothing to say" in bad["error"]
+
+
+def test_what_a_data_set_cannot_be_asked_for_is_told_at_once() -> None:
+    with pytest.raises(OptionError, match="'loudness' is not a setting"):
+        speak_dataset(None, loudness=7)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="caption is not a field"):
+        speak_dataset(None, columns={"caption": "text"})  # type: ignore[arg-type]
 
 
 # Models that are brought

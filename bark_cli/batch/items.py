@@ -138,10 +138,19 @@ def _items_of(table: Any, file: Path, columns: Mapping[str, str]) -> Iterator[It
             yield _checked_item(_with_number(found), where, usual)
 
 
+def item_of(row: dict[str, Any], where: str, usual: str) -> Item:
+    """The item of a row by our names: where it is from, and what it is called where it does not say.
+
+    Raises:
+        TextError: it has no text, or other fields, or one of another type.
+    """
+    return _item(_checked(row), where, usual)
+
+
 def _checked_item(row: dict[str, Any], where: str, usual: str) -> Item:
     """The item of a row, which may be a problem."""
     try:
-        return _item(_checked(row), where, usual)
+        return item_of(row, where, usual)
     except TextError as error:
         return Item(source=where, name=usual, problem=error)
 

@@ -4,7 +4,12 @@ connect     joins a cluster, or starts one on this machine
 job         what a worker is told once: the manner, and which model
 models      finds a model on a worker's machine, or brings it there
 worker      an actor that holds the model: orders -> files as bytes
+dataset     for pipelines of others: a Ray Data set of texts -> the same with sounds
 crew        all workers of a run: hands out orders, and does without those that die
 
 Nothing else imports Ray. The command places files and writes the ledger where it runs (`batch.run`).
 """
+
+from bark_cli.cluster.dataset import speak_dataset
+
+__all__ = ["speak_dataset"]

@@ -39,7 +39,8 @@ def batch(
     jsonl: Annotated[
         bool,
         typer.Option(
-            "--jsonl", help="Read PATHS as JSON Lines with text and, optionally, voice, output, seed and id."
+            "--jsonl",
+            help="Read PATHS as JSON Lines with text and, as you like, voice, output, seed, language, cast, id.",
         ),
     ] = False,
     column: Annotated[
