@@ -344,7 +344,7 @@ def check(command: Command, out: bytes, heard: FakePortAudio) -> None:
     if output == "-":
         assert len(out) > 10_000
     elif output is not None and Path(output).is_dir():
-        assert any(path.suffix[1:] in SOUNDS for path in Path(output).rglob("*"))
+        assert any(path.suffix[1:] in (*SOUNDS, "parquet", "tar") for path in Path(output).rglob("*"))
     elif output is not None and output.endswith(".epub"):
         assert any(name.endswith(".smil") for name in zipfile.ZipFile(output).namelist())
     elif output is not None:

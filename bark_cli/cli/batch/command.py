@@ -40,7 +40,7 @@ def batch(
         bool,
         typer.Option(
             "--jsonl",
-            help="Read PATHS as JSON Lines with text and, as you like, voice, output, seed, language, cast, id.",
+            help="Read PATHS as JSON Lines with text and, optionally, voice, output, seed, language, cast.",
         ),
     ] = False,
     column: Annotated[
