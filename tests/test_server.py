@@ -37,7 +37,7 @@ from bark_cli.server.schema import speech_schema
 from bark_cli.server.speaker import Speaker
 from bark_cli.text.lexicon import Entries, Lexicon
 
-FFMPEG = shutil.which("ffmpeg")
+CURL, FFMPEG = shutil.which("curl"), shutil.which("ffmpeg")
 SHORT = {"max_duration": 0.2}
 TEXTS = ["hello bark", "my name is bark", "i can speak", "hello, my name is", "is the name bark"]
 LONG = " ".join(f"{text.capitalize()}." for text in TEXTS * 3)
@@ -258,6 +258,18 @@ def test_open_webui(client: httpx.Client) -> None:
     )
     assert response.headers["content-type"] == "audio/mpeg"
     assert soundfile.info(io.BytesIO(response.content)).format == "MP3"
+
+
+@pytest.mark.skipif(CURL is None, reason="no curl; see tests/apt-packages.txt")
+def test_curl_gets_what_it_is_told_to_save(server: Served, tmp_path: Path) -> None:
+    """As docs/serve.md has it."""
+    assert CURL is not None
+    body = '{"model": "tts-1", "input": "Hello.", "voice": "alloy", "seed": 1, "max_duration": 0.2}'
+    asking = [CURL, "-sSf", f"{server.url}/v1/audio/speech", "-H", "Content-Type: application/json"]
+    subprocess.run([*asking, "-d", body, "-o", tmp_path / "hello.mp3"], check=True)
+    assert soundfile.info(tmp_path / "hello.mp3").format == "MP3"
+    old = subprocess.run([*asking, "--http1.0", "-d", body], check=True, capture_output=True)
+    assert old.stdout == (tmp_path / "hello.mp3").read_bytes()
 
 
 def test_sillytavern(client: httpx.Client) -> None:

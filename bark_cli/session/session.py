@@ -234,7 +234,7 @@ class Session:
 
     def _most_listeners(self) -> int:
         """How many listeners share a step: a GPU's is as long for many; a CPU's only grows with them."""
-        return self.batch_size if self.model.device in ("cuda", "mps") else URGENT
+        return self.batch_size if self.model.device.startswith(("cuda", "mps")) else URGENT
 
     def _works(self) -> list[Work]:
         return [*self._waiting, *self._at_work.values()]
