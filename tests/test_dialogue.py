@@ -101,6 +101,11 @@ def test_an_unknown_name_is_an_error_that_lists_the_names() -> None:
     )
     with pytest.raises(TextError, match=r"line 1: BOB has no voice; there is no cast; add --cast BOB=VOICE"):
         read_script("BOB: Ho.")
+    many = "\n".join(f"P{n}: Hi." for n in range(1000))
+    with pytest.raises(
+        TextError, match=r"P0 has no voice \(P0, P1, P2, P3, P4 and 995 more have none\); there"
+    ):
+        read_script(many)
 
 
 @pytest.mark.parametrize(

@@ -208,10 +208,18 @@ def test_encodec_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_compiled_code_there_is_no_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BARK_KERNEL", raising=False)
     monkeypatch.setattr("bark_cli.backends.kernel.load", lambda name: None)
     [finding] = ask(machine.MACHINE, "int8 kernel")
     assert finding.state == "warning"
     assert finding.facts == {"variant": None, "compiled": []}
+
+
+def test_a_kernel_that_is_forced_and_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BARK_KERNEL", "mmx")
+    [finding] = ask(machine.MACHINE, "int8 kernel")
+    assert finding.state == "problem"
+    assert finding.text.startswith("BARK_KERNEL=mmx cannot run here; use one of ")
 
 
 def test_the_output_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -367,7 +367,9 @@ def test_bullets_and_headings_are_lines_of_their_own() -> None:
         ("It is nega-\ntive now", "It is negative now"),
         ("Anglo-\nSaxon and twenty-\none", "Anglo-Saxon and twenty-one"),
         ("don&#x27;t&nbsp;go, AT&amp;T", "don't go, AT&T"),
+        ("&notit; ?a=1&copy=2&reg;", "&notit; ?a=1&copy=2®"),
         ("a \x1b[31mred\x1b[0m fox", "a red fox"),
+        ("So it is.[4]-[6] And so [7],[8]–[9] on [between [1]-[x]].", "So it is. And so on [between-[x]]."),
     ],
 )
 def test_cut_words_entities_and_escapes(text: str, words: str) -> None:
@@ -437,3 +439,15 @@ def test_a_control_character_is_left_out_or_an_error_if_strict() -> None:
     with pytest.raises(TextError, match=r"\(U\+0007\) at line 3, column 4; --strict forbids it"):
         Reading(strict=True).script(text)
     assert Reading(strict=True).script("One.\r\n\tTwo.\x0c\n").lines
+
+
+def test_lines_of_what_is_left_out_are_told_in_order() -> None:
+    assert read_document("one\x01\ntwo\x1b[31m", "text").left_out == (
+        "control characters, such as U+001B in column 4 (lines 1, 2)",
+    )
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "b.XLS", "c.ods"])
+def test_a_text_that_is_named_as_a_spreadsheet_is_refused_by_name(name: str) -> None:
+    with pytest.raises(TextError, match=f"{name} is a spreadsheet, not a text; save the sheet as CSV"):
+        read_document("text,voice\nhi,", name=name)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +132,66 @@ def test_a_tokenizer_of_absurd_size_is_not_read(name: str, tiny_config: BarkConf
         file.truncate(65 * 2**20)  # takes no room on disk
     with pytest.raises(ModelError, match=r"is not a readable tokenizer \(it is far too large"):
         BarkTokenizer.from_file(tmp_path / name, tiny_config.semantic)
+
+
+def written_by(tmp_path: Path, *rules: dict[str, Any]) -> Path:
+    """A tokenizer.json whose rules write text anew before it is cut."""
+    from tokenizers import Tokenizer
+
+    tokenizer = json.loads(Tokenizer.from_file(str(write_tiny_tokenizer(tmp_path / "t.json"))).to_str())
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": list(rules)}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return tmp_path / "tokenizer.json"
+
+
+def replace_rule(content: str, pattern: dict[str, str]) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": pattern, "content": content}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [replace_rule("ee", {"String": "e"})] * 64,
+        [replace_rule("a e", {"Regex": ""})] * 64,
+        [{"type": "Sequence", "normalizers": [replace_rule("ee", {"String": "e"})] * 64}],
+        [replace_rule("e" * 60, {"Regex": "."})] * 20,
+        [{"type": "Prepend", "prepend": "hello"}, *[replace_rule("oo", {"String": "o"})] * 64],
+    ],
+)
+def test_rules_that_make_text_grow_without_bound_are_not_followed(
+    rules: list[dict[str, Any]], tiny_config: BarkConfig, tmp_path: Path
+) -> None:
+    """Followed to their end they would take 2**64 bytes."""
+    tokenizer = BarkTokenizer.from_file(written_by(tmp_path, *rules), tiny_config.semantic)
+    for ask in (lambda: tokenizer.encode("hello"), lambda: tokenizer.count(["hello"])):
+        with pytest.raises(ModelError, match="make a text more than 50 times as long"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        replace_rule("e" * 65, {"String": "e"}),
+        {"type": "Prepend", "prepend": "e" * 65},
+        {
+            "type": "Precompiled",
+            "precompiled_charsmap": b64encode(b"\4\0\0\0\0\0\0\0" + b"e" * 65 + b"\0").decode(),
+        },
+    ],
+)
+def test_a_rule_that_writes_too_much_at_once_is_refused(
+    rule: dict[str, Any], tiny_config: BarkConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="writes 65 characters at once, and at most 64 are followed"):
+        BarkTokenizer.from_file(written_by(tmp_path, rule), tiny_config.semantic)
+
+
+def test_rules_that_write_words_for_signs_are_followed(tiny_config: BarkConfig, tmp_path: Path) -> None:
+    path = written_by(
+        tmp_path, replace_rule("hello bark", {"String": "1"}), replace_rule("is", {"Regex": "[0-9]"})
+    )
+    tokenizer = BarkTokenizer.from_file(path, tiny_config.semantic)
+    assert (tokenizer.encode("1 2") == tokenizer.encode("hello bark is")).all()
 
 
 def test_a_tokenizer_that_cannot_read_a_text_is_a_line_of_its_model(

@@ -22,7 +22,7 @@ from bark_cli.errors import DownloadError, OutputError
 REPOSITORY, NAME = "suno/bark-small", "pytorch_model.bin"
 KEY = f"{REPOSITORY}/{NAME}"
 SIZE = 1_000_003
-QUICK = Patience(stall_s=0.3, first_wait_s=0.001, longest_wait_s=0.002)
+QUICK = Patience(stall_s=60, first_wait_s=0.001, longest_wait_s=0.002)
 DATA = random.Random(0).randbytes(SIZE)
 
 
@@ -131,7 +131,9 @@ SURVIVED = {
 def test_what_is_survived(hub: LocalHub, file: RemoteFile, target: Path, what: str) -> None:
     faults, share = SURVIVED[what]
     hub.misbehave(KEY, faults)
-    pauses = bring(file, target)
+    # a machine that is busy is silent, too: only where the hub really is are a few seconds enough
+    patience = QUICK if faults.stall_at is None else dataclasses.replace(QUICK, stall_s=1.5)
+    pauses = bring(file, target, patience)
     assert target.read_bytes() == DATA
     assert names(target.parent) == [NAME]
     assert hub.bytes_sent(KEY) <= share * SIZE + 1000
@@ -168,7 +170,7 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_refused_and_healed(hub: LocalHub, file: RemoteFile, target: Path, what: str) -> None:
     faults, words, kept = REFUSED[what]
-    patience = dataclasses.replace(QUICK, stall_s=0.05)
+    patience = QUICK if faults.stall_at is None else dataclasses.replace(QUICK, stall_s=0.05)
     target.parent.mkdir()
     if kept and "from the start" not in what:
         part_path(file, target).write_bytes(DATA[:500_000])

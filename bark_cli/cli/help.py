@@ -32,9 +32,19 @@ class Command(_Quick, TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As usual, but text that begins with a dash is text where the command takes any."""
         parameters = self.get_params(ctx)
-        if any(one.name == "text" and one.param_type_name == "argument" for one in parameters):
+        takes_text = any(one.name == "text" and one.param_type_name == "argument" for one in parameters)
+        if takes_text:
             args = _texts_last(args, {name for one in parameters for name in one.opts if _takes_value(one)})
-        parsed: list[str] = super().parse_args(ctx, args)
+        try:
+            parsed: list[str] = super().parse_args(ctx, args)
+        except Exception as error:  # of typer's own Click, which has no public name
+            if (
+                takes_text
+                and getattr(error, "option_name", None)
+                and not getattr(error, "possibilities", None)
+            ):
+                error.message += "; text that begins with a dash goes behind --"  # type: ignore[attr-defined]
+            raise
         return parsed
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -59,6 +59,14 @@ def _kernel() -> Iterator[Finding]:
             facts={"variant": None, "compiled": compiled},
         )
         return
+    if chosen not in compiled:
+        yield Finding(
+            topic="int8 kernel",
+            state="problem",
+            text=f"{FORCED}={chosen} cannot run here; use one of {', '.join(compiled) or 'none'}, or unset it",
+            facts={"variant": None, "compiled": compiled},
+        )
+        return
     yield Finding(
         topic="int8 kernel",
         text=f"{chosen} (compiled here: {', '.join(compiled)})",

@@ -16,6 +16,7 @@ import numpy as np
 
 from bark_cli.errors import BarkError, ModelError, TextError
 from bark_cli.model.config import SemanticConfig
+from bark_cli.model.rules import Rules
 from bark_cli.model.spelling import Loss, Speller
 from bark_cli.model.tokens import Tokens
 
@@ -32,9 +33,8 @@ _MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
 class BarkTokenizer:
     """A model's tokenizer together with the place its ids have in that model's vocabulary."""
 
-    def __init__(self, tokenizer: Tokenizer, config: SemanticConfig) -> None:
-        self._tokenizer = tokenizer
-        self._config = config
+    def __init__(self, tokenizer: Tokenizer, config: SemanticConfig, rules: Rules) -> None:
+        self._tokenizer, self._config, self._rules = tokenizer, config, rules
         self._read_before: dict[str, list[str]] = {}
         self._speller = Speller(self._spelled)
 
@@ -61,13 +61,14 @@ class BarkTokenizer:
         with _told_of(f"{path} is not a readable tokenizer"):
             tokenizer.no_truncation()
             tokenizer.no_padding()
+            rules = Rules(tokenizer)
             n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
         if n_ids + config.text_offset > config.gpt.input_vocab_size:
             raise ModelError(
                 f"{path} has tokens for {n_ids} ids but the model has "
                 f"{config.gpt.input_vocab_size - config.text_offset}; it belongs to another model"
             )
-        return cls(tokenizer, config)
+        return cls(tokenizer, config, rules)
 
     def count(self, texts: Sequence[str], language: str | None = None) -> list[int]:
         """How many tokens each text has.
@@ -112,6 +113,7 @@ class BarkTokenizer:
             self._read_before = known = {}
         new = list(dict.fromkeys(text for text in texts if text not in known))
         with _told_of(_CANNOT):
+            self._rules.check(new)
             encoded = self._tokenizer.encode_batch(new, add_special_tokens=False) if new else []
         found = {text: one.tokens for text, one in zip(new, encoded, strict=True)}
         known.update((text, tokens) for text, tokens in found.items() if len(text) <= _WORD)
@@ -119,6 +121,7 @@ class BarkTokenizer:
 
     def _encoded(self, text: str) -> Encoding:
         with _told_of(_CANNOT):
+            self._rules.check([text])
             return self._tokenizer.encode(text, add_special_tokens=False)
 
 

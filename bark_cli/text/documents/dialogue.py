@@ -18,8 +18,8 @@ After a blank line the same speaker begins a new paragraph. What stands before t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import takewhile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice, takewhile
 
 from bark_cli.errors import OptionError, TextError
 from bark_cli.text.script import Line, Script, at_pauses
@@ -27,6 +27,7 @@ from bark_cli.text.script import Line, Script, at_pauses
 _NAME = re.compile(r"([^\W_](?:[\w'’.-]| (?=[\w'’])){0,39})[ \t]{0,9}(?::(?=\s|$)|：)\s*")
 _BARKS_OWN = ("MAN", "WOMAN")  # manners of Bark's, written in prompts: names only if cast
 _FENCE = "---"
+_SHOWN = 5  # names, of those that have no voice
 
 
 def parse_cast(options: Iterable[str]) -> dict[str, str]:
@@ -131,6 +132,11 @@ def _named(row: str, names: Mapping[str, str]) -> tuple[bool, str | None, str]:
     return True, known or name, row[match.end() :]
 
 
+def _some(names: Collection[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(islice(names, _SHOWN)) + more
+
+
 def _refuse_strangers(lines: Iterable[Line], cast: Mapping[str, str], source: str) -> None:
     strangers: dict[str, int] = {}
     for line in lines:
@@ -138,8 +144,8 @@ def _refuse_strangers(lines: Iterable[Line], cast: Mapping[str, str], source: st
             strangers.setdefault(line.speaker, line.number)
     if strangers:
         name, number = next(iter(strangers.items()))
-        others = f" ({', '.join(strangers)} have none)" if len(strangers) > 1 else ""
-        who = f"the cast is {', '.join(cast)}" if cast else "there is no cast"
+        others = f" ({_some(strangers)} have none)" if len(strangers) > 1 else ""
+        who = f"the cast is {_some(cast)}" if cast else "there is no cast"
         raise TextError(
             f"{source}, line {number}: {name} has no voice{others}; {who}; add --cast {name}=VOICE, "
             "or indent the line if that is not a name"

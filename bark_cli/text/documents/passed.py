@@ -26,7 +26,7 @@ class PassedOver:
 
 
 def _where(numbers: list[int]) -> str:
-    lines = list(dict.fromkeys(numbers))
+    lines = sorted(set(numbers))
     shown = ", ".join(map(str, lines[:_SHOWN])) + (" and others" if len(lines) > _SHOWN else "")
     times = f"{len(numbers)}, in " if len(numbers) > len(lines) or len(lines) > _SHOWN else ""
     return f"{times}line{'s' * (len(lines) > 1)} {shown}"

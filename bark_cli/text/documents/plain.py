@@ -6,6 +6,7 @@ Items of lists and headings become blocks of their own; all else stays together,
 from __future__ import annotations
 
 import html
+import html.entities
 import re
 from collections.abc import Iterable, Iterator
 
@@ -20,6 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 _NUMBERS = r"\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,20}"
 _MARK = re.compile(
     rf"[ \t]?\[(?:\^[^\]\s]{{1,64}}|{_NUMBERS}|(?:note|nb|fn) ?\d{{1,3}}|citation needed)\](?!\()"
+    rf"(?:[,;–—-](?=\[{_NUMBERS}\]))?"  # between two of them, as in [4]-[6]
     r"|(?<=[\w.,;:!?)\"'”’])\[[a-z]\](?!\()",
     re.IGNORECASE,
 )
@@ -88,7 +90,14 @@ def _dropped(pattern: re.Pattern[str], text: str, passed: PassedOver) -> str:
 
 def unescaped(text: str) -> str:
     """The text with the entities of HTML, such as &nbsp;, as the characters that they are."""
-    return ENTITY.sub(lambda match: html.unescape(match.group()), text) if "&" in text else text
+    return ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    """The character of an entity; &notit; is none, though HTML takes its beginning for ¬."""
+    entity = match.group()
+    known = entity[1] == "#" or entity[1:] in html.entities.html5
+    return html.unescape(entity) if known else entity
 
 
 def without_marks(text: str, passed: PassedOver, number: int = 1) -> str:

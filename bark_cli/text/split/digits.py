@@ -45,5 +45,6 @@ def _apart(word: str) -> str:
 def _grouped(match: re.Match[str]) -> str:
     digits = match.group()
     before = " " if match.start() and match.string[match.start() - 1].isalpha() else ""
+    after = " " if match.string[match.end() : match.end() + 1].isalpha() else ""
     groups = (digits[n : n + _GROUP] for n in range(0, len(digits), _GROUP))
-    return before + ", ".join(" ".join(group) for group in groups)
+    return before + ", ".join(" ".join(group) for group in groups) + after
