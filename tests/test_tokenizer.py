@@ -162,10 +162,11 @@ def test_rules_that_make_text_grow_without_bound_are_not_followed(
     rules: list[dict[str, Any]], tiny_config: BarkConfig, tmp_path: Path
 ) -> None:
     """Followed to their end they would take 2**64 bytes."""
-    tokenizer = BarkTokenizer.from_file(written_by(tmp_path, *rules), tiny_config.semantic)
-    for ask in (lambda: tokenizer.encode("hello"), lambda: tokenizer.count(["hello"])):
-        with pytest.raises(ModelError, match="make a text more than 50 times as long"):
-            ask()
+    file = written_by(tmp_path, *rules)
+    with pytest.raises(ModelError, match="make a text more than 50 times as long"):
+        BarkTokenizer.from_file(file, tiny_config.semantic).encode("hello")
+    with pytest.raises(ModelError, match="make a text more than 50 times as long"):
+        BarkTokenizer.from_file(file, tiny_config.semantic).count(["hello"])
 
 
 @pytest.mark.parametrize(

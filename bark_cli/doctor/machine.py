@@ -60,10 +60,11 @@ def _kernel() -> Iterator[Finding]:
         )
         return
     if chosen not in compiled:
+        able = ", ".join(compiled) or "none"
         yield Finding(
             topic="int8 kernel",
             state="problem",
-            text=f"{FORCED}={chosen} cannot run here; use one of {', '.join(compiled) or 'none'}, or unset it",
+            text=f"{FORCED}={chosen} cannot run here; use one of {able}, or unset it",
             facts={"variant": None, "compiled": compiled},
         )
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.errors import ModelError
@@ -22,27 +22,30 @@ _MOST_AT_ONCE = 64  # characters that a rule may write for what it finds
 _TIMES, _MORE = 50, 5_000  # characters that all rules may write: so many times the text's, and so many more
 _CHUNK = 5_000  # characters of text that are tried together
 _GROWING = ("Replace", "Prepend", "Precompiled")
+_MAY_GROW = re.compile("|".join([*_GROWING, r"\\u00[4-7]"]).encode())  # or their letters by number
 
 
 class Rules:
     """The rules of one tokenizer, as far as they may make a text longer without a bound."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """Raises ValueError where a single rule writes too much."""
+    def __init__(self, normalizer: dict[str, Any] | None, added: Iterable[str]) -> None:
+        """`normalizer` is as in tokenizer.json; raises ValueError where a single rule writes too much."""
+        rules = [] if normalizer is None else list(_each(normalizer))
+        if (longest := max(map(_longest, rules), default=0)) > _MOST_AT_ONCE:
+            raise ValueError(
+                f"one of its rules writes {longest:,} characters at once, "
+                f"and at most {_MOST_AT_ONCE} are followed"
+            )
+        self._steps = _followed(rules) if any(rule["type"] in _GROWING for rule in rules) else []
+        names = sorted(filter(None, added), key=len, reverse=True)
+        self._added = re.compile("|".join(map(re.escape, names)) or "(?!)")
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> Rules:
+        """Those of a tokenizer that was read."""
         rules = tokenizer.normalizer
-        steps = [] if rules is None else list(_steps(json.loads(rules.__getstate__()), rules))
-        for rule, _ in steps:
-            if (longest := _longest(rule)) > _MOST_AT_ONCE:
-                raise ValueError(
-                    f"one of its rules writes {longest:,} characters at once, and at most "
-                    f"{_MOST_AT_ONCE} are followed"
-                )
-        can_grow = any(rule["type"] in _GROWING for rule, _ in steps)
-        self._steps = [step for _, step in steps] if can_grow else []
-        added = sorted(
-            (t.content for t in tokenizer.get_added_tokens_decoder().values()), key=len, reverse=True
-        )
-        self._added = re.compile("|".join(map(re.escape, filter(None, added))) or "(?!)")
+        added = (token.content for token in tokenizer.get_added_tokens_decoder().values())
+        return cls(None if rules is None else json.loads(rules.__getstate__()), added)
 
     def check(self, texts: Sequence[str]) -> None:
         """Follow the rules over the texts, which a tokenizer would do without any bound.
@@ -66,13 +69,39 @@ class Rules:
                     )
 
 
-def _steps(rule: dict[str, Any], normalizer: Any) -> Iterator[tuple[dict[str, Any], Normalizer]]:
-    """The rules in their order, each with what follows it."""
+def check_file(data: bytes) -> None:
+    """Follow the rules of a tokenizer.json over its added tokens, which reading it would do without bound.
+
+    Raises:
+        ValueError: it is no JSON of a tokenizer, or a single rule writes too much.
+        ModelError: the rules make a token far longer.
+    """
+    if _MAY_GROW.search(data):
+        told = json.loads(data)
+        Rules(told.get("normalizer"), ()).check(
+            [token["content"] for token in told.get("added_tokens") or ()]
+        )
+
+
+def _each(rule: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rules in their order."""
     if rule["type"] != "Sequence":
-        yield rule, normalizer
+        yield rule
         return
-    for n, inner in enumerate(rule["normalizers"]):
-        yield from _steps(inner, normalizer[n])
+    for inner in rule["normalizers"]:
+        yield from _each(inner)
+
+
+def _followed(rules: list[dict[str, Any]]) -> list[Normalizer]:
+    """What follows each of them, by way of a tokenizer that has nothing else."""
+    from tokenizers import Tokenizer
+
+    normalizer = {"type": "Sequence", "normalizers": rules}
+    model = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    bare: dict[str, Any] = {"version": "1.0", "added_tokens": [], "normalizer": normalizer, "model": model}
+    bare |= dict.fromkeys(("pre_tokenizer", "post_processor", "decoder"))
+    made: Any = Tokenizer.from_str(json.dumps(bare)).normalizer
+    return [made[n] for n in range(len(rules))]
 
 
 def _longest(rule: dict[str, Any]) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bark_cli.errors import BarkError, ModelError, TextError
 from bark_cli.model.config import SemanticConfig
-from bark_cli.model.rules import Rules
+from bark_cli.model.rules import Rules, check_file
 from bark_cli.model.spelling import Loss, Speller
 from bark_cli.model.tokens import Tokens
 
@@ -61,7 +61,7 @@ class BarkTokenizer:
         with _told_of(f"{path} is not a readable tokenizer"):
             tokenizer.no_truncation()
             tokenizer.no_padding()
-            rules = Rules(tokenizer)
+            rules = Rules.of(tokenizer)
             n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
         if n_ids + config.text_offset > config.gpt.input_vocab_size:
             raise ModelError(
@@ -188,7 +188,11 @@ def _read(path: Path) -> Tokenizer:
 
     if path.stat().st_size > _MAX_BYTES:
         raise ValueError("it is far too large")
-    return _cased_bert(_pieces(path)) if path.suffix == ".txt" else Tokenizer.from_file(str(path))
+    if path.suffix == ".txt":
+        return _cased_bert(_pieces(path))
+    data = path.read_bytes()
+    check_file(data)
+    return Tokenizer.from_buffer(data)
 
 
 def _pieces(vocabulary: Path) -> list[str]:
