@@ -28,24 +28,37 @@ _MAY_GROW = re.compile("|".join([*_GROWING, r"\\u00[4-7]"]).encode())  # or thei
 class Rules:
     """The rules of one tokenizer, as far as they may make a text longer without a bound."""
 
-    def __init__(self, normalizer: dict[str, Any] | None, added: Iterable[str]) -> None:
-        """`normalizer` is as in tokenizer.json; raises ValueError where a single rule writes too much."""
+    def __init__(
+        self,
+        normalizer: dict[str, Any] | None,
+        added: Iterable[str],
+        made: Sequence[Normalizer] | None = None,
+    ) -> None:
+        """`normalizer` is as in tokenizer.json, and `made` its rules, where they are at hand.
+
+        Raises:
+            ValueError: a single rule writes too much.
+        """
         rules = [] if normalizer is None else list(_each(normalizer))
         if (longest := max(map(_longest, rules), default=0)) > _MOST_AT_ONCE:
             raise ValueError(
                 f"one of its rules writes {longest:,} characters at once, "
                 f"and at most {_MOST_AT_ONCE} are followed"
             )
-        self._steps = _followed(rules) if any(rule["type"] in _GROWING for rule in rules) else []
+        can_grow = any(rule["type"] in _GROWING for rule in rules)
+        self._steps = list(made or _followed(rules)) if can_grow else []
         names = sorted(filter(None, added), key=len, reverse=True)
         self._added = re.compile("|".join(map(re.escape, names)) or "(?!)")
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Rules:
         """Those of a tokenizer that was read."""
-        rules = tokenizer.normalizer
+        made: Any = tokenizer.normalizer
+        told = None if made is None else json.loads(made.__getstate__())
         added = (token.content for token in tokenizer.get_added_tokens_decoder().values())
-        return cls(None if rules is None else json.loads(rules.__getstate__()), added)
+        inner = told["normalizers"] if told and told["type"] == "Sequence" else []
+        is_flat = all(rule["type"] != "Sequence" for rule in inner)
+        return cls(told, added, [made[n] for n in range(len(inner))] if is_flat else None)
 
     def check(self, texts: Sequence[str]) -> None:
         """Follow the rules over the texts, which a tokenizer would do without any bound.
@@ -78,9 +91,11 @@ def check_file(data: bytes) -> None:
     """
     if _MAY_GROW.search(data):
         told = json.loads(data)
-        Rules(told.get("normalizer"), ()).check(
-            [token["content"] for token in told.get("added_tokens") or ()]
-        )
+        added = [
+            token["content"] for token in told.get("added_tokens") or () if token.get("normalized", True)
+        ]
+        if added:
+            Rules(told.get("normalizer"), ()).check(added)
 
 
 def _each(rule: dict[str, Any]) -> Iterator[dict[str, Any]]:
