@@ -199,7 +199,10 @@ class Engine(Generic[Result]):
             return
         for slot, request in asking:
             if slot._decoding is None:
-                slot._decoding = self._pool().submit(_timed, partial(self._decode_audio, slot, request))
+                try:
+                    slot._decoding = self._pool().submit(_timed, partial(self._decode_audio, slot, request))
+                except RuntimeError as error:  # the program is at its end, and no thread begins anything
+                    self._fail(slot, error)
         futures = [slot._decoding for slot, _ in asking if slot._decoding is not None]
         if futures and len(asking) == sum(not slot.held for slot in self.slots):
             wait(futures, PATIENCE_S, FIRST_COMPLETED)

@@ -25,6 +25,7 @@ from pyarrow import parquet
 from bark_cli.audio import Provenance, hash_text, read_provenance
 from bark_cli.batch.gather import Sources, gather, natural
 from bark_cli.batch.identity import Maker, model_identity
+from bark_cli.batch.index import Index, Place
 from bark_cli.batch.items import Item
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
@@ -817,11 +818,26 @@ def test_a_list_that_is_cut_short_is_told_in_a_line(name: str, tmp_path: Path) -
         list(gather(Sources(paths=[str(tmp_path / name)])))
 
 
+def test_a_packed_list_that_is_damaged_is_told_in_a_line(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(b'{"text": "hello"}\n' * 5000))
+    data[30:40] = b"\xff" * 10
+    (tmp_path / "list.jsonl.gz").write_bytes(data)
+    with pytest.raises(TextError, match=r"list\.jsonl\.gz is not whole, or not packed with gzip"):
+        list(gather(Sources(paths=[str(tmp_path / "list.jsonl.gz")])))
+
+
 # Rows with a language or a cast of their own
 
 
 @pytest.mark.parametrize(
-    "cast", [{"ANNA": "nano/anna"}, "ANNA=nano/anna", [("ANNA", "nano/anna")], " ANNA = nano/anna, "]
+    "cast",
+    [
+        {"ANNA": "nano/anna"},
+        {"ANNA": "nano/anna", "BEN": None},  # as rows of Parquet lack what others have
+        "ANNA=nano/anna",
+        [("ANNA", "nano/anna")],
+        " ANNA = nano/anna, ",
+    ],
 )
 def test_a_row_may_have_a_language_and_a_cast(cast: object, tmp_path: Path) -> None:
     [item] = lines({"text": "ANNA: Hello.", "cast": cast, "language": "de"})
@@ -863,6 +879,16 @@ def test_a_list_is_gone_through_twice_and_must_stay_as_it_is(out: Path, tmp_path
     file.write_text('{"text": "a"}\n{"text": "b", "output": "other"}\n')
     with pytest.raises(TextError, match=r"list\.jsonl:2 was changed while it was read"):
         list(outlook.tasks(items, outputs))
+    file.write_text('{"text": "a"}\n{"text": "b"}\n')
+    with pytest.raises(TextError, match="there are fewer texts than when they were looked at"):
+        list(outlook.tasks(items, outputs))
+
+
+def test_no_room_for_names_is_told_in_a_line() -> None:
+    index = Index()
+    index._table.execute("PRAGMA max_page_count = 20")
+    with pytest.raises(OutputError, match=r"full; set SQLITE_TMPDIR"):
+        index.add(Place(f"a/long/name/{n:060d}", None, n, 1) for n in range(10_000))
 
 
 def test_memory_does_not_grow_with_names_and_lines(out: Path) -> None:

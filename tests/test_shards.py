@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import signal
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from small_models import write_talkative
 
 from bark_cli.batch.ledger import LEDGER_FILE
 from bark_cli.batch.shards.card import licence_of
+from bark_cli.batch.shards.parquet import ParquetShard
 from bark_cli.batch.shards.tar import key_of
 from bark_cli.cli import main
 from bark_cli.model.config import BarkConfig
@@ -208,8 +211,6 @@ def test_what_has_changed_leaves_its_shard(kind: str, model: Path, listed: Path,
 
 
 def members(path: Path) -> list[str]:
-    import tarfile
-
     with tarfile.open(path) as tar:
         return tar.getnames()
 
@@ -242,7 +243,63 @@ def test_a_copied_folder_is_as_done_as_the_first(
     assert json.loads(capsys.readouterr().out)["unchanged"] == 12
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk_leaves_no_half_written_shard(
+    kind: str,
+    model: Path,
+    listed: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = command(model, listed, out, "--shards", kind)
+
+    def write_half_a_row(tar: tarfile.TarFile, told: tarfile.TarInfo, sound: Any) -> None:
+        if len(tar.members) == 9:
+            assert tar.fileobj is not None
+            tar.fileobj.write(told.tobuf())
+            raise OSError(errno.ENOSPC, "No space left on device")
+        add(tar, told, sound)
+
+    def write_nothing(shard: ParquetShard) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    add = tarfile.TarFile.addfile
+    with monkeypatch.context() as patch:
+        patch.setattr(tarfile.TarFile, "addfile", write_half_a_row)
+        patch.setattr(ParquetShard, "_write", write_nothing)
+        assert main(line) == 1
+    assert "0 of 12 done; run the same command again to go on" in capsys.readouterr().err
+    assert not (out / "data").exists()
+    assert main([*line, "-q"]) == 0
+    assert len(rows(out) if kind == "parquet" else members(shards(out)[0])) == (
+        12 if kind == "parquet" else 36
+    )
+
+
 # Misused
+
+
+def test_what_is_not_ours_is_neither_written_to_nor_moved(
+    model: Path, listed: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = command(model, listed, out, "-q", "--shards", "parquet")
+    (tmp_path / "theirs").mkdir()
+    out.mkdir()
+    (out / "data").symlink_to(tmp_path / "theirs")
+    assert main(line) == 2
+    assert "data is to be a folder of shards" in capsys.readouterr().err
+    assert not list((tmp_path / "theirs").iterdir())
+    (out / "data").unlink()
+    (out / "README.md").mkdir()
+    (tmp_path / "thesis.parquet").write_bytes(b"theirs")
+    entry = {"output": "a", "key": "k", "source": "s", "seconds": 1.0, "seed": 1, "size": 1, "mtime_ns": 1}
+    entry |= {"sha256": "0", "shard": "../thesis.parquet"}  # as somebody's ledger may say
+    (out / LEDGER_FILE).write_text(json.dumps(entry) + "\n")
+    assert main(line) == 0
+    assert "is not one that bark wrote, and is left as it is" in capsys.readouterr().err
+    assert (tmp_path / "thesis.parquet").read_bytes() == b"theirs"
+    assert len(rows(out)) == 12
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from __future__ import annotations
 import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from bark_cli.errors import OutputError
 
 _CACHE = -32 * 1024  # KiB of it in memory, at most
 _TABLE = """
@@ -56,9 +59,31 @@ class Index:
         return [_text(shard) for (shard,) in found]
 
 
+class _Scratch(sqlite3.Connection):
+    """A database whose lack of room is told as any other."""
+
+    def execute(self, *asked: Any) -> sqlite3.Cursor:
+        with _told():
+            return super().execute(*asked)
+
+    def executemany(self, *asked: Any) -> sqlite3.Cursor:
+        with _told():
+            return super().executemany(*asked)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OutputError(
+            f"cannot write to the folder for temporary files: {error}; set SQLITE_TMPDIR to a larger one"
+        ) from error
+
+
 def scratch_table(schema: str, owner: object) -> sqlite3.Connection:
     """A database that ends with its owner, and that nothing else can open."""
-    table = sqlite3.connect("", check_same_thread=False)
+    table = sqlite3.connect("", check_same_thread=False, factory=_Scratch)
     weakref.finalize(owner, table.close)
     table.executescript(f"PRAGMA journal_mode = OFF; PRAGMA cache_size = {_CACHE}; {schema}")
     return table

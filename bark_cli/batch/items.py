@@ -225,8 +225,9 @@ def _cast(found: Any) -> dict[str, str]:
     try:
         if isinstance(pairs, str):
             return parse_cast(filter(str.strip, pairs.split(",")))
-        if all(is_text(word) for pair in pairs for word in pair):
-            return parse_cast(f"{name}={voice}" for name, voice in pairs if voice is not None)
+        named = [(name, voice) for name, voice in pairs if voice is not None]
+        if all(is_text(word) for pair in named for word in pair):
+            return parse_cast(f"{name}={voice}" for name, voice in named)
     except (OptionError, TypeError, ValueError):
         pass
     raise TextError('its cast does not name voices; write {"ANNA": "nano/anna"}, in a table ANNA=nano/anna')

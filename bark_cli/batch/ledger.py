@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from bark_cli.system.records import Bounds, parse, record
 LEDGER_FILE = ".bark-batch.jsonl"
 LOCK_FILE = ".bark-batch.lock"
 SCRATCH_FOLDER = ".bark-batch.parts"  # files grow here; what a kill leaves is swept by the next run
+SHARD_NAME = re.compile(r"data/train-([0-9]{5,9})\.(?:parquet|tar)")  # a line of any other is foreign
 _LINE = Bounds(2**16, items=100)
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("output", "key", "source", "sha256"), (str,)),
@@ -98,10 +100,10 @@ class Ledger:
         )
         return next((entry.shard for entry in found), None)
 
-    def held_by(self, shard: str) -> list[Entry]:
+    def held_by(self, shard: str) -> Iterator[Entry]:
         """What a shard holds, if it is there as it was made."""
         found = (self._read(at, size) for at, size in self._index.of_shard(shard))
-        return [entry for entry in found if entry is not None and self._is_there(entry)]
+        return (entry for entry in found if entry is not None and self._is_there(entry))
 
     def knows(self, output: str) -> bool:
         """Whether a batch has made such a file, or was about to."""
@@ -235,7 +237,9 @@ def _lines(file: Path) -> Iterator[Place]:
                 found = parse(line, _LINE)
                 if not _is_plain(found):
                     record(Entry, found)
-                yield Place(found["output"], found.get("shard"), at, len(line))
+                shard = found.get("shard")
+                if shard is None or SHARD_NAME.fullmatch(shard):
+                    yield Place(found["output"], shard, at, len(line))
             except ValueError:
                 pass  # the rest of a line that is too long is not an entry either
             at += len(line)

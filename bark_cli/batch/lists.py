@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
+import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def open_list(file: Path) -> Iterator[BinaryIO]:
                     yield io.BufferedReader(unpacked)
             else:
                 yield stream
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise TextError(f"{file} is not whole, or not packed with gzip ({error})") from error
     except OSError as error:
         raise TextError(f"cannot read {file}: {error.strerror or error}; check it") from error

@@ -41,12 +41,16 @@ class Outlook:
         Raises:
             TextError: they are not the same.
         """
+        count = 0
         for item, seconds, mark in zip(items, self._seconds, self._marks, strict=False):
+            count += 1
             task = outputs.task(item)
             if _mark(task) != mark:
                 raise TextError(f"{item.source} was changed while it was read; run the same command again")
             if seconds >= 0:
                 yield task, seconds
+        if count < len(self._marks):
+            raise TextError("there are fewer texts than when they were looked at; run the same command again")
 
 
 def _mark(task: Task) -> int:

@@ -144,11 +144,15 @@ class Speaking:
 
     def _speak(self, orders: list[Order], scratch: Path, found: list[_Row]) -> None:
         bark, manner = self._bark, self._manner
+        level: Any = manner.settings.normalize  # one of its choices
         making = Making(
             speaker=bark,
             scratch=scratch,
             compose=manner.composer(bark.model),
-            metadata=manner.describer(bark.name, bark.config.default_voice),
+            metadata=manner.describer(bark.name, bark.config.default_voice)
+            if manner.settings.metadata
+            else None,
+            level=level,
             batch_size=manner.settings.batch_size,
         )
         for events in make(making, orders):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bark_cli.batch.ledger import Entry, Ledger, sha256_of
+from bark_cli.batch.ledger import SHARD_NAME, Entry, Ledger, sha256_of
 from bark_cli.batch.make import Finished
-from bark_cli.batch.outputs import Task, check_inside
+from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import keep_aside
 from bark_cli.batch.shards import parquet, tar
 from bark_cli.batch.shards.row import Form, Kind, Row, Shard, plain
@@ -21,7 +21,6 @@ from bark_cli.system.files import told_of
 
 FOLDER = "data"
 FORMS: dict[Kind, Form] = {"parquet": parquet, "webdataset": tar}
-_NAME = re.compile(rf"{FOLDER}/train-([0-9]{{5,9}})\.[a-z]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,7 @@ class Packing:
         """
         packed = list[Packed]()
         for one in finished:
-            with told_of(self._staged):
+            with self._writing():
                 if self._shard is None:
                     self._shard = self._sharding.form.create(self._staged)
                 sound = one.sound.read_bytes()
@@ -87,17 +86,29 @@ class Packing:
         """
         if self._shard is None:
             return []
-        with told_of(self._staged):
+        with self._writing():
             self._shard.close()
             _sync(self._staged)
         waiting, self._shard, self._size, self._waiting = self._waiting, None, 0, []
-        self._take_out([one.order.task.output for one in waiting])
         shard = self._next_name()
+        self._take_out([one.order.task.output for one in waiting])
         measured = _measured(self._staged)
         entries = [_entry(one, shard, measured) for one in waiting]
         self._place(self._staged, entries)
         self._ledger.placed += len(entries)
         return [Packed(task=one.order.task, entry=entry) for one, entry in zip(waiting, entries, strict=True)]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Give the shard up where the disk refuses: half a row may be in it."""
+        try:
+            with told_of(self._staged):
+                yield
+        except BaseException:
+            if self._shard is not None:
+                self._shard.abandon()
+            self._shard, self._size, self._waiting = None, 0, []
+            raise
 
     def _take_out(self, outputs: Sequence[str]) -> None:
         """Write shards anew that hold other makings of these sounds, without them."""
@@ -106,7 +117,8 @@ class Packing:
             if (shard := self._ledger.shard_of(output)) is not None:
                 stale[shard].add(output)
         for shard, gone in stale.items():
-            kept = [entry for entry in self._ledger.held_by(shard) if entry.output not in gone]
+            held = {entry.output: entry for entry in self._ledger.held_by(shard)}
+            kept = [entry for output, entry in held.items() if output not in gone]
             path = self._ledger.folder / shard
             with told_of(path):
                 if not kept:
@@ -130,10 +142,10 @@ class Packing:
         """A name that no shard has had."""
         suffix = self._sharding.form.suffix
         if self._number is None:
-            check_inside(f"{FOLDER}/a{suffix}", self._ledger.folder)
+            _check_folder(self._ledger.folder)
             self._keep_changed_aside()
             here = (f"{FOLDER}/{path.name}" for path in (self._ledger.folder / FOLDER).glob("*"))
-            numbers = map(_NAME.match, (*self._ledger.shards, *here))
+            numbers = map(SHARD_NAME.match, (*self._ledger.shards, *here))
             self._number = 1 + max((int(found[1]) for found in numbers if found), default=-1)
         self._number += 1
         return f"{FOLDER}/train-{self._number - 1:05d}{suffix}"
@@ -142,7 +154,7 @@ class Packing:
         """Give shards another name that somebody has changed: what they hold is made anew."""
         for shard in self._ledger.shards:
             path = self._ledger.folder / shard
-            if os.path.lexists(path) and next(iter(self._ledger.held_by(shard)), None) is None:
+            if os.path.lexists(path) and next(self._ledger.held_by(shard), None) is None:
                 with told_of(path):
                     kept = keep_aside(path)
                 self._note(f"{shard} had been changed; that file is now {kept.name}")
@@ -152,13 +164,27 @@ def check_shards(kind: Kind | None, ledger: Ledger) -> None:
     """Find out whether a folder may get shards of a kind, or loose files (None).
 
     Raises:
-        UsageError: it has others.
+        UsageError: it has others, or leads elsewhere.
     """
+    if kind is not None:
+        _check_folder(ledger.folder)
     suffix = "" if kind is None else FORMS[kind].suffix
     for shard in ledger.shards:
         if not suffix or not shard.endswith(suffix):
             other = next(name for name, form in FORMS.items() if shard.endswith(form.suffix))
             raise UsageError(f"{ledger.folder} holds shards; add --shards {other}, or give -o another folder")
+
+
+def _check_folder(folder: Path) -> None:
+    """Find out whether shards can lie in a folder.
+
+    Raises:
+        UsageError: what has the name of theirs is none, or leads elsewhere.
+    """
+    place = folder / FOLDER
+    is_free = not os.path.lexists(place) or place.is_dir()
+    if not is_free or not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder)):
+        raise UsageError(f"{place} is to be a folder of shards, and is no folder there; move it away")
 
 
 def _entry(one: Finished, shard: str, measured: Mapping[str, Any]) -> Entry:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ class ParquetShard:
         if self._rows:
             self._write()
         self._table.close()
+
+    def abandon(self) -> None:
+        """Let go of it where it cannot be ended; nothing is raised."""
+        with suppress(OSError, ValueError):  # the end is written, if it can be
+            self._table.close()
+        self._table.is_open = False  # else it tries once more as it goes, and what it then says is printed
 
     def _write(self) -> None:
         import pyarrow

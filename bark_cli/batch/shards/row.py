@@ -34,6 +34,9 @@ class Shard(Protocol):
     def close(self) -> None:
         """End it."""
 
+    def abandon(self) -> None:
+        """Let go of it where it cannot be ended; nothing is raised."""
+
 
 class Form(Protocol):
     """How shards of a kind are written and read."""

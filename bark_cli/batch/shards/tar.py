@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
@@ -39,6 +40,11 @@ class TarShard:
     def close(self) -> None:
         """End it."""
         self._tar.close()
+
+    def abandon(self) -> None:
+        """Let go of it where it cannot be ended; nothing is raised."""
+        with suppress(OSError):  # the end is written, if it can be
+            self._tar.close()
 
 
 def create(path: Path) -> TarShard:

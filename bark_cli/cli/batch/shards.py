@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def write_card(
     if request.shards is None or not ledger.shards:
         return
     path, known = ledger.folder / CARD, ""
-    if path.is_file():
+    if os.path.lexists(path):
         if not ledger.is_ours(CARD):
             tell(f"{path} is not one that bark wrote, and is left as it is")
             return
