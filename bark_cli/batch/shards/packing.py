@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bark_cli.batch.ledger import SHARD_NAME, Entry, Ledger, sha256_of
-from bark_cli.batch.make import Finished
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import keep_aside
 from bark_cli.batch.shards import parquet, tar
 from bark_cli.batch.shards.row import Form, Kind, Row, Shard, plain
 from bark_cli.errors import UsageError
 from bark_cli.system.files import told_of
+
+if TYPE_CHECKING:
+    from bark_cli.batch.make import Finished
 
 FOLDER = "data"
 FORMS: dict[Kind, Form] = {"parquet": parquet, "webdataset": tar}
