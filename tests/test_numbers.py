@@ -22,19 +22,21 @@ LANGUAGES = ["en", "de", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "
         ("en", "He paid $5 and £3; 12% at 10:30 and 9:05.", None),
         ("en", "No. 7 and 3.10 and 007, in the 1980s.", None),
         ("en", "1914–1918", "nineteen fourteen to nineteen eighteen"),
+        ("en", "1990-2000, 10-20", "nineteen ninety to two thousand, ten to twenty"),
+        ("en", "-$5 and Part I of St. Ives", "minus five dollars and Part one of Saint Ives"),
         ("en", "Tea, milk etc. Then -5.", "Tea, milk et cetera. Then minus five."),
         ("en", "CHAPTER IV. The Boat", "CHAPTER four. The Boat"),
         ("en", "XIV. The Storm", "Fourteen. The Storm"),
         ("en", "IV", "Four"),
         ("de", "Am 3. Mai 1851 das 2. Kapitel, z. B. 1.234,5 usw.", None),
-        ("de", "Nr. 5 um 10:30.", "Nummer fünf um zehn Uhr dreißig."),
+        ("de", "Nr. 5 um 10:30 Uhr.", "Nummer fünf um zehn Uhr dreißig."),
         ("es", "El capítulo IX, 12 % de 1.234.", None),
         ("fr", "Le 1er de 1 234, M. Dupont paya 5 €.", None),
         ("it", "Capitolo V, il 3º, 12% ecc.", "Capitolo cinque, il terzo, dodici per cento eccetera."),
         ("pt", "O 3º de 12%.", "O terceiro de doze por cento."),
         ("pl", "Rozdział IV, np. 12%.", "Rozdział cztery, na przykład dwanaście procent."),
         ("ru", "Глава IV, т. е. 21.", "Глава четыре, то есть двадцать один."),
-        ("tr", "12% ve 21", "yüzde oniki ve yirmibir"),
+        ("tr", "12% ve %21", "yüzde oniki ve yüzde yirmibir"),
         ("hi", "12 और 5%", "बारह और पाँच प्रतिशत"),
         ("ja", "1851年、3人、12%", "千八百五十一年、三人、十二パーセント"),
         ("ko", "3명 12%", "삼명 십이 퍼센트"),
@@ -51,7 +53,27 @@ def test_numbers_are_spelled_as_their_language_says_them(
 
 @pytest.mark.parametrize(
     "text",
-    ["1.2.3", "3/4/2020", "B52 and MP3", "v1.2", "5:70", "9" * 30, "I am. I. I.", "x@1.org", "$5 million"],
+    [
+        *(
+            "1.2.3",
+            "3/4/2020",
+            "B52 and MP3",
+            "v1.2",
+            "5:70",
+            "9" * 30,
+            "I am. I. I.",
+            "x@1.org",
+            "$5 million",
+        ),
+        *("2020-01-05", "555-1234", "1-800-555-0199", "747-400", "US$5", "R$ 5", "$-5", "Main St. is long"),
+        *(
+            "The best part I liked",
+            "Act I did not regret",
+            "the letter X",
+            "Section I.2",
+            "I. Newton wrote it.",
+        ),
+    ],
 )
 def test_what_is_not_understood_stays(text: str) -> None:
     assert spell_numbers(text, "en") == text

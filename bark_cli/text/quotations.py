@@ -72,13 +72,15 @@ class Dialogue:
         if len(spans) < 2 and not any(span.is_said for span in spans):
             yield line
             return
+        number, counted = line.number, 0
         for span in spans:
+            number, counted = number + line.text.count("\n", counted, span.begin), span.begin
             text = line.text[span.begin : span.end]
             yield replace(
                 line,
                 text=text,
                 speaker=_SPEAKER if span.is_said else None,
-                number=line.number + line.text.count("\n", 0, span.begin),
+                number=number,
                 begin_s=line.begin_s if span is spans[0] else None,
                 pause_after_s=line.pause_after_s if span is spans[-1] else self._pause_s(text),
             )
@@ -178,11 +180,13 @@ def _is_said(text: str, begin: int, end: int) -> bool:
 
     Speech has a stop at its end, or begins where a clause does, or has some words to it.
     """
-    inside, before = text[begin + 1 : end].strip(), text[:begin].rstrip()
-    if not inside or inside[-1] in _STOPS or not before or before[-1] in _STOPS + '”»«“"」』()':
+    inside = text[begin + 1 : end].strip()
+    before = begin - 1
+    while before >= 0 and text[before].isspace():
+        before -= 1
+    if not inside or inside[-1] in _STOPS or before < 0 or text[before] in _STOPS + '”»«“"」』()':
         return True
-    after = text[end + 1 :]
-    return len(inside.split()) >= _SPOKEN_WORDS or after.startswith("と")
+    return len(inside.split()) >= _SPOKEN_WORDS or text.startswith("と", end + 1)
 
 
 def _joined(spans: Sequence[Span]) -> list[Span]:

@@ -118,5 +118,7 @@ BEFORE_NUMBERS = {
     "ru": {"№": "номер", "стр.": "страница", "с.": "страница", "гл.": "глава"},
     "tr": {"No.": "numara", "s.": "sayfa"},
 }
+# only before a name: Main St. is a street
+BEFORE_NAMES = frozenset(["St."])
 # whose stop may be that of their sentence, too
 LAST = frozenset(["etc.", "usw.", "ecc.", "itd.", "itp.", "и т. д.", "и т. п.", "vb.", "vs.", "Jr."])

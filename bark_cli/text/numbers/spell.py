@@ -2,7 +2,7 @@
 
 Read are whole numbers, decimals, years, decades, ordinals that their writing tells, percent, euros, dollars
 and pounds, times of the day, ranges, the Roman numerals of chapters, and common abbreviations. What is not
-understood (1.2.3, 3/4/20, B52, a number of more than 15 digits) stays as it is.
+understood (1.2.3, 3/4/20, 2020-01-05, B52, a number of more than 15 digits) stays as it is.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ from bark_cli.text.numbers import words as w
 _LANGUAGES = frozenset(w.PERCENT)
 _LETTER = "A-Za-zÀ-ɏͰ-ӿ"  # of scripts that put spaces between words
 _TOKEN = re.compile(
-    rf"(?P<minus>(?<![^\s(])[-−])?(?P<sign>[$€£])?(?<![{_LETTER}\d.,:/_#@])(?P<number>\d+(?:[.,:/'\u00a0\u202f]\d+)*)"
-    rf"(?P<rest>\s?%|\s?[$€£])?(?![{_LETTER}\d_]|[.,:/]\d)"
+    r"(?P<minus>(?<![^\s(])[-−])?"
+    rf"(?:(?<![{_LETTER}])(?P<sign>[$€£])\s?|(?<![{_LETTER}\d.,:/_#@$€£])(?<!\d-)(?<![$€£][-\s]))"
+    rf"(?P<number>\d+(?:[.,:/'\u00a0\u202f]\d+)*)(?P<rest>\s?%|\s?[$€£])?(?![{_LETTER}\d_]|[.,:/]\d|-\d)"
 )
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?!\d)")
 _RANGE = re.compile(r"(?<=\d)\s?–\s?(?=\d)")
+_HYPHENED = re.compile(r"(?<![\w.,:/-])(\d+)-(\d+)(?![\w/-]|[.,:]\d)")  # a range, or a telephone's number
 _DECADE = re.compile(r"\b((?:1[1-9]|20)\d0)['’]?s\b")
 _ROMAN = "(?=[IVXLC])(?:X[LC]|L?X{0,3})(?:I[VX]|V?I{0,3})"
 _ONLY_ROMAN = re.compile(rf"({_ROMAN})(?=\.?\s*$)|({_ROMAN})(?=\. \w)")
+_PRONOUN = re.compile(r"\s+(?!(?:of|and|or|to|is|in|on|by|from)\b)[a-z]")  # what follows the English I
+_CAPITAL = re.compile(r"\s+[^\W\d_a-z]")
+_SENTENCE_END = re.compile(r"[.!?…][\"”’)]?\s*$")
 _LONGEST_HEADING = 70  # characters
 _MOST_DIGITS = 15
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
@@ -51,9 +56,12 @@ def spell_numbers(text: str, language: str | None) -> str:
     text = _chapters(_abbreviations(text, language), language)
     if not re.search(r"\d", text):
         return text
+    if language in w.SAID_ALREADY:
+        text = re.sub(*w.SAID_ALREADY[language], text)
     text = _ordinals(text, language)
     if language in w.SPACED:
         text = _GROUPED.sub(lambda found: found[0].replace(" ", "\u202f"), text)
+    text = _HYPHENED.sub(_ranged, text)
     if language in w.TO:
         text = _RANGE.sub(f" {w.TO[language]} ", text)
     return _TOKEN.sub(lambda found: _spelled(found, language), text)
@@ -81,12 +89,20 @@ def _spelled(found: re.Match[str], language: str) -> str:
         if language not in w.HAVE_CURRENCIES or re.match(rf"\s?{w.SCALES}", after):
             return found[0]
         sum_ = value if value % 1 else int(value)
-        return _said(sum_, language, "currency", currency=w.CURRENCIES[money])
+        return _said(-sum_ if minus else sum_, language, "currency", currency=w.CURRENCIES[money])
     if number.isdecimal() and not minus:
         words = _whole(number, language, after)
     else:
         words = _said(Decimal(f"{minus}{value}") if value % 1 else int(f"{minus}{int(value)}"), language)
     return w.PERCENT[language].format(words) if rest == "%" else words
+
+
+def _ranged(found: re.Match[str]) -> str:
+    """10-20 and 1914-18 as ranges; 555-1234 is none, nor is 747-400, which does not rise."""
+    first, last = found[1], found[2]
+    alike = len(first) == len(last) == 4 or max(len(first), len(last)) < 4
+    is_range = (alike and int(first) < int(last)) or (len(first), len(last)) == (4, 2)
+    return f"{first}–{last}" if is_range else found[0]
 
 
 def _whole(number: str, language: str, after: str) -> str:
@@ -159,15 +175,31 @@ def _chapters(text: str, language: str) -> str:
     def said(roman: str) -> str:
         return _said(_roman(roman), language)
 
+    def numbered(found: re.Match[str]) -> str:
+        if language == "en" and _is_letter(found):
+            return found[0]
+        return f"{found[1]}{found[2]}{said(found[3])}"
+
     if language in w.CHAPTERS:
-        pattern = rf"(?i:\b({w.CHAPTERS[language]}))(\s+)({_ROMAN})(?!\w)"
-        text = re.sub(pattern, lambda found: f"{found[1]}{found[2]}{said(found[3])}", text)
+        pattern = rf"(?i:\b({w.CHAPTERS[language]}))(\s+)({_ROMAN})(?![\w'’-]|\.\d)"
+        text = re.sub(pattern, numbered, text)
     heading = _ONLY_ROMAN.match(text)
     if heading and len(text) <= _LONGEST_HEADING:
         roman = heading[1] or heading[2]
-        if len(roman) > 1 or roman in "IVX":
+        is_initial = len(roman) == 1 and heading[1] is None and _SENTENCE_END.search(text)
+        if len(roman) > 1 or (roman in "IVX" and not is_initial):
             return said(roman).capitalize() + text[heading.end() :]
     return text
+
+
+def _is_letter(found: re.Match[str]) -> bool:
+    """Whether what follows a word such as part is no number: the best part I saw, the letter X."""
+    word, numeral = found[1], found[3]
+    if len(numeral) > 1:
+        return False
+    if word.islower() and (numeral == "I" or word == "letter"):
+        return True
+    return numeral == "I" and _PRONOUN.match(found.string, found.end()) is not None
 
 
 def _roman(numeral: str) -> int:
@@ -203,6 +235,8 @@ def _expansion(known: dict[str, str]) -> Callable[[re.Match[str]], str]:
 
     def said(found: re.Match[str]) -> str:
         short = "".join(found["short"].split())
+        if short in abbreviations.BEFORE_NAMES and not _CAPITAL.match(found.string, found.end()):
+            return found[0]
         is_end = short in last and found.groupdict().get("last") is not None
         return known[short] + "." * is_end
 

@@ -22,6 +22,11 @@ PERCENT = {
 TO = {"en": "to", "de": "bis", "es": "a", "fr": "à", "it": "a", "pt": "a", "pl": "do", "hi": "से"}  # 10–20
 CLOCK = {"de": "{} Uhr {}", "fr": "{} heures {}", "es": "{} y {}", "it": "{} e {}", "pt": "{} e {}"}  # 10:30
 FULL_HOUR = {"de": "Uhr", "fr": "heures"}
+# what a number's own words say: Uhr in 10:30 Uhr; a Turkish percent sign stands before its number
+SAID_ALREADY = {
+    "de": (r"\b((?:[01]?\d|2[0-4]):[0-5]\d)\sUhr\b", r"\1"),
+    "tr": (r"(?<![\w%])%\s?(\d+(?:[.,]\d+)*)(?!\s?%|[.,:/]?\d)", r"\1%"),
+}
 CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 # where num2words2 knows euros, dollars and pounds (it takes a Turkish euro for a lira)
 HAVE_CURRENCIES = frozenset(["en", "de", "es", "fr", "it", "pt", "pl", "ru"])
