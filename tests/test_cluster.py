@@ -13,11 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 import soundfile
+import torch
 from fork_server import ForkServer, wait_until
 from small_models import write_talkative
 
+from bark_cli.audio.provenance import NOTICE
 from bark_cli.batch.identity import Maker, model_identity
 from bark_cli.batch.items import Item
 from bark_cli.batch.ledger import hold
@@ -30,6 +33,7 @@ from bark_cli.cli import main
 from bark_cli.cluster import speak_dataset
 from bark_cli.cluster.connect import ClusterError, address_of, joined
 from bark_cli.cluster.crew import Crew
+from bark_cli.cluster.dataset import Speaking, Spoken
 from bark_cli.cluster.hiring import Asked, Hiring, hiring
 from bark_cli.cluster.job import Parcel, Wanted, job
 from bark_cli.cluster.models import find, pack, unpack
@@ -265,6 +269,19 @@ def test_a_ray_data_set_gets_its_sounds(model: Path, out: Path, address: str) ->
     assert (good["caption"], good["seed"], good["error"]) == ("hello bark", 7, None)
     assert bad["audio"] is None
     assert "there is nothing to say" in bad["error"]
+
+
+def test_files_of_a_data_set_are_brought_to_a_level_and_say_how_they_were_made_if_asked_to(
+    model: Path,
+) -> None:
+    texts = pyarrow.table({"text": ["hello bark"]})
+    for says in (True, False):
+        settings = Settings(precision="fp32", max_duration=0.3, normalize="peak", metadata=says)
+        how = Spoken(model=str(model), columns={}, format="flac", seed=7, settings=settings)
+        [row] = Speaking(how, torch.get_num_threads())(texts).to_pylist()
+        samples, _ = soundfile.read(io.BytesIO(row["audio"]))
+        assert abs(samples).max() == pytest.approx(10 ** (-1 / 20), rel=0.01)
+        assert (NOTICE.encode() in row["audio"]) is says
 
 
 def test_what_a_data_set_cannot_be_asked_for_is_told_at_once() -> None:

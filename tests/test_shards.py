@@ -148,6 +148,10 @@ def test_a_card_tells_what_they_are(model: Path, listed: Path, out: Path) -> Non
         "data/*.parquet",
     ):
         assert told in card
+    with listed.open("a") as file:
+        file.write("\n" + json.dumps({"text": "ANN: hello", "language": "de", "cast": {"ANN": "ben"}}))
+    assert main(command(model, listed, out, "-q", "--shards", "parquet")) == 0
+    assert 'language:\n  - "de"\n' in (out / "README.md").read_text()
     (out / "README.md").write_text("mine")
     assert main(command(model, listed, out, "-q", "--shards", "parquet", "--overwrite")) == 0
     assert (out / "README.md").read_text() == "mine"

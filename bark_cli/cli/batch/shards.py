@@ -63,8 +63,19 @@ def voice_of(item: Item, maker: Maker) -> str | None:
     return None if name is None or name == NO_VOICE else plain(name)
 
 
+def spoken_in(item: Item, request: BatchRequest, maker: Maker) -> set[tuple[str | None, str | None]]:
+    """The voices of an item, those of its cast included, each with the language that was asked for."""
+    cast = item.cast or request.reading.cast
+    voices = {voice_of(item, maker), *map(plain, cast.values())}
+    return {(voice, item.language or request.language) for voice in voices}
+
+
 def write_card(
-    request: BatchRequest, maker: Maker, voices: Collection[str | None], ledger: Ledger, scratch: Path
+    request: BatchRequest,
+    maker: Maker,
+    spoken: Collection[tuple[str | None, str | None]],
+    ledger: Ledger,
+    scratch: Path,
 ) -> None:
     """Write README.md beside the shards, unless somebody else has.
 
@@ -79,13 +90,14 @@ def write_card(
             tell(f"{path} is not one that bark wrote, and is left as it is")
             return
         known = path.read_text("utf-8")
-    named = {*filter(None, voices), *voices_in(known)}
+    earlier = {(voice, request.language) for voice in voices_in(known)}
+    spoken = {*spoken, *earlier}
     card = Card(
         kind=request.shards,
         format=request.format,
         models={ref.name: licence_of(ref) for ref in maker.models},
-        voices=named,
-        languages={code for voice in named if (code := request.language or language_of_voice(voice))},
+        voices={voice for voice, _ in spoken if voice is not None},
+        languages={code for voice, asked in spoken if (code := asked or language_of_voice(voice))},
         seed=maker.seed,
         settings=request.noted,
         version=__version__,

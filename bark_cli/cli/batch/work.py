@@ -21,7 +21,7 @@ from bark_cli.batch.plan import Estimate, Planned, Planning, planned
 from bark_cli.batch.shards.packing import check_shards
 from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
-from bark_cli.cli.batch.shards import packing, voice_of, write_card
+from bark_cli.cli.batch.shards import packing, spoken_in, write_card
 from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import in_doubt, one_line, print_json
 from bark_cli.cli.speaking import STAGES
@@ -71,16 +71,17 @@ def work(request: BatchRequest) -> bool:
         BarkError: the request cannot be done at all, or the disk is full.
     """
     maker, items, outputs = _prepare(request)
-    tally, outlook, voices = Tally(keeps=request.joins or request.as_json), Outlook(), set[str | None]()
+    tally, outlook = Tally(keeps=request.joins or request.as_json), Outlook()
+    spoken = set[tuple[str | None, str | None]]()  # voices and languages
     with hold(request.folder) as (ledger, scratch):
         for task, one in _look(request, items, outputs, ledger, maker):
             outlook.add(task, one)
             if one is not None:
                 tally.plan(one)
-                voices |= set() if one.error else {voice_of(task.item, maker)}
+                spoken |= set() if one.error else spoken_in(task.item, request, maker)
         if outlook.due:
             _make(request, maker, outlook.tasks(items, outputs), tally, ledger, scratch)
-        write_card(request, maker, voices, ledger, scratch)
+        write_card(request, maker, spoken, ledger, scratch)
         joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
     for source, _, error in tally.failed:
         tell(f"{source}: {error}")
