@@ -422,6 +422,12 @@ def test_a_hostile_document_of_word_is_one_line(tmp_path: Path, others: dict[str
         read_book(write_docx(tmp_path / "a.docx", paragraph("Hello."), others=others))
 
 
+def test_nothing_of_a_document_of_word_is_read_unchecked(tmp_path: Path) -> None:
+    others = {"mammoth/style-map": "p => h1:fresh"}  # which mammoth obeys where it finds it
+    book = read_book(write_docx(tmp_path / "a.docx", paragraph("Hello."), others=others))
+    assert [p.kind for chapter in book.chapters for p in chapter.passages] == ["text"]
+
+
 def test_scripts_are_read_with_their_cast(tmp_path: Path) -> None:
     (tmp_path / "play").mkdir()
     (tmp_path / "play" / "1 First.txt").write_text("ANNA: Who is it? [pause 2s]\nBEN: I.\n")

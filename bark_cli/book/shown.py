@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, pairwise
 
-_MOST_WORDS = 4_000  # that are compared one by one; the comparison takes the square of their number
+_MOST_PAIRS = 400_000  # of equal words, which are compared again and again; prose of 4,000 words has them
 
 
 def shown(printed: str, spoken: Sequence[str]) -> list[str]:
@@ -36,10 +37,11 @@ def _by_words(printed: str, spoken: Sequence[Sequence[str]]) -> list[int]:
     words = [(found.start(), found.group()) for found in re.finditer(r"\S+", printed)]
     ends = list(accumulate(map(len, spoken)))
     firsts = ends[:-1]  # of the words that are spoken
-    if max(len(words), ends[-1]) > _MOST_WORDS:
+    own, others = [word for _, word in words], [word for piece in spoken for word in piece]
+    counts = Counter(others)
+    if sum(counts[word] for word in own) > _MOST_PAIRS:
         places = [round(first * len(words) / ends[-1]) for first in firsts]
     else:
-        own, others = [word for _, word in words], [word for piece in spoken for word in piece]
         blocks = SequenceMatcher(None, own, others, autojunk=False).get_matching_blocks()
         places = [_place(first, blocks) for first in firsts]
     starts = [*(start for start, _ in words), len(printed)]

@@ -63,8 +63,8 @@ class Archive:
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
-    """The archive at `path`.
+def open_archive(path: Path, kind: str = "EPUB") -> Iterator[Archive]:
+    """The archive at `path`, which is to be of a kind.
 
     Raises:
         TextError: there is none, it is no zip archive, too large, or has too many members.
@@ -74,9 +74,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
             raise TextError(f"{path} has more than {_MOST_FILE // 2**30} GiB, which is no book of words")
         opened = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise TextError(
-            f"{path} is no EPUB, or a damaged one ({error}); open it in a reader to see"
-        ) from error
+        raise TextError(f"{path} is no {kind}, or a damaged one ({error}); open it to see") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TextError(f"cannot read {path}: {reason}; check the name") from error
