@@ -960,6 +960,9 @@ def test_an_option_that_is_mistyped_is_none_of_the_text(
 ) -> None:
     assert main([*say, "hello", "--sead", "1"]) == 2
     assert "No such option" in capsys.readouterr().err
+    assert main([*say, "-x"]) == 2
+    assert "No such option: -x; text that begins with a dash goes behind --" in capsys.readouterr().err
+    assert main([*say, "--seed", "1", "--dry-run", "--", "-x"]) == 0
     assert main([*say, "hello", "-o", "- no name.bark", "--dry-run"]) in (
         0,
         2,

@@ -92,6 +92,7 @@ def test_no_setting_takes_the_place_of_a_row(tmp_path: Path, capsys: pytest.Capt
     found = {name.strip(): value.strip() for name, value in rows}
     assert found["made by"] == "bark 0.1.0, AI-generated speech"
     assert (found["model"], found["seed"], found["file"]) == ("nano", "7", str(path))
+    assert found["format"].startswith("WAV")
     assert "made by = a human" in found["other"]
 
 

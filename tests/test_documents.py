@@ -244,6 +244,18 @@ def test_subtitles_keep_their_times() -> None:
     assert (cue.begin_s, cue.end_s, cue.text) == (1.0, 2.0, "Good day")
 
 
+@pytest.mark.parametrize("name", ["", "chapter one\n", "7\n"])
+@pytest.mark.parametrize("head", ["WEBVTT\n\n", ""])
+def test_the_only_row_of_a_subtitle_is_no_name_of_the_next(head: str, name: str) -> None:
+    if not head and not name[:1].isdecimal():
+        name = ""
+    times = "00:0{0}:00.000 --> 00:0{0}:02.000\n"
+    said = ["One.", "How many? 42", "Three."]
+    rows = [text.replace("? ", "?\n") for text in said]
+    text = head + "".join(f"{name}{times.format(n)}{row}\n\n" for n, row in enumerate(rows, 1))
+    assert [line.text for line in read_document(text, "srt").lines] == said
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

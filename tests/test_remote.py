@@ -342,6 +342,8 @@ def test_a_certificate_that_nobody_knows() -> None:
         ({"Retry-After": "7"}, 7.0),
         ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "9" * 5000}, None),
+        ({"ratelimit": f"r=0;t={'9' * 5000}"}, None),
         ({"ratelimit": '"resolvers";r=0;t=55'}, 55.0),
         ({"ratelimit": '"resolvers";r=20;t=55'}, None),
         ({}, None),

@@ -19,7 +19,7 @@ from fork_server import ForkServer, wait_until
 from pyarrow import parquet
 from small_models import write_talkative
 
-from bark_cli.batch.ledger import LEDGER_FILE
+from bark_cli.batch.ledger import LEDGER_FILE, sha256_of
 from bark_cli.batch.shards.card import licence_of
 from bark_cli.batch.shards.parquet import ParquetShard
 from bark_cli.batch.shards.tar import key_of
@@ -281,7 +281,21 @@ def test_a_full_disk_leaves_no_half_written_shard(
     )
 
 
-# Misused
+def test_a_ledger_that_somebody_wrote_reaches_no_file_outside(
+    model: Path, listed: Path, out: Path, tmp_path: Path
+) -> None:
+    victims = [tmp_path / "changed.parquet", tmp_path / "known.parquet", tmp_path / "other.txt"]
+    out.mkdir()
+    with (out / LEDGER_FILE).open("w") as ledger:
+        for victim, size in zip(victims, (1, 7, 7), strict=True):
+            victim.write_bytes(b"theirs\n")
+            line = {"output": "list-00002.flac", "key": "k", "source": "s", "seconds": 1.0, "seed": 1}
+            line |= {"size": size, "mtime_ns": victim.stat().st_mtime_ns, "sha256": sha256_of(victim)}
+            ledger.write(json.dumps(line | {"shard": f"../{victim.name}"}) + "\n")
+    assert main(command(model, listed, out, "--shards", "parquet")) == 0
+    assert [victim.read_bytes() for victim in victims] == [b"theirs\n"] * 3
+    assert not list(tmp_path.glob("*.kept"))
+    assert len(rows(out)) == 12
 
 
 def test_what_is_not_ours_is_neither_written_to_nor_moved(

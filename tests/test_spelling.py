@@ -49,6 +49,7 @@ def read(tokenizer: BarkTokenizer, text: str) -> str:
         ("x ≤ 5", "x less than or equal to five"),
         ("x ∉ y", "x not in y"),
         ("10²", "ten squared"),
+        ("8deadbeef, 10km", "eight deadbeef , ten kilometers"),
         ("10⁻³", "ten to the power of minus three"),
         ("H₂O", "aych two o"),
         ("50‰", "fifty per thousand"),

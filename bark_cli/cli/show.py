@@ -39,7 +39,9 @@ def show(
     if as_json:
         print_json(found)
     else:
-        print("\n".join(named(sound_rows(found) | made_by_rows(found))))
+        # what the file is stands last: nothing that it says of itself can take the place of that
+        rows = sound_rows(found)
+        print("\n".join(named(rows | made_by_rows(found) | rows)))
 
 
 def sound_record(file: str, source: SoundSource) -> dict[str, Any]:

@@ -140,14 +140,14 @@ def _retry_after_s(headers: Any) -> float | None:
     from datetime import datetime, timezone
 
     asked = headers.get("Retry-After", "").strip()
-    if asked.isdecimal():
+    if asked.isdecimal() and len(asked) < 8:  # more than that nobody waits
         return float(asked)
     try:
         until = parsedate_to_datetime(asked)
         return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
     except (ValueError, TypeError, OverflowError):
         pass
-    found = re.search(r";\s*r=0\s*;\s*t=(\d+)", headers.get("ratelimit", ""))
+    found = re.search(r";\s*r=0\s*;\s*t=(\d{1,7})(?!\d)", headers.get("ratelimit", ""))
     return float(found[1]) if found else None
 
 

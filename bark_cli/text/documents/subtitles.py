@@ -110,11 +110,13 @@ def _cues(rows: list[str], passed: PassedOver) -> Iterator[tuple[int, re.Match[s
 
 
 def _drop_name(words: list[str], is_vtt: bool) -> None:
-    """Take away the next cue's number, or the name it has in WebVTT behind a blank line."""
+    """Take away the next cue's number or, in WebVTT, its name: a row above its times, behind a blank one."""
+    is_above = bool(words) and bool(words[-1].strip())
     while words and not words[-1].strip():
         words.pop()
-    is_name = is_vtt and (len(words) < 2 or not words[-2].strip())
-    if words and (words[-1].strip().isdecimal() or is_name):
+    is_apart = len(words) > 1 and not words[-2].strip()
+    is_number = bool(words) and words[-1].strip().isdecimal()
+    if (is_number and (is_above or is_apart)) or (is_vtt and is_above and is_apart):
         words.pop()
 
 
