@@ -28,7 +28,10 @@ def so_far(
     narration, delivery = composition.narration, request.delivery
     there = [] if kept is None else list(takewhile(lambda p: kept.has(p, narration), narration.pieces))
     if not there or delivery.output is None:
-        raise OptionError("nothing is kept of this text on its way into -o; leave --keep-partial out")
+        raise OptionError(
+            "nothing is kept of this text, said just so, on its way into the file of -o; "
+            "give the same options as before (--seed too), or leave --keep-partial out"
+        )
     whole = Path(delivery.output)
     path = whole.with_name(f"{whole.stem}.partial{whole.suffix}")
     check_target(path, force=delivery.force)
