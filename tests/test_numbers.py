@@ -23,6 +23,8 @@ LANGUAGES = ["en", "de", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "
         ("en", "No. 7 and 3.10 and 007, in the 1980s.", None),
         ("en", "1914–1918", "nineteen fourteen to nineteen eighteen"),
         ("en", "1990-2000, 10-20", "nineteen ninety to two thousand, ten to twenty"),
+        ("en", "1.5-2.5, 10%-20%", "one point five to two point five, ten percent-twenty percent"),
+        ("fr", "la 1re et la 1ère", "la première et la première"),
         ("en", "-$5 and Part I of St. Ives", "minus five dollars and Part one of Saint Ives"),
         ("en", "Tea, milk etc. Then -5.", "Tea, milk et cetera. Then minus five."),
         ("en", "CHAPTER IV. The Boat", "CHAPTER four. The Boat"),

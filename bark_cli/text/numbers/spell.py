@@ -22,11 +22,13 @@ _LETTER = "A-Za-zÀ-ɏͰ-ӿ"  # of scripts that put spaces between words
 _TOKEN = re.compile(
     r"(?P<minus>(?<![^\s(])[-−])?"
     rf"(?:(?<![{_LETTER}])(?P<sign>[$€£])\s?|(?<![{_LETTER}\d.,:/_#@$€£])(?<!\d-)(?<![$€£][-\s]))"
-    rf"(?P<number>\d+(?:[.,:/'\u00a0\u202f]\d+)*)(?P<rest>\s?%|\s?[$€£])?(?![{_LETTER}\d_]|[.,:/]\d|-\d)"
+    rf"(?P<number>\d+(?:[.,:/'\u00a0\u202f]\d+)*)(?!-\d)(?P<rest>\s?%|\s?[$€£])?(?![{_LETTER}\d_]|[.,:/]\d)"
 )
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?!\d)")
 _RANGE = re.compile(r"(?<=\d)\s?–\s?(?=\d)")
-_HYPHENED = re.compile(r"(?<![\w.,:/-])(\d+)-(\d+)(?![\w/-]|[.,:]\d)")  # a range, or a telephone's number
+_HYPHENED = re.compile(
+    r"(?<![\w.,:/-])(\d+(?:[.,:]\d+)?)-(\d+(?:[.,:]\d+)?)(?![\w/-]|[.,:]\d)"
+)  # a range, or a telephone's number
 _DECADE = re.compile(r"\b((?:1[1-9]|20)\d0)['’]?s\b")
 _ROMAN = "(?=[IVXLC])(?:X[LC]|L?X{0,3})(?:I[VX]|V?I{0,3})"
 _ONLY_ROMAN = re.compile(rf"({_ROMAN})(?=\.?\s*$)|({_ROMAN})(?=\. \w)")
@@ -98,8 +100,11 @@ def _spelled(found: re.Match[str], language: str) -> str:
 
 
 def _ranged(found: re.Match[str]) -> str:
-    """10-20 and 1914-18 as ranges; 555-1234 is none, nor is 747-400, which does not rise."""
+    """10-20, 1914-18 and 1.5-2.5 as ranges; 555-1234 is none, nor is 747-400, which does not rise."""
     first, last = found[1], found[2]
+    if not (first.isdecimal() and last.isdecimal()):
+        is_alike = re.sub(r"\d", "", first) == re.sub(r"\d", "", last)
+        return f"{first}–{last}" if is_alike else found[0]
     alike = len(first) == len(last) == 4 or max(len(first), len(last)) < 4
     is_range = (alike and int(first) < int(last)) or (len(first), len(last)) == (4, 2)
     return f"{first}–{last}" if is_range else found[0]
@@ -155,8 +160,13 @@ def _ordinals(text: str, language: str) -> str:
         return re.sub(w.GERMAN_ORDINAL, _german, text)
     if language in w.ORDINALS:
         pattern = rf"(?<![{_LETTER}\d.,:/]){w.ORDINALS[language]}"
-        return re.sub(pattern, lambda found: _said(int(found[1]), language, "ordinal"), text)
+        return re.sub(pattern, lambda found: _ordinal(found, language), text)
     return text
+
+
+def _ordinal(found: re.Match[str], language: str) -> str:
+    words = _said(int(found[1]), language, "ordinal")
+    return "première" if words == "premier" and found[0].endswith(("re", "res")) else words
 
 
 def _german(found: re.Match[str]) -> str:
