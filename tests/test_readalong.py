@@ -15,6 +15,9 @@ import soundfile
 from epubs import PNG, write_epub
 from small_models import write_talkative
 
+from bark_cli.book.compose import Section
+from bark_cli.book.readalong.page import text_page
+from bark_cli.book.shelf import Told
 from bark_cli.book.shown import shown
 from bark_cli.cli import main
 from bark_cli.text.books.read import read_book
@@ -185,3 +188,10 @@ def test_long_paragraphs_lose_no_word() -> None:
     printed = " ".join(f"w{n}" for n in range(10_000))
     found = shown(printed, [f"v{n}" for n in range(9_000)])
     assert "".join(found) == printed
+
+
+def test_a_language_that_is_no_name_stays_a_value_of_its_attribute() -> None:
+    section = Section(number=1, title='"A" & <b>', begin=0, end=0)
+    told = Told(section=section, start_s=0.0, duration_s=1.0, cues=[], paragraphs=[])
+    page = ElementTree.fromstring(text_page(told, 'en"><b x="&'))
+    assert page.get("lang") == 'en"><b x="&'

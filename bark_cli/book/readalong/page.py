@@ -25,7 +25,7 @@ STYLE = '<link rel="stylesheet" type="text/css" href="style.css"/>'
 
 def text_page(told: Told, language: str) -> str:
     """The chapter as XHTML; each of its pieces has the id that `piece_id` gives."""
-    title = written(told.section.title)
+    title, language = written(told.section.title), written(language)
     body = "\n".join(_paragraphs(told))
     return (
         f'{HEAD}<!DOCTYPE html>\n{XHTML} lang="{language}" xml:lang="{language}">\n'
