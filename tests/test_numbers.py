@@ -24,6 +24,7 @@ LANGUAGES = ["en", "de", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "
         ("en", "1914–1918", "nineteen fourteen to nineteen eighteen"),
         ("en", "1990-2000, 10-20", "nineteen ninety to two thousand, ten to twenty"),
         ("en", "1.5-2.5, 10%-20%", "one point five to two point five, ten percent-twenty percent"),
+        ("en-US", "3 cats", "three cats"),
         ("fr", "la 1re et la 1ère", "la première et la première"),
         ("en", "-$5 and Part I of St. Ives", "minus five dollars and Part one of Saint Ives"),
         ("en", "Tea, milk etc. Then -5.", "Tea, milk et cetera. Then minus five."),

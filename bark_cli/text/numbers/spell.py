@@ -52,7 +52,7 @@ def check_speller() -> None:
 
 def spell_numbers(text: str, language: str | None) -> str:
     """The text in words; None is English, and a language that is not one of Bark's keeps its digits."""
-    language = language or "en"
+    language = re.split("[-_]", (language or "en").lower())[0]  # en-US is en
     if language not in _LANGUAGES:
         return text
     text = _chapters(_abbreviations(text, language), language)
