@@ -25,7 +25,7 @@ from pyarrow import parquet
 from bark_cli.audio import Provenance, hash_text, read_provenance
 from bark_cli.batch.gather import Sources, gather, natural
 from bark_cli.batch.identity import Maker, model_identity
-from bark_cli.batch.index import Index, Place
+from bark_cli.batch.index import Index, LedgerLine
 from bark_cli.batch.items import Item
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import LEDGER_FILE, LOCK_FILE, Entry, Ledger, hold
@@ -888,7 +888,7 @@ def test_no_room_for_names_is_told_in_a_line() -> None:
     index = Index()
     index._table.execute("PRAGMA max_page_count = 20")
     with pytest.raises(OutputError, match=r"full; set SQLITE_TMPDIR"):
-        index.add(Place(f"a/long/name/{n:060d}", None, n, 1) for n in range(10_000))
+        index.add(LedgerLine(f"a/long/name/{n:060d}", None, n, 1) for n in range(10_000))
 
 
 def test_memory_does_not_grow_with_names_and_lines(out: Path) -> None:

@@ -33,7 +33,7 @@ from bark_cli.cli import main
 from bark_cli.cluster import speak_dataset
 from bark_cli.cluster.connect import ClusterError, address_of, joined
 from bark_cli.cluster.crew import Crew
-from bark_cli.cluster.dataset import Speaking, Spoken
+from bark_cli.cluster.dataset import DatasetManner, DatasetSpeaker
 from bark_cli.cluster.hiring import Asked, Hiring, hiring
 from bark_cli.cluster.job import Parcel, Wanted, job
 from bark_cli.cluster.models import find, pack, unpack
@@ -277,8 +277,8 @@ def test_files_of_a_data_set_are_brought_to_a_level_and_say_how_they_were_made_i
     texts = pyarrow.table({"text": ["hello bark"]})
     for says in (True, False):
         settings = Settings(precision="fp32", max_duration=0.3, normalize="peak", metadata=says)
-        how = Spoken(model=str(model), columns={}, format="flac", seed=7, settings=settings)
-        [row] = Speaking(how, torch.get_num_threads())(texts).to_pylist()
+        how = DatasetManner(model=str(model), columns={}, format="flac", seed=7, settings=settings)
+        [row] = DatasetSpeaker(how, torch.get_num_threads())(texts).to_pylist()
         samples, _ = soundfile.read(io.BytesIO(row["audio"]))
         assert abs(samples).max() == pytest.approx(10 ** (-1 / 20), rel=0.01)
         assert (NOTICE.encode() in row["audio"]) is says

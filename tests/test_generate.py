@@ -21,7 +21,7 @@ from bark_cli.stages.monotonic import Reader
 from bark_cli.stages.sampling import RandomStream, draw, probabilities
 from bark_cli.stages.steps import Ahead, Drawing, Drawn, DrawnCodes, FineWindow
 
-pytestmark = pytest.mark.skipif(kernel.library() is None, reason="no C compiler was there at installation")
+pytestmark = pytest.mark.skipif(kernel.compiled() is None, reason="no C compiler was there at installation")
 CONFIG = GPTConfig(input_vocab_size=90, output_vocab_size=90, block_size=400, n_layer=1, n_head=2, n_embd=64)
 EVERY = (range(3, 80),)
 TURNS = (range(10, 40), range(40, 70))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bark_cli.backends.kernel import library
+from bark_cli.backends.kernel import compiled
 
 PACKAGE = Path(__file__).parent.parent / "bark_cli"
 # from the ground up; a module may import from its own floor and from those below
@@ -171,7 +171,7 @@ def test_listing_voices_imports_no_torch(tiny_model: Path) -> None:
 @pytest.mark.parametrize("output", ["out.wav", "-"])
 def test_speaking_in_int8_imports_no_torch(output: str, tmp_path: Path) -> None:
     """Nor with a stage of another model; what says so is a process in which nobody has torch."""
-    if library() is None:
+    if compiled() is None:
         pytest.skip("no C compiler was there when bark was installed")
     place = output if output == "-" else str(tmp_path / output)
     code = "import sys; sys.modules['torch'] = None; sys.modules['encodec'] = None\n" + RUN

@@ -24,7 +24,7 @@ from bark_cli.stages.semantic import legal as semantic_legal
 from bark_cli.stages.steps import Decode, FineWindow, Prefill
 from bark_cli.voices.catalogue import find_voice
 
-pytestmark = pytest.mark.skipif(kernel.library() is None, reason="no C compiler was there at installation")
+pytestmark = pytest.mark.skipif(kernel.compiled() is None, reason="no C compiler was there at installation")
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 
 

@@ -44,7 +44,7 @@ SHAPES = {  # heads of 64, of less than a vector, and widths that fill no block
 
 @pytest.fixture(params=RUN_HERE)
 def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(kernel, "library", lambda: RUN_HERE[request.param])
+    monkeypatch.setattr(kernel, "compiled", lambda: RUN_HERE[request.param])
     return str(request.param)
 
 
@@ -263,16 +263,16 @@ def test_a_long_cache_is_read_whole() -> None:
 
 
 def test_a_kernel_can_be_forced_and_one_that_cannot_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel.library.cache_clear()
+    kernel.compiled.cache_clear()
     try:
         monkeypatch.setenv("BARK_KERNEL", "plain")
-        assert kernel.library() is load("plain") or kernel.library()._name.endswith("kernel-plain.so")  # type: ignore[union-attr]
-        kernel.library.cache_clear()
+        assert kernel.compiled() is load("plain") or kernel.compiled()._name.endswith("kernel-plain.so")  # type: ignore[union-attr]
+        kernel.compiled.cache_clear()
         monkeypatch.setenv("BARK_KERNEL", "mmx")
         with pytest.raises(OptionError, match=r"BARK_KERNEL=mmx cannot run here; use one of .*plain"):
-            kernel.library()
+            kernel.compiled()
     finally:
-        kernel.library.cache_clear()
+        kernel.compiled.cache_clear()
 
 
 # ---- without Python, where only an emulator has the processor ----

@@ -31,7 +31,7 @@ def theirs(request: pytest.FixtureRequest) -> Codec:
 
 @pytest.fixture(params=RUN_HERE)
 def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(codecs, "library", lambda: RUN_HERE[request.param])
+    monkeypatch.setattr(codecs, "compiled", lambda: RUN_HERE[request.param])
     return str(request.param)
 
 
@@ -60,7 +60,7 @@ def in_pieces(codec: KernelCodec, codes: Tokens, chunks: list[int]) -> Samples:
 
 
 def test_the_structs_are_those_of_the_kernel() -> None:
-    code = kernel.library()
+    code = kernel.compiled()
     assert code is not None
     code.bark_decoder_layout.restype = ctypes.c_int64
     assert code.bark_decoder_layout() == LAYOUT

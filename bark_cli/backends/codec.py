@@ -14,7 +14,7 @@ from itertools import accumulate
 import numpy as np
 
 from bark_cli.backends.buffers import Array, Buffers, address, room
-from bark_cli.backends.kernel import library
+from bark_cli.backends.kernel import compiled
 from bark_cli.backends.threads import lent_threads
 from bark_cli.model.config import CodecConfig
 from bark_cli.model.decoder import CODEBOOK_NAME, Convolution, Recurrence, decoder_layers
@@ -45,7 +45,7 @@ class KernelCodec:
     """The decoding half of EnCodec, of tensors by encodec's names; implements `backends.Decoder`."""
 
     def __init__(self, config: CodecConfig, tensors: Mapping[str, Array]) -> None:
-        code = library()
+        code = compiled()
         assert code is not None  # `choose_precision` looks first
         self.code, self.config = code, config
         tensors = {name: np.asarray(array, np.float32) for name, array in tensors.items()}

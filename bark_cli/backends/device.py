@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from bark_cli.backends.kernel import library, runnable
+from bark_cli.backends.kernel import compiled, runnable
 from bark_cli.backends.openvino_device import choose_openvino_device
 from bark_cli.errors import OptionError
 
@@ -87,7 +87,7 @@ def choose_precision(name: str, device: str) -> str:
         raise OptionError(f"{name} is for OpenVINO; use --device openvino, or --precision auto, bf16 or fp32")
     if name == "int8" and kind != "cpu":
         raise OptionError(f"int8 is for the CPU; on {kind} use --precision bf16 or fp32")
-    if name == "int8" and library() is None:
+    if name == "int8" and compiled() is None:
         raise OptionError(
             "int8 needs code that is compiled when bark is installed, and there is none that runs here; "
             "install a C compiler and then bark again, or use --precision bf16 or fp32"
@@ -100,7 +100,7 @@ def _best_of_cpu() -> str:
 
     Plain C is for processors that nothing was written for; it has not been measured there.
     """
-    if library() is not None and runnable() != ("plain",):
+    if compiled() is not None and runnable() != ("plain",):
         return "int8"
     return "bf16" if has_bf16_units() else "fp32"
 

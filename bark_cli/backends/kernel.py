@@ -1,7 +1,7 @@
 """The compiled code of csrc/ that suits this CPU, and its structs.
 
 It is compiled when the package is installed, once per instruction set (hatch_build.py). Where there was no
-compiler `library` says so, and the other precisions serve.
+compiler `compiled` says so, and the other precisions serve.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ FORCED = "BARK_KERNEL"  # names one of them, for measurements and tests
 
 
 @lru_cache(maxsize=1)
-def library() -> ctypes.CDLL | None:
+def compiled() -> ctypes.CDLL | None:
     """The compiled code that suits this CPU, or the one that BARK_KERNEL names; None where none was compiled.
 
     Raises:

@@ -170,7 +170,7 @@ class Stack:
 
 
 def _compiled() -> ctypes.CDLL:
-    code = kernel.library()
+    code = kernel.compiled()
     if code is None:
         raise RuntimeError("there is no compiled int8 kernel")
     return code

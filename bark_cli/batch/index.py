@@ -22,7 +22,7 @@ CREATE INDEX by_shard ON line (shard) WHERE shard IS NOT NULL;
 """
 
 
-class Place(NamedTuple):
+class LedgerLine(NamedTuple):
     """A line of the ledger, and what it is about."""
 
     output: str
@@ -37,7 +37,7 @@ class Index:
     def __init__(self) -> None:
         self._table = scratch_table(_TABLE, self)
 
-    def add(self, places: Iterable[Place]) -> None:
+    def add(self, places: Iterable[LedgerLine]) -> None:
         """Take note of lines, in the order of the file."""
         rows = ((_key(output), shard and _key(shard), at, size) for output, shard, at, size in places)
         with self._table:

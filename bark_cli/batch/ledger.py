@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
-from bark_cli.batch.index import Index, Place
+from bark_cli.batch.index import Index, LedgerLine
 from bark_cli.errors import OutputError, UsageError
 from bark_cli.system.files import told_of
 from bark_cli.system.ours import check_ours, open_ours
@@ -130,7 +131,7 @@ class Ledger:
         parts = zip(entries, ends, lines, strict=False)
         renewed = {entry.shard for entry in entries}
         self._shards = {which: there for which, there in self._shards.items() if which[0] not in renewed}
-        self._index.add(Place(entry.output, entry.shard, at, len(line)) for entry, at, line in parts)
+        self._index.add(LedgerLine(entry.output, entry.shard, at, len(line)) for entry, at, line in parts)
 
     def _entries(self, output: str) -> Iterator[Entry]:
         """Those of one output, the latest first."""
@@ -200,6 +201,12 @@ def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
         lock.release()
 
 
+def measured(path: Path) -> dict[str, Any]:
+    """What an entry says of the file that it is in."""
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256_of(path)}
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hexadecimal.
 
@@ -221,7 +228,7 @@ def _line(entry: Entry) -> bytes:
     return json.dumps(values).encode("ascii") + b"\n"
 
 
-def _lines(file: Path) -> Iterator[Place]:
+def _lines(file: Path) -> Iterator[LedgerLine]:
     """Where the lines of a ledger are, and what they are about; what is torn or foreign is left out."""
     try:
         descriptor = open_ours(file, os.O_RDONLY)
@@ -239,7 +246,7 @@ def _lines(file: Path) -> Iterator[Place]:
                     record(Entry, found)
                 shard = found.get("shard")
                 if shard is None or SHARD_NAME.fullmatch(shard):
-                    yield Place(found["output"], shard, at, len(line))
+                    yield LedgerLine(found["output"], shard, at, len(line))
             except ValueError:
                 pass  # the rest of a line that is too long is not an entry either
             at += len(line)

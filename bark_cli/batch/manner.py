@@ -45,6 +45,11 @@ class Manner:
             reading = replace(reading, cast=cast, language=language)
         return reading.script(text, None if item.file is None else str(item.file))
 
+    def voice_and_language(self, item: Item) -> tuple[str | None, str | None]:
+        """The voice of an item, its own or the batch's, and the language, its own or that voice's."""
+        voice = self.settings.voice if item.voice is None else item.voice
+        return voice, item.language or self.language or language_of_voice(voice)
+
     def composer(
         self,
         model: KnownModel,
@@ -69,8 +74,7 @@ class Manner:
             return known.get((default if voice is None else voice) or NO_VOICE, voice)
 
         def narration(item: Item, text: str, seed: int) -> Narration:
-            voice = self.settings.voice if item.voice is None else item.voice
-            language = item.language or self.language or language_of_voice(voice)
+            voice, language = self.voice_and_language(item)
             mine = replace(recipe, voice=speaker(voice), language=language)
             script = self.script(item, text)
             cast: Any = {name: speaker(voice) for name, voice in script.cast.items()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bark_cli.batch.ledger import Entry, Ledger, sha256_of
+from bark_cli.batch.ledger import Entry, Ledger, measured
 from bark_cli.batch.outputs import check_inside
 from bark_cli.errors import BarkError, OutputError
 from bark_cli.system.files import told_of
@@ -90,16 +90,13 @@ def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> Placed:
     check_free(new.output, ledger, overwrite=overwrite)
     with told_of(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        status = new.staged.stat()
         entry = Entry(
             output=new.output,
             key=new.key,
             source=new.source,
             seconds=new.seconds,
             seed=new.seed,
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            sha256=sha256_of(new.staged),
+            **measured(new.staged),
         )
         if not overwrite and os.path.lexists(target) and not ledger.is_ours(new.output):
             kept = keep_aside(target)

@@ -76,7 +76,7 @@ def run(work: Work, tasks: Iterable[Task], make: Make) -> Generator[Event, None,
 def _last_shard(work: Work) -> Iterator[Event]:
     """What waits for a shard to be full gets one that is not."""
     if work.packing is not None:
-        yield from (Made(task=one.task, entry=one.entry) for one in work.packing.flush())
+        yield from (Made(task=task, entry=entry) for task, entry in work.packing.flush())
 
 
 def _orders(work: Work, tasks: Iterable[Task], failed: list[Failed]) -> Iterator[Order]:
@@ -99,7 +99,7 @@ def _placed(work: Work, group: Sequence[Progress]) -> Iterator[Event]:
     finished = [one for one in group if isinstance(one, Finished)]
     if work.packing is not None:
         yield from (one for one in group if not isinstance(one, Finished))
-        yield from (Made(task=one.task, entry=one.entry) for one in work.packing.put(finished))
+        yield from (Made(task=task, entry=entry) for task, entry in work.packing.put(finished))
         return
     sets = [_files(one) for one in finished]
     placed = place_all(sets, work.ledger, overwrite=work.overwrite) if sets else []

@@ -26,7 +26,7 @@ ROWS = 64  # that a worker is given at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spoken:
+class DatasetManner:
     """How the rows of a data set are spoken."""
 
     model: str | None
@@ -81,9 +81,11 @@ def speak_dataset(
         raise OptionError(
             f"{str(error).rpartition(' ')[2]} is not a setting; `bark config show` lists them"
         ) from error
-    how = Spoken(model=model, columns=columns, format=find_format(name=format), seed=seed, settings=chosen)
+    how = DatasetManner(
+        model=model, columns=columns, format=find_format(name=format), seed=seed, settings=chosen
+    )
     return dataset.map_batches(
-        Speaking,
+        DatasetSpeaker,
         fn_constructor_args=(how, worker_cpus),
         batch_size=rows,
         batch_format="pyarrow",
@@ -93,10 +95,10 @@ def speak_dataset(
     )
 
 
-class Speaking:
+class DatasetSpeaker:
     """An actor of Ray Data: it holds the model, and speaks a batch of rows."""
 
-    def __init__(self, how: Spoken, threads: int) -> None:
+    def __init__(self, how: DatasetManner, threads: int) -> None:
         import torch
 
         from bark_cli.pipeline import Bark

@@ -25,7 +25,7 @@ _GROWING = ("Replace", "Prepend", "Precompiled")
 _MAY_GROW = re.compile("|".join([*_GROWING, r"\\u00[4-7]"]).encode())  # or their letters by number
 
 
-class Rules:
+class TokenizerRules:
     """The rules of one tokenizer, as far as they may make a text longer without a bound."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Rules:
         self._added = re.compile("|".join(map(re.escape, names)) or "(?!)")
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer) -> Rules:
+    def of(cls, tokenizer: Tokenizer) -> TokenizerRules:
         """Those of a tokenizer that was read."""
         made: Any = tokenizer.normalizer
         told = None if made is None else json.loads(made.__getstate__())
@@ -95,7 +95,7 @@ def check_file(data: bytes) -> None:
             token["content"] for token in told.get("added_tokens") or () if token.get("normalized", True)
         ]
         if added:
-            Rules(told.get("normalizer"), ()).check(added)
+            TokenizerRules(told.get("normalizer"), ()).check(added)
 
 
 def _each(rule: dict[str, Any]) -> Iterator[dict[str, Any]]:

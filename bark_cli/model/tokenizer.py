@@ -16,7 +16,7 @@ import numpy as np
 
 from bark_cli.errors import BarkError, ModelError, TextError
 from bark_cli.model.config import SemanticConfig
-from bark_cli.model.rules import Rules, check_file
+from bark_cli.model.rules import TokenizerRules, check_file
 from bark_cli.model.spelling import Loss, Speller
 from bark_cli.model.tokens import Tokens
 
@@ -33,7 +33,7 @@ _MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
 class BarkTokenizer:
     """A model's tokenizer together with the place its ids have in that model's vocabulary."""
 
-    def __init__(self, tokenizer: Tokenizer, config: SemanticConfig, rules: Rules) -> None:
+    def __init__(self, tokenizer: Tokenizer, config: SemanticConfig, rules: TokenizerRules) -> None:
         self._tokenizer, self._config, self._rules = tokenizer, config, rules
         self._read_before: dict[str, list[str]] = {}
         self._speller = Speller(self._spelled)
@@ -61,7 +61,7 @@ class BarkTokenizer:
         with _told_of(f"{path} is not a readable tokenizer"):
             tokenizer.no_truncation()
             tokenizer.no_padding()
-            rules = Rules.of(tokenizer)
+            rules = TokenizerRules.of(tokenizer)
             n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
         if n_ids + config.text_offset > config.gpt.input_vocab_size:
             raise ModelError(

@@ -24,7 +24,6 @@ _CLOSED_BY = {
     "『": "』",
     '"': '"',
 }
-_ENDS = frozenset("”»«›‹」』")  # what may close a quotation that began in a paragraph before
 _MARKS = re.compile('[“”„«»‹›「」『』"]')
 _STOPS = ".!?…,;:—–-。！？：、，।"
 _AFTER = re.compile(r"[.,;:!?…。！？、，।]+")  # goes with the quotation that it follows

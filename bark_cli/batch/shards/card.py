@@ -13,7 +13,7 @@ from typing import Any
 
 from bark_cli.audio.provenance import NOTICE
 from bark_cli.batch.shards.packing import FOLDER, FORMS
-from bark_cli.batch.shards.row import Kind
+from bark_cli.batch.shards.row import ShardKind
 from bark_cli.store import MODELS, ModelRef
 
 CARD = "README.md"
@@ -26,7 +26,7 @@ _MOST_NAMED = 1000  # voices in a card
 class Card:
     """What a data card tells."""
 
-    kind: Kind
+    kind: ShardKind
     format: str  # of the sounds
     models: Mapping[str, str]  # name -> licence of its weights, as "apache-2.0" or "other"
     voices: Collection[str]

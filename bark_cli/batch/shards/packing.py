@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.batch.ledger import SHARD_NAME, Entry, Ledger, sha256_of
+from bark_cli.batch.ledger import SHARD_NAME, Entry, Ledger, measured
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import keep_aside
 from bark_cli.batch.shards import parquet, tar
-from bark_cli.batch.shards.row import Form, Kind, Row, Shard, plain
+from bark_cli.batch.shards.row import Row, Shard, ShardForm, ShardKind, plain
 from bark_cli.errors import UsageError
 from bark_cli.system.files import told_of
 
@@ -22,29 +22,21 @@ if TYPE_CHECKING:
     from bark_cli.batch.make import Finished
 
 FOLDER = "data"
-FORMS: dict[Kind, Form] = {"parquet": parquet, "webdataset": tar}
+FORMS: dict[ShardKind, ShardForm] = {"parquet": parquet, "webdataset": tar}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sharding:
     """What shards are like."""
 
-    kind: Kind
+    kind: ShardKind
     size: int  # bytes of sound; with the sound that reaches it a shard is full
     describe: Callable[[Finished, bytes], Row]
 
     @property
-    def form(self) -> Form:
+    def form(self) -> ShardForm:
         """How they are written."""
         return FORMS[self.kind]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Packed:
-    """A sound that is in a shard."""
-
-    task: Task
-    entry: Entry
 
 
 class Packing:
@@ -60,13 +52,13 @@ class Packing:
         self._size = 0
         self._waiting: list[Finished] = []  # what the shard holds
 
-    def put(self, finished: Sequence[Finished]) -> list[Packed]:
+    def put(self, finished: Sequence[Finished]) -> list[tuple[Task, Entry]]:
         """Pack sounds; returns what is in shards that are full with them.
 
         Raises:
             OutputError: the disk refuses.
         """
-        packed = list[Packed]()
+        packed = list[tuple[Task, Entry]]()
         for one in finished:
             with self._writing():
                 if self._shard is None:
@@ -80,7 +72,7 @@ class Packing:
                 packed += self.flush()
         return packed
 
-    def flush(self) -> list[Packed]:
+    def flush(self) -> list[tuple[Task, Entry]]:
         """End the shard that is being filled, and give it its name; returns what it holds.
 
         Raises:
@@ -94,11 +86,11 @@ class Packing:
         waiting, self._shard, self._size, self._waiting = self._waiting, None, 0, []
         shard = self._next_name()
         self._take_out([one.order.task.output for one in waiting])
-        measured = _measured(self._staged)
-        entries = [_entry(one, shard, measured) for one in waiting]
+        facts = measured(self._staged)
+        entries = [_entry(one, shard, facts) for one in waiting]
         self._place(self._staged, entries)
         self._ledger.placed += len(entries)
-        return [Packed(task=one.order.task, entry=entry) for one, entry in zip(waiting, entries, strict=True)]
+        return [(one.order.task, entry) for one, entry in zip(waiting, entries, strict=True)]
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -129,8 +121,8 @@ class Packing:
                 staged = self._scratch / f"rest{self._sharding.form.suffix}"
                 self._sharding.form.copy_without(path, staged, {plain(output) for output in gone})
                 _sync(staged)
-                measured = _measured(staged)
-            self._place(staged, [replace(entry, **measured) for entry in kept])
+                facts = measured(staged)
+            self._place(staged, [replace(entry, **facts) for entry in kept])
 
     def _place(self, staged: Path, entries: Sequence[Entry]) -> None:
         """Give a shard its name, after all that it holds is in the ledger."""
@@ -162,7 +154,7 @@ class Packing:
                 self._note(f"{shard} had been changed; that file is now {kept.name}")
 
 
-def check_shards(kind: Kind | None, ledger: Ledger) -> None:
+def check_shards(kind: ShardKind | None, ledger: Ledger) -> None:
     """Find out whether a folder may get shards of a kind, or loose files (None).
 
     Raises:
@@ -189,7 +181,7 @@ def _check_folder(folder: Path) -> None:
         raise UsageError(f"{place} is to be a folder of shards, and is no folder there; move it away")
 
 
-def _entry(one: Finished, shard: str, measured: Mapping[str, Any]) -> Entry:
+def _entry(one: Finished, shard: str, facts: Mapping[str, Any]) -> Entry:
     order = one.order
     return Entry(
         output=order.task.output,
@@ -198,14 +190,8 @@ def _entry(one: Finished, shard: str, measured: Mapping[str, Any]) -> Entry:
         seconds=one.seconds,
         seed=order.seed,
         shard=shard,
-        **measured,
+        **facts,
     )
-
-
-def _measured(path: Path) -> dict[str, Any]:
-    """What an entry says of the file that it is in."""
-    status = path.stat()
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256_of(path)}
 
 
 def _sync(path: Path) -> None:

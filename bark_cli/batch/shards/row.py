@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-Kind = Literal["parquet", "webdataset"]
+ShardKind = Literal["parquet", "webdataset"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Shard(Protocol):
         """Let go of it where it cannot be ended; nothing is raised."""
 
 
-class Form(Protocol):
+class ShardForm(Protocol):
     """How shards of a kind are written and read."""
 
     suffix: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from bark_cli.batch.identity import Maker
     from bark_cli.batch.items import Item
     from bark_cli.batch.manner import Manner
-    from bark_cli.batch.shards.row import Kind
+    from bark_cli.batch.shards.row import ShardKind
     from bark_cli.cluster.hiring import Asked
-    from bark_cli.narration.recipe import Recipe
     from bark_cli.settings import Settings
     from bark_cli.store import ModelRef
 
@@ -55,7 +54,7 @@ class BatchRequest(Speaking):
     overwrite: bool
     format: str
     subtitles: str | None  # "srt" or "vtt", beside every file
-    shards: Kind | None  # what files are packed into; None: each is one
+    shards: ShardKind | None  # what files are packed into; None: each is one
     shard_size: int  # bytes
     cluster: OnCluster | None  # None is this process
     as_json: bool
@@ -144,15 +143,6 @@ class BatchRequest(Speaking):
         except OSError as error:
             raise TextError(f"it cannot be read: {error.strerror}; check its permissions") from error
 
-    def recipe_of(self, item: Item, recipe: Recipe) -> Recipe:
-        """How an item is spoken: with its own voice, if it has one, and in that voice's language."""
-        from bark_cli.voices import language_of_voice
-
-        voice = recipe.voice if item.voice is None else item.voice
-        return replace(
-            recipe, voice=voice, language=item.language or self.language or language_of_voice(voice)
-        )
-
 
 def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     """Put together the parameters of the command (None: not given) and the settings.
@@ -186,13 +176,13 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     )
 
 
-def _shards(given: Mapping[str, Any], settings: Settings) -> Kind | None:
+def _shards(given: Mapping[str, Any], settings: Settings) -> ShardKind | None:
     """What --shards says.
 
     Raises:
         OptionError: it does not go together with what else was asked for, or pyarrow is not installed.
     """
-    kind: Kind | None = given["shards"]
+    kind: ShardKind | None = given["shards"]
     if kind is None:
         if given["shard_size"] is not None:
             raise OptionError("--shard-size is for shards; add --shards parquet or --shards webdataset")

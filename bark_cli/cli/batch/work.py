@@ -170,7 +170,9 @@ def _composing(request: BatchRequest, maker: Maker) -> Estimate:
     recipe, manner = request.recipe(config.sampling), request.manner
 
     def estimate(item: Item, text: str) -> float:
-        composition = compose(manner.script(item, text), request.recipe_of(item, recipe), limits, seed=0)
+        voice, language = manner.voice_and_language(item)
+        mine = replace(recipe, voice=voice, language=language)
+        composition = compose(manner.script(item, text), mine, limits, seed=0)
         if composition.told is not None and not request.quiet:
             tell(f"{item.source}: {composition.told}")
         return composition.estimate_s

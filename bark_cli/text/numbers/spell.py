@@ -118,8 +118,8 @@ def _whole(number: str, language: str, after: str) -> str:
         return joint.join(_said(int(digit), language) for digit in number)
     if language == "zh" and len(number) == 4 and after.startswith("年"):
         return _said(value, language, "year").removesuffix("年")
-    is_year = len(number) == 4 and (1100 <= value < 2000 or (language == "en" and value < 2100))
-    if is_year and language in ("en", "de") and value >= 1100:
+    years_end = {"en": 2100, "de": 2000}.get(language, 0)  # the first that is said as any number
+    if len(number) == 4 and 1100 <= value < years_end:
         return _said(value, language, "year")
     return _said(value, language)
 
