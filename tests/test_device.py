@@ -54,7 +54,7 @@ def abilities(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def test_auto_takes_int8_where_the_kernel_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "library", lambda: SimpleNamespace())
+    monkeypatch.setattr(devices, "compiled", lambda: SimpleNamespace())
     abilities(monkeypatch, "avx2")
     for here in (("avx2", "plain"), ("dotprod", "neon", "plain")):
         monkeypatch.setattr(devices, "runnable", lambda here=here: here)
@@ -69,7 +69,7 @@ def test_auto_takes_int8_where_the_kernel_was_compiled(monkeypatch: pytest.Monke
 def test_without_the_kernel_auto_looks_at_the_cpu(
     has: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "library", lambda: None)
+    monkeypatch.setattr(devices, "compiled", lambda: None)
     abilities(monkeypatch, *has)
     assert choose_precision("auto", "cpu") == expected
 
@@ -82,7 +82,7 @@ def test_auto_on_a_gpu_takes_sixteen_bits(kind: str, expected: str) -> None:
 def test_int8_that_cannot_be_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionError, match="int8 is for the CPU"):
         choose_precision("int8", "cuda")
-    monkeypatch.setattr(devices, "library", lambda: None)
+    monkeypatch.setattr(devices, "compiled", lambda: None)
     with pytest.raises(
         OptionError, match="install a C compiler and then bark again, or use --precision bf16"
     ):
