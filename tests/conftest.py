@@ -87,9 +87,13 @@ def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(autouse=True)
-def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the home of whoever runs it."""
-    return _isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+def isolated_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """No test reads or writes the home of whoever runs it; its own, which may hold models, goes with it."""
+    home = tmp_path_factory.mktemp("home")
+    yield _isolate(monkeypatch, home)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def make_tiny_config() -> BarkConfig:
