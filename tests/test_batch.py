@@ -23,6 +23,7 @@ from conftest import tiny_voice, write_voice
 from pyarrow import parquet
 
 from bark_cli.audio import Provenance, hash_text, read_provenance
+from bark_cli.batch import lists
 from bark_cli.batch.gather import Sources, gather, natural
 from bark_cli.batch.identity import Maker, model_identity
 from bark_cli.batch.index import Index, LedgerLine
@@ -801,6 +802,36 @@ def test_rows_of_parquet_are_items(tmp_path: Path) -> None:
     assert "it has no text" in str(third.problem)
     with pytest.raises(TextError, match='no column "text"'):
         list(gather(Sources(paths=[str(file)])))
+
+
+def test_a_text_that_many_rows_of_parquet_share_is_in_memory_once(tmp_path: Path) -> None:
+    file, text = tmp_path / "list.parquet", "word " * 200_000
+    parquet.write_table(pyarrow.table({"text": pyarrow.array([text] * 1000)}), file, compression="zstd")
+    assert file.stat().st_size < 2**20
+    before = pyarrow.total_allocated_bytes()
+    items = iter(gather(Sources(paths=[str(file)])))
+    assert [next(items).text == text for _ in range(3)] == [True] * 3
+    assert pyarrow.total_allocated_bytes() - before < 50 * len(text)
+
+
+def test_a_column_of_parquet_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "list.parquet"
+    parquet.write_table(pyarrow.table({"text": ["word " * 1000] * 10 + ["other " * 1000]}), file)
+    monkeypatch.setattr(lists, "_MOST_IN_COLUMN", 5000)
+    with pytest.raises(
+        TextError, match=r"column text unpacks to .* in one row group, more than .*smaller ones"
+    ):
+        list(gather(Sources(paths=[str(file)])))
+
+
+def test_a_text_of_parquet_that_is_too_long_fails_alone(tmp_path: Path) -> None:
+    file = tmp_path / "list.parquet"
+    parquet.write_table(pyarrow.table({"text": ["x" * (2**24 + 1), "two"]}), file)
+    first, second = gather(Sources(paths=[str(file)]))
+    assert "longer than 16 MiB" in str(first.problem)
+    assert second.text == "two"
 
 
 def test_a_column_of_a_table_goes_by_its_name(tmp_path: Path) -> None:

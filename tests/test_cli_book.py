@@ -208,6 +208,9 @@ def test_the_dry_run_shows_who_says_what_and_numbers_in_words(
     [
         (["-o", "x.wav"], "holds no chapters", 2),
         (["-o", "x.epub", "--format", "flac"], "every reader plays", 2),
+        (["-o", "x.m4b", "--format", "opus"], "give -o x.opus", 2),
+        (["-o", "x.ogg", "--format", "mp3"], "the format of one file is that of its name", 2),
+        (["-o", "x.mp3", "--dialogue-voice", "nobody"], "no voice 'nobody'", 2),
         (["-o", "-"], "bark say", 2),
         (["-o", "x.mp3", "--chapters", "9"], "the book has 1-3", 2),
         (["-o", "x.mp3", "--chapters", "a"], "not understood", 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,10 @@ def test_the_cache_knows_files_and_what_was_made_of_them(bark: Any, file: Path, 
     findings = [finding for probe in CACHE if probe.topic == "models" for finding in probe.ask()]
     [broken] = [finding for finding in findings if finding.topic == "model mine"]
     assert (broken.state, "mine.gguf" in broken.text) == ("warning", True)
+    (home / "mine.gguf").write_bytes(file.read_bytes()[:-100])
+    listed = bark("cache", "ls")
+    assert "mine.gguf is not a whole GGUF file" in listed.err
+    assert re.search(r"^mine .*damaged", listed.out, re.MULTILINE)
     file.write_bytes(b"GGUF" + bytes(100))  # another file now: the old conversion is of no use
     assert bark("say", "hello", "-m", file, *options, "--force").code == 1
 

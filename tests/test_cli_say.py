@@ -32,6 +32,7 @@ from bark_cli.errors import OptionError
 from bark_cli.hearing import judge as hearing
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.published import published_config
 from bark_cli.pipeline import Bark
 from bark_cli.settings import Settings
 from bark_cli.settings.apply import sampling_options
@@ -460,6 +461,35 @@ def test_without_a_device_nothing_is_generated(
 
 
 # misuse: the line it prints and its code
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_a_voice_that_is_none_is_told_before_the_model_is_loaded(
+    say: list[str], tmp_path: Path, dry: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(b"no voice at all")
+    foreign = write_voice(tmp_path / "foreign.npz", tiny_voice(published_config()))
+    mistakes = {
+        ("-v", str(bad)): "is damaged or not a voice file",
+        ("-v", str(foreign)): "was made for another model",
+        ("--dialogue-voice", "nope"): "no voice 'nope'",  # though nobody speaks in it
+    }
+    for words, complaint in mistakes.items():
+        assert main([*say, "hello", *words, "-o", str(tmp_path / "x.wav"), *dry]) == 2
+        assert complaint in capsys.readouterr().err
+
+
+def test_numbers_of_a_text_whose_language_nobody_says_are_told_to_be_english(
+    say: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = [*say, "I am 3", "-v", "none", "--read-numbers", "--dry-run"]
+    assert main(how) == 0
+    assert "numbers are spelled in English where nobody says the language" in capsys.readouterr().err
+    for told in (["--language", "de"], ["-q"]):
+        assert main([*how, *told]) == 0
+        assert "spelled in English" not in capsys.readouterr().err
 
 
 def test_no_text_on_a_terminal_shows_help(

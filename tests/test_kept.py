@@ -127,6 +127,7 @@ def test_a_text_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
     assert main(["say", *how, "-o", str(out), "--keep-partial"]) == 0
     said, partial = capsys.readouterr().err, tmp_path / "out.partial.wav"
     assert f"{partial}: " in said
+    assert "real time" not in said  # nothing was made
     assert not out.exists()
     assert len(list(folder.glob("*.npz"))) == here
     assert main(["say", *how, "-o", str(out)]) == 0  # no seed was given: it is remembered

@@ -52,6 +52,8 @@ def read(tokenizer: BarkTokenizer, text: str) -> str:
         ("8deadbeef, 10km", "eight deadbeef , ten kilometers"),
         ("10⁻³", "ten to the power of minus three"),
         ("H₂O", "aych two o"),
+        ("mol⁻¹", "mol to the power of minus one"),
+        ("sin² x", "sin squared x"),
         ("50‰", "fifty per thousand"),
         ("₹500", "five hundred rupees"),
         ("20 µm", "twenty micrometers"),
@@ -86,6 +88,7 @@ def test_what_is_known_among_its_neighbours_stays(nano: BarkTokenizer, text: str
 def test_what_is_left_out_or_read_in_other_letters_is_told(nano: BarkTokenizer) -> None:
     assert nano.loss("I ❤ it ☎ ❤").left_out == ("❤", "☎")
     assert nano.loss("a word¹ and more").left_out == ("¹",)
+    assert not nano.loss("SO₄²⁻, NH₄⁺, Ca²⁺, Cr₂O₇²⁻, min⁻¹ and cos² x").left_out
     assert nano.loss("Пётр said hello").latinised == ("Пётр",)
     assert not nano.loss("The ﬁrst oﬃcer’s café — Søren")
 

@@ -190,6 +190,8 @@ def _checked(found: Any) -> dict[str, Any]:
     if not isinstance(found.get("id"), str | int | None):
         raise TextError("its id is neither a string nor a number; correct it")
     for name, value in found.items():
+        if isinstance(value, str) and len(value) > _MAX_LINE:
+            raise TextError(f"its {name} is longer than {_MAX_LINE // 2**20} MiB; split it into several")
         if isinstance(value, str) and not is_text(value):
             raise TextError(f"its {name} holds a NUL or half a character, such as \\ud83d alone; correct it")
     if (cast := found.get("cast")) is not None:

@@ -6,18 +6,20 @@ import gzip
 import importlib.util
 import io
 import zlib
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from bark_cli.errors import OptionError, TextError
+from bark_cli.system.units import human_bytes
 from bark_cli.text.documents.decode import marked
 from bark_cli.text.documents.foreign import why_no_text
 
 _HEAD = 2**16  # bytes of a table that tell what it is
 _MOST_IN_LINE = 2**20  # characters
 _ROWS = 1024  # of a table that are in memory at once
+_MOST_IN_COLUMN = 2**30  # bytes that one column of one row group may unpack to
 
 
 @contextmanager
@@ -88,10 +90,9 @@ def parquet_rows(file: Path, columns: Mapping[str, str]) -> Iterator[dict[str, A
     """
     _check_pyarrow(file)
     import pyarrow
-    from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(file) as table:
+        with _open_parquet(file, columns.values()) as table:
             names = table.schema_arrow.names
             if columns["text"] not in names:
                 raise TextError(
@@ -99,9 +100,12 @@ def parquet_rows(file: Path, columns: Mapping[str, str]) -> Iterator[dict[str, A
                     "name it, as in --column text=caption"
                 )
             found = {field: name for field, name in columns.items() if name in names}
+            _check_columns(table.metadata, found.values(), file)
             for batch in table.iter_batches(_ROWS, columns=list(found.values())):
-                for row in batch.to_pylist():
-                    yield {field: row[name] for field, name in found.items() if row[name] is not None}
+                of_fields = {field: batch.column(name) for field, name in found.items()}
+                for n in range(batch.num_rows):  # one by one: a word that is kept once may be said in all
+                    row = {field: column[n].as_py() for field, column in of_fields.items()}
+                    yield {field: value for field, value in row.items() if value is not None}
     except (OSError, pyarrow.ArrowException) as error:
         reason = str(error).partition("\n")[0]
         raise TextError(f"cannot read {file}: {reason}; is it a Parquet file?") from error
@@ -110,3 +114,30 @@ def parquet_rows(file: Path, columns: Mapping[str, str]) -> Iterator[dict[str, A
 def _check_pyarrow(file: Path) -> None:
     if importlib.util.find_spec("pyarrow") is None:
         raise OptionError(f"{file} needs pyarrow; run: pip install 'bark-cli[ray]'")
+
+
+def _open_parquet(file: Path, columns: Iterable[str]) -> Any:
+    """A Parquet file, in which a text that many rows share is in memory once."""
+    from pyarrow import types
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(file) as table:
+        shared = [field.name for field in table.schema_arrow if types.is_string(field.type)]
+    return ParquetFile(file, read_dictionary=[name for name in shared if name in columns])
+
+
+def _check_columns(metadata: Any, names: Collection[str], file: Path) -> None:
+    """Refuse what would not fit into memory.
+
+    Raises:
+        TextError: a column is too large.
+    """
+    for n in range(metadata.num_row_groups):
+        group = metadata.row_group(n)
+        for column in (group.column(i) for i in range(group.num_columns)):
+            name, size = column.path_in_schema.partition(".")[0], column.total_uncompressed_size
+            if name in names and size > _MOST_IN_COLUMN:
+                raise TextError(
+                    f"{file}: column {name} unpacks to {human_bytes(size)} in one row group, more than "
+                    f"{human_bytes(_MOST_IN_COLUMN)}; write it in smaller ones"
+                )

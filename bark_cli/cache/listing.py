@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -57,7 +58,8 @@ def list_models() -> list[CachedModel]:
     kept = conversions()
     models = [replace(model, conversions=tuple(one for one in kept if _is_of(one, model))) for model in found]
     claimed = {one.folder for model in models for one in model.conversions}
-    return models + _elsewhere([one for one in kept if one.folder not in claimed])
+    models += _elsewhere([one for one in kept if one.folder not in claimed])
+    return [replace(one, damage=one.damage or _unreadable(one)) for one in models]
 
 
 def find_cached(name: str) -> list[CachedModel]:
@@ -150,6 +152,21 @@ def _of_others(ref: store.ModelRef) -> CachedModel:
         revision=folder.name if place == "huggingface" else None,
         own_bytes=bytes_of(*paths, behind_links=True),  # huggingface_hub's snapshots are links
     )
+
+
+def _unreadable(model: CachedModel) -> str | None:
+    """What is wrong with a GGUF file, which no look at names and sizes tells; None: nothing, or no GGUF."""
+    files = store.places.gguf_files(model.folder) if model.layout == "gguf" else []
+    if not files or find_spec("gguf") is None:
+        return None
+    from bark_cli.checkpoint.gguf_header import read_header
+    from bark_cli.checkpoint.gguf_keys import ARCHITECTURE
+
+    try:
+        found = read_header(files[0]).keys.get("general.architecture")
+    except ModelError as error:
+        return str(error)
+    return None if found == ARCHITECTURE else f"it holds a model {found!r:.80}, not Bark"
 
 
 def _elsewhere(kept: list[Conversion]) -> list[CachedModel]:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import NoReturn
 
 from bark_cli.errors import BarkError
-from bark_cli.system.interrupts import ENDINGS
+from bark_cli.system.interrupts import ENDINGS, say_parting_words
 
 GRACE_S = 0.5  # to clean up in after Ctrl-C
 
@@ -160,7 +160,7 @@ class _Interrupt:
             # its C++ parts abort when an exception arrives amid their imports; nothing is written yet
             _show_cursor()
             os._exit(self.code)
-        deadline = threading.Timer(GRACE_S, os._exit, (self.code,))
+        deadline = threading.Timer(GRACE_S, _end, (self.code,))
         deadline.daemon = True
         deadline.start()
         self._deadline = deadline
@@ -173,6 +173,14 @@ class _Interrupt:
         if not self.code:
             for number, how in self._before.items():
                 signal.signal(number, how)
+
+
+def _end(code: int) -> None:
+    """End the process, whatever it is at."""
+    try:
+        say_parting_words()
+    finally:
+        os._exit(code)
 
 
 def _is_being_imported(name: str) -> bool:

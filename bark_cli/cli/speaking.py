@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.errors import ModelError, VoiceError
+from bark_cli.cli.output import note
+from bark_cli.errors import BarkError, ModelError, VoiceError
 from bark_cli.settings import SETTINGS, Resolved, Settings
 from bark_cli.text.documents.dialogue import parse_cast
 from bark_cli.text.lexicon import read_lexicon
@@ -142,8 +143,11 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
     from bark_cli.system.home import expanded
     from bark_cli.voices.catalogue import language_of_voice
 
+    spoken_language = given["language"] or language_of_voice(resolved.settings.voice)
     if given["read_numbers"]:
         check_speller()
+        if spoken_language is None and not (given["quiet"] or _is_described_as_english(resolved.settings)):
+            note("numbers are spelled in English where nobody says the language; --language de, say, does")
     return {
         "settings": resolved.settings,
         "size": given["size"],
@@ -156,7 +160,7 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
             lexicon=None if given["say_as"] is None else read_lexicon(expanded(given["say_as"])),
             dialogue=_dialogue(given, resolved.settings),
             reads_numbers=given["read_numbers"],
-            language=given["language"] or language_of_voice(resolved.settings.voice),
+            language=spoken_language,
         ),
         "language": given["language"],
         "tags": _tags(given),
@@ -167,6 +171,19 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
             if resolved.was_set(name) and not resolved.was_flag(name)
         },
     }
+
+
+def _is_described_as_english(settings: Settings) -> bool:
+    """Whether the voice, or the model's default one, is known to speak English, as nano's are."""
+    from bark_cli.model.published import config_in
+    from bark_cli.store import resolve_model
+    from bark_cli.voices.catalogue import locate_voice
+
+    with suppress(BarkError):  # what is not there is told where it is looked for
+        folder = resolve_model(settings.model).folder
+        voice = settings.voice or config_in(folder).default_voice
+        return voice is not None and locate_voice(voice, folder).language == "en"
+    return False
 
 
 def _dialogue(given: Mapping[str, Any], settings: Settings) -> Dialogue | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from bark_cli import store
 from bark_cli.cache import CachedModel, list_models
 from bark_cli.doctor.finding import Finding, Probe, State
-from bark_cli.errors import ModelError
 from bark_cli.system.units import human_bytes
 
 _LITTLE_BYTES = 5 * 10**9  # downloading small and converting it takes less
@@ -59,26 +58,11 @@ def _model(model: CachedModel, usable: set[Path]) -> Finding:
     takes = f"{human_bytes(model.bytes)} in {model.root}"
     facts = {"name": model.name, "place": model.place, "bytes": model.bytes, "damage": model.damage}
     topic = f"model {model.name}"
-    if model.damage is None and model.layout == "gguf" and (why := _unreadable(model.folder)):
-        return Finding(topic=topic, state="warning", text=f"{takes}; {why}", facts=facts | {"damage": why})
     if model.damage is None:
         used = "" if model.folder in usable or model.place == "elsewhere" else "; another of its name is used"
         return Finding(topic=topic, text=takes + used, facts=facts)
     again = store.download_command(model.name) if model.place == "bark" else None
     return Finding(topic=topic, state="warning", text=f"{takes}; {model.damage}", next=again, facts=facts)
-
-
-def _unreadable(folder: Path) -> str | None:
-    """What is wrong with a GGUF file's header, which no look at names and sizes tells; None: nothing."""
-    from bark_cli.checkpoint.gguf_header import read_header
-    from bark_cli.checkpoint.gguf_keys import ARCHITECTURE
-
-    try:
-        header = read_header(store.places.gguf_files(folder)[0])
-    except ModelError as error:
-        return str(error)
-    found = header.keys.get("general.architecture")
-    return None if found == ARCHITECTURE else f"it holds a model {found!r:.80}, not Bark"
 
 
 def _voices() -> Iterator[Finding]:

@@ -13,9 +13,17 @@ SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ",
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎", "0123456789+-=()")
 
 
+_RAISED_NAMES = "sin cos tan cot sec csc sinh cosh tanh log exp lim min mol rad bar deg inch kWh dB ohm Ohm "
+_HAVE_POWERS = frozenset(_RAISED_NAMES.split())
+
+
 def raised(number: str, before: str) -> str | None:
-    """A raised number as it stands on the line, behind the text `before`; None where it marks a footnote."""
+    """A raised number as it stands on the line, behind the text `before`; None where it marks a footnote.
+
+    A sign is of a power or of an ion, as is all that is behind a number below the line: SO₄²⁻, mol⁻¹, Ca²⁺.
+    """
     word = re.search(r"[^\W\d_]*$", before)
-    if not before or before[-1].isspace() or (word and len(word[0]) > 2) or before[-1] in ".,;:!?\"'”’":
+    if not before or before[-1].isspace() or before[-1] in ".,;:!?\"'”’":
         return None
-    return number.translate(SUPERSCRIPTS)
+    is_named = word is None or len(word[0]) < 3 or word[0] in _HAVE_POWERS or word[0][-1] in "₀₁₂₃₄₅₆₇₈₉"
+    return number.translate(SUPERSCRIPTS) if is_named or {*number} & {*"⁺⁻"} else None

@@ -5,14 +5,46 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 # what asks a process to end, and leaves it the time to clean up; SIGHUP and SIGQUIT are not on Windows
 ENDINGS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 )
+
+_parting: list[Callable[[], None]] = []  # what is to be said if the process is asked to end now
+_saying = threading.Lock()
+_SAYING_S = 2.0  # for somebody else to say it in
+
+
+@contextmanager
+def parting_words(say: Callable[[], None]) -> Iterator[None]:
+    """Call `say` once where an interrupt ends the block, however: see `say_parting_words`."""
+    _parting.append(say)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say_parting_words()
+        raise
+    finally:
+        with suppress(ValueError):
+            _parting.remove(say)
+
+
+def say_parting_words() -> None:
+    """Say what is to be said by all blocks of `parting_words` that we are in, and has not been said.
+
+    Who ends the process without going back through them calls it before.
+    """
+    if not _saying.acquire(timeout=_SAYING_S):
+        return
+    try:
+        while _parting:
+            _parting.pop()()
+    finally:
+        _saying.release()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from bark_cli.cli.output import in_doubt, one_line, print_json
 from bark_cli.cli.speaking import STAGES
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OutputError
-from bark_cli.system.interrupts import uninterrupted
+from bark_cli.system.interrupts import parting_words, uninterrupted
 from bark_cli.text.split.pace import estimate_seconds
 from bark_cli.text.tags import check_tags
 
@@ -208,8 +208,12 @@ def _make(
             tally.begin(task, expected_s)
             yield task
 
+    def how_to_go_on() -> None:
+        done = tally.unchanged + ledger.placed  # not the tally's: an event may have been on its way
+        tell(f"{done} of {tally.items} done; run the same command again to go on")
+
     try:
-        with _display(request, tally) as display:
+        with parting_words(how_to_go_on), _display(request, tally) as display:
             work = Work(
                 ledger=ledger,
                 maker=maker,
@@ -223,9 +227,8 @@ def _make(
                     with uninterrupted():
                         tally.count(event)
                         display.show(event)
-    except (KeyboardInterrupt, OutputError):
-        done = tally.unchanged + ledger.placed  # not the tally's: an event may have been on its way
-        tell(f"{done} of {tally.items} done; run the same command again to go on")
+    except OutputError:
+        how_to_go_on()
         raise
     finally:
         tally.finish()

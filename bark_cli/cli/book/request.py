@@ -122,8 +122,15 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
 def _format(output: Path, given: str | None, usual: str | None) -> str:
     """Of the files in a folder or an EPUB; `usual` is the setting, which may be for other commands."""
     from bark_cli.book.readalong import FORMATS, SUFFIX
+    from bark_cli.book.shelf import IN_ONE
 
-    if output.suffix.lower() != SUFFIX:
+    suffix = output.suffix.lower()
+    if suffix in IN_ONE and given not in (None, suffix[1:]):
+        raise OptionError(
+            f"{output.name} and --format {given} do not go together: the format of one file is that of its "
+            f"name; give -o {output.stem}.{given}, or leave --format out"
+        )
+    if suffix != SUFFIX:
         return FORMAT if usual in (None, "wav", "raw") else usual
     if given not in (None, *FORMATS):
         raise OptionError(f"an EPUB holds {' or '.join(FORMATS)}, which every reader plays, and no {given}")

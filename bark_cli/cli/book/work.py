@@ -17,6 +17,7 @@ from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OptionError
+from bark_cli.system.interrupts import parting_words
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
@@ -117,18 +118,15 @@ def _make(request: BookRequest, bark: Bark, composed: ComposedBook, kept: KeptPi
     _tell_of_kept(composed, kept, request)
     told: list[Told] = []
     chapters = partial(make_book, bark, composed, kept, batch_size=request.settings.batch_size)
-    try:
-        with (
-            _display(composed, request) as display,
-            opener(request.output)(request.output, _edition(request, bark, composed)) as shelf,
-            closing(chapters(shelf, on_speech=display.hear)) as done,
-        ):
-            for chapter in done:
-                told.append(chapter)
-                display.tell(chapter)
-    except KeyboardInterrupt:
-        _tell_of_kept(composed, kept, request, _KEPT)
-        raise
+    with (
+        parting_words(partial(_tell_of_kept, composed, kept, request, _KEPT)),
+        _display(composed, request) as display,
+        opener(request.output)(request.output, _edition(request, bark, composed)) as shelf,
+        closing(chapters(shelf, on_speech=display.hear)) as done,
+    ):
+        for chapter in done:
+            told.append(chapter)
+            display.tell(chapter)
     if not request.keeps_pieces:
         kept.clear()
     _report(request, bark, told, display)
@@ -146,9 +144,7 @@ def _model_folder(request: BookRequest, book: Book) -> Path:
 
     with request.naming_origins():
         folder = resolve_or_offer(request.models, may_ask=not (request.quiet or request.as_json))[0].folder
-        dialogue = request.reading.dialogue
-        cast = dict(book.cast) | ({} if dialogue is None else {"dialogue": dialogue.voice})
-        check_voices(Script(lines=(), cast=cast), request, folder)
+        check_voices(Script(lines=(), cast=book.cast), request, folder)
     return folder
 
 

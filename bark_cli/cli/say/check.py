@@ -64,12 +64,15 @@ def check_voices(script: Script, request: Speaking, folder: Path) -> None:
     """Find out whether a model's folder, or the user's own voices, hold all that are asked for.
 
     Raises:
-        VoiceError: one is not there.
+        VoiceError: one is not there, is damaged or was made for another model.
     """
-    from bark_cli.voices.catalogue import NO_VOICE, locate_voice
+    from bark_cli.model.published import config_in
+    from bark_cli.voices.catalogue import NO_VOICE, find_voice
 
-    for voice in {request.settings.voice, *script.cast.values()} - {None, NO_VOICE}:
-        locate_voice(str(voice), folder)
+    dialogue = request.reading.dialogue
+    asked = {request.settings.voice, *script.cast.values(), None if dialogue is None else dialogue.voice}
+    for voice in sorted(map(str, asked - {None, NO_VOICE})):
+        find_voice(voice, model_folder=folder, config=config_in(folder))
 
 
 def _check_stdout(delivery: Delivery) -> None:

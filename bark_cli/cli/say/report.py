@@ -29,7 +29,7 @@ class Result:
     said: list[dict[str, Any]] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)  # seconds and tokens of each
     last: Speech | None = None
-    speech_s: float = 0.0  # without pauses
+    speech_s: float = 0.0  # of what was made now, without pauses; an earlier run may have kept the rest
     first_sound_s: float | None = None  # from Enter, where it came while it was being made
     underruns: int = 0
     cut_off: list[int] = field(default_factory=list)  # pieces, from 1, that had no room for more
@@ -40,7 +40,7 @@ class Result:
         self.last = speech
         if not speech.complete and len(speech.tokens.semantic) == self.longest:
             self.cut_off.append(len(self.said) + 1)
-        self.speech_s += speech.duration_s
+        self.speech_s += speech.duration_s if speech.stages else 0.0
         for name, stage in speech.stages.items():
             seconds, tokens = self.stages.get(name, [0.0, 0])
             self.stages[name] = [seconds + stage.seconds, tokens + stage.tokens]
@@ -128,8 +128,8 @@ def report(result: Result, request: SayRequest, config: SemanticConfig) -> None:
     if request.is_seed_drawn:
         note(f"seed {request.seed}; --seed {request.seed} says it the same way again")
     what = {None: "played", "-": "standard output"}.get(delivery.output, delivery.output)
-    made = f"{result.timeline.duration_s:.1f} s of speech, {human_speed(result.real_time_factor)}"
-    note(f"{what}: {made}{underruns(result.underruns)}")
+    speed = f", {human_speed(result.real_time_factor)}" if result.speech_s else ""
+    note(f"{what}: {result.timeline.duration_s:.1f} s of speech{speed}{underruns(result.underruns)}")
     _warn_if_cut_off(result, config)
 
 

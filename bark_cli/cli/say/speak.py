@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.output import abandon_stdout, note, print_json
@@ -14,6 +15,7 @@ from bark_cli.cli.say.report import Result, introduce, record, report
 from bark_cli.cli.say.request import Delivery, SayRequest
 from bark_cli.cli.say.served import served
 from bark_cli.errors import BarkError
+from bark_cli.system.interrupts import parting_words
 
 if TYPE_CHECKING:
     from bark_cli.audio import Audio, Provenance
@@ -65,6 +67,7 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         kept.clear()
         kept = None
     _tell_of_kept(composition, kept, delivery)
+    how_to_go_on = partial(_say_how_to_go_on, composition, kept, delivery)
     if delivery.keep_partial:
         from bark_cli.cli.say.partial import so_far
 
@@ -73,10 +76,8 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
     if composition.told is not None and not delivery.quiet:
         note(composition.told)
     try:
-        result = _deliver(bark, composition, request, kept)
-    except KeyboardInterrupt:
-        _say_how_to_go_on(composition, kept, delivery)
-        raise
+        with parting_words(how_to_go_on):
+            result = _deliver(bark, composition, request, kept)
     except BrokenPipeError:  # who listened has heard enough: that is no failure
         abandon_stdout()
         if delivery.voice_file is not None and not delivery.quiet:

@@ -35,6 +35,7 @@ _BY_SUFFIX: dict[str, Format] = {
     ".dialogue": "script",
 }
 TEXT_SUFFIXES = (".txt", ".text", *_BY_SUFFIX)  # of files that hold texts, each of which is read whole
+_BESIDE_FILMS: dict[str, Format] = dict.fromkeys((".sbv", ".lrc", ".sub"), "srt")  # read only if named
 
 
 def read_document(
@@ -68,8 +69,8 @@ def read_document(
 def format_of(text: str, name: str | None = None, *, has_cast: bool = False) -> Format:
     """What a text is: by its file's suffix, else by how it begins."""
     suffix = PurePath(name or "").suffix.lower()
-    if suffix in _BY_SUFFIX:
-        return _BY_SUFFIX[suffix]
+    if (told := (_BY_SUFFIX | _BESIDE_FILMS).get(suffix)) is not None:
+        return told
     if has_cast or (text.startswith("---") and _has_cast(text)):
         return "script"
     if re.match(r"\s*(?:<!doctype html|<html[\s>])", text[:1000], re.IGNORECASE):

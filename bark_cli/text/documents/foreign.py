@@ -13,6 +13,7 @@ _PICTURE = "pictures hold no text that is read; a program for OCR makes some of 
 _UNPACK = "unpack it and give the texts that are in it"
 _NOT_TEXT = "give a text"
 
+_TO_SRT = "convert them first, as in: ffmpeg -i {0} text.srt"
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (  # where, what stands there, what it is, what to do
     (0, b"%PDF-", "a PDF", "take its text out first, as in: pdftotext {0} text.txt"),
     (0, b"%!PS", "PostScript", "take its text out first, as in: ps2ascii {0} > text.txt"),
@@ -46,6 +47,10 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (  # where, what stands there,
     (0, b"7z\xbc\xaf\x27\x1c", "an archive (7z)", _UNPACK),
     (0, b"Rar!\x1a\x07", "an archive (RAR)", _UNPACK),
     (257, b"ustar", "an archive (tar)", _UNPACK),
+    (0, b"[Script Info]", "subtitles of another kind (.ass)", _TO_SRT),
+    (0, b"\xef\xbb\xbf[Script Info]", "subtitles of another kind (.ass)", _TO_SRT),
+    (0, b"<SAMI>", "subtitles of another kind (SAMI)", _TO_SRT),
+    (0, b"\0\0\x01\xba", "a film, or subtitles in pictures", _NOT_TEXT),
     (0, b"\x93NUMPY", "an array of NumPy", _NOT_TEXT),
     (0, b"GGUF", "a model (GGUF)", "-m takes a model"),
     (0, b"\x7fELF", "a program", _NOT_TEXT),
@@ -73,9 +78,9 @@ _NAMES = {  # suffix -> the same, of what is written in letters
     **dict.fromkeys((".yaml", ".yml"), ("data in YAML", _READS)),
     **dict.fromkeys((".xml", ".rss", ".atom", ".fb2"), ("data in XML", _READS)),
     ".svg": ("a picture (SVG)", _PICTURE),
-    ".ass": ("subtitles of another kind (.ass)", "convert them first, as in: ffmpeg -i {0} text.srt"),
-    ".ssa": ("subtitles of another kind (.ssa)", "convert them first, as in: ffmpeg -i {0} text.srt"),
-    ".sub": ("subtitles of another kind (.sub)", "convert them first, as in: ffmpeg -i {0} text.srt"),
+    **dict.fromkeys(
+        (".ass", ".ssa", ".smi", ".sami", ".ttml", ".dfxp"), ("subtitles of another kind", _TO_SRT)
+    ),
     ".tex": ("LaTeX", _MARKUP),
     ".rst": ("reStructuredText", _MARKUP),
     ".org": ("an Org file", _MARKUP),

@@ -1,29 +1,28 @@
 """SubRip or WebVTT (str) -> its cues: when, and what is said then, without marks of style.
 
-SubRip has no standard; WebVTT is https://www.w3.org/TR/webvtt1/. Read leniently: whatever has two times and
-an arrow begins a cue, and all words up to the next one are its own.
+SubRip has no standard; WebVTT is https://www.w3.org/TR/webvtt1/. Read leniently: whatever looks like times
+begins a cue, and all words up to the next one are its own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from bark_cli.errors import TextError
 from bark_cli.text.documents.passed import PassedOver
 from bark_cli.text.documents.plain import unescaped
+from bark_cli.text.documents.times import Clock, Times, is_stamped
 
-_TIME = r"(?:(\d{1,4})\s?:\s?)?(\d{1,3})\s?:\s?(\d{1,2})(?:\s?[.,:;]\s?(\d{1,3}))?"
-_ARROW = r"(?:-{1,3}\s?(?:>|&gt;)|={1,2}>|[—–]>|[→➔⟶])"
-_TIMES = re.compile(rf"\s{{0,9}}{_TIME}\s{{0,9}}{_ARROW}\s{{0,9}}(?:{_TIME}(?!\d))?(?:\s.*)?$")
 _STYLE = re.compile(
     r"</?(?:b|i|u|s|c|v|em|strong|lang|ruby|rt|font|span|p|br)(?:[\s.][^<>]{0,200})?/?>"
-    r"|<\d{1,4}:[\d:.,]{2,16}>|\{\\[^{}]{0,200}\}",
+    r"|<\d{1,4}:[\d:.,]{2,16}>|\{(?:\\|[A-Za-z]:)[^{}]{0,200}\}",
     re.IGNORECASE,
 )
 _DASH = re.compile(r"^\s*[-–—]\s*(?=\S)")
+_Cue = tuple[int, tuple[Times, ...], list[str]]  # line number, times, the rows below up to the next cue's
 _UNHEARD = ("NOTE", "STYLE", "REGION", "X-TIMESTAMP-MAP")  # blocks of WebVTT
 
 
@@ -40,11 +39,10 @@ class Subtitle:
 def is_subtitles(text: str) -> bool:
     """Whether a text begins as a file of subtitles does."""
     head = [line for line in text[:2000].splitlines() if line.strip()][:3]
-    return bool(head) and (head[0].startswith("WEBVTT") or any(_is_timed(line) for line in head))
-
-
-def _is_timed(line: str) -> bool:
-    return (found := _TIMES.match(line)) is not None and found[6] is not None
+    if not head or head[0].startswith("WEBVTT"):
+        return bool(head)
+    clock = Clock(head[0])
+    return any(is_stamped(line) or any(t.end_s is not None for t in clock.read(line)) for line in head)
 
 
 def read_subtitles(text: str, passed: PassedOver, *, source: str = "the subtitles") -> list[Subtitle]:
@@ -53,20 +51,29 @@ def read_subtitles(text: str, passed: PassedOver, *, source: str = "the subtitle
     Raises:
         TextError: there are none.
     """
-    cues: list[Subtitle] = []
-    for number, times, rows in _cues(text.splitlines(), passed):
-        begin_s = _seconds(times.groups()[:4])
-        end_s = None if times[6] is None else _seconds(times.groups()[4:])
-        if end_s is not None and end_s < begin_s:
-            passed.add("times that end before they begin", number)
-            end_s = None
-        if words := _words(rows):
-            cues.append(Subtitle(begin_s=begin_s, end_s=end_s, text=words, number=number))
+    cues = _timed(_cues(text.splitlines(), passed), passed)
     if not cues:
         raise TextError(
             f"{source} holds no subtitles such as 00:00:01,000 --> 00:00:02,500; give --input-format text"
         )
     return _in_order(cues, passed)
+
+
+def _timed(found: Iterable[_Cue], passed: PassedOver) -> list[Subtitle]:
+    """Cues in the order of the file; those whose times cannot be read go on from the one before."""
+    cues: list[Subtitle] = []
+    for number, several, rows in found:
+        for times in several:
+            begin_s, end_s = times.begin_s, times.end_s
+            if begin_s is None:
+                passed.add("times that cannot be read", number)
+                begin_s = 0.0 if not cues else cues[-1].begin_s if cues[-1].end_s is None else cues[-1].end_s
+            if end_s is not None and end_s < begin_s:
+                passed.add("times that end before they begin", number)
+                end_s = None
+            if words := _words([times.words, *rows]):
+                cues.append(Subtitle(begin_s=begin_s, end_s=end_s, text=words, number=number))
+    return cues
 
 
 def _in_order(cues: list[Subtitle], passed: PassedOver) -> list[Subtitle]:
@@ -82,15 +89,17 @@ def _in_order(cues: list[Subtitle], passed: PassedOver) -> list[Subtitle]:
     ]
 
 
-def _cues(rows: list[str], passed: PassedOver) -> Iterator[tuple[int, re.Match[str], list[str]]]:
-    """(line number, times, the rows below up to the next cue's) of each cue."""
+def _cues(rows: list[str], passed: PassedOver) -> Iterator[_Cue]:
+    """Each cue."""
     is_vtt = bool(rows) and rows[0].lstrip("\ufeff").startswith("WEBVTT")
-    times: re.Match[str] | None = None
+    clock = Clock(next(filter(str.strip, rows), ""))
+    is_bare = not any(t.words or t.end_s is not None for row in rows for t in clock.read(row))
+    times: tuple[Times, ...] = ()
     begun, words, unheard = 0, list[str](), is_vtt  # the header is as a note
     for number, row in enumerate(rows, 1):
-        if found := _TIMES.match(row):
+        if found := clock.read(row, is_due=is_bare or _ends_in_number(words)):
             _drop_name(words, is_vtt)
-            if times is not None:
+            if times:
                 yield begun, times, words
             else:
                 _tell(words, begun or 1, passed)
@@ -103,10 +112,15 @@ def _cues(rows: list[str], passed: PassedOver) -> Iterator[tuple[int, re.Match[s
         elif not unheard:
             begun = begun or number
             words.append(row)
-    if times is not None:
+    if times:
         yield begun, times, words
     else:
         _tell(words, begun or 1, passed)
+
+
+def _ends_in_number(words: list[str]) -> bool:
+    """Whether the row above is but a number, and there is none above that."""
+    return bool(words) and words[-1].strip().isdecimal() and (len(words) < 2 or not words[-2].strip())
 
 
 def _drop_name(words: list[str], is_vtt: bool) -> None:
@@ -123,11 +137,6 @@ def _drop_name(words: list[str], is_vtt: bool) -> None:
 def _tell(words: list[str], number: int, passed: PassedOver) -> None:
     if any(word.strip() for word in words):
         passed.add("text before the first subtitle", number)
-
-
-def _seconds(parts: tuple[str | None, ...]) -> float:
-    hours, minutes, seconds, fraction = (part or "0" for part in parts)
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction.ljust(3, "0")) / 1000
 
 
 def _words(rows: list[str]) -> str:
