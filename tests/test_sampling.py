@@ -114,10 +114,10 @@ def test_draws_are_those_of_torch_multinomial(shape: tuple[int, int]) -> None:
         assert np.array_equal(draw(distribution.numpy(), ours), expected.numpy())
 
 
-def test_numbers_that_are_given_back_are_the_next() -> None:
+def test_numbers_that_were_not_used_are_the_next() -> None:
     stream, plain = RandomStream(6), RandomStream(6)
-    taken = stream.uniform(3, 4)
-    stream.give_back(taken[1:])
-    again = [stream.uniform(5), stream.uniform(2, 3), stream.uniform(7)]
-    expected = plain.uniform(4 + 5 + 6 + 7)
+    mark, taken = stream.mark(), stream.uniform(3, 400)
+    stream.go_back(mark, 400)
+    again = [stream.uniform(5), stream.uniform(2, 3), stream.uniform(700)]
+    expected = plain.uniform(400 + 5 + 6 + 700)
     assert np.concatenate([taken[0], *(numbers.ravel() for numbers in again)]).tolist() == expected.tolist()

@@ -39,7 +39,9 @@ from bark_cli.errors import (
 )
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.tokens import BarkTokens
+from bark_cli.stages.sampling import RandomStream
 from bark_cli.suno import api, generation, loaded
+from bark_cli.suno.randomness import global_stream
 from bark_cli.voices.file import KEYS
 
 TEXT = "hello my name is bark."
@@ -397,3 +399,14 @@ def test_a_dialogue_is_said_line_by_line_in_two_voices(tiny: Path, tiny_config: 
     torch.manual_seed(4)
     alone = suno.generate_audio("i can speak.", history_prompt="ann", silent=True)
     assert not np.array_equal(said[1], alone)  # it is another voice that speaks
+
+
+def test_what_a_backend_draws_with_are_torchs_numbers_and_those_not_used_are_torchs_next() -> None:
+    torch.manual_seed(5)
+    stream, plain = global_stream(), RandomStream(5)
+    mark, words = stream.mark(), stream.words(700)
+    assert np.array_equal(words & (2**21 - 1, 2**32 - 1), plain.words(700) & (2**21 - 1, 2**32 - 1))
+    stream.go_back(mark, 100)
+    assert (
+        torch.empty(3, dtype=torch.float64).uniform_().tolist() == RandomStream(5).uniform(103)[100:].tolist()
+    )

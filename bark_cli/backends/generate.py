@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ctypes import c_int32
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from bark_cli.backends.buffers import Array, Buffers, address
 from bark_cli.backends.kernel import Matrix, RowStruct, VocabularyStruct
-from bark_cli.backends.packed import NEVER, Packed, Stack, filters, room_for_filters
+from bark_cli.backends.packed import NEVER, Packed, Stack, filters, room_for_filters, words_of
 from bark_cli.model.tokens import Tokens
 from bark_cli.stages.steps import Ahead
 
@@ -51,7 +52,9 @@ class Made:
 
     ids: Tokens
     end_p: Array  # (n,) NaN where the network returned NaN
-    uniform: Array  # (n or more, ids) what they were drawn with
+    steps: int  # that random numbers were made for
+    size: int  # numbers of each
+    mark: Any  # of their stream, where the first begin
 
 
 class Vocabulary:
@@ -81,13 +84,13 @@ def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> li
     for row, one in zip(rows, going, strict=True):
         ahead, wanted = one.ahead, min(STEPS, one.ahead.steps)
         # the very numbers, in the very order, that `sampling.draw` takes
-        uniform = ahead.stream.uniform(wanted, vocabulary.size)
+        mark, (words, state) = ahead.stream.mark(), words_of(ahead.stream, wanted * vocabulary.size)
         made, end_p = np.zeros(wanted, np.int64), np.zeros(wanted, np.float32)
         order = vocabulary.order(ahead)
         heap = room_for_filters(ahead.sampling, vocabulary.size)
-        held.append((made, end_p, uniform, order, heap))
-        row.cache, row.uniform, row.packs = address(one.cache), address(uniform), address(order)
-        row.made, row.end_p = address(made), address(end_p)
+        held.append((made, end_p, wanted, mark, words, order, heap))
+        row.cache, row.state, row.words = address(one.cache), state, address(words)
+        row.packs, row.made, row.end_p = address(order), address(made), address(end_p)
         row.token, row.position, row.wanted = one.token, one.length, wanted
         row.temperature, row.may_end = ahead.sampling.temperature, ahead.may_end
         row.top_k, row.top_p = filters(ahead.sampling)
@@ -99,6 +102,6 @@ def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> li
             row.cycle, row.placed, row.reach = rules.cycle, rules.n_placed, rules.reach
     stack.generate(vocabulary.struct, rows, vocabulary.size)
     return [
-        Made(made[: row.done], end_p[: row.done], uniform)
-        for row, (made, end_p, uniform, *_) in zip(rows, held, strict=True)
+        Made(made[: row.done], end_p[: row.done], wanted, vocabulary.size, mark)
+        for row, (made, end_p, wanted, mark, *_) in zip(rows, held, strict=True)
     ]

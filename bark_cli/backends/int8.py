@@ -163,8 +163,7 @@ class Int8FineGPT:
         logits, drawing = self.logits(request.codebook, request.codes, request.first), request.drawing
         if drawing is None:
             return logits
-        uniform = drawing.stream.uniform(len(logits), drawing.n_codes)
-        codes = self._stack.draw(logits, drawing.n_codes, drawing.sampling, uniform)
+        codes = self._stack.draw(logits, drawing.n_codes, drawing.sampling, drawing.stream)
         return DrawnCodes(codes) if codes.min() >= 0 else np.full_like(logits, np.nan)
 
 
@@ -273,7 +272,8 @@ class Int8Backend:
 def _counted(ahead: Ahead, made: Made) -> Drawn:
     """Those of the tokens that count; the numbers that the others were drawn with are for the next."""
     drawn = ahead.until_end(made.ids, made.end_p.astype(np.float64))
-    ahead.stream.give_back(made.uniform[len(drawn.tokens) :])
+    if len(drawn.tokens) < made.steps:
+        ahead.stream.go_back(made.mark, len(drawn.tokens) * made.size)
     return drawn
 
 

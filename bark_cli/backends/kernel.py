@@ -64,8 +64,9 @@ class RowStruct(Structure):
     """A sequence that goes on, as csrc/generate.c sees it."""
 
     _fields_ = (
-        ("cache", c_void_p), ("uniform", c_void_p), ("packs", c_void_p), ("made", c_void_p),
-        ("end_p", c_void_p), ("token", c_int32), ("position", c_int32), ("wanted", c_int32),
+        ("cache", c_void_p), ("state", c_void_p), ("words", c_void_p), ("packs", c_void_p),
+        ("made", c_void_p), ("end_p", c_void_p),
+        ("token", c_int32), ("position", c_int32), ("wanted", c_int32),
         ("temperature", c_float), ("top_p", c_float), ("enough", c_float), ("top_k", c_int32),
         ("heap", c_void_p), ("may_end", c_int32), ("done", c_int32),
         ("cycle", c_int32), ("placed", c_int32), ("reach", c_int32), ("last", c_int32), ("at", c_int32),
@@ -136,7 +137,8 @@ def load(variant: str) -> ctypes.CDLL | None:
         c_void_p, c_int32, c_void_p, c_void_p, c_int32, c_int32, c_void_p, c_int32,
     ]  # fmt: skip
     code.bark_draw.argtypes = [
-        c_void_p, c_int32, c_int32, c_int32, c_float, c_int32, c_float, c_void_p, c_void_p, c_void_p, c_int32,
+        c_void_p, c_int32, c_int32, c_int32, c_float, c_int32, c_float, c_void_p, c_void_p, c_void_p,
+        c_void_p, c_int32,
     ]  # fmt: skip
     for name in ("step", "window", "product", "generate", "pack", "decode", "draw"):
         getattr(code, f"bark_{name}").restype = None

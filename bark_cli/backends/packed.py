@@ -19,6 +19,7 @@ from bark_cli.backends.threads import threads_for
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.options import StageSampling
+from bark_cli.stages.sampling import RandomStream
 
 NEVER = 2.0  # more than any probability
 BLOCK = 16  # rows of a matrix that lie together; ROWS in csrc/network.h
@@ -149,12 +150,13 @@ class Stack:
                     self._fitting(count),
                 )  # fmt: skip
 
-    def draw(self, logits: Array, n_codes: int, sampling: StageSampling, uniform: Array) -> Array:
+    def draw(self, logits: Array, n_codes: int, sampling: StageSampling, stream: RandomStream) -> Array:
         """One of the first `n_codes` ids for each row of logits (n, V), which are lost; -1: it holds NaN."""
         made, heap = np.empty(len(logits), np.int64), room_for_filters(sampling, self._threads * n_codes)
+        words, state = words_of(stream, len(logits) * n_codes)
         self._code.bark_draw(
             address(logits), *logits.shape, n_codes, sampling.temperature, *filters(sampling),
-            None if heap is None else address(heap), address(uniform), address(made),
+            None if heap is None else address(heap), state, address(words), address(made),
             self._fitting(len(logits)),
         )  # fmt: skip
         return made
@@ -184,6 +186,13 @@ def filters(sampling: StageSampling) -> tuple[int, float]:
 def room_for_filters(sampling: StageSampling, ids: int) -> Array | None:
     """What the filters sort ids in, where there are any."""
     return np.empty(ids, np.int32) if sampling.has_filters else None
+
+
+def words_of(stream: RandomStream, count: int) -> tuple[Array, int | None]:
+    """Room for words (count, 2) and the state that csrc/ makes them of; or words, and None."""
+    if stream.state is None:
+        return stream.words(count), None
+    return np.empty((count, 2), np.uint32), address(stream.state)
 
 
 def in_blocks(values: Array) -> tuple[Array, Array, Array]:

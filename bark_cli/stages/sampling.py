@@ -7,6 +7,7 @@ Random numbers, and what is drawn with them, are those of torch's generator and 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,42 +21,55 @@ _HIGH = 2**21 - 1  # of 64 random bits 53 make a number: these of the first word
 
 
 class RandomStream:
-    """Random numbers that depend on nothing but a seed: those of `torch.Generator().manual_seed(seed)`."""
+    """Random numbers that depend on nothing but a seed: those of `torch.Generator().manual_seed(seed)`.
 
-    _given_back: NDArray[np.float64] = np.empty(0)
+    `state` is the Mersenne Twister's, (625,): its 624 words, and how many of them are used. Who makes numbers
+    elsewhere goes on from it and writes where they end. None: they can be made here alone.
+    """
+
+    state: NDArray[np.uint32] | None
 
     def __init__(self, seed: int) -> None:
-        # the Mersenne Twister, of whose 32 bits torch takes two at a time
-        self._words = np.random.RandomState(seed & 0xFFFFFFFF)
+        self._twister: Any = np.random.RandomState(seed & 0xFFFFFFFF)
+        self.state = self._after()
 
     def uniform(self, *shape: int) -> NDArray[np.float64]:
         """Numbers of 0 <= u < 1, as `uniform_` makes them in float64."""
-        count = math.prod(shape)
-        given, self._given_back = self._given_back[:count], self._given_back[count:]
-        fresh = self._fresh(count - len(given))
-        return (np.concatenate([given, fresh]) if len(given) else fresh).reshape(shape)
-
-    def give_back(self, numbers: NDArray[np.float64]) -> None:
-        """Take numbers back that were not used after all: they are the next."""
-        self._given_back = np.concatenate([numbers.ravel(), self._given_back])
-
-    def _fresh(self, count: int) -> NDArray[np.float64]:
-        high, low = self._pairs(count)
-        numbers = (high & _HIGH).astype(np.float64)
+        high, low = self.words(math.prod(shape)).T
+        numbers: NDArray[np.float64] = (high & _HIGH).astype(np.float64)
         numbers *= 2.0**32
         numbers += low
         numbers *= 2.0**-53
-        return numbers
+        return numbers.reshape(shape)
 
     def keys(self, count: int) -> Tokens:
         """Integers (count,) of 0 <= k < 2^62, as `torch.randint(2**62, ...)` makes them."""
-        high, low = self._pairs(count)
-        return ((high & (2**30 - 1)).astype(np.int64) << 32) | low
+        high, low = self.words(count).T
+        integers: Tokens = ((high & (2**30 - 1)).astype(np.int64) << 32) | low
+        return integers
 
-    def _pairs(self, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """64 random bits each, as their first and last 32."""
-        words = self._words.randint(0, 2**32, 2 * count, dtype=np.uint32)
-        return words[0::2], words[1::2]
+    def words(self, count: int) -> NDArray[np.uint32]:
+        """What the next numbers are made of: 64 random bits each, as their first and last 32, (count, 2)."""
+        assert self.state is not None
+        self._twister.set_state(("MT19937", self.state[:-1], int(self.state[-1])))
+        words: NDArray[np.uint32] = self._twister.randint(0, 2**32, (count, 2), dtype=np.uint32)
+        self.state[:] = self._after()
+        return words
+
+    def mark(self) -> Any:
+        """Where it is, to be gone back to."""
+        assert self.state is not None
+        return self.state.copy()
+
+    def go_back(self, mark: Any, used: int) -> None:
+        """Be where it was, and go on by the numbers that were used after all."""
+        self.state = mark
+        self.words(used)
+
+    def _after(self) -> NDArray[np.uint32]:
+        """The twister's state."""
+        _, words, used, *_ = self._twister.get_state()
+        return np.append(words, used).astype(np.uint32)
 
 
 def random_stream(seed: int, stage: str) -> RandomStream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,22 @@ class _TorchStream(RandomStream):
     """Numbers of torch's generator on the CPU, which go on from wherever it is."""
 
     def __init__(self, torch: ModuleType) -> None:
-        self._torch = torch
+        self._torch, self.state = torch, None
 
-    def _fresh(self, count: int) -> NDArray[np.float64]:
-        numbers: NDArray[np.float64] = self._torch.empty(count, dtype=self._torch.float64).uniform_().numpy()
+    def uniform(self, *shape: int) -> NDArray[np.float64]:
+        numbers: NDArray[np.float64] = self._torch.empty(shape, dtype=self._torch.float64).uniform_().numpy()
         return numbers
+
+    def words(self, count: int) -> NDArray[np.uint32]:
+        bits = (self.uniform(count) * 2.0**53).astype(np.uint64)
+        return np.stack([bits >> 32, bits & (2**32 - 1)], axis=1).astype(np.uint32)
+
+    def mark(self) -> Any:
+        return self._torch.get_rng_state()
+
+    def go_back(self, mark: Any, used: int) -> None:
+        self._torch.set_rng_state(mark)
+        self.uniform(used)
 
     def keys(self, count: int) -> Tokens:
         integers: Tokens = self._torch.randint(2**62, (count,)).numpy()

@@ -1,12 +1,14 @@
 /* Many steps in one call: tokens are appended, and the next are drawn, without going back to Python between them.
  *
- * A token is drawn as torch.multinomial does: of all legal ids the one that arrives first, where id i arrives after
- * -log(1 - u) / p of it, u uniform. What a row draws depends on nothing but its own numbers.
+ * What a row draws depends on nothing but its own numbers.
  */
+#include <math.h>
 #include <string.h>
 
-#include "lanes.h"
+#include "draw.h"
+#include "network.h"
 #include "pool.h"
+#include "random.h"
 
 typedef struct {
     const void *rows;   /* (N, width) int8, or float without scales */
@@ -19,7 +21,8 @@ typedef struct {
 
 typedef struct {
     uint16_t *cache;
-    const double *uniform; /* (wanted, ids) what the draws are made from */
+    uint32_t *state;       /* of its random numbers; NULL: they are there */
+    uint32_t *words;       /* (wanted, ids, 2) what the draws are made from */
     const int32_t *packs;  /* (turns,) which pack is legal at the next step, the one after it and so on, in turn */
     int64_t *made;         /* (wanted,) ids drawn */
     float *end_p;          /* (wanted,) how likely the last legal id was; NaN where the network returned NaN */
@@ -47,149 +50,30 @@ static void embed(const Vocabulary *v, int width, int64_t id, int position, int 
         for (int i = 0; i < width; i++) x[i] = ((const float *)v->rows)[first + i] + place[i];
 }
 
-/* -log(1 - u) for 0 <= u < 1, of which a multiple of 2^-53 makes 1 - u exact; within 1e-9 of it */
-static inline double arrival(double u) {
-    double x = 1.0 - u;
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    bits -= 0x3fe6a09e667f3bcd; /* the square root of a half, so that what is left of x is near 1 */
-    double exponent = (double)((int32_t)(bits >> 32) >> 20);
-    bits = (bits & 0x000fffffffffffff) + 0x3fe6a09e667f3bcd;
-    memcpy(&x, &bits, sizeof x);
-    double f = x - 1.0, s = f / (2.0 + f), z = s * s;
-    double series = 1.0 / 13.0;
-    series = series * z + 1.0 / 11.0;
-    series = series * z + 1.0 / 9.0;
-    series = series * z + 1.0 / 7.0;
-    series = series * z + 1.0 / 5.0;
-    series = series * z + 1.0 / 3.0;
-    return -(exponent * 0.6931471805599453 + 2.0 * (s + s * z * series));
-}
-
-static int likeliest(const float *values, int count) { /* the first of them */
-    float largest = -INFINITY;
-#pragma omp simd reduction(max : largest)
-    for (int i = 0; i < count; i++) largest = values[i] > largest ? values[i] : largest;
-    int i = 0;
-    while (i < count - 1 && values[i] != largest) i++;
-    return i;
-}
-
 /* Of logits (count,) of the ids from `start` on, bar those of other parts of the text than the next ones. */
 static void bar(const Row *row, int start, int count, float *logits) {
-    int left = row->last - row->at, reach = row->reach < left ? row->reach : left;
-    int step = ((start - row->at) % row->cycle + row->cycle) % row->cycle; /* to where the first id is read */
-    for (int i = 0; i < count && start + i < row->placed; i++) {
-        if (step > reach) logits[i] = -INFINITY;
-        step = step + 1 == row->cycle ? 0 : step + 1;
+    int left = row->last - row->at, reach = row->reach < left ? row->reach : left, cycle = row->cycle;
+    int first = ((start - row->at) % cycle + cycle) % cycle; /* steps to where the first id is read */
+    int placed = row->placed - start < count ? row->placed - start : count;
+    for (int begin = -first; begin < placed; begin += cycle) { /* ids of steps 0 .. cycle */
+        int from = begin + reach + 1 < 0 ? 0 : begin + reach + 1, to = begin + cycle < placed ? begin + cycle : placed;
+        for (int i = from; i < to; i++) logits[i] = -INFINITY;
     }
-}
-
-/* ---- filters ---- */
-
-/* Whether id a comes before id b: the larger logit, of two alike the first. */
-static inline int before(const float *logits, int a, int b) {
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
-}
-
-/* Let heap[at] of `count` ids sink to its place: nobody comes before the one that is above. */
-static void sink(const float *logits, int32_t *heap, int count, int at) {
-    int32_t id = heap[at];
-    for (int below; (below = 2 * at + 1) < count; at = below) {
-        if (below + 1 < count && before(logits, heap[below + 1], heap[below])) below++;
-        if (!before(logits, heap[below], id)) break;
-        heap[at] = heap[below];
-    }
-    heap[at] = id;
-}
-
-/* stages/sampling.py's filters: of logits (count,) only the likeliest stay, as many as carry the sum of probabilities
- * past top_p, then top_k of them and who ties with the last; the others become -INFINITY. */
-static void filter(float *logits, int count, int top_k, float top_p, int32_t *heap) {
-    float largest = -INFINITY, sum = 0.0f, last = 0.0f;
-    double carried = 0.0;
-    int kept = 0, left = count;
-    for (int i = 0; i < count; i++) heap[i] = i, largest = logits[i] > largest ? logits[i] : largest;
-    for (int i = 0; i < count; i++) sum += logits[i] == -INFINITY ? 0.0f : exponential(logits[i] - largest);
-    for (int i = count / 2 - 1; i >= 0; i--) sink(logits, heap, count, i);
-    while (left) {
-        float logit = logits[heap[0]];
-        if (kept && (float)carried > top_p) break;
-        if (top_k && kept >= top_k && logit != last) break;
-        carried += logit == -INFINITY ? 0.0f : exponential(logit - largest) / sum;
-        last = logit, kept++, left--;
-        heap[0] = heap[left];
-        if (left) sink(logits, heap, left, 0);
-    }
-    for (int i = 0; i < left; i++) logits[heap[i]] = -INFINITY;
-}
-
-/* ---- draws ---- */
-
-typedef struct {
-    float temperature, top_p;
-    int top_k;
-    int32_t *heap;
-} Sampling;
-
-/* An index into logits (count,) of the ids from `start` on, which are lost, and the last one's probability. */
-static int draw(float *logits, int count, const Sampling *how, const double *uniform, const Row *reading, int start,
-                float *last_p) {
-    float poison = 0.0f, largest = -INFINITY, sum = 0.0f;
-#pragma omp simd reduction(+ : poison)
-    for (int i = 0; i < count; i++) poison += logits[i] * 0.0f;
-    *last_p = poison;
-    if (poison != 0.0f) return 0; /* NaN is unequal to all */
-    if (reading) bar(reading, start, count, logits);
-    if (how->temperature == 0.0f) {
-        int index = likeliest(logits, count);
-        *last_p = index == count - 1 ? 1.0f : 0.0f;
-        return index;
-    }
-    if (how->heap) filter(logits, count, how->top_k, how->top_p, how->heap);
-    for (int i = 0; i < count; i++) logits[i] /= how->temperature;
-#pragma omp simd reduction(max : largest)
-    for (int i = 0; i < count; i++) largest = logits[i] > largest ? logits[i] : largest;
-#pragma omp simd reduction(+ : sum)
-    for (int i = 0; i < count; i++) {
-        float power = exponential(logits[i] - largest);
-        logits[i] = logits[i] == -INFINITY ? 0.0f : power;
-        sum += logits[i];
-    }
-    *last_p = logits[count - 1] / sum;
-    for (int i = 0; i < count; i++) logits[i] = logits[i] / sum / (float)arrival(uniform[i]);
-    return likeliest(logits, count);
-}
-
-/* ---- the codes of a window ---- */
-
-typedef struct {
-    float *logits;         /* (frames, vocabulary), which are lost */
-    const double *uniform; /* (frames, codes) */
-    int64_t *made;         /* (frames,); -1 where the network returned NaN */
-    int vocabulary, codes; /* of which the first are drawn from */
-    Sampling how;          /* its heap (threads, codes) */
-} Frames;
-
-static void draw_frame(const void *what, int job, int thread) {
-    const Frames *f = what;
-    float last_p;
-    Sampling how = f->how;
-    if (how.heap) how.heap += (size_t)thread * f->codes;
-    int index = draw(f->logits + (size_t)job * f->vocabulary, f->codes, &how, f->uniform + (size_t)job * f->codes,
-                     NULL, 0, &last_p);
-    f->made[job] = last_p == last_p ? index : -1;
-}
-
-void bark_draw(float *logits, int32_t frames, int32_t vocabulary, int32_t codes, float temperature, int32_t top_k,
-               float top_p, int32_t *heap, const double *uniform, int64_t *made, int32_t threads) {
-    Frames f = {logits, uniform, made, vocabulary, codes, {temperature, top_p, top_k, heap}};
-    gather_helpers(threads);
-    share(frames, draw_frame, &f);
-    dismiss_helpers();
 }
 
 /* ---- the tokens of sequences ---- */
+
+typedef struct {
+    Row *rows;
+    int ids;
+} Numbers;
+
+static void make_numbers(const void *what, int job, int thread) {
+    const Numbers *n = what;
+    Row *row = n->rows + job;
+    (void)thread;
+    if (row->state) random_words(row->state, 2 * (size_t)row->wanted * n->ids, row->words);
+}
 
 typedef struct {
     const Vocabulary *v;
@@ -205,9 +89,13 @@ static void draw_one(const void *what, int job, int thread) {
     (void)thread;
     float *logits = d->logits + (size_t)job * ids, *end_p = row->end_p + step;
     int start = d->v->starts[d->pack];
-    const double *uniform = row->uniform + (size_t)step * ids;
     Sampling how = {row->temperature, row->top_p, row->top_k, row->heap};
-    int index = draw(logits, ids, &how, uniform, row->cycle ? row : NULL, start, end_p);
+    int index = 0;
+    *end_p = poison(logits, ids);
+    if (*end_p == 0.0f) { /* NaN is unequal to all */
+        if (row->cycle) bar(row, start, ids, logits);
+        index = draw(logits, ids, &how, row->words + 2 * (size_t)step * ids, end_p);
+    }
     row->token = start + index;
     if (row->cycle && row->token < row->placed)
         row->at += ((row->token - row->at) % row->cycle + row->cycle) % row->cycle;
@@ -249,7 +137,9 @@ void bark_generate(const Network *net, const Scratch *s, const Vocabulary *v, in
     Row *active[PART];
     uint16_t *caches[PART];
     int32_t positions[PART];
+    Numbers numbers = {rows, v->heads->rows};
     gather_helpers(threads);
+    share(n, make_numbers, &numbers);
     for (;;) {
         int count = 0;
         for (int i = 0; i < n; i++)
