@@ -98,7 +98,7 @@ def speech_job(
     rate = model.config.codec.sample_rate
     language = language_of(line, request.language or voices.language_of_voice(name))
     memory = memory or model.memory
-    chosen = yield from attempt(
+    spoken, takes = yield from attempt(
         _utterance(model, request, line, language, speaker, seed, number),
         model.config,
         request.attempts,
@@ -106,20 +106,18 @@ def speech_job(
         lambda samples: words_right(samples, rate, text=line, language=language),
         on_progress,
         on_sound,
-        wants_heard=memory.wants(name, seed),
+        partial(memory.add, name) if memory.wants(name, seed) else None,
     )
-    if chosen.heard is not None:
-        memory.add(name, chosen.heard)
     return Speech(
-        audio=Audio(samples=chosen.spoken.samples, sample_rate=rate),
-        tokens=chosen.spoken.tokens,
+        audio=Audio(samples=spoken.samples, sample_rate=rate),
+        tokens=spoken.tokens,
         text=line,
         model=model.name,
         voice=None if speaker is None else speaker.name,
-        seed=chosen.seed,
-        complete=chosen.complete,
+        seed=spoken.seed,
+        complete=spoken.is_complete,
         stages={},
-        takes=chosen.takes,
+        takes=takes,
     )
 
 

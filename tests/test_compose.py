@@ -14,8 +14,8 @@ from bark_cli.model.config import BarkConfig
 from bark_cli.model.published import config_in
 from bark_cli.model.spelling import Loss
 from bark_cli.model.tokenizer import BarkTokenizer
-from bark_cli.narration.compose import Composition, budget, compose
-from bark_cli.narration.narrate import piece_seed
+from bark_cli.narration.compose import budget, compose
+from bark_cli.narration.narrate import Narration, piece_seed
 from bark_cli.narration.recipe import Recipe
 from bark_cli.text.script import Line, Script
 from bark_cli.text.split import Budget
@@ -28,7 +28,7 @@ LIMITS = Budget(
 )
 
 
-def made(*lines: Line | str, seed: int = 5, **recipe: Any) -> Composition:
+def made(*lines: Line | str, seed: int = 5, **recipe: Any) -> Narration:
     given = tuple(Line(text=line) if isinstance(line, str) else line for line in lines)
     cast = {line.speaker: line.speaker for line in given if line.speaker is not None}
     return compose(Script(lines=given, cast=cast), Recipe(**recipe), LIMITS, seed=seed)
@@ -41,23 +41,23 @@ def test_the_budget_is_the_models(tiny_config: BarkConfig) -> None:
 
 
 def test_a_short_text_is_one_piece_with_the_manners_seed() -> None:
-    composition = made("hello", voice="ann")
-    [piece] = composition.narration.pieces
+    narration = made("hello", voice="ann")
+    [piece] = narration.pieces
     assert (piece.text, piece.seed, piece.voice, piece.pause_s) == ("hello", 5, "ann", 0.0)
 
 
 def test_no_text_is_lost_and_seeds_differ() -> None:
-    pieces = made(LONG).narration.pieces
+    pieces = made(LONG).pieces
     assert "".join(piece.text for piece in pieces) == LONG
     assert [piece.seed for piece in pieces] == [piece_seed(5, i) for i in range(len(pieces))]
 
 
 def test_pauses_are_those_of_sentences_and_paragraphs() -> None:
     text = "Yes it is so. No it is not.\n\nWhy is it so?\n\n* * *\n\nBecause."
-    composition = made(text, pause_s=0.25, paragraph_pause_s=2.0)
-    said = {piece.text.strip(): piece.pause_s for piece in composition.narration.pieces}
+    narration = made(text, pause_s=0.25, paragraph_pause_s=2.0)
+    said = {piece.text.strip(): piece.pause_s for piece in narration.pieces}
     assert said == {"Yes it is so.": 0.25, "No it is not.": 2.0, "Why is it so?": 2.0, "Because.": 0.0}
-    assert composition.estimate_s == pytest.approx(sum(composition.seconds) + 4.25)
+    assert narration.estimate_s == pytest.approx(sum(piece.estimate_s for piece in narration.pieces) + 4.25)
 
 
 def test_lines_bring_voices_pauses_and_times() -> None:
@@ -66,7 +66,7 @@ def test_lines_bring_voices_pauses_and_times() -> None:
         Line(text="Yes."),
         Line(text="Bye.", begin_s=9.0, pause_after_s=0.75),
     ]
-    pieces = made(*lines, voice="ann").narration.pieces
+    pieces = made(*lines, voice="ann").pieces
     assert [piece.voice for piece in pieces] == ["ben", "ann", "ann"]
     assert [piece.pause_s for piece in pieces] == [1.5, 0.5, 0.75]
     assert [piece.begin_s for piece in pieces] == [None, None, 9.0]
@@ -74,9 +74,9 @@ def test_lines_bring_voices_pauses_and_times() -> None:
 
 def test_a_pause_at_the_beginning_is_kept() -> None:
     pause = Line(text="", pause_after_s=2.0)
-    first, second = made(pause, "Hello.", Line(text="Bye.", begin_s=9.0)).narration.pieces
+    first, second = made(pause, "Hello.", Line(text="Bye.", begin_s=9.0)).pieces
     assert (first.begin_s, second.begin_s) == (2.0, 9.0)
-    [late] = made(pause, Line(text="Bye.", begin_s=9.0)).narration.pieces
+    [late] = made(pause, Line(text="Bye.", begin_s=9.0)).pieces
     assert late.begin_s == 9.0
 
 
@@ -86,16 +86,16 @@ def test_nothing_to_say_is_an_error(text: str) -> None:
         made(text)
 
 
-def nano(*lines: Line | str, left_out: tuple[str, ...] = ()) -> Composition:
+def nano(*lines: Line | str, left_out: tuple[str, ...] = ()) -> Narration:
     """As the bundled model would say it."""
     folder = Path(bark_cli.__file__).parent / "assets" / "nano"
     config = config_in(folder)
     tokenizer = BarkTokenizer.from_file(folder / "tokenizer.json", config.semantic)
     given = tuple(Line(text=line) if isinstance(line, str) else line for line in lines)
     limits = budget(config, tokenizer.count, tokenizer.loss)
-    composition = compose(Script(lines=given), Recipe(), limits, seed=5, left_out=left_out)
-    assert max(composition.tokens) <= limits.max_tokens
-    return composition
+    narration = compose(Script(lines=given), Recipe(), limits, seed=5, left_out=left_out)
+    assert max(piece.tokens for piece in narration.pieces) <= limits.max_tokens
+    return narration
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def nano(*lines: Line | str, left_out: tuple[str, ...] = ()) -> Composition:
     ],
 )
 def test_a_number_too_long_for_words_is_read_digit_by_digit(text: str, said: str) -> None:
-    assert "".join(piece.text for piece in nano(text).narration.pieces) == said
+    assert "".join(piece.text for piece in nano(text).pieces) == said
 
 
 @pytest.mark.parametrize(
@@ -125,15 +125,15 @@ def test_a_number_too_long_for_words_is_read_digit_by_digit(text: str, said: str
     ],
 )
 def test_what_is_long_is_cut_within_the_models_limit(text: str) -> None:
-    composition = nano(text)
-    assert composition.told is None
+    narration = nano(text)
+    assert narration.told is None
 
 
 def test_what_cannot_be_read_is_skipped_with_its_line_and_the_rest_is_said() -> None:
-    composition = nano("Hello 😀 there.\n\nПривет, мир.\n\nAnd Пётр, too. ❤ ❤", left_out=("2 tables",))
-    assert [p.text.strip() for p in composition.narration.pieces] == ["Hello 😀 there.", "And Пётр, too. ❤ ❤"]
-    assert composition.narration.pieces[0].pause_s == 0.5
-    assert composition.told == (
+    narration = nano("Hello 😀 there.\n\nПривет, мир.\n\nAnd Пётр, too. ❤ ❤", left_out=("2 tables",))
+    assert [p.text.strip() for p in narration.pieces] == ["Hello 😀 there.", "And Пётр, too. ❤ ❤"]
+    assert narration.pieces[0].pause_s == 0.5
+    assert narration.told == (
         'left out: 2 tables; what this model has no letters for (line 3: "Привет, мир."); '
         "what it does not know: 😀, ❤; read in Latin letters: Пётр"
     )
@@ -151,10 +151,8 @@ def test_what_even_digit_by_digit_does_not_fit_is_left_out_with_its_line() -> No
         max_tokens=3, count_tokens=lambda words, _: [1 + 9 * ("[laughs]" in word) for word in words]
     )
     script = Script(lines=(Line(text="Yes, it\nis. [laughs] No.", number=4),))
-    composition = compose(script, Recipe(), limits, seed=5)
-    assert composition.told == (
-        'left out: what cannot be cut into pieces for this model (line 5: "[laughs]")'
-    )
+    narration = compose(script, Recipe(), limits, seed=5)
+    assert narration.told == ('left out: what cannot be cut into pieces for this model (line 5: "[laughs]")')
     with pytest.raises(TextError, match=r'line 1: "\[laughs\]" cannot be cut into pieces'):
         compose(Script(lines=(Line(text="[laughs]"),)), Recipe(), limits, seed=5)
 
@@ -182,6 +180,6 @@ def test_a_line_is_in_its_voices_language_unless_one_is_given(recipe: Recipe, la
     limits = Budget(max_tokens=20, count_tokens=count, loss=loss)
     lines = (Line(text="x ≤ 5"), Line(text="これは≤です"), Line(text="x ≤ 5", speaker="A"))
     script = Script(lines=lines, cast={"A": "v2/fr_speaker_2"})
-    pieces = compose(script, recipe, limits, seed=5).narration.pieces
+    pieces = compose(script, recipe, limits, seed=5).pieces
     assert [piece.language for piece in pieces] == language
     assert list(dict.fromkeys(asked)) == list(dict.fromkeys(language))

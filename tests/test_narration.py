@@ -146,7 +146,8 @@ def test_narrations_are_taken_as_there_is_room(bark: Bark) -> None:
 def gathered(bark: Bark, narration: Narration, **how: bool) -> list[tuple[Speech, np.ndarray]]:
     sounds: list[list[np.ndarray]] = [[] for _ in narration.pieces]
     done: list[Speech] = []
-    for piece, sound, speech in narrate_soon(bark, narration, **how):
+    for one in narrate_soon(bark, narration, **how):
+        piece, sound, speech = one.piece, one.sound, one.speech
         assert piece == len(done)
         if sound is not None:
             sounds[piece].append(sound.samples)

@@ -137,10 +137,10 @@ class _Workshop:
         """
         job = self._jobs[spoken.narration]
         try:
-            if isinstance(spoken.result, BarkError):
-                raise spoken.result
-            start_s = self._put(job, spoken.piece, spoken.result)
-            yield _said(job.order.task, spoken.result, start_s)
+            speech = spoken.speech
+            assert speech is not None  # pieces come whole
+            start_s = self._put(job, spoken.piece, speech)
+            yield _said(job.order.task, speech, start_s)
             if spoken.piece + 1 == len(job.narration.pieces):
                 yield self._finish(job)
                 del self._jobs[spoken.narration]

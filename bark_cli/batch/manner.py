@@ -78,10 +78,10 @@ class Manner:
             mine = replace(recipe, voice=speaker(voice), language=language)
             script = self.script(item, text)
             cast: Any = {name: speaker(voice) for name, voice in script.cast.items()}
-            composition = compose_for(model, replace(script, cast=cast), mine, seed)
-            if composition.told is not None:
-                on_told(item, composition.told)
-            return composition.narration
+            composed = compose_for(model, replace(script, cast=cast), mine, seed)
+            if composed.told is not None:
+                on_told(item, composed.told)
+            return composed
 
         return narration
 

@@ -13,7 +13,6 @@ from hashlib import sha256
 from itertools import groupby, pairwise
 
 from bark_cli.errors import OptionError
-from bark_cli.narration.compose import Composition
 from bark_cli.narration.narrate import Narration
 from bark_cli.narration.recipe import Recipe
 from bark_cli.text.books.book import Book, Passage
@@ -46,14 +45,9 @@ class ComposedBook:
     """What will be said of a book."""
 
     book: Book
-    composition: Composition
+    narration: Narration
     sections: Sequence[Section]
     origins: Sequence[tuple[int, int]]  # of the lines: the number of the chapter, and of the passage in it
-
-    @property
-    def narration(self) -> Narration:
-        """All of it."""
-        return self.composition.narration
 
     def of_section(self, section: Section) -> Narration:
         """The narration of one chapter."""
@@ -63,16 +57,14 @@ class ComposedBook:
         """All that stands in a chapter, in the order in which it is read."""
         said = defaultdict[int, list[int]](list)
         for number in range(section.begin, section.end):
-            _, passage = self.origins[self.composition.lines[number]]
+            _, passage = self.origins[self.narration.pieces[number].line]
             said[passage].append(number - section.begin)
         passages = self.book.chapters[section.number - 1].passages
         return [Paragraph(passage=one, pieces=said[number]) for number, one in enumerate(passages)]
 
     def estimate_s(self, section: Section) -> float:
         """Seconds of sound to expect, pauses included."""
-        spoken = sum(self.composition.seconds[section.begin : section.end])
-        pauses = sum(piece.pause_s for piece in self.of_section(section).pieces)
-        return (spoken + pauses) / self.narration.speed
+        return self.of_section(section).estimate_s
 
 
 def choose(book: Book, wanted: str) -> list[int]:
@@ -100,7 +92,7 @@ def compose_book(
     book: Book,
     numbers: Sequence[int],
     recipe: Recipe,
-    compose: Callable[[Script], Composition],
+    compose: Callable[[Script], Narration],
     *,
     seed: int,
     seeds: Mapping[int, int] | None = None,
@@ -133,12 +125,11 @@ def compose_book(
             cast |= script.cast
             lines += script.lines
             origins += [(number, place)] * len(script.lines)
-    composition = compose(Script(lines=tuple(lines), cast=cast, left_out=tuple(book.left_out)))
-    owners = [origins[place][0] for place in composition.lines]
-    narration = _reseeded(composition.narration, owners, seed, seeds or {})
+    narration = compose(Script(lines=tuple(lines), cast=cast, left_out=tuple(book.left_out)))
+    owners = [origins[piece.line][0] for piece in narration.pieces]
     return ComposedBook(
         book=book,
-        composition=replace(composition, narration=narration),
+        narration=_reseeded(narration, owners, seed, seeds or {}),
         sections=list(_sections(book, owners)),
         origins=origins,
     )

@@ -7,7 +7,6 @@ from contextlib import closing
 
 from bark_cli.book.compose import ComposedBook, Section
 from bark_cli.book.shelf import Shelf, Told
-from bark_cli.errors import BarkError
 from bark_cli.narration.each import Speaks
 from bark_cli.narration.kept import KeptPieces, narrate_kept
 from bark_cli.narration.narrate import PieceResult
@@ -61,10 +60,9 @@ def _tell(
     timeline = Timeline(composed.of_section(section), sample_rate)
     with shelf.chapter(section) as sink:
         for number in range(section.begin, section.end):
-            result = next(spoken).result
-            if isinstance(result, BarkError):
-                raise result
-            for sound in timeline.lay(number - section.begin, result.audio, ends=True):
+            speech = next(spoken).speech
+            assert speech is not None  # pieces come whole
+            for sound in timeline.lay(number - section.begin, speech.audio, ends=True):
                 sink.put(sound)
-            on_speech(number, result)
+            on_speech(number, speech)
     return timeline

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 
 from bark_cli.errors import OptionError
@@ -20,23 +20,6 @@ from bark_cli.voices import NO_VOICE, Voice, language_of_voice
 
 _USABLE = 0.85  # of the seconds that the model can speak at once: the estimate may be wrong
 _TARGET = 0.45  # of those: short sentences are joined up to here, for Bark speaks single ones best
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Composition:
-    """What will be said, and an estimate of how long it takes to say it."""
-
-    narration: Narration
-    tokens: Sequence[int]  # of each piece
-    seconds: Sequence[float]  # of each piece as it is spoken, without its pause
-    lines: Sequence[int]  # of each piece: the number of its line in the script, from 0
-    told: str | None = None  # what of the text is left out, or not read as it stands, in a line
-
-    @property
-    def estimate_s(self) -> float:
-        """Seconds of sound to expect, pauses included."""
-        spoken_s = sum(self.seconds) + sum(piece.pause_s for piece in self.narration.pieces)
-        return spoken_s / self.narration.speed
 
 
 def budget(
@@ -57,7 +40,7 @@ def budget(
 
 def compose_for(
     model: KnownModel, script: Script, recipe: Recipe, seed: int, *, left_out: Sequence[str] = ()
-) -> Composition:
+) -> Narration:
     """As `compose`, for a model that is known: every voice is found and checked here, once.
 
     Raises:
@@ -83,7 +66,7 @@ def compose(
     seed: int,
     find_voice: Callable[[VoiceChoice], VoiceChoice] = lambda voice: voice,
     left_out: Sequence[str] = (),
-) -> Composition:
+) -> Narration:
     """Cut every line into pieces; what holds no words becomes a pause, and so does what cannot be read.
 
     Args:
@@ -98,7 +81,7 @@ def compose(
         TextError: nothing of it can be said.
         OptionError: a piece is to be said again that there is not.
     """
-    pieces, parts, lines = list[Piece](), list[Part](), list[int]()
+    pieces = list[Piece]()
     losses = Losses([*script.left_out, *left_out])
     for place, line, part, language in _parts(script, recipe, limits):
         pause_s = _pause_s(line, part, recipe)
@@ -110,10 +93,11 @@ def compose(
                 language=language,
                 pause_s=pause_s,
                 begin_s=line.begin_s if part.start == 0 else None,
+                line=place,
+                tokens=part.tokens,
+                estimate_s=part.seconds,
             )
             pieces.append(piece)
-            parts.append(part)
-            lines.append(place)
         elif pieces:
             pieces[-1] = replace(pieces[-1], pause_s=max(pieces[-1].pause_s, pause_s))
     if not pieces:
@@ -124,15 +108,14 @@ def compose(
         pieces[-1] = replace(pieces[-1], pause_s=0.0)
     if lead_s := sum(line.pause_after_s or 0.0 for line in takewhile(_is_blank, script.lines)):
         pieces[0] = replace(pieces[0], begin_s=max(lead_s / recipe.speed, pieces[0].begin_s or 0.0))
-    narration = Narration(
+    return Narration(
         pieces=tuple(pieces),
         continuity=recipe.continuity,
         options=recipe.options,
         attempts=recipe.attempts,
         speed=recipe.speed,
+        told=losses.told,
     )
-    tokens, seconds = (tuple(part.tokens for part in parts), tuple(part.seconds for part in parts))
-    return Composition(narration=narration, tokens=tokens, seconds=seconds, lines=lines, told=losses.told)
 
 
 def _is_blank(line: Line) -> bool:

@@ -193,19 +193,17 @@ def narrate_kept(
     due = set(missing)
     with closing(spoken):
         for number, piece in enumerate(pieces):
-            result = None if number in due else kept.find(piece, narration)
+            if number not in due and (found := kept.find(piece, narration)) is not None:
+                yield PieceResult(piece=number, sound=found.audio, result=found)
+                continue
             if number in due:
-                result = next(spoken).result  # type: ignore[assignment]
-            elif result is None:  # damaged: made anew, alone
-                alone = replace(narration, pieces=[piece])
-                [one] = narrate(bark, [alone], batch_size=1)
-                result = one.result  # type: ignore[assignment]
-                due.add(number)
-            if isinstance(result, Speech) and number in due:
-                kept.keep(piece, narration, result)
-            assert result is not None
-            yield PieceResult(narration=0, piece=number, result=result)
-            if isinstance(result, BarkError):
+                one = next(spoken)
+            else:  # damaged: made anew, alone
+                [one] = narrate(bark, [replace(narration, pieces=[piece])], batch_size=1)
+            if isinstance(one.result, Speech):
+                kept.keep(piece, narration, one.result)
+            yield replace(one, piece=number)
+            if isinstance(one.result, BarkError):
                 return
 
 

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
@@ -38,6 +38,9 @@ class Piece:
     language: str | None = None  # such as de; as for SpeechRequest
     pause_s: float = 0.0  # of silence after it
     begin_s: float | None = None  # of a subtitle: it is not to be heard before, from the first sample on
+    line: int = 0  # of its script, from 0
+    tokens: int = 0  # of its text; 0 where nobody has counted
+    estimate_s: float = 0.0  # of sound to expect, without its pause and before it is made faster
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,6 +52,13 @@ class Narration:
     options: SamplingOptions | None = None  # None is the model's own way
     attempts: Attempts = DEFAULT_ATTEMPTS
     speed: float = 1.0  # times as fast as it is spoken, pauses included
+    told: str | None = None  # what of the text is left out, or not read as it stands, in a line
+
+    @property
+    def estimate_s(self) -> float:
+        """Seconds of sound to expect, pauses included."""
+        spoken_s = sum(piece.estimate_s for piece in self.pieces)
+        return (spoken_s + sum(piece.pause_s for piece in self.pieces)) / self.speed
 
     @property
     def text(self) -> str:
@@ -58,11 +68,26 @@ class Narration:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PieceResult:
-    """What became of a piece. After an error nothing more comes of its narration."""
+    """What came of a piece: its next sound, and once it is over what became of it.
 
-    narration: int
+    After an error nothing more comes of its narration.
+    """
+
+    narration: int = 0
     piece: int
-    result: Speech | BarkError
+    sound: Audio | None = None
+    result: Speech | BarkError | None = None  # None: there is more of it to come
+
+    @property
+    def speech(self) -> Speech | None:
+        """The whole of it, once it is over.
+
+        Raises:
+            BarkError: it cannot be said.
+        """
+        if isinstance(self.result, BarkError):
+            raise self.result
+        return self.result
 
 
 def piece_seed(seed: int, piece: int, redone: int = 0) -> int:
@@ -73,14 +98,6 @@ def piece_seed(seed: int, piece: int, redone: int = 0) -> int:
     return (seed + _STRIDE * piece + _REDO_STRIDE * redone) % SEED_LIMIT
 
 
-class Sounding(NamedTuple):
-    """Some sound of a piece, or the whole of its speech once it is over, or both."""
-
-    piece: int
-    sound: Audio | None
-    speech: Speech | None
-
-
 def narrate(
     bark: Speaks,
     narrations: Iterable[Narration],
@@ -88,7 +105,7 @@ def narrate(
     batch_size: int | None = None,
     on_progress: Listener | None = None,
 ) -> Generator[PieceResult, None, None]:
-    """Speak every piece; those of one narration come in their order, the narrations as they get on.
+    """Speak every piece; those of one narration come whole and in their order, the narrations as they get on.
 
     Narrations are taken one by one as there is room. A piece sounds the same whatever else is spoken.
     """
@@ -106,7 +123,7 @@ def narrate_soon(
     exact: bool = False,
     batch_size: int | None = None,
     on_progress: Listener | None = None,
-) -> Generator[Sounding, None, None]:
+) -> Generator[PieceResult, None, None]:
     """Speak one narration so that its first sound comes soon.
 
     The first piece is streamed, and then more and more are made at once, so that while they are heard the
@@ -125,9 +142,9 @@ def narrate_soon(
         handle = bark.submit(request, number=piece, on_progress=on_progress)
         try:
             for sound in iter(handle.next_piece, None):
-                yield Sounding(piece, sound, None)
+                yield PieceResult(piece=piece, sound=sound)
             line.keep(piece, handle.result())
-            yield Sounding(piece, None, handle.result())
+            yield PieceResult(piece=piece, result=handle.result())
         finally:
             handle.cancel()
     most, begin = batch_size or bark.batch_size, n_streamed
@@ -136,9 +153,7 @@ def narrate_soon(
         together = replace(narration, pieces=narration.pieces[begin : begin + group])
         width, listener = min(group, most), _from(begin, on_progress)
         for done in narrate(bark, [together], batch_size=width, on_progress=listener):
-            if isinstance(done.result, BarkError):
-                raise done.result
-            yield Sounding(begin + done.piece, done.result.audio, done.result)
+            yield PieceResult(piece=begin + done.piece, sound=done.sound, result=done.speech)
         begin, group = begin + group, min(2 * group, most)
 
 
@@ -244,7 +259,8 @@ class _Desk:
         """What can be handed over now that the request of that number has its result."""
         line, piece = self._given.pop(number)
         for index, found in line.finish(piece, result):
-            yield PieceResult(narration=line.number, piece=index, result=found)
+            sound = found.audio if isinstance(found, Speech) else None
+            yield PieceResult(narration=line.number, piece=index, sound=sound, result=found)
 
     def _begin(self) -> _Line | None:
         """Take the next narration that has a piece."""

@@ -6,7 +6,6 @@ from collections.abc import Generator
 from contextlib import closing
 
 from bark_cli.audio import Audio
-from bark_cli.errors import BarkError
 from bark_cli.model.options import SamplingOptions, draw_seed
 from bark_cli.narration.compose import compose_for
 from bark_cli.narration.each import Speaks
@@ -66,11 +65,9 @@ def recite(
         options=options,
         attempts=attempts,
     )
-    narration = compose_for(bark.model, script, recipe, draw_seed() if seed is None else seed).narration
+    narration = compose_for(bark.model, script, recipe, draw_seed() if seed is None else seed)
     timeline = Timeline(narration, bark.model.config.codec.sample_rate)
     spoken = narrate(bark, [narration], batch_size=batch_size, on_progress=on_progress)
     with closing(spoken):
         for one in spoken:
-            if isinstance(one.result, BarkError):
-                raise one.result
-            yield from timeline.lay(one.piece, one.result.audio, ends=True)
+            yield from timeline.lay(one.piece, one.sound, ends=one.speech is not None)

@@ -12,8 +12,8 @@ from bark_cli import __version__
 from bark_cli.audio import Audio, Provenance, hash_text, open_sink
 from bark_cli.audio.aac import AacPipe
 from bark_cli.model.options import draw_seed
-from bark_cli.narration.compose import Composition, compose_for
-from bark_cli.narration.narrate import narrate_soon
+from bark_cli.narration.compose import compose_for
+from bark_cli.narration.narrate import Narration, narrate_soon
 from bark_cli.narration.recipe import Recipe
 from bark_cli.narration.timeline import Timeline
 from bark_cli.server.caller import Caller
@@ -107,14 +107,14 @@ class Recital:
 
     def _say(self) -> None:
         order = self._order
-        composition, metadata = self._composed()
-        timeline = Timeline(composition.narration, self.sample_rate)
-        sounds = narrate_soon(self._caller, composition.narration, exact=order.exact)
+        narration, metadata = self._composed()
+        timeline = Timeline(narration, self.sample_rate)
+        sounds = narrate_soon(self._caller, narration, exact=order.exact)
         with self._open(self.sample_rate, metadata) as outlet, closing(sounds):
-            for piece, sound, speech in sounds:
-                for heard in timeline.lay(piece, sound, ends=speech is not None):
+            for one in sounds:
+                for heard in timeline.lay(one.piece, one.sound, ends=one.speech is not None):
                     outlet.put(heard)
-                if speech is not None:
+                if (speech := one.speech) is not None:
                     self.tally.pieces += 1
                     self.tally.speech_tokens += len(speech.tokens.semantic)
                     self.tally.work_s += speech.real_time_factor * speech.duration_s
@@ -126,7 +126,7 @@ class Recital:
             return AacPipe(target, rate)
         return open_sink(target, SOUND_FORMATS[self._order.sound_format][1], rate, metadata)
 
-    def _composed(self) -> tuple[Composition, Provenance]:
+    def _composed(self) -> tuple[Narration, Provenance]:
         """The pieces, and what the sound says of itself."""
         model, tally, order, listing = self._caller.model, self.tally, self._order, self._listing
         script = order.script()
@@ -138,14 +138,14 @@ class Recital:
         recipe = Recipe.of(settings, model.config.sampling, order.language)
         if listing.lexicon is not None:
             script = listing.lexicon.respell(script, recipe.language)
-        composition = compose_for(model, script, recipe, tally.seed)
+        narration = compose_for(model, script, recipe, tally.seed)
         tally.voice = settings.voice or model.config.default_voice
-        tally.text_tokens = sum(composition.tokens)
-        return composition, Provenance(
+        tally.text_tokens = sum(piece.tokens for piece in narration.pieces)
+        return narration, Provenance(
             model=model.name,
             voice=tally.voice,
             seed=tally.seed,
-            text_hash=hash_text(composition.narration.text),
+            text_hash=hash_text(narration.text),
             version=__version__,
             settings={
                 name: value for name, value in order.settings.items() if name not in ("seed", "preset")

@@ -14,7 +14,7 @@ from bark_cli.engine import Engine, Slot, check_batch_size
 from bark_cli.errors import BusyError, CancelledError, OptionError
 from bark_cli.loaded_model import LoadedModel, speech_job
 from bark_cli.model.tokens import Samples
-from bark_cli.narration.narrate import Narration, Sounding, narrate_soon
+from bark_cli.narration.narrate import Narration, PieceResult, narrate_soon
 from bark_cli.session.handle import AHEAD_S, Handle
 from bark_cli.session.turns import URGENT, Work, admitted, held
 from bark_cli.speech import Speech, SpeechRequest
@@ -100,7 +100,7 @@ class Session:
         exact: bool = False,
         batch_size: int | None = None,
         on_progress: Listener | None = None,
-    ) -> Generator[Sounding, None, None]:
+    ) -> Generator[PieceResult, None, None]:
         """Speak a text of any length so that its first sound comes soon, and all of it in order.
 
         Raises:

@@ -49,6 +49,8 @@ class Spoken:
 
     tokens: BarkTokens
     samples: Samples  # (S,)
+    seed: int
+    is_complete: bool  # it ended by itself, and not at the most that it may have
 
 
 def speak(
@@ -171,7 +173,10 @@ class _Said:
             coarse=coarse.unflatten(np.array(self.flat.items, dtype=np.int64), self.config.coarse),
             fine=np.concatenate(self.parts.items, axis=1),
         )
-        return Spoken(tokens, np.concatenate(self.sound))
+        said = self.utterance
+        longest = semantic.longest(self.config.semantic, said.options.max_duration_s)
+        is_complete = len(tokens.semantic) < longest
+        return Spoken(tokens, np.concatenate(self.sound), said.seed, is_complete)
 
     def _codes(self, start: int, size: int | None) -> Generator[Wait, None, Tokens]:
         """Wait for `size` coarse frames from `start` on, or for the last; None waits for all."""

@@ -172,10 +172,10 @@ def _composing(request: BatchRequest, maker: Maker) -> Estimate:
     def estimate(item: Item, text: str) -> float:
         voice, language = manner.voice_and_language(item)
         mine = replace(recipe, voice=voice, language=language)
-        composition = compose(manner.script(item, text), mine, limits, seed=0)
-        if composition.told is not None and not request.quiet:
-            tell(f"{item.source}: {composition.told}")
-        return composition.estimate_s
+        narration = compose(manner.script(item, text), mine, limits, seed=0)
+        if narration.told is not None and not request.quiet:
+            tell(f"{item.source}: {narration.told}")
+        return narration.estimate_s
 
     return estimate
 

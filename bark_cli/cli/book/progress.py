@@ -58,7 +58,7 @@ class BookBar(Drawn, ChapterLines):
         console = console or Console(stderr=True)
         self._is_wide = is_wide(console)
         self._bars = counted_bar(console)
-        total = sum(composed.composition.seconds)
+        total = sum(piece.estimate_s for piece in composed.narration.pieces)
         self._task = self._bars.add_task("", total=total, count=self._count(), audio="")
 
     def hear(self, number: int, speech: Speech) -> None:
@@ -66,9 +66,8 @@ class BookBar(Drawn, ChapterLines):
         super().hear(number, speech)
         factor = self.real_time_factor
         audio = "" if factor is None or not self._is_wide else human_speed(factor)
-        self._bars.update(
-            self._task, advance=self._composed.composition.seconds[number], count=self._count(), audio=audio
-        )
+        expected_s = self._composed.narration.pieces[number].estimate_s
+        self._bars.update(self._task, advance=expected_s, count=self._count(), audio=audio)
 
     def _count(self) -> str:
         total = len(self._composed.sections)

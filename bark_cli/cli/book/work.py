@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from bark_cli.audio import Provenance, Tags
     from bark_cli.book.shelf import Edition, Told
-    from bark_cli.narration.compose import Composition
     from bark_cli.narration.kept import KeptPieces
+    from bark_cli.narration.narrate import Narration
     from bark_cli.narration.recipe import Recipe
     from bark_cli.pipeline import Bark
     from bark_cli.text.books.book import Book
@@ -52,12 +52,12 @@ def outline(request: BookRequest) -> None:
     config, tokenizer = read_vocabulary(_model_folder(request, book))
     recipe, limits = _recipe(request, book, config.sampling), budget(config, tokenizer.count, tokenizer.loss)
 
-    def cut(script: Script) -> Composition:
+    def cut(script: Script) -> Narration:
         return compose(script, recipe, limits, seed=request.seed)
 
     spell = partial(request.reading.spoken, language=recipe.language)
     composed = compose_book(book, numbers, recipe, cut, seed=request.seed, respeak=spell)
-    work = work_s(composed.composition, request)
+    work = work_s(composed.narration, request)
     if request.as_json:
         print_json(_outlined(composed, work))
         return
@@ -240,8 +240,8 @@ def _display(composed: ComposedBook, request: BookRequest) -> Iterator[ChapterLi
 
 def _tell_of_loss(composed: ComposedBook, request: BookRequest) -> None:
     """Say what of the book is not read."""
-    if composed.composition.told is not None and not request.quiet:
-        note(composed.composition.told)
+    if composed.narration.told is not None and not request.quiet:
+        note(composed.narration.told)
 
 
 def _tell_of_kept(composed: ComposedBook, kept: KeptPieces, request: BookRequest, what: str = _HERE) -> None:
@@ -286,7 +286,7 @@ def _outlined(composed: ComposedBook, work_s: float | None) -> dict[str, object]
         "title": book.title,
         "author": book.author,
         "language": book.language,
-        "left_out": composed.composition.told,
+        "left_out": composed.narration.told,
         "work_seconds": None if work_s is None else round(work_s, 1),
         "chapters": [
             {

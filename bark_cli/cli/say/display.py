@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from bark_cli.cli.say.request import Delivery
 
 if TYPE_CHECKING:
-    from bark_cli.narration.compose import Composition
     from bark_cli.narration.kept import KeptPieces
+    from bark_cli.narration.narrate import Narration
     from bark_cli.pipeline import Progress
 
 
@@ -37,11 +37,12 @@ def loading_line(delivery: Delivery) -> Iterator[None]:
         yield
 
 
-def expected_seconds(composition: Composition, kept: KeptPieces | None) -> list[float]:
+def expected_seconds(narration: Narration, kept: KeptPieces | None) -> list[float]:
     """Seconds of speech that are to be made, by piece; 0 where it is kept."""
-    narration = composition.narration
-    is_there = [kept is not None and kept.has(piece, narration) for piece in narration.pieces]
-    return [0.0 if there else s for there, s in zip(is_there, composition.seconds, strict=True)]
+    return [
+        0.0 if kept is not None and kept.has(piece, narration) else piece.estimate_s
+        for piece in narration.pieces
+    ]
 
 
 @contextmanager

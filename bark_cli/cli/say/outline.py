@@ -13,7 +13,7 @@ from bark_cli.system.excerpt import excerpt
 if TYPE_CHECKING:
     from bark_cli.cli.say.request import SayRequest
     from bark_cli.cli.speaking import Speaking
-    from bark_cli.narration.compose import Composition
+    from bark_cli.narration.narrate import Narration
     from bark_cli.text.script import Script
 
 _WIDTH = 60  # characters of a piece that are shown
@@ -25,35 +25,33 @@ def outline(script: Script, request: SayRequest) -> None:
     Raises:
         BarkError: the model or a voice is not here, or nothing of the text can be said.
     """
-    composition = _compose(script, request)
-    if composition.told is not None and not request.delivery.quiet:
-        note(composition.told)
-    pieces, speed = composition.narration.pieces, composition.narration.speed
-    needed_s, start_s = work_s(composition, request), _start_s(request)
+    narration = _compose(script, request)
+    if narration.told is not None and not request.delivery.quiet:
+        note(narration.told)
+    pieces, speed = narration.pieces, narration.speed
+    needed_s, start_s = work_s(narration, request), _start_s(request)
     if request.delivery.as_json:
-        print_json(_record(composition, needed_s, start_s))
+        print_json(_record(narration, needed_s, start_s))
         return
     rows = [
         (
             str(n),
-            str(tokens),
-            f"{seconds / speed:.1f}",
+            str(piece.tokens),
+            f"{piece.estimate_s / speed:.1f}",
             str(piece.voice or "-"),
             excerpt(one_line(piece.text), _WIDTH),
         )
-        for n, (piece, tokens, seconds) in enumerate(
-            zip(pieces, composition.tokens, composition.seconds, strict=True), 1
-        )
+        for n, piece in enumerate(pieces, 1)
     ]
     print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
     count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
-    speech = f"about {_duration(composition.estimate_s)} of speech"
+    speech = f"about {_duration(narration.estimate_s)} of speech"
     work = "" if needed_s is None else f", about {_duration(needed_s)} of work as fast as it has spoken here"
     start = "" if needed_s is None or start_s is None else f", and {_duration(start_s)} to start"
     note(f"{count}, {speech}{work}{start}")
 
 
-def _compose(script: Script, request: SayRequest) -> Composition:
+def _compose(script: Script, request: SayRequest) -> Narration:
     """The pieces, by the model's small files alone."""
     from bark_cli.checkpoint.vocabulary import read_vocabulary
     from bark_cli.narration.compose import budget, compose
@@ -75,7 +73,7 @@ def _start_s(request: Speaking) -> float | None:
     return recall_start(resolve_model(request.models[0]).name, s.device, s.precision)
 
 
-def work_s(composition: Composition, request: Speaking) -> float | None:
+def work_s(narration: Narration, request: Speaking) -> float | None:
     """Seconds of work, at the speed with which the model has spoken here; None where it never did."""
     from bark_cli.store import resolve_model
     from bark_cli.store.speeds import recall_speed
@@ -86,27 +84,25 @@ def work_s(composition: Composition, request: Speaking) -> float | None:
     name = resolve_model(leading).name
     s = request.settings
     factor = recall_speed(name, s.device, s.precision)
-    return None if factor is None else factor * s.takes * sum(composition.seconds)
+    return None if factor is None else factor * s.takes * sum(piece.estimate_s for piece in narration.pieces)
 
 
-def _record(composition: Composition, work_s: float | None, start_s: float | None) -> dict[str, object]:
-    speed = composition.narration.speed
+def _record(narration: Narration, work_s: float | None, start_s: float | None) -> dict[str, object]:
+    speed = narration.speed
     return {
-        "seconds": round(composition.estimate_s, 1),
+        "seconds": round(narration.estimate_s, 1),
         "work_seconds": None if work_s is None else round(work_s, 1),
         "start_seconds": None if start_s is None else round(start_s, 1),
         "pieces": [
             {
                 "text": piece.text,
-                "tokens": tokens,
-                "seconds": round(seconds / speed, 2),
+                "tokens": piece.tokens,
+                "seconds": round(piece.estimate_s / speed, 2),
                 "pause": round(piece.pause_s / speed, 2),
                 "voice": None if piece.voice is None else str(piece.voice),
                 "seed": piece.seed,
             }
-            for piece, tokens, seconds in zip(
-                composition.narration.pieces, composition.tokens, composition.seconds, strict=True
-            )
+            for piece in narration.pieces
         ],
     }
 

@@ -12,20 +12,20 @@ from bark_cli.errors import OptionError
 from bark_cli.system.files import check_target
 
 if TYPE_CHECKING:
-    from bark_cli.narration.compose import Composition
     from bark_cli.narration.kept import KeptPieces
+    from bark_cli.narration.narrate import Narration
 
 
 def so_far(
-    composition: Composition, request: SayRequest, kept: KeptPieces | None
-) -> tuple[Composition, SayRequest]:
+    narration: Narration, request: SayRequest, kept: KeptPieces | None
+) -> tuple[Narration, SayRequest]:
     """What is kept of a text that was stopped, up to the first piece that is not, for a file of its own.
 
     Raises:
         OptionError: that is nothing.
         OutputError: the file exists, or cannot be written.
     """
-    narration, delivery = composition.narration, request.delivery
+    delivery = request.delivery
     there = [] if kept is None else list(takewhile(lambda p: kept.has(p, narration), narration.pieces))
     if not there or delivery.output is None:
         raise OptionError(
@@ -35,10 +35,5 @@ def so_far(
     whole = Path(delivery.output)
     path = whole.with_name(f"{whole.stem}.partial{whole.suffix}")
     check_target(path, force=delivery.force)
-    trimmed = replace(
-        composition,
-        narration=replace(narration, pieces=tuple(there)),
-        tokens=composition.tokens[: len(there)],
-        seconds=composition.seconds[: len(there)],
-    )
+    trimmed = replace(narration, pieces=tuple(there))
     return trimmed, replace(request, delivery=replace(delivery, output=str(path)))

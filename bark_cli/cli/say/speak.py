@@ -14,16 +14,14 @@ from bark_cli.cli.say.display import expected_seconds, loading_line, shown_progr
 from bark_cli.cli.say.report import Result, introduce, record, report
 from bark_cli.cli.say.request import Delivery, SayRequest
 from bark_cli.cli.say.served import served
-from bark_cli.errors import BarkError
 from bark_cli.system.interrupts import parting_words
 
 if TYPE_CHECKING:
-    from bark_cli.audio import Audio, Provenance
-    from bark_cli.narration.compose import Composition
+    from bark_cli.audio import Provenance
     from bark_cli.narration.kept import KeptPieces
+    from bark_cli.narration.narrate import Narration, PieceResult
     from bark_cli.pipeline import Bark, Progress
     from bark_cli.remote.client import RemoteBark
-    from bark_cli.speech import Speech
     from bark_cli.text.script import Script
 
 _LONG = 120  # characters: what is shorter is one piece
@@ -61,23 +59,23 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
     if not delivery.quiet:
         introduce(bark, request)
     request, kept = _kept(bark, script, request)
-    composition = _compose(bark, script, request)
-    request.check_redo(composition.narration.text)
-    if kept is not None and len(composition.narration.pieces) == 1:
+    narration = _compose(bark, script, request)
+    request.check_redo(narration.text)
+    if kept is not None and len(narration.pieces) == 1:
         kept.clear()
         kept = None
-    _tell_of_kept(composition, kept, delivery)
-    how_to_go_on = partial(_say_how_to_go_on, composition, kept, delivery)
+    _tell_of_kept(narration, kept, delivery)
+    how_to_go_on = partial(_say_how_to_go_on, narration, kept, delivery)
     if delivery.keep_partial:
         from bark_cli.cli.say.partial import so_far
 
-        composition, request = so_far(composition, request, kept)
+        narration, request = so_far(narration, request, kept)
         delivery = request.delivery
-    if composition.told is not None and not delivery.quiet:
-        note(composition.told)
+    if narration.told is not None and not delivery.quiet:
+        note(narration.told)
     try:
         with parting_words(how_to_go_on):
-            result = _deliver(bark, composition, request, kept)
+            result = _deliver(bark, narration, request, kept)
     except BrokenPipeError:  # who listened has heard enough: that is no failure
         abandon_stdout()
         if delivery.voice_file is not None and not delivery.quiet:
@@ -94,7 +92,7 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         report(result, request, bark.config.semantic)
 
 
-def _compose(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> Composition:
+def _compose(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> Narration:
     from bark_cli.narration.compose import compose_for
 
     return compose_for(bark.model, script, request.recipe(bark.config.sampling), request.seed)
@@ -102,7 +100,7 @@ def _compose(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> Co
 
 def _deliver(
     bark: Bark | RemoteBark,
-    composition: Composition,
+    narration: Narration,
     request: SayRequest,
     kept: KeptPieces | None,
 ) -> Result:
@@ -117,54 +115,43 @@ def _deliver(
     delivery = request.delivery
     rate = bark.config.codec.sample_rate
     longest = bark.config.semantic.max_new_tokens
-    result = Result(timeline=Timeline(composition.narration, rate), sample_rate=rate, longest=longest)
-    is_held = delivery.exact and len(composition.narration.pieces) == 1  # else it is heard as it comes
-    metadata = _provenance(bark, composition, request) if delivery.metadata else None
+    result = Result(timeline=Timeline(narration, rate), sample_rate=rate, longest=longest)
+    is_held = delivery.exact and len(narration.pieces) == 1  # else it is heard as it comes
+    metadata = _provenance(bark, narration, request) if delivery.metadata else None
     with (
         open_outlets(delivery, rate, metadata, tags=request.tags, is_held=is_held) as outlets,
-        shown_progress(expected_seconds(composition, kept), delivery) as watcher,
-        closing(_sounds(bark, composition, request, kept, outlets.watched(watcher))) as sounds,
+        shown_progress(expected_seconds(narration, kept), delivery) as watcher,
+        closing(_spoken(bark, narration, request, kept, outlets.watched(watcher))) as spoken,
         suppress(Enough),
     ):
-        for piece, sound, speech in sounds:
-            for heard in result.timeline.lay(piece, sound, ends=speech is not None):
+        for one in spoken:
+            for heard in result.timeline.lay(one.piece, one.sound, ends=one.speech is not None):
                 outlets.put(heard)
-            if speech is not None:
-                result.add(speech)
+            if one.speech is not None:
+                result.add(one.speech)
     result.first_sound_s = outlets.first_sound_s if delivery.is_stream else None
     result.underruns = outlets.player.underruns if outlets.player else 0
     _write_subtitles(result, delivery)
     return result
 
 
-def _sounds(
+def _spoken(
     bark: Bark | RemoteBark,
-    composition: Composition,
+    narration: Narration,
     request: SayRequest,
     kept: KeptPieces | None,
     watcher: Callable[[Progress], None] | None,
-) -> Generator[tuple[int, Audio | None, Speech | None], None, None]:
-    """(piece, its next sound, the whole of it once it is over), in order.
-
-    Raises:
-        BarkError: of the first piece that cannot be said.
-    """
+) -> Generator[PieceResult, None, None]:
+    """The pieces in order: as they sound where somebody listens, else each once it is whole."""
     from bark_cli.narration.kept import narrate_kept
     from bark_cli.narration.narrate import narrate, narrate_soon
 
-    narration, batch_size = composition.narration, request.settings.batch_size
+    batch_size, exact = request.settings.batch_size, request.delivery.exact
     if request.delivery.is_stream:
-        exact = request.delivery.exact
-        yield from narrate_soon(bark, narration, exact=exact, batch_size=batch_size, on_progress=watcher)
-        return
+        return narrate_soon(bark, narration, exact=exact, batch_size=batch_size, on_progress=watcher)
     if kept is None:
-        results = narrate(bark, [narration], batch_size=batch_size, on_progress=watcher)
-    else:
-        results = narrate_kept(bark, narration, kept, batch_size=batch_size, on_progress=watcher)
-    for spoken in results:
-        if isinstance(spoken.result, BarkError):
-            raise spoken.result
-        yield spoken.piece, spoken.result.audio, spoken.result
+        return narrate(bark, [narration], batch_size=batch_size, on_progress=watcher)
+    return narrate_kept(bark, narration, kept, batch_size=batch_size, on_progress=watcher)
 
 
 def _kept(
@@ -189,25 +176,23 @@ def _kept(
     return request, kept
 
 
-def _tell_of_kept(composition: Composition, kept: KeptPieces | None, delivery: Delivery) -> None:
+def _tell_of_kept(narration: Narration, kept: KeptPieces | None, delivery: Delivery) -> None:
     """Say how much was here already."""
     if kept is None or delivery.quiet:
         return
-    narration = composition.narration
     if here := kept.count(narration):
         note(f"{here} of {len(narration.pieces)} pieces were here; --fresh begins anew")
 
 
-def _say_how_to_go_on(composition: Composition, kept: KeptPieces | None, delivery: Delivery) -> None:
+def _say_how_to_go_on(narration: Narration, kept: KeptPieces | None, delivery: Delivery) -> None:
     """Say what is kept of a text that was stopped."""
     if kept is None or delivery.quiet:
         return
-    narration = composition.narration
     much = f"{kept.count(narration)} of {len(narration.pieces)} pieces are kept"
     note(f"{much}; run the same command again to go on, or with --keep-partial to hear what is there")
 
 
-def _provenance(bark: Bark | RemoteBark, composition: Composition, request: SayRequest) -> Provenance:
+def _provenance(bark: Bark | RemoteBark, narration: Narration, request: SayRequest) -> Provenance:
     from bark_cli import __version__
     from bark_cli.audio import Provenance, hash_text
 
@@ -216,7 +201,7 @@ def _provenance(bark: Bark | RemoteBark, composition: Composition, request: SayR
         model=bark.name,
         voice=voice,
         seed=request.seed,
-        text_hash=hash_text(composition.narration.text),
+        text_hash=hash_text(narration.text),
         version=__version__,
         settings=request.noted,
     )
