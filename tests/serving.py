@@ -14,7 +14,7 @@ import httpx2 as httpx
 from bark_cli.pipeline import Bark
 from bark_cli.remote.identity import identity
 from bark_cli.server.access import Rules
-from bark_cli.server.accounts import Entry
+from bark_cli.server.accounts import LogEntry
 from bark_cli.server.app import OPEN, OPEN_LISTS, Serving
 from bark_cli.server.listing import Listing
 from bark_cli.server.local import local_door
@@ -33,7 +33,7 @@ class Served:
     url: str
     port: int
     speaker: Speaker
-    entries: list[Entry]  # of the requests that are over
+    entries: list[LogEntry]  # of the requests that are over
     server: Server
     wyoming_port: int | None = None
 
@@ -57,7 +57,7 @@ def served(
 
     `given` is for the Speaker, and for Serving what it takes.
     """
-    entries: list[Entry] = []
+    entries: list[LogEntry] = []
     of_serving = {name: given.pop(name) for name in ("max_text",) if name in given}
     rules = Rules(key=key, open_paths=(*OPEN, *OPEN_LISTS), origins=given.pop("origins", ()))
     load = given.pop("load", lambda: Bark.load(model, device="cpu", precision="fp32"))

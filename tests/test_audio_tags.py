@@ -25,7 +25,7 @@ from bark_cli.audio import (
     read_cover,
     read_provenance,
 )
-from bark_cli.audio.tags.model import FIELDS, Mark
+from bark_cli.audio.tags.model import FIELDS, ChapterMark
 from bark_cli.audio.tags.mp4 import write_mp4
 from bark_cli.audio.tags.vorbis import read_comments
 from bark_cli.errors import OptionError
@@ -176,7 +176,7 @@ def test_an_m4b_has_chapters_tags_and_cover(tmp_path: Path) -> None:
     if shutil.which("ffmpeg") is None:
         pytest.skip("ffmpeg is not here (tests/apt-packages.txt)")
     sound = written(tmp_path / "b.flac")
-    tags = Tags(fields=FIELD, cover=PNG, marks=[Mark(*chapter) for chapter in CHAPTERS])
+    tags = Tags(fields=FIELD, cover=PNG, marks=[ChapterMark(*chapter) for chapter in CHAPTERS])
     write_mp4(sound, tmp_path / "b.m4b", tags, 3.75, tmp_path, MADE)
     found = probed(tmp_path / "b.m4b")
     assert [c["tags"]["title"] for c in found["chapters"]] == ["One", "Two — zwei", "Three"]

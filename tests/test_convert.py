@@ -17,7 +17,7 @@ from small_models import write_layout
 
 from bark_cli.checkpoint import Checkpoint, layouts_for, misfit, read_checkpoint, write_native
 from bark_cli.checkpoint import convert as room
-from bark_cli.checkpoint.convertible import Order
+from bark_cli.checkpoint.convertible import ConvertRequest
 from bark_cli.cli import main
 from bark_cli.errors import OptionError, OutputError
 from bark_cli.model.codec import import_seanet
@@ -38,7 +38,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def converted(source: Path, out: Path, layout: Any, **more: Any) -> Path:
-    order = Order(model=resolve_model(source), out=out, layout=layout, **more)
+    order = ConvertRequest(model=resolve_model(source), out=out, layout=layout, **more)
     room.convert(order, lambda _: None)
     return out
 
@@ -193,7 +193,7 @@ def test_voices_go_along(tiny_model: Path, tiny_config: BarkConfig, tmp_path: Pa
     voice = find_voice("tiny/ann", model_folder=tiny_model, config=tiny_config)
     shutil.copytree(tiny_model, tmp_path / "tiny")
     (tmp_path / "tiny" / "voices" / "broken.npz").write_text("no")
-    order = Order(model=resolve_model(tmp_path / "tiny"), out=tmp_path / "a", layout="transformers")
+    order = ConvertRequest(model=resolve_model(tmp_path / "tiny"), out=tmp_path / "a", layout="transformers")
     done = room.convert(order, lambda _: None)
     assert done.n_voices == 1
     assert any("tiny/broken was left out" in line for line in done.left_out)

@@ -20,7 +20,7 @@ from test_convert import converted, differing, make_native
 
 from bark_cli.checkpoint import convert as room
 from bark_cli.checkpoint import misfit, read_checkpoint, stored_as
-from bark_cli.checkpoint.convertible import Order
+from bark_cli.checkpoint.convertible import ConvertRequest
 from bark_cli.cli import main
 from bark_cli.errors import ModelError, OptionError, OutputError
 from bark_cli.model.int4 import quantize_groups
@@ -166,7 +166,7 @@ def test_a_disk_that_refuses_leaves_nothing(
         raise RuntimeError("Exception from src/core.cpp:\nCan't open bin file.")
 
     monkeypatch.setattr(ov, "save_model", refuse)
-    order = Order(model=resolve_model(tiny_model), out=tmp_path / "out", layout="openvino")
+    order = ConvertRequest(model=resolve_model(tiny_model), out=tmp_path / "out", layout="openvino")
     with pytest.raises(OutputError, match=r"cannot write .*out: Can't open bin file"):
         room.convert(order, lambda _: None)
     assert not list(tmp_path.iterdir())

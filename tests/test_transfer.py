@@ -14,7 +14,7 @@ import pytest
 from local_hub import Faults, LocalHub, git_sha1
 
 from bark_cli.download.failures import Patience
-from bark_cli.download.partial import Part
+from bark_cli.download.partial import PartialFile
 from bark_cli.download.remote import RemoteFile, list_files
 from bark_cli.download.transfer import _check_answer, fetch, part_path
 from bark_cli.errors import DownloadError, OutputError
@@ -389,7 +389,7 @@ def test_sizes_of_5000_digits_are_one_line(status: int, tmp_path: Path) -> None:
     digits = "9" * 5000
     url = "http://hub/o/n/resolve/main/a.bin"
     file = RemoteFile(path="a.bin", size=9, sha256="0" * 64, git_sha1=None, url=url)
-    part = Part(file, tmp_path / "a.bin", lambda _: None)
+    part = PartialFile(file, tmp_path / "a.bin", lambda _: None)
     part.append(b"abc")
     ranges = {200: "", 206: f"bytes 3-{digits}/{digits}", 416: f"bytes */{digits}"}[status]
     headers = {"Content-Range": ranges, "Content-Length": digits}

@@ -35,7 +35,7 @@ from bark_cli.audio.sound import Audio, faded, join, pcm16, silence
 from bark_cli.audio.source import SoundSource, open_sound, read_provenance
 from bark_cli.audio.subtitles import Cue, subtitles
 from bark_cli.audio.tags import FIELDS as TAG_NAMES
-from bark_cli.audio.tags import Mark, Tags, check_tags_fit, parse_tags, read_cover
+from bark_cli.audio.tags import ChapterMark, Tags, check_tags_fit, parse_tags, read_cover
 from bark_cli.audio.tempo import Tempo
 from bark_cli.audio.wav import wav_header
 
@@ -45,11 +45,11 @@ __all__ = [
     "TAG_NAMES",
     "Audio",
     "AudioDevice",
+    "ChapterMark",
     "Cue",
     "Level",
     "LevelledSink",
     "LoudnessMeter",
-    "Mark",
     "Player",
     "Provenance",
     "Sink",

@@ -11,7 +11,7 @@ import numpy as np
 from bark_cli.audio.loudness import LoudnessMeter, loudness_gain, peak_gain, scaled
 from bark_cli.audio.sink import Sink
 from bark_cli.audio.sound import Audio
-from bark_cli.audio.tags.model import Mark
+from bark_cli.audio.tags.model import ChapterMark
 from bark_cli.system.files import told_of
 
 Level = Literal["off", "loudness", "peak"]
@@ -36,7 +36,7 @@ class LevelledSink(Sink):
 
     def mark(self, title: str) -> None:
         """Say that a chapter begins here."""
-        self._sink.marks.append(Mark(self.duration_s, title))
+        self._sink.marks.append(ChapterMark(self.duration_s, title))
 
     def close(self) -> None:
         """Put all of it into the other sink, and close that; raises as it does."""

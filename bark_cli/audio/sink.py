@@ -19,7 +19,7 @@ from bark_cli.audio.encoders import Encoder, LibsndfileEncoder, PcmEncoder, Plac
 from bark_cli.audio.formats import RAW, find_format
 from bark_cli.audio.provenance import Provenance
 from bark_cli.audio.sound import Audio
-from bark_cli.audio.tags.model import FIELDS, Mark, Tags, check_tags_fit
+from bark_cli.audio.tags.model import FIELDS, ChapterMark, Tags, check_tags_fit
 from bark_cli.errors import AudioError
 from bark_cli.system.files import new_file, told_of, write_whole
 
@@ -32,7 +32,7 @@ class Sink(AbstractContextManager["Sink"]):
     def __init__(self, encoder: Encoder, sample_rate: int) -> None:
         self._encoder, self._rate = encoder, sample_rate
         self._samples = 0
-        self.marks: list[Mark] = []  # of chapters
+        self.marks: list[ChapterMark] = []  # of chapters
 
     @property
     def sample_rate(self) -> int:
@@ -61,7 +61,7 @@ class Sink(AbstractContextManager["Sink"]):
 
     def mark(self, title: str) -> None:
         """Say that a chapter begins here; a file whose format has chapters shows it."""
-        self.marks.append(Mark(self.duration_s, title))
+        self.marks.append(ChapterMark(self.duration_s, title))
 
     def close(self) -> None:
         """Write what is left; a file appears under its name.

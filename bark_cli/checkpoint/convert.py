@@ -14,7 +14,7 @@ from bark_cli.checkpoint.convertible import (
     PAPERS,
     STORAGES,
     WHOSE,
-    Order,
+    ConvertRequest,
     check_fit,
     check_out,
     check_room,
@@ -50,7 +50,7 @@ class Written:
     agreement: Agreement | None = None  # of OpenVINO's layout: how near it comes to float32
 
 
-def convert(order: Order, note: Callable[[str], None]) -> Written:
+def convert(request: ConvertRequest, note: Callable[[str], None]) -> Written:
     """Write the model into a new folder or file; `note` is told, in a line each, what is done now.
 
     Raises:
@@ -60,26 +60,26 @@ def convert(order: Order, note: Callable[[str], None]) -> Written:
     """
     from bark_cli.checkpoint import read_checkpoint
 
-    if order.layout == "openvino":
+    if request.layout == "openvino":
         require_openvino()
-    check_out(order)
-    note(f"reading {order.model.name}")
-    checkpoint = read_checkpoint(order.model.folder, size=order.model.size)
-    order = replace(order, storage=order.storage or _storage_of(checkpoint, order.layout))
-    check_fit(checkpoint.config, order)
-    needed = needed_bytes(checkpoint, order)
-    check_room(order.out, needed)
-    note(f"writing about {human_bytes(needed)} to {order.out}")
-    write = _fill_file if order.layout == "gguf" else _fill_folder
-    filled = write(checkpoint, order)
+    check_out(request)
+    note(f"reading {request.model.name}")
+    checkpoint = read_checkpoint(request.model.folder, size=request.model.size)
+    request = replace(request, storage=request.storage or _storage_of(checkpoint, request.layout))
+    check_fit(checkpoint.config, request)
+    needed = needed_bytes(checkpoint, request)
+    check_room(request.out, needed)
+    note(f"writing about {human_bytes(needed)} to {request.out}")
+    write = _fill_file if request.layout == "gguf" else _fill_folder
+    filled = write(checkpoint, request)
     return Written(
-        folder=order.out,
-        layout=order.layout,
+        folder=request.out,
+        layout=request.layout,
         source_layout=checkpoint.layout,
-        storage=order.storage or "fp32",
+        storage=request.storage or "fp32",
         size=filled.size,
         n_voices=filled.n_voices,
-        left_out=(*_unsaid(checkpoint.config, order), *filled.left_out),
+        left_out=(*_unsaid(checkpoint.config, request), *filled.left_out),
         agreement=filled.agreement,
     )
 
@@ -94,39 +94,39 @@ class _Filled:
     agreement: Agreement | None = None
 
 
-def _fill_folder(checkpoint: Checkpoint, order: Order) -> _Filled:
+def _fill_folder(checkpoint: Checkpoint, request: ConvertRequest) -> _Filled:
     from bark_cli.checkpoint import read_checkpoint
 
-    with new_folder(order.out, force=order.force) as scratch:
-        if order.layout == "openvino":
-            agreement = _write_graphs(checkpoint, scratch, order)
+    with new_folder(request.out, force=request.force) as scratch:
+        if request.layout == "openvino":
+            agreement = _write_graphs(checkpoint, scratch, request)
         else:
             agreement = None
-            with _told_of_weights(order.out):
-                _write(checkpoint, scratch, order)
-                _copy_papers(order.model.folder, scratch)
-        n_voices, left_out = put_voices(checkpoint, scratch, order)
+            with _told_of_weights(request.out):
+                _write(checkpoint, scratch, request)
+                _copy_papers(request.model.folder, scratch)
+        n_voices, left_out = put_voices(checkpoint, scratch, request)
         read_checkpoint(scratch)  # every tensor is there, in its shape
         size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
     return _Filled(size=size, n_voices=n_voices, left_out=left_out, agreement=agreement)
 
 
-def _fill_file(checkpoint: Checkpoint, order: Order) -> _Filled:
+def _fill_file(checkpoint: Checkpoint, request: ConvertRequest) -> _Filled:
     """The same of a GGUF file, which holds no voices."""
     from bark_cli.checkpoint import write_gguf
 
-    with new_path(order.out, force=order.force) as scratch:
-        with told_of(order.out):
-            write_gguf(checkpoint, scratch, _gguf_storage(order), name=order.model.name)
+    with new_path(request.out, force=request.force) as scratch:
+        with told_of(request.out):
+            write_gguf(checkpoint, scratch, _gguf_storage(request), name=request.model.name)
         size = scratch.stat().st_size
-    beside = [f"{len(voices)} voices" for voices in [list(model_voices(order.model.folder))] if voices]
-    beside += [name for name in PAPERS if (order.model.folder / name).is_file()]
+    beside = [f"{len(voices)} voices" for voices in [list(model_voices(request.model.folder))] if voices]
+    beside += [name for name in PAPERS if (request.model.folder / name).is_file()]
     left_out = (f"a GGUF file has no place for {', '.join(beside)}; keep what you need beside it",)
     return _Filled(size=size, left_out=left_out if beside else ())
 
 
-def _gguf_storage(order: Order) -> GGUFStorage:
-    return cast("GGUFStorage", order.storage if order.storage in STORAGES["gguf"] else "fp32")
+def _gguf_storage(request: ConvertRequest) -> GGUFStorage:
+    return cast("GGUFStorage", request.storage if request.storage in STORAGES["gguf"] else "fp32")
 
 
 def _storage_of(checkpoint: Checkpoint, layout: LayoutName) -> AnyStorage:
@@ -147,7 +147,7 @@ def _is_half(checkpoint: Checkpoint) -> bool:
     return all(form.dtype == "float16" for form in floats)
 
 
-def _write(checkpoint: Checkpoint, folder: Path, order: Order) -> None:
+def _write(checkpoint: Checkpoint, folder: Path, request: ConvertRequest) -> None:
     """The model and its tokenizer.
 
     Raises:
@@ -157,24 +157,24 @@ def _write(checkpoint: Checkpoint, folder: Path, order: Order) -> None:
 
     from bark_cli.checkpoint import write_native, write_suno, write_transformers
 
-    storage = order.storage or "fp32"
-    if order.layout == "native" and storage in ("fp32", "fp16", "int8"):
+    storage = request.storage or "fp32"
+    if request.layout == "native" and storage in ("fp32", "fp16", "int8"):
         floats: Floats = "fp16" if storage == "fp16" or _is_half(checkpoint) else "fp32"
         write_native(checkpoint, folder, storage=storage, floats=floats)
     else:
-        write = write_suno if order.layout == "suno" else write_transformers
+        write = write_suno if request.layout == "suno" else write_transformers
         write(checkpoint, folder, torch.float16 if storage == "fp16" else torch.float32)
 
 
-def _write_graphs(checkpoint: Checkpoint, folder: Path, order: Order) -> Agreement:
+def _write_graphs(checkpoint: Checkpoint, folder: Path, request: ConvertRequest) -> Agreement:
     """The same in OpenVINO's layout, and a README that says what the graphs take."""
     from bark_cli.checkpoint import openvino_card, write_openvino
 
-    storage = cast("OpenVINOStorage", order.storage)  # as `check_fit` saw
-    with told_of(order.out):
+    storage = cast("OpenVINOStorage", request.storage)  # as `check_fit` saw
+    with told_of(request.out):
         agreement = write_openvino(checkpoint, folder, storage)
-        _copy_papers(order.model.folder, folder)
-        card, readme = openvino_card(order.model.name, storage, checkpoint.config), folder / "README.md"
+        _copy_papers(request.model.folder, folder)
+        card, readme = openvino_card(request.model.name, storage, checkpoint.config), folder / "README.md"
         there = readme.read_bytes() if readme.is_file() else b""
         if card.encode().splitlines()[1] not in there:
             readme.write_bytes(there + card.encode())
@@ -200,14 +200,14 @@ def _told_of_weights(out: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {out}: {reason}; choose another place") from error
 
 
-def _unsaid(config: BarkConfig, order: Order) -> Iterator[str]:
+def _unsaid(config: BarkConfig, request: ConvertRequest) -> Iterator[str]:
     """What the layout has no place for."""
     from bark_cli.model.options import SamplingOptions
 
-    whose = WHOSE[order.layout]
-    if order.layout not in ("native", "gguf", "openvino"):
+    whose = WHOSE[request.layout]
+    if request.layout not in ("native", "gguf", "openvino"):
         yield _ENCODER
-    if order.layout in ("suno", "gguf") and config.sampling != SamplingOptions():
+    if request.layout in ("suno", "gguf") and config.sampling != SamplingOptions():
         yield f"{whose} layout has no place for a model's own ways of sampling"
-    if order.layout in ("suno", "gguf") and config.default_voice:
+    if request.layout in ("suno", "gguf") and config.default_voice:
         yield f"{whose} layout has no place for a default voice"

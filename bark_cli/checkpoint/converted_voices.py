@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bark_cli.checkpoint.convertible import EMBEDDINGS, Order
+from bark_cli.checkpoint.convertible import EMBEDDINGS, ConvertRequest
 from bark_cli.errors import VoiceError
 from bark_cli.system.files import told_of
 from bark_cli.voices.catalogue import model_voices, place_in_model
@@ -21,10 +21,10 @@ _NO_HISTORY = (
 )
 
 
-def put_voices(checkpoint: Checkpoint, folder: Path, order: Order) -> tuple[int, tuple[str, ...]]:
+def put_voices(checkpoint: Checkpoint, folder: Path, request: ConvertRequest) -> tuple[int, tuple[str, ...]]:
     """Write the voices that lie in the model's folder; how many, and what was left out."""
-    found = list(model_voices(order.model.folder))
-    if order.layout == "transformers" and not checkpoint.config.semantic.max_history_tokens:
+    found = list(model_voices(request.model.folder))
+    if request.layout == "transformers" and not checkpoint.config.semantic.max_history_tokens:
         _write_embeddings(folder, {})
         return 0, (_NO_HISTORY,)
     voices, damaged = {}, []
@@ -33,8 +33,8 @@ def put_voices(checkpoint: Checkpoint, folder: Path, order: Order) -> tuple[int,
             voices[info.name] = read_voice_file(info.path, info.name, checkpoint.config)
         except VoiceError as error:
             damaged.append(f"voice {info.name} was left out: {error}")
-    with told_of(order.out):
-        _write_voices(folder, voices, order.layout)
+    with told_of(request.out):
+        _write_voices(folder, voices, request.layout)
     return len(voices), tuple(damaged)
 
 

@@ -47,7 +47,7 @@ _WRITTEN = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class ConvertRequest:
     """What is to be converted, and how."""
 
     model: ModelRef
@@ -57,44 +57,44 @@ class Order:
     force: bool = False  # replace an older conversion in `out`
 
 
-def check_out(order: Order) -> None:
+def check_out(request: ConvertRequest) -> None:
     """Find out whether the folder or file may be written.
 
     Raises:
         OptionError: the model itself lies there, or the name is none for such a file.
         OutputError: as `check_new_folder` and `check_target`, or no conversion wrote what is there.
     """
-    out, source = order.out.resolve(), order.model.folder.resolve()
+    out, source = request.out.resolve(), request.model.folder.resolve()
     if out == source or out in source.parents:
         what = "is" if out.is_file() else "holds"
-        raise OptionError(f"{order.out} {what} the model itself; give another name")
-    if order.layout == "gguf":
-        _check_file(order)
+        raise OptionError(f"{request.out} {what} the model itself; give another name")
+    if request.layout == "gguf":
+        _check_file(request)
         return
-    check_new_folder(order.out, force=order.force)
-    for file in sorted(order.out.rglob("*")):
-        name = file.relative_to(order.out).as_posix()
+    check_new_folder(request.out, force=request.force)
+    for file in sorted(request.out.rglob("*")):
+        name = file.relative_to(request.out).as_posix()
         if not file.is_dir() and not any(fnmatch(name, pattern) for pattern in _WRITTEN):
             raise OutputError(
-                f"{order.out} holds {name}, which no conversion wrote, so --force does not replace it; "
+                f"{request.out} holds {name}, which no conversion wrote, so --force does not replace it; "
                 "choose another name"
             )
 
 
-def _check_file(order: Order) -> None:
-    if order.out.suffix.lower() != GGUF_SUFFIX:
-        raise OptionError(f"{order.out} is to be a file; give it a name that ends in {GGUF_SUFFIX}")
-    check_target(order.out, force=order.force)
-    if order.out.is_file():
-        with told_of(order.out), order.out.open("rb") as stream:
+def _check_file(request: ConvertRequest) -> None:
+    if request.out.suffix.lower() != GGUF_SUFFIX:
+        raise OptionError(f"{request.out} is to be a file; give it a name that ends in {GGUF_SUFFIX}")
+    check_target(request.out, force=request.force)
+    if request.out.is_file():
+        with told_of(request.out), request.out.open("rb") as stream:
             is_gguf = stream.read(4) == b"GGUF"
         if not is_gguf:
             raise OutputError(
-                f"{order.out} is not a GGUF file, so --force does not replace it; choose another name"
+                f"{request.out} is not a GGUF file, so --force does not replace it; choose another name"
             )
 
 
-def check_fit(config: BarkConfig, order: Order) -> None:
+def check_fit(config: BarkConfig, request: ConvertRequest) -> None:
     """Refuse what the layout cannot hold.
 
     Raises:
@@ -102,28 +102,28 @@ def check_fit(config: BarkConfig, order: Order) -> None:
     """
     from bark_cli.checkpoint import layouts_for, misfit
 
-    name = order.model.name
-    if why := misfit(config, order.layout):
+    name = request.model.name
+    if why := misfit(config, request.layout):
         instead = " or ".join(f"--to {layout}" for layout in layouts_for(config))
-        raise OptionError(f"{name} does not fit {WHOSE[order.layout]} layout: {why}; use {instead}")
-    if order.storage not in (None, *(known := STORAGES[order.layout])):
-        there = " or ".join(f"--to {layout}" for layout, held in STORAGES.items() if order.storage in held)
+        raise OptionError(f"{name} does not fit {WHOSE[request.layout]} layout: {why}; use {instead}")
+    if request.storage not in (None, *(known := STORAGES[request.layout])):
+        there = " or ".join(f"--to {layout}" for layout, held in STORAGES.items() if request.storage in held)
         *others, last = known
         raise OptionError(
-            f"{WHOSE[order.layout]} layout has no {order.storage}; "
+            f"{WHOSE[request.layout]} layout has no {request.storage}; "
             f"use --storage {', '.join(others)} or {last}, or {there}"
         )
 
 
-def needed_bytes(checkpoint: Checkpoint, order: Order) -> int:
+def needed_bytes(checkpoint: Checkpoint, request: ConvertRequest) -> int:
     """About how many bytes will be written."""
     width = {"fp32": 4, "fp16": 2, "int8": 1, "int4": 1, "q8_0": 2, "q4_k": 2}[
-        order.storage or "fp32"
+        request.storage or "fp32"
     ]  # at most
     sizes = {name: checkpoint.form(name).size * width for name in checkpoint.tensors}
     codec = sum(size for name, size in sizes.items() if name.startswith("codec."))
     # an encoder as large as the decoder, and what training a codebook goes on from
-    return sum(sizes.values()) + (0 if order.layout in ("native", "gguf", "openvino") else 2 * codec)
+    return sum(sizes.values()) + (0 if request.layout in ("native", "gguf", "openvino") else 2 * codec)
 
 
 def check_room(out: Path, needed: int) -> None:

@@ -35,7 +35,7 @@ _STORAGES = {"i4": "int4", "i8": "int8", "f16": "fp16"}  # the first that is the
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class GraphConstant:
     """A constant of a graph that is a tensor of Bark's."""
 
     file: Path  # the .bin
@@ -56,7 +56,7 @@ def read_openvino(folder: Path) -> Checkpoint:
     tokenizer = find_tokenizer(folder)
     if tokenizer is None:
         raise ModelError(f"{folder} has no tokenizer.json or vocab.txt; {AGAIN}")
-    entries: dict[str, Entry] = {}
+    entries: dict[str, GraphConstant] = {}
     for part in PARTS:
         entries |= read_graph(openvino_graph(folder, part), part)
     tensors = GraphTensors(entries)
@@ -80,7 +80,7 @@ def stored_as(folder: Path) -> str:
     return next((storage for kind, storage in _STORAGES.items() if kind in found), "fp32")
 
 
-def read_graph(file: Path, part: str) -> dict[str, Entry]:
+def read_graph(file: Path, part: str) -> dict[str, GraphConstant]:
     """The constants of a graph that bear names of that part's tensors.
 
     Raises:
@@ -89,12 +89,12 @@ def read_graph(file: Path, part: str) -> dict[str, Entry]:
     check_weights_file(file)
     numbers = file.with_suffix(".bin")
     check_weights_file(numbers)
-    there, found = numbers.stat().st_size, dict[str, Entry]()
+    there, found = numbers.stat().st_size, dict[str, GraphConstant]()
     try:
         for name, data in _constants(file):
             if not name.startswith(f"{part}."):
                 continue
-            entry = Entry(
+            entry = GraphConstant(
                 file=numbers,
                 kind=data["element_type"],
                 shape=tuple(int(size) for size in data["shape"].split(",") if size.strip()),
@@ -135,7 +135,7 @@ def _constants(file: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     parser.close()
 
 
-def _check(entry: Entry, name: str, there: int) -> None:
+def _check(entry: GraphConstant, name: str, there: int) -> None:
     """Refuse what is no tensor that lies whole in its file.
 
     Raises:
@@ -153,7 +153,7 @@ def _check(entry: Entry, name: str, there: int) -> None:
 class GraphTensors(LazyTensors):
     """Tensors of graphs' files, mapped; int4 is brought to float32 whenever it is asked for."""
 
-    def __init__(self, entries: Mapping[str, Entry]) -> None:
+    def __init__(self, entries: Mapping[str, GraphConstant]) -> None:
         self._entries = {name: one for name, one in entries.items() if not name.endswith(SCALE)}
         self._scales = {name: one for name, one in entries.items() if name.endswith(SCALE)}
         self._bytes = {
@@ -195,20 +195,20 @@ class GraphTensors(LazyTensors):
             raise ModelError(f"{own.file}: {name} has no fitting scales; {AGAIN}")
         return self._read(entry)
 
-    def _read(self, entry: Entry) -> Tensor:
+    def _read(self, entry: GraphConstant) -> Tensor:
         raw = self._bytes[entry.file][entry.offset : entry.offset + entry.size]
         kind = _KINDS[entry.kind]
         if entry.offset % kind.itemsize:  # a view has to begin where a number may
             raw = raw.clone()
         return raw.view(kind).view(entry.shape)
 
-    def _dequantized(self, name: str, entry: Entry) -> Tensor:
+    def _dequantized(self, name: str, entry: GraphConstant) -> Tensor:
         raw = self._bytes[entry.file][entry.offset : entry.offset + entry.size].to(torch.int8)
         pairs = torch.stack([raw << 4 >> 4, raw >> 4], dim=-1)  # the first in the low half
         return (pairs.view(entry.shape) * self.scale(name)).view(_flat(entry))
 
 
-def _flat(entry: Entry) -> tuple[int, ...]:
+def _flat(entry: GraphConstant) -> tuple[int, ...]:
     """The shape of a matrix whose rows lie in groups."""
     rows, *rest = entry.shape
     return rows, math.prod(rest)

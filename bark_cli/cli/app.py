@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bark_cli.cli.help import Command, Group
+from bark_cli.cli.help import Command, CommandGroup
 
 # name -> where it is, and what it does in a line; in the order of `bark --help`
 COMMANDS = {
@@ -51,7 +51,7 @@ COMMANDS = {
 }
 
 
-class Commands(Group):
+class Commands(CommandGroup):
     """All of them, as far as they were asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:

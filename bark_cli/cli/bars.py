@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-Own = TypeVar("Own", bound="Drawn")
+Own = TypeVar("Own", bound="LiveBars")
 _WIDE = 100  # columns of a terminal in which a long bar and the speed have room, too
 
 
-class Drawn:
+class LiveBars:
     """What draws `_bars`, which the class that inherits from it makes, inside of a `with`."""
 
     _bars: Progress

@@ -64,10 +64,12 @@ def convert(
     reported before anything is written.
     """
     from bark_cli.checkpoint.convert import convert as write
-    from bark_cli.checkpoint.convertible import Order
+    from bark_cli.checkpoint.convertible import ConvertRequest
 
     ref = resolve_or_offer([model], may_ask=not (quiet or as_json))[0]
-    order = Order(model=ref, out=out, layout=to, storage="fp16" if storage == "f16" else storage, force=force)
+    order = ConvertRequest(
+        model=ref, out=out, layout=to, storage="fp16" if storage == "f16" else storage, force=force
+    )
     done = write(order, _silent if quiet else note)
     for missing in () if quiet else done.left_out:
         note(missing)

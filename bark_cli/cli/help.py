@@ -22,7 +22,7 @@ class _Quick:
         return parameters
 
 
-class Group(_Quick, TyperGroup):
+class CommandGroup(_Quick, TyperGroup):
     """A group of commands."""
 
 

@@ -46,7 +46,7 @@ def is_whole(file: RemoteFile, target: Path) -> bool:
     return bool(digest.hexdigest() == expected)
 
 
-class Part:
+class PartialFile:
     """The part of one file, open; every method raises OutputError where the disk refuses."""
 
     def __init__(self, file: RemoteFile, target: Path, on_bytes: Callable[[int], None]) -> None:

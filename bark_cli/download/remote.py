@@ -17,7 +17,7 @@ from bark_cli.store import is_offline
 from bark_cli.store.names import stays_inside
 from bark_cli.system.records import Bounds, parse_object, record
 
-__all__ = ["Listing", "RemoteFile", "ask_hub", "check_hashes", "hub_endpoint", "list_files"]
+__all__ = ["RemoteFile", "RepositoryFiles", "ask_hub", "check_hashes", "hub_endpoint", "list_files"]
 
 _KNOWN = "suno/bark-small"  # what to ask for where it only matters that there is an answer
 _BOUNDS = Bounds(MOST_BYTES, items=1_000_000, depth=16)
@@ -41,7 +41,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class RepositoryFiles:
     """The files of a repository at one commit."""
 
     repository: str
@@ -49,7 +49,9 @@ class Listing:
     files: tuple[RemoteFile, ...]
 
 
-def list_files(repository: str, revision: str | None = None, *, patience: Patience | None = None) -> Listing:
+def list_files(
+    repository: str, revision: str | None = None, *, patience: Patience | None = None
+) -> RepositoryFiles:
     """The files of a repository (owner/name) at a branch, tag or commit; None: at main.
 
     Raises:
@@ -146,7 +148,7 @@ def check_hashes(files: Iterable[RemoteFile], repository: str) -> None:
         )
 
 
-def _listing(repository: str, info: _Info, endpoint: str) -> Listing:
+def _listing(repository: str, info: _Info, endpoint: str) -> RepositoryFiles:
     """What the hub says, checked.
 
     Raises:
@@ -157,7 +159,7 @@ def _listing(repository: str, info: _Info, endpoint: str) -> Listing:
     if commit is None:
         raise ValueError("no commit")
     files = tuple(_remote_file(repository, commit, sibling, endpoint) for sibling in info.siblings)
-    return Listing(repository=repository, commit=commit, files=files)
+    return RepositoryFiles(repository=repository, commit=commit, files=files)
 
 
 def _remote_file(repository: str, commit: str, sibling: _Sibling, endpoint: str) -> RemoteFile:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bark_cli.download.client import network_errors, request_headers, session
 from bark_cli.download.failures import AGAIN, Failure, Patience, failure_of_answer, failure_of_error, offline
-from bark_cli.download.partial import Part, is_whole, part_path
+from bark_cli.download.partial import PartialFile, is_whole, part_path
 from bark_cli.download.remote import RemoteFile
 from bark_cli.store import is_offline
 
@@ -40,7 +40,7 @@ def fetch(
     if is_whole(file, target):
         on_bytes(file.size)
         return
-    part = Part(file, target, on_bytes)
+    part = PartialFile(file, target, on_bytes)
     try:
         _complete(part, on_wait, patience or Patience())
         part.finish()
@@ -48,7 +48,7 @@ def fetch(
         part.close()
 
 
-def _complete(part: Part, on_wait: Callable[[str, float], None], patience: Patience) -> None:
+def _complete(part: PartialFile, on_wait: Callable[[str, float], None], patience: Patience) -> None:
     """Ask for what is missing until the part is whole and right."""
     vain, wrong, furthest = 0, 0, part.size
     while (failure := _next(part, patience)) is not None:
@@ -66,7 +66,7 @@ def _complete(part: Part, on_wait: Callable[[str, float], None], patience: Patie
             time.sleep(pause_s)
 
 
-def _next(part: Part, patience: Patience) -> Failure | None:
+def _next(part: PartialFile, patience: Patience) -> Failure | None:
     """One more try; None: the part is whole and right."""
     if not part.is_full and (failure := _ask(part, patience)):
         return failure
@@ -74,7 +74,7 @@ def _next(part: Part, patience: Patience) -> Failure | None:
     return _wrong(part.file, mismatch) if mismatch else None
 
 
-def _ask(part: Part, patience: Patience) -> Failure | None:
+def _ask(part: PartialFile, patience: Patience) -> Failure | None:
     """One request for what is missing; None: all of it came."""
     if is_offline():
         return offline()
@@ -90,7 +90,7 @@ def _ask(part: Part, patience: Patience) -> Failure | None:
         return failure_of_error(error, page)
 
 
-def _receive(answer: Any, part: Part, page: str) -> Failure | None:
+def _receive(answer: Any, part: PartialFile, page: str) -> Failure | None:
     """Take what an answer brings; None: all of it came."""
     size = part.file.size
     if answer.status_code >= 400 and answer.status_code != 416:
@@ -107,7 +107,7 @@ def _receive(answer: Any, part: Part, page: str) -> Failure | None:
     return Failure(reason=reason, remedy=AGAIN, kind="passing")
 
 
-def _check_answer(answer: Any, part: Part) -> Failure | None:
+def _check_answer(answer: Any, part: PartialFile) -> Failure | None:
     """Whether the bytes that follow are those asked for; the part is cleared where all of them follow."""
     headers, file = answer.headers, part.file
     if answer.status_code == 416:

@@ -31,7 +31,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Codec:
+class MarkedCodec:
     """Whose mark it is."""
 
     name: str
@@ -39,7 +39,7 @@ class Codec:
     is_experimental: bool = False  # never tried on sound that was made with it
 
 
-CODECS = (Codec("nano's codec", 50.0), Codec("EnCodec", 75.0, is_experimental=True))
+CODECS = (MarkedCodec("nano's codec", 50.0), MarkedCodec("EnCodec", 75.0, is_experimental=True))
 _RIVALS = (80.0,)  # frame rates of other programs that share lines with these
 _RATES = (*(codec.rate_hz for codec in CODECS), *_RIVALS)
 
@@ -48,7 +48,7 @@ _RATES = (*(codec.rate_hz for codec in CODECS), *_RIVALS)
 class Mark:
     """How strong a codec's mark is in a sound."""
 
-    codec: Codec
+    codec: MarkedCodec
     z: float  # standard deviations above what is usual in this sound
     own_z: float  # the same of the lines that no other known frame rate has
     rival_z: float  # the strongest of other frame rates, of lines of their own

@@ -21,14 +21,14 @@ from bark_cli.errors import BarkError
 from bark_cli.server.metrics import Metrics
 from bark_cli.server.problem import Problem, problem_of
 
-KEY = "bark.entry"  # where a request's Entry lies in its scope
+KEY = "bark.entry"  # where a request's LogEntry lies in its scope
 GONE = 499  # as nginx logs a client that went away
 log = logging.getLogger("bark.server")
 _ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
 
 
 @dataclass
-class Entry:
+class LogEntry:
     """One request, as it is told of; no word of a text is in it."""
 
     id: str
@@ -72,16 +72,16 @@ class Entry:
         return json.dumps({name: value for name, value in told.items() if value is not None})
 
 
-def entry_of(scope: Scope) -> Entry:
+def entry_of(scope: Scope) -> LogEntry:
     """The entry of the request."""
-    entry: Entry = scope[KEY]
+    entry: LogEntry = scope[KEY]
     return entry
 
 
 class Accounts:
     """The outermost part: no error comes past it, and no trace of one gets out."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, tell: Callable[[Entry], None]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tell: Callable[[LogEntry], None]) -> None:
         self._app, self._metrics, self._tell = app, metrics, tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +90,7 @@ class Accounts:
             await self._app(scope, receive, send)
             return
         scope["app"] = self  # by which starlette's router knows that its errors are caught
-        entry = scope[KEY] = Entry(_request_id(scope), scope["method"], _shown(scope["path"]))
+        entry = scope[KEY] = LogEntry(_request_id(scope), scope["method"], _shown(scope["path"]))
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":

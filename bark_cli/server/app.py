@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bark_cli.server.access import PLAIN_PATH, Access, Rules
-from bark_cli.server.accounts import Accounts, Entry
+from bark_cli.server.accounts import Accounts, LogEntry
 from bark_cli.server.listing import Listing
 from bark_cli.server.metrics import CONTENT_TYPE, Metrics
 from bark_cli.server.openapi import openapi
@@ -35,7 +35,7 @@ class Serving:
     listing: Listing
     rules: Rules = field(default_factory=Rules)
     max_text: int = 4096  # characters of a text
-    tell: Callable[[Entry], None] = lambda entry: None  # of each request, once it is over
+    tell: Callable[[LogEntry], None] = lambda entry: None  # of each request, once it is over
     who: Callable[[], Mapping[str, str]] = dict  # remote.identity of the model as it was read
 
 

@@ -28,7 +28,7 @@ from bark_cli.text.tags import MARKS, TAGS
 
 if TYPE_CHECKING:
     from bark_cli.audio import Provenance
-    from bark_cli.server.recital import Outlet, Tally
+    from bark_cli.server.recital import Outlet, RecitalFacts
     from bark_cli.server.speaker import Speaker
 
 MOST_TEXT = 4096  # characters
@@ -100,21 +100,21 @@ class Assistant:
 
         async with self._loudspeaker:  # one voice at a time
             try:
-                tally = await self._say(self._order(text, voice, language), play)
+                facts = await self._say(self._order(text, voice, language), play)
             finally:
                 for player in players:  # it may have been given up
                     player.stop()
-        return f"Said in {tally.sound_s:.1f} s, {_made_with(tally)}."
+        return f"Said in {facts.sound_s:.1f} s, {_made_with(facts)}."
 
     async def save_speech(
         self, text: _Text, file_name: _Name, voice: _Voice = None, language: _Language = None
     ) -> str:
         """Say a text into a new sound file; a file that exists is never overwritten."""
         path = self._new_file(file_name)
-        tally = await self._say(
+        facts = await self._say(
             self._order(text, voice, language), lambda rate, made: open_sink(path, None, rate, made)
         )
-        return f"Saved {path}: {tally.sound_s:.1f} s, {_made_with(tally)}."
+        return f"Saved {path}: {facts.sound_s:.1f} s, {_made_with(facts)}."
 
     async def list_voices(self) -> list[dict[str, Any]]:
         """List the voices, with language and description."""
@@ -151,7 +151,7 @@ class Assistant:
         code = None if language is None else language.lower()
         return SpeechOrder(model=self.listing.model, text=text, voice=voice or None, language=code)
 
-    async def _say(self, order: SpeechOrder, outlet: Callable[[int, Provenance], Outlet]) -> Tally:
+    async def _say(self, order: SpeechOrder, outlet: Callable[[int, Provenance], Outlet]) -> RecitalFacts:
         """Say it, and give it up when the assistant does.
 
         Raises:
@@ -168,10 +168,10 @@ class Assistant:
                     await recital.read()
                 finally:
                     recital.close()
-                return recital.tally
+                return recital.facts
         except (Problem, BarkError) as error:
             raise ToolError(str(error)) from error
 
 
-def _made_with(tally: Tally) -> str:
-    return f"voice {tally.voice or 'none'}, seed {tally.seed}"
+def _made_with(facts: RecitalFacts) -> str:
+    return f"voice {facts.voice or 'none'}, seed {facts.seed}"

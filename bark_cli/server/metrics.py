@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
-    from bark_cli.server.recital import Tally
+    from bark_cli.server.recital import RecitalFacts
     from bark_cli.server.speaker import Speaker
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -58,14 +58,14 @@ class Metrics:
         """The first sound of a speech."""
         self._first_byte.observe(seconds)
 
-    def count_speech(self, tally: Tally, seconds: float, *, whole: bool) -> None:
+    def count_speech(self, facts: RecitalFacts, seconds: float, *, whole: bool) -> None:
         """A speech that is over."""
-        self._sound.inc(tally.sound_s)
-        self._work.inc(tally.work_s)
+        self._sound.inc(facts.sound_s)
+        self._work.inc(facts.work_s)
         if not whole:
             self._broken.inc()
-        elif tally.sound_s:
-            self._factor.observe(seconds / tally.sound_s)
+        elif facts.sound_s:
+            self._factor.observe(seconds / facts.sound_s)
 
     def text(self) -> bytes:
         """What Prometheus reads."""

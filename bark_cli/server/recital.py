@@ -25,7 +25,7 @@ from bark_cli.session import Session
 
 
 @dataclass
-class Tally:
+class RecitalFacts:
     """What became of an order so far."""
 
     seed: int
@@ -70,7 +70,7 @@ class Recital:
         self._caller = Caller(session)
         self._channel = Channel()
         given = order.settings.get("seed")
-        self.tally = Tally(seed=given if isinstance(given, int) else draw_seed())
+        self.facts = RecitalFacts(seed=given if isinstance(given, int) else draw_seed())
         threading.Thread(target=self._run, name="bark-recital", daemon=True).start()
 
     @property
@@ -115,10 +115,10 @@ class Recital:
                 for heard in timeline.lay(one.piece, one.sound, ends=one.speech is not None):
                     outlet.put(heard)
                 if (speech := one.speech) is not None:
-                    self.tally.pieces += 1
-                    self.tally.speech_tokens += len(speech.tokens.semantic)
-                    self.tally.work_s += speech.real_time_factor * speech.duration_s
-                self.tally.sound_s = timeline.duration_s
+                    self.facts.pieces += 1
+                    self.facts.speech_tokens += len(speech.tokens.semantic)
+                    self.facts.work_s += speech.real_time_factor * speech.duration_s
+                self.facts.sound_s = timeline.duration_s
 
     def _open_channel(self, rate: int, metadata: Provenance) -> Outlet:
         target = cast(BinaryIO, self._channel)  # it is written to, and nothing else
@@ -128,7 +128,7 @@ class Recital:
 
     def _composed(self) -> tuple[Narration, Provenance]:
         """The pieces, and what the sound says of itself."""
-        model, tally, order, listing = self._caller.model, self.tally, self._order, self._listing
+        model, facts, order, listing = self._caller.model, self.facts, self._order, self._listing
         script = order.script()
         # no name of a client's leads to a file: only those listed count
         script = replace(
@@ -138,13 +138,13 @@ class Recital:
         recipe = Recipe.of(settings, model.config.sampling, order.language)
         if listing.lexicon is not None:
             script = listing.lexicon.respell(script, recipe.language)
-        narration = compose_for(model, script, recipe, tally.seed)
-        tally.voice = settings.voice or model.config.default_voice
-        tally.text_tokens = sum(piece.tokens for piece in narration.pieces)
+        narration = compose_for(model, script, recipe, facts.seed)
+        facts.voice = settings.voice or model.config.default_voice
+        facts.text_tokens = sum(piece.tokens for piece in narration.pieces)
         return narration, Provenance(
             model=model.name,
-            voice=tally.voice,
-            seed=tally.seed,
+            voice=facts.voice,
+            seed=facts.seed,
             text_hash=hash_text(narration.text),
             version=__version__,
             settings={

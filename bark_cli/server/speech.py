@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from bark_cli.errors import BusyError, CancelledError
 from bark_cli.server.access import read_body
-from bark_cli.server.accounts import GONE, Entry, entry_of
+from bark_cli.server.accounts import GONE, LogEntry, entry_of
 from bark_cli.server.channel import ClosedError
 from bark_cli.server.listing import Listing
 from bark_cli.server.metrics import Metrics
@@ -61,7 +61,7 @@ class SpeechRoute:
             wait = {"retry-after": str(self._wait_s())}
             raise Problem(429, str(error), "rate_limit_error", code="busy", headers=wait) from error
 
-    async def _hand_over(self, recital: Recital, order: SpeechOrder, send: Send, entry: Entry) -> None:
+    async def _hand_over(self, recital: Recital, order: SpeechOrder, send: Send, entry: LogEntry) -> None:
         """Send the bytes as they come."""
         whole = False
         try:
@@ -90,14 +90,14 @@ class SpeechRoute:
                     await _send_body(send, _event("error", problem_of(error).body()))
             raise
         finally:
-            tally = recital.tally
+            facts = recital.facts
             entry.details |= {
-                "voice": tally.voice,
-                "seed": tally.seed,
-                "sound": f"{tally.sound_s:.2f}",
-                "pieces": tally.pieces,
+                "voice": facts.voice,
+                "seed": facts.seed,
+                "sound": f"{facts.sound_s:.2f}",
+                "pieces": facts.pieces,
             }
-            self.metrics.count_speech(tally, entry.age_s, whole=whole)
+            self.metrics.count_speech(facts, entry.age_s, whole=whole)
 
     def _wait_s(self) -> int:
         """Seconds after which there may be room: as many as are here, each of a few seconds."""
@@ -133,14 +133,14 @@ async def _send_body(send: Send, data: bytes, *, more: bool = True) -> None:
 
 
 def _headers(recital: Recital, order: SpeechOrder, listing: Listing) -> list[tuple[bytes, bytes]]:
-    tally = recital.tally
+    facts = recital.facts
     told = {
         "content-type": "text/event-stream; charset=utf-8" if order.as_events else order.media_type,
         "cache-control": "no-store",
         "x-accel-buffering": "no",  # nginx hands it on as it comes
         "x-bark-model": listing.model,
-        "x-bark-voice": tally.voice or "none",
-        "x-bark-seed": str(tally.seed),
+        "x-bark-voice": facts.voice or "none",
+        "x-bark-seed": str(facts.seed),
     }
     if order.sound_format == "pcm" and not order.as_events:
         rate = str(recital.sample_rate)
@@ -162,7 +162,7 @@ def _framed(chunk: bytes, order: SpeechOrder) -> bytes:
 
 
 def _done(recital: Recital) -> bytes:
-    read, made = recital.tally.text_tokens, recital.tally.speech_tokens
+    read, made = recital.facts.text_tokens, recital.facts.speech_tokens
     usage = {"input_tokens": read, "output_tokens": made, "total_tokens": read + made}
     return _event(None, {"type": "speech.audio.done", "usage": usage})
 

@@ -24,7 +24,7 @@ from bark_cli.stages.progress import Watch
 from bark_cli.stages.steps import Drawn, Growing, Job, Request, Wait
 from bark_cli.suno.history import HistoryPrompt, history_tokens
 from bark_cli.suno.loaded import SAMPLE_RATE as SAMPLE_RATE
-from bark_cli.suno.loaded import STAGES, Wanted, let_go, load, load_stage, loaded_model, logger, run
+from bark_cli.suno.loaded import STAGES, ModelChoice, let_go, load, load_stage, loaded_model, logger, run
 from bark_cli.suno.randomness import global_stream
 from bark_cli.text.normalise import normalise
 
@@ -73,7 +73,7 @@ def preload_models(
     gpus = (text_use_gpu, coarse_use_gpu, fine_use_gpu, codec_use_gpu)
     small = {"semantic": text_use_small, "coarse": coarse_use_small, "fine": fine_use_small}
     small_stages = frozenset(stage for stage, is_small in small.items() if is_small)
-    _, bark = load(Wanted(small_stages, not any(gpus), frozenset(STAGES)), again=force_reload)
+    _, bark = load(ModelChoice(small_stages, not any(gpus), frozenset(STAGES)), again=force_reload)
     if any(gpus) and not all(gpus):
         _tell_of_device(bark)
 

@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ModelChoice:
     """Which model is asked for."""
 
     small_stages: frozenset[str] = frozenset()  # of STAGES
@@ -36,7 +36,7 @@ class Wanted:
 
 
 _lock = Lock()
-_held: tuple[Wanted, Bark] | None = None
+_held: tuple[ModelChoice, Bark] | None = None
 
 
 def loaded_model() -> LoadedModel:
@@ -48,8 +48,8 @@ def loaded_model() -> LoadedModel:
     return (_held or load(None))[1].model
 
 
-def load(wanted: Wanted | None, *, again: bool = False) -> tuple[Wanted, Bark]:
-    """Load what is wanted, unless it is in hand; None is whatever is in hand, else the usual.
+def load(choice: ModelChoice | None, *, again: bool = False) -> tuple[ModelChoice, Bark]:
+    """Load a choice, unless it is in hand; None is whatever is in hand, else the usual.
 
     Raises:
         ModelError: the model is missing, damaged, or does not speak at SAMPLE_RATE.
@@ -57,11 +57,11 @@ def load(wanted: Wanted | None, *, again: bool = False) -> tuple[Wanted, Bark]:
     """
     global _held
     with _lock:
-        if _held is None or again or wanted not in (None, _held[0]):
+        if _held is None or again or choice not in (None, _held[0]):
             _held = None  # two of them may be more than fits
-            wanted = wanted or Wanted()
-            _held = wanted, _read(wanted, resolve().settings)
-        _held = wanted or _held[0], _held[1]
+            choice = choice or ModelChoice()
+            _held = choice, _read(choice, resolve().settings)
+        _held = choice or _held[0], _held[1]
         return _held
 
 
@@ -71,14 +71,14 @@ def load_stage(stage: str, *, small: bool, only_cpu: bool, again: bool) -> Bark:
     Raises:
         BarkError: as `load`.
     """
-    held = Wanted(only_cpu=only_cpu) if _held is None else _held[0]
+    held = ModelChoice(only_cpu=only_cpu) if _held is None else _held[0]
     if stage in held.asked_for and not again:
         return load(None)[1]
     others = held.small_stages - {stage}
-    wanted = replace(
+    choice = replace(
         held, small_stages=others | {stage} if small else others, asked_for=held.asked_for | {stage}
     )
-    return load(replace(wanted, only_cpu=only_cpu) if again else wanted, again=again)[1]
+    return load(replace(choice, only_cpu=only_cpu) if again else choice, again=again)[1]
 
 
 def let_go() -> None:
@@ -106,17 +106,17 @@ def run(job: Job[Result]) -> Result:
     return outcome.result
 
 
-def _read(wanted: Wanted, settings: Settings) -> Bark:
+def _read(choice: ModelChoice, settings: Settings) -> Bark:
     """The model that the settings name, else the best installed, with the stages that are to be small."""
-    all_small = len(wanted.small_stages) == len(STAGES)
-    name = "small" if all_small else resolve_model(settings.model).name if wanted.small_stages else None
-    small = {} if name in (None, "small") else dict.fromkeys(sorted(wanted.small_stages), "small")
+    all_small = len(choice.small_stages) == len(STAGES)
+    name = "small" if all_small else resolve_model(settings.model).name if choice.small_stages else None
+    small = {} if name in (None, "small") else dict.fromkeys(sorted(choice.small_stages), "small")
     bark = Bark.load(
         "small" if all_small else settings.model,
         semantic=small.get("semantic"),
         coarse=small.get("coarse"),
         fine=small.get("fine"),
-        device="cpu" if wanted.only_cpu else settings.device,
+        device="cpu" if choice.only_cpu else settings.device,
         precision=settings.precision,
         offload=_is_on("SUNO_OFFLOAD_CPU"),
         on_note=logger.warning,

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from bark_cli.audio.provenance import Provenance
-from bark_cli.audio.tags.model import FIELDS, Mark, Tags, picture_type
+from bark_cli.audio.tags.model import FIELDS, ChapterMark, Tags, picture_type
 
 _HEAD = 10
 _MOST_CHILDREN = 255  # of an entry of the table of contents
@@ -56,7 +56,7 @@ def _field(name: str, value: str) -> bytes:
     return _frame(frame, _text(value[:4] if name == "date" else value))
 
 
-def _chapters(marks: Sequence[Mark], duration_s: float) -> list[bytes]:
+def _chapters(marks: Sequence[ChapterMark], duration_s: float) -> list[bytes]:
     """A frame for each chapter, after a table of contents."""
     if not marks:
         return []

@@ -38,7 +38,7 @@ FIELDS = {
 }
 
 
-class Mark(NamedTuple):
+class ChapterMark(NamedTuple):
     """Where a chapter begins."""
 
     start_s: float
@@ -51,7 +51,7 @@ class Tags:
 
     fields: Mapping[str, str] = field(default_factory=dict)  # by the names in FIELDS
     cover: bytes | None = None  # a JPEG or a PNG
-    marks: Sequence[Mark] = ()
+    marks: Sequence[ChapterMark] = ()
 
     def __bool__(self) -> bool:
         return bool(self.fields or self.cover or self.marks)

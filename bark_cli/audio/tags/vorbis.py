@@ -10,7 +10,7 @@ import base64
 import struct
 from collections.abc import Sequence
 
-from bark_cli.audio.tags.model import FIELDS, Mark, Tags, picture_type
+from bark_cli.audio.tags.model import FIELDS, ChapterMark, Tags, picture_type
 
 _MOST_TRACKS = 254  # in a cue sheet; more chapters are in the comments alone
 _LEAD_OUT = 255
@@ -62,7 +62,7 @@ def picture_comment(cover: bytes) -> str:
     return f"METADATA_BLOCK_PICTURE={base64.b64encode(picture_block(cover)).decode()}"
 
 
-def cue_sheet_block(marks: Sequence[Mark], sample_rate: int, n_samples: int) -> bytes | None:
+def cue_sheet_block(marks: Sequence[ChapterMark], sample_rate: int, n_samples: int) -> bytes | None:
     """A track for each chapter; None where there are more than a cue sheet holds."""
     if not 0 < len(marks) <= _MOST_TRACKS:
         return None

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.cli.bars import Drawn, counted_bar, is_wide
+from bark_cli.cli.bars import LiveBars, counted_bar, is_wide
 from bark_cli.cli.output import note, one_line
 from bark_cli.system.units import human_speed
 
@@ -180,7 +180,7 @@ class FileLines(AbstractContextManager["FileLines"]):
         return
 
 
-class BatchBar(Drawn, FileLines):
+class BatchBar(LiveBars, FileLines):
     """One line for all: files done, seconds of speech, speed, time left."""
 
     def __init__(self, tally: Tally, console: Console | None = None) -> None:

@@ -6,7 +6,7 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from bark_cli.cli.bars import Drawn, counted_bar, is_wide
+from bark_cli.cli.bars import LiveBars, counted_bar, is_wide
 from bark_cli.cli.output import note, one_line
 from bark_cli.system.units import human_speed
 
@@ -48,7 +48,7 @@ class ChapterLines(AbstractContextManager["ChapterLines"]):
         return
 
 
-class BookBar(Drawn, ChapterLines):
+class BookBar(LiveBars, ChapterLines):
     """One line: the chapter, pieces done, speed, time left."""
 
     def __init__(self, composed: ComposedBook, console: Console | None = None) -> None:

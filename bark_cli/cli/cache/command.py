@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from bark_cli.cli.completion import cached_names, model_names
-from bark_cli.cli.help import Command, Group
+from bark_cli.cli.help import Command, CommandGroup
 from bark_cli.cli.options import Json
 
 cache = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     no_args_is_help=True,
     help="See, check and clear the model cache.",
     add_completion=False,  # which is the whole program's

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from bark_cli.cli.help import Command, Group
+from bark_cli.cli.help import Command, CommandGroup
 from bark_cli.cli.options import Json
 
 config = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     no_args_is_help=True,
     help="See and change the settings.",
     add_completion=False,  # which is the whole program's

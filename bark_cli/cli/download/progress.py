@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from bark_cli.cli.bars import Drawn
+from bark_cli.cli.bars import LiveBars
 from bark_cli.cli.output import note, one_line
 from bark_cli.system.units import human_bytes
 
@@ -44,7 +44,7 @@ class PlainLines:
             note(_words(step))
 
 
-class DrawnLines(Drawn):
+class DrawnLines(LiveBars):
     """Draws every file on its own line, and what is done with all of them on one more."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from bark_cli.cli.bars import Drawn, bar_width, counted_bar, is_wide
+from bark_cli.cli.bars import LiveBars, bar_width, counted_bar, is_wide
 from bark_cli.cli.output import note
 from bark_cli.system.units import human_speed
 
@@ -25,7 +25,7 @@ _MINUTE_S = 60.0
 _UNITS = {"fine": "passes", "codec": "passes"}  # a pass over a window makes many tokens
 
 
-class StageLines(Drawn):
+class StageLines(LiveBars):
     """Draws every stage on its own line; call it with each Progress.
 
     `verbose` calls the stages by their names, and counts their tokens.
@@ -61,7 +61,7 @@ class StageLines(Drawn):
         return f"{audio}, {human_speed(progress.seconds / progress.audio_s)}" if self._is_wide else audio
 
 
-class PieceLine(Drawn):
+class PieceLine(LiveBars):
     """One line for a long text: pieces done, seconds of speech made, speed, time left.
 
     Of pieces that are there already 0 seconds are expected: they take no time.

@@ -20,7 +20,7 @@ from bark_cli.errors import OptionError
 if TYPE_CHECKING:
     from bark_cli.pipeline import Bark
     from bark_cli.server.access import Rules
-    from bark_cli.server.accounts import Entry
+    from bark_cli.server.accounts import LogEntry
     from bark_cli.server.app import Serving
     from bark_cli.settings import Settings
     from bark_cli.text.lexicon import Lexicon
@@ -34,7 +34,7 @@ class Telling:
     quiet: bool
     open_page: bool
 
-    def tell(self, entry: Entry) -> None:
+    def tell(self, entry: LogEntry) -> None:
         """A request's line."""
         if self.log == "json":
             print(entry.as_json(), file=sys.stderr, flush=True)

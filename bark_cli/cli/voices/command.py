@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bark_cli.cli.completion import voice_names
-from bark_cli.cli.help import Command, Group
+from bark_cli.cli.help import Command, CommandGroup
 from bark_cli.cli.options import Json, Model
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.cli.table import aligned
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bark_cli.voices.own import VoiceCard
 
 voices = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     no_args_is_help=True,
     help="List, hear and keep voices.",
     add_completion=False,  # which is the whole program's

@@ -20,7 +20,7 @@ from wyoming.tts import SynthesizeStopped
 
 from bark_cli.errors import BarkError
 from bark_cli.model.options import draw_seed
-from bark_cli.server.accounts import GONE, Entry
+from bark_cli.server.accounts import GONE, LogEntry
 from bark_cli.server.app import Serving
 from bark_cli.server.metrics import Metrics
 from bark_cli.server.order import SpeechOrder
@@ -148,7 +148,7 @@ class _Client:
 
     async def _speak(self, words: Words, wish: Wish, *, streamed: bool) -> None:
         """Say a text, tell of it, and end the connection where that fails."""
-        entry = Entry(uuid.uuid4().hex[:16], "WYOMING", "synthesize", status=GONE)
+        entry = LogEntry(uuid.uuid4().hex[:16], "WYOMING", "synthesize", status=GONE)
         entry.details["model"] = self._serving.listing.model
         try:
             async with self._serving.speaker.order() as session:
@@ -185,7 +185,7 @@ class _Reply:
     """A text being said: its parts in a row, as one sound."""
 
     def __init__(
-        self, serving: Serving, metrics: Metrics, session: Session, entry: Entry, send: _Send
+        self, serving: Serving, metrics: Metrics, session: Session, entry: LogEntry, send: _Send
     ) -> None:
         self._serving, self._metrics, self._session = serving, metrics, session
         self._entry, self._send = entry, send
@@ -249,10 +249,10 @@ class _Reply:
             whole = True
         finally:
             recital.close()
-            tally, details = recital.tally, self._entry.details
-            details |= {"voice": tally.voice, "sound": f"{self._n_samples / self._rate:.2f}"}
-            details["pieces"] += tally.pieces
-            self._metrics.count_speech(tally, self._entry.age_s - began_s, whole=whole)
+            facts, details = recital.facts, self._entry.details
+            details |= {"voice": facts.voice, "sound": f"{self._n_samples / self._rate:.2f}"}
+            details["pieces"] += facts.pieces
+            self._metrics.count_speech(facts, self._entry.age_s - began_s, whole=whole)
 
     async def _begin(self) -> None:
         """Begin to sound; after an earlier part with the pause of a sentence's end."""

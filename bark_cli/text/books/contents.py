@@ -15,7 +15,7 @@ _MOST = 10_000  # entries
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ContentsLine:
     """One line of a table of contents."""
 
     title: str
@@ -24,14 +24,14 @@ class Entry:
     depth: int  # from 1
 
 
-def read_ncx(data: bytes, path: str, source: str) -> list[Entry]:
+def read_ncx(data: bytes, path: str, source: str) -> list[ContentsLine]:
     """The entries of an NCX, in order.
 
     Raises:
         TextError: it is no XML.
     """
     root = parse_xml(data, f"{source}: {path}").find("navMap")
-    found: list[Entry] = []
+    found: list[ContentsLine] = []
     waiting: list[tuple[Element, int]] = [] if root is None else [(root, 0)]
     while waiting and len(found) < _MOST:
         point, depth = waiting.pop()
@@ -43,7 +43,7 @@ def read_ncx(data: bytes, path: str, source: str) -> list[Entry]:
     return found
 
 
-def read_nav(text: str, path: str) -> list[Entry]:
+def read_nav(text: str, path: str) -> list[ContentsLine]:
     """The entries of a navigation page, in order."""
     reader = _NavReader(path)
     reader.feed(text)
@@ -56,7 +56,7 @@ class _NavReader(HTMLParser):
 
     def __init__(self, path: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.found: list[Entry] = []
+        self.found: list[ContentsLine] = []
         self._path = path
         self._is_inside, self._depth = False, 0
         self._href: str | None = None
@@ -87,7 +87,7 @@ class _NavReader(HTMLParser):
             self._words.append(data)
 
 
-def _add(found: list[Entry], title: str, href: str, path: str, depth: int) -> None:
+def _add(found: list[ContentsLine], title: str, href: str, path: str, depth: int) -> None:
     target = resolved(href, posixpath.dirname(path)) or (path if href.startswith("#") else None)
     if target is not None and title and 1 <= depth <= _DEEPEST:
-        found.append(Entry(title=title, path=target, anchor=href.partition("#")[2], depth=depth))
+        found.append(ContentsLine(title=title, path=target, anchor=href.partition("#")[2], depth=depth))

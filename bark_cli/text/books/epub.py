@@ -10,8 +10,8 @@ from pathlib import Path
 from bark_cli.errors import TextError
 from bark_cli.text.books.archive import Archive, open_archive
 from bark_cli.text.books.book import Book, Passage
-from bark_cli.text.books.contents import Entry, read_nav, read_ncx
-from bark_cli.text.books.cut import Mark, as_title, by_heading, cut
+from bark_cli.text.books.contents import ContentsLine, read_nav, read_ncx
+from bark_cli.text.books.cut import ChapterStart, as_title, by_heading, cut
 from bark_cli.text.books.package import Package, picture, read_package
 from bark_cli.text.books.page import Counted, Page, read_page
 from bark_cli.text.documents.decode import decode
@@ -73,7 +73,7 @@ def _encoding(data: bytes) -> str | None:
         return None
 
 
-def _entries(archive: Archive, package: Package, source: str) -> list[Entry]:
+def _entries(archive: Archive, package: Package, source: str) -> list[ContentsLine]:
     """The table of contents; none where there is none."""
     if package.contents is None or (data := archive.read(package.contents.path)) is None:
         return []
@@ -83,7 +83,7 @@ def _entries(archive: Archive, package: Package, source: str) -> list[Entry]:
     return read_nav(decode(data, source=f"{source}: {path}"), path)
 
 
-def _marks(spots: Sequence[tuple[int, Entry]], passages: Sequence[Passage]) -> list[Mark]:
+def _marks(spots: Sequence[tuple[int, ContentsLine]], passages: Sequence[Passage]) -> list[ChapterStart]:
     """A chapter at each entry of the first level; the mere title of a part gives way to its own."""
     found: dict[int, str] = {}
     pending: int | None = None  # where a part began whose first chapter is to begin there
@@ -102,10 +102,10 @@ def _marks(spots: Sequence[tuple[int, Entry]], passages: Sequence[Passage]) -> l
                 continue
         found.setdefault(at if pending is None else pending, entry.title)
         pending = None
-    return [Mark(at, found[at]) for at in sorted(found)]
+    return [ChapterStart(at, found[at]) for at in sorted(found)]
 
 
-def _by_page(begins: dict[str, int], passages: Sequence[Passage]) -> list[Mark]:
+def _by_page(begins: dict[str, int], passages: Sequence[Passage]) -> list[ChapterStart]:
     """A chapter on each page, named by its heading; of a book without a table of contents."""
     starts = [at for at in dict.fromkeys(begins.values()) if at < len(passages)]
     if len(starts) == 1:
@@ -114,5 +114,5 @@ def _by_page(begins: dict[str, int], passages: Sequence[Passage]) -> list[Mark]:
     found = []
     for number, (at, end) in enumerate(zip(starts, ends, strict=True), 1):
         heading = next((p.text for p in passages[at:end] if p.kind == "heading"), None)
-        found.append(Mark(at, f"Part {number}" if heading is None else as_title(heading)))
+        found.append(ChapterStart(at, f"Part {number}" if heading is None else as_title(heading)))
     return found

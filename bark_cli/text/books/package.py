@@ -23,7 +23,7 @@ _OF_FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ManifestItem:
     """One line of the manifest."""
 
     path: str  # in the archive
@@ -36,10 +36,10 @@ class Part:
 class Package:
     """What a package document says."""
 
-    parts: Mapping[str, Part]  # by id
+    parts: Mapping[str, ManifestItem]  # by id
     spine: Sequence[str]  # paths in reading order, each once
     passed: Sequence[str]  # of the pages that are not a part of that order
-    contents: Part | None  # the table of contents, a page or an NCX
+    contents: ManifestItem | None  # the table of contents, a page or an NCX
     title: str
     author: str
     language: str | None
@@ -59,10 +59,10 @@ def read_package(archive: Archive, source: str) -> Package:
     if data is None:
         raise TextError(f"{source} lacks {root_path}, the list of its pages; the book is damaged")
     package, folder = parse_xml(data, f"{source}: {root_path}"), posixpath.dirname(root_path)
-    manifest, parts = package.find("manifest"), dict[str, Part]()
+    manifest, parts = package.find("manifest"), dict[str, ManifestItem]()
     for item in [] if manifest is None else manifest.iter("item"):
         if (path := resolved(item.get("href", ""), folder)) is not None:
-            parts[item.get("id", path)] = Part(
+            parts[item.get("id", path)] = ManifestItem(
                 path=path,
                 media_type=item.get("media-type", "").lower(),
                 properties=frozenset(item.get("properties", "").split()),
@@ -127,7 +127,7 @@ def _refuse_drm(archive: Archive, source: str, pages: set[str]) -> None:
             raise TextError(f"{source} is protected by DRM, and its text cannot be read; give a copy without")
 
 
-def _spine(package: Element, parts: Mapping[str, Part]) -> tuple[list[str], list[str]]:
+def _spine(package: Element, parts: Mapping[str, ManifestItem]) -> tuple[list[str], list[str]]:
     """The pages in order, and those that are beside it."""
     spine, passed, element = dict[str, None](), list[str](), package.find("spine")
     for reference in [] if element is None else element.iter("itemref"):
@@ -150,7 +150,7 @@ def _spine(package: Element, parts: Mapping[str, Part]) -> tuple[list[str], list
     return (pages or list(spine)), passed
 
 
-def _contents(package: Element, parts: Mapping[str, Part]) -> Part | None:
+def _contents(package: Element, parts: Mapping[str, ManifestItem]) -> ManifestItem | None:
     nav = next((part for part in parts.values() if "nav" in part.properties), None)
     if nav is not None:
         return nav
@@ -195,7 +195,7 @@ def _series(facts: Element) -> str | None:
     return None
 
 
-def _cover(facts: Element, parts: Mapping[str, Part]) -> str | None:
+def _cover(facts: Element, parts: Mapping[str, ManifestItem]) -> str | None:
     named = next(
         (found.get("content", "") for found in facts.iter("meta") if found.get("name") == "cover"), ""
     )

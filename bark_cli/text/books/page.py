@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bark_cli.text.books.book import Kind, Passage
 from bark_cli.text.documents.passed import PassedOver
-from bark_cli.text.documents.web import Reader
+from bark_cli.text.documents.web import WebPageReader
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOTES = frozenset(
@@ -98,7 +98,7 @@ def plain_words(words: str) -> str:
     return words.translate(_INVISIBLE).translate(_LIGATURES)
 
 
-class _PageReader(Reader):
+class _PageReader(WebPageReader):
     """Gathers passages between the tags."""
 
     def __init__(self, passed: PassedOver, extras: Collection[str]) -> None:

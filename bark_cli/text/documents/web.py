@@ -40,7 +40,7 @@ _DEEP = 10_000  # of what is passed over; more is not a page
 
 def read_html(text: str, passed: PassedOver, first: int = 1) -> list[Block]:
     """Paragraphs with the line each begins at, counted from `first`; none is empty."""
-    reader = Reader(passed, first)
+    reader = WebPageReader(passed, first)
     reader.read(text)
     return reader.found
 
@@ -64,7 +64,7 @@ def _bounded(text: str) -> str:
     return "".join([*parts, text[begin:]])
 
 
-class Reader(HTMLParser):
+class WebPageReader(HTMLParser):
     """Gathers the words between the tags; `found` are the paragraphs."""
 
     def __init__(self, passed: PassedOver, first: int) -> None:
