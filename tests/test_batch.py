@@ -280,6 +280,14 @@ def test_a_text_whose_name_is_as_long_as_can_be_fails_alone(texts: Path, out: Pa
     assert made["2.flac"].is_due
 
 
+def test_a_line_that_says_its_text_twice_loses_none_of_it_silently(tmp_path: Path) -> None:
+    file = tmp_path / "list.jsonl"
+    file.write_text('{"text": "one", "text": "two"}\n{"text": "three"}\n')
+    bad, good = gather(Sources(paths=[str(file)]))
+    assert "it names 'text' twice" in str(bad.problem)
+    assert (good.problem, good.text) == (None, "three")
+
+
 @pytest.mark.parametrize("text", ["cut \ud83d", "a\0b"])
 def test_half_a_character_in_a_text_is_that_lines_problem(text: str) -> None:
     good, bad = lines({"text": "hello"}, {"text": text})
@@ -291,18 +299,18 @@ def test_two_to_one_file_is_found_before_any_work(texts: Path, out: Path) -> Non
     (texts / "2.md").write_text("hello")
     with pytest.raises(UsageError, match=r"2\.md and .*2\.txt would both be written to 2\.flac"):
         assign(gather(Sources(paths=[str(texts)])), out, "flac")
-    with pytest.raises(UsageError, match="would both be written"):
-        assign(lines({"text": "a", "output": "x.wav"}, {"text": "b", "output": ".//x.wav"}), out, "wav")
+    given = lines({"text": "a", "output": "x.wav"}, {"text": "b", "output": ".//x.wav"}, {"text": "c"})
+    first, second, third = (task.item.problem for task in assign(given, out, "wav"))  # it fails alone
+    assert (first, "would both be written to x.wav" in str(second), third) == (None, True, None)
     assert len(assign([*spoken("a", "b"), *spoken("a")], out, "wav")) == 2  # named twice, made once
     (out / "own").mkdir(parents=True)
     own = out / "own" / "a.srt"
     own.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
     with pytest.raises(UsageError, match=r"own.a\.srt is one of the texts; give -o another folder"):
         assign(gather(Sources(paths=[str(own)])), own.parent, "flac", subtitles="srt")
-    with pytest.raises(UsageError, match=r"would both be written to x\.srt"):
-        assign(
-            lines({"text": "a", "output": "x.wav"}, {"text": "b", "id": "x"}), out, "flac", subtitles="srt"
-        )
+    given = lines({"text": "a", "output": "x.wav"}, {"text": "b", "id": "x"})
+    _, second = (task.item.problem for task in assign(given, out, "flac", subtitles="srt"))
+    assert "would both be written to x.srt" in str(second)
     with pytest.raises(UsageError, match="--join and all"):
         assign(spoken("all"), out, "wav", joined="all.wav")
 

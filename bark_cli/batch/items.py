@@ -21,7 +21,7 @@ PARQUET = ".parquet"
 TABLES = {".csv": ",", ".tsv": "\t"}  # suffix -> what stands between columns, unless the header tells
 FIELDS = ("text", "voice", "output", "seed", "id", "language", "cast")
 _MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken
-_LINE = Bounds(_MAX_LINE, items=100, depth=4)
+_LINE = Bounds(_MAX_LINE, items=100, depth=4, unique=True)
 
 
 @dataclass(frozen=True, kw_only=True)

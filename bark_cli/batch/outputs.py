@@ -17,6 +17,7 @@ from bark_cli.system.excerpt import excerpt
 _MOST_IN_NAME, _MOST_IN_PATH = 255, 4095  # bytes, of a name and of all; what systems allow
 _MOST_FOLDERS = 10_000  # that are looked at once
 _TAKEN = "CREATE TABLE taken (output BLOB PRIMARY KEY, source BLOB NOT NULL) WITHOUT ROWID"
+JOINED = "--join"  # whose the file that all are joined into is
 OWN_NAMES = ".bark-"  # what files of the batch itself begin with
 
 
@@ -55,7 +56,7 @@ class Outputs:
         self._taken = scratch_table(_TAKEN, self)
         self._inside = lru_cache(_MOST_FOLDERS)(partial(_is_inside, folder))
         if joined is not None:
-            self._owner(joined, "--join")
+            self._owner(joined, JOINED)
 
     def task(self, item: Item) -> Task:
         """Where an item goes, if that is a name for it."""
@@ -64,10 +65,11 @@ class Outputs:
     def claim(self, item: Item) -> Task | None:
         """Where an item goes, and nothing else; None for what was named before and is made once.
 
-        A name that no file can have, or that leads out of the folder, is that item's problem and no other's.
+        A name that no file can have, that leads out of the folder, or that another row of a list has is that
+        item's problem and no other's.
 
         Raises:
-            UsageError: two would write one file, or one would write over one of the texts.
+            UsageError: two texts would write one file, or one would write over one of the texts.
         """
         task, folder = self.task(item), self._folder
         outputs = [task.output] if task.subtitles is None else [task.output, task.subtitles]
@@ -83,7 +85,10 @@ class Outputs:
                 return None
             if other not in (None, item.source):
                 both = f"{other} and {item.source}"
-                raise UsageError(f"{both} would both be written to {output}; rename one of them")
+                found = UsageError(f"{both} would both be written to {output}; rename one of them")
+                if item.file is not None or other == JOINED:
+                    raise found
+                return replace(task, item=replace(item, problem=item.problem or found))
             if self._texts and os.path.realpath(folder / output) in self._texts:
                 raise UsageError(f"{folder / output} is one of the texts; give -o another folder")
         return task

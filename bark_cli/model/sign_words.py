@@ -41,7 +41,9 @@ class SignWords:
         return re.sub(r"\b(?:n ary |sign|operator)\b", "", name.replace("-", " ")).strip() or None
 
     def power(self, number: str) -> str:
-        """What a raised number, such as 2 or -3, says behind what it is a power of."""
+        """What a raised number says: 2 or -3 behind what it is a power of; 2- or + is an ion's charge."""
+        if number[-1] in "+-":
+            return f"{number[:-1]} {'+' if number[-1] == '+' else self.words['-']}".strip()
         named = self.words.get({"2": "²", "3": "³"}.get(number, ""))
         minus = f"{self.words['-']} "
         return named or self.words["^"].format(number.replace("-", minus).replace("+", ""))

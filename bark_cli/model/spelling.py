@@ -235,7 +235,7 @@ def _raised(match: re.Match[str], words: SignWords) -> str | None:
 _LONE_GREEK = re.compile(rf"(?<![{_GREEK}])[{_GREEK}](?![{_GREEK}])")
 _Rule = Callable[[re.Match[str], SignWords], str | None]  # None where there is no way
 _RULES: tuple[tuple[re.Pattern[str], _Rule], ...] = (
-    (re.compile("[⁰¹²³⁴-⁹⁺⁻]+"), _raised),
+    (re.compile("[⁰¹²³⁴-⁹⁺⁻ⁿ]+"), _raised),
     (re.compile("[₀-₉₊₋]+"), lambda match, _: match.group().translate(signs.SUBSCRIPTS)),
     (re.compile(r"(?<=\d)[ \u00a0]?[ºª]"), lambda *_: "°"),
     (re.compile(r"(?<=\d)\u2044(?=\d)"), lambda *_: "/"),

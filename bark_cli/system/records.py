@@ -30,6 +30,7 @@ class Bounds:
     bytes: int
     items: int = 100_000  # values in all
     depth: int = 32  # lists and objects within each other
+    unique: bool = False  # no object names anything twice; else the last one counts, as in most of the world
 
 
 def parse(data: bytes | str, bounds: Bounds) -> Any:
@@ -45,7 +46,8 @@ def parse(data: bytes | str, bounds: Bounds) -> Any:
     if opened > bounds.depth or raw.count(b",") + opened > bounds.items:
         _check_shape(raw, bounds)
     try:
-        return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_number)
+        pairs = _unique if bounds.unique else None
+        return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=pairs)
     except RecursionError as error:  # a bound that is too high for this stack
         raise ValueError("it is nested too deep") from error
 
@@ -156,6 +158,14 @@ def _wanted(is_so: bool, value: Any) -> Any:
     if not is_so:
         raise ValueError(f"it is of another type ({type(value).__name__})")
     return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it names {next(name for name in names if names.count(name) > 1)!r:.80} twice")
+    return found
 
 
 def _no_number(text: str) -> None:

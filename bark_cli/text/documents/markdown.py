@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from bark_cli.text.documents.dialects import common_rows
 from bark_cli.text.documents.passed import PassedOver
 from bark_cli.text.documents.plain import Block, ended, without_marks
 from bark_cli.text.documents.web import read_html
@@ -24,26 +25,18 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>]+", re.IGNORECASE)
 _DEEP = 100  # blocks within blocks; the parser would drop those below the 20th
 _MARKS = re.compile(r"[\[\]*_~`!<>$^=\\]")
 _MOST_MARKS = 2_000  # in one paragraph, which the parser takes the square of them for; more are not Markdown
-_FRONT = {"---": ("---", "..."), "+++": ("+++",)}
-_LONGEST_FRONT = 500  # rows
-_FENCE = re.compile(r"\s{0,40}(?:>\s?){0,100}\s{0,40}(`{3,}|~{3,})")
-_CONTAINER = re.compile(r"\s{0,3}:{3,}\s*(?:\{[^{}]*\}|[\w-]+(?:\{[^{}]*\})?)?\s*")  # ::: warning
-_CALLOUT = re.compile(r"(\s{0,3}(?:>\s?){1,100}\s{0,9})\[!([\w-]{1,40})\][+-]?[ \t]*")
-_TEMPLATE = re.compile(r"\{\{[^{}]{0,1000}\}\}|\{%[^{}]{0,1000}%\}")
-_ATTRIBUTES = re.compile(r"\{[#.:][^{}]{0,200}\}$")
-_EMBEDDED = re.compile(r"!\[\[[^\[\]]{1,300}\]\]")
 _WIKI = re.compile(r"\[\[(?:[^\[\]|]{1,300}\|)?([^\[\]|]{1,300})\]\]")
 _TASK = re.compile(r"\[[ xX-]\][ \t]+")
 _MARKED = re.compile(r"(==|\+\+)(?=\S)(.{1,1000}?)(?<=\S)\1")
 _RAISED = re.compile(r"(?<=\w)\^(\d{1,9})\^")
 _LOWERED = re.compile(r"(?<=\w)~(\d{1,9})~")
-_EMOJI = re.compile(r"(?<![\w:]):[a-z][a-z0-9_+-]{1,40}:(?![\w:])")
+_EMOJI = re.compile(r"(?<![\w:]):(?:[a-z][a-z0-9_+-]{1,40}|[+-]1):(?![\w:])")
 _UP, _DOWN = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"), str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def read_markdown(text: str, passed: PassedOver) -> list[Block]:
     """Paragraphs with the line (from 1) each begins at; none is empty."""
-    rows = _prepared(_without_front_matter(text.splitlines(), passed), passed)
+    rows = common_rows(text.splitlines(), passed)
     found: list[Block] = []
     for number, spoken in _blocks(_parser().parse("\n".join(rows)), passed):
         words = " ".join(spoken.split())
@@ -54,7 +47,7 @@ def read_markdown(text: str, passed: PassedOver) -> list[Block]:
 
 def markdown_outline(text: str) -> tuple[dict[int, int], set[int], list[int]]:
     """The level of each heading by its line (from 1), the lines of quotations, and those of rules."""
-    rows = _prepared(_without_front_matter(text.splitlines(), PassedOver()), PassedOver())
+    rows = common_rows(text.splitlines(), PassedOver())
     headings, quoted, rules = dict[int, int](), set[int](), list[int]()
     for token in _parser().parse("\n".join(rows)):
         if token.map is None:
@@ -92,46 +85,6 @@ def _inline(state: StateCore) -> None:
             token.children.append(Token("text", "", 0, content=_MARKS.sub("", token.content)))
         else:
             state.md.inline.parse(token.content, state.md, state.env, token.children)
-
-
-def _without_front_matter(rows: list[str], passed: PassedOver) -> list[str]:
-    """The rows, with those of a front matter in YAML or TOML blank."""
-    fences = _FRONT.get(rows[0].rstrip()) if rows else None
-    if fences is None:
-        return rows
-    end = next((n for n, row in enumerate(rows[1:_LONGEST_FRONT], 1) if row.rstrip() in fences), 0)
-    if end:
-        passed.add("front matter", 1)
-    return [""] * (end + 1) + rows[end + 1 :] if end else rows
-
-
-def _prepared(rows: list[str], passed: PassedOver) -> list[str]:
-    """The rows, without what other dialects have: containers, callouts, a template's commands."""
-    found: list[str] = []
-    fence = ""
-    for number, row in enumerate(rows, 1):
-        if match := _FENCE.match(row):
-            if not fence:
-                fence = match[1]
-            elif match[1][0] == fence[0] and len(match[1]) >= len(fence):
-                fence = ""
-        elif not fence:
-            row = _row(row, number, passed)
-        found.append(row)
-    return found
-
-
-def _row(row: str, number: int, passed: PassedOver) -> str:
-    if _CONTAINER.match(row):
-        row = ended(_CONTAINER.sub("", row, count=1))
-    if match := _CALLOUT.match(row):  # > [!NOTE] Title
-        title = ended(row[match.end() :])
-        row = f"{match[1]}{match[2].replace('-', ' ').capitalize()}. {title}".rstrip()
-    for pattern, what in ((_TEMPLATE, "a template's commands"), (_EMBEDDED, "embedded things")):
-        if pattern.search(row):
-            passed.add(what, number)
-            row = pattern.sub(" ", row)
-    return _ATTRIBUTES.sub("", row.rstrip()) if row.rstrip().endswith("}") else row
 
 
 def _blocks(tokens: Sequence[Token], passed: PassedOver) -> Iterator[Block]:
