@@ -12,10 +12,11 @@ from bark_cli import voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.memory import cpu_cache_bytes, fitting_batch_size, free_bytes, paying_batch_size
+from bark_cli.errors import OptionError
 from bark_cli.hearing import words_right
 from bark_cli.known_model import KnownModel
-from bark_cli.model.options import check_seed, draw_seed
-from bark_cli.model.tokens import Samples
+from bark_cli.model.options import SamplingOptions, check_seed, draw_seed
+from bark_cli.model.tokens import CODEBOOKS, Samples
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener
 from bark_cli.stages.steps import Job
@@ -87,12 +88,13 @@ def speech_job(
     Raises:
         TextError: the text is empty, too long or unreadable.
         VoiceError: the voice is unknown, malformed or made for another model.
-        OptionError: the seed is out of range.
+        OptionError: the seed is out of range, or a draft is asked of OpenVINO.
         GenerationError: the model made no speech.
     """
     line = normalise(request.text)
     seed = draw_seed() if request.seed is None else request.seed
     check_seed(seed)
+    check_codebooks(model, request.options)
     speaker = model.find_voice(request.voice)
     name = voices.NO_VOICE if speaker is None else speaker.name
     rate = model.config.codec.sample_rate
@@ -119,6 +121,19 @@ def speech_job(
         stages={},
         takes=takes,
     )
+
+
+def check_codebooks(model: LoadedModel, options: SamplingOptions | None) -> None:
+    """Refuse a draft where the codec takes all codebooks.
+
+    Raises:
+        OptionError: it does.
+    """
+    n_wanted = CODEBOOKS if options is None else options.fine_codebooks or CODEBOOKS
+    if n_wanted < CODEBOOKS and model.device.startswith("openvino"):
+        raise OptionError(
+            f"OpenVINO's codec takes all {CODEBOOKS} codebooks; leave fine_codebooks out, or use device cpu"
+        )
 
 
 def _utterance(

@@ -543,6 +543,8 @@ def test_no_text_on_a_terminal_shows_help(
         ),
         (["hello", "--cast", "ANN"], 2, "--cast ANN is not NAME=VOICE"),
         (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
+        (["hello", "--save-voice", "v.npz", "--fine-codebooks", "4"], 2, "a draft is no voice"),
+        (["hello", "--fine-codebooks", "1"], 2, "--fine-codebooks takes a whole number from 2 to 8, not 1"),
         (["hello", "--save-voice", "no/v.npz"], 1, "cannot write no/v.npz: no does not exist"),
         (["hello", "--temperature", "-1"], 2, "--temperature takes a number from 0 to 10"),
         (["hello", "--coarse-temperature", "nan"], 2, "--coarse-temperature takes a number from 0 to 10"),

@@ -31,6 +31,7 @@ from bark_cli.model.tokens import Logits
 from bark_cli.pipeline import Bark, Speech, SpeechRequest
 from bark_cli.stages.progress import Progress
 from bark_cli.stages.steps import FineWindow
+from bark_cli.stages.utterance import Streaming
 from bark_cli.voices.catalogue import Voice
 
 # the tiny model's speech ends at random; these run on
@@ -65,6 +66,29 @@ def test_say_makes_sound_and_accounts_for_it(bark: Bark) -> None:
     assert list(speech.stages) == ["semantic", "coarse", "fine", "codec"]
     seconds = sum(stage.seconds for stage in speech.stages.values())
     assert speech.real_time_factor == pytest.approx(seconds / speech.duration_s)
+
+
+@pytest.mark.parametrize("streaming", ["whole", "early"])
+def test_a_draft_has_the_first_codebooks_and_their_sound(
+    streaming: Streaming, bark: Bark, tmp_path: Path
+) -> None:
+    """Of one window they are those of the whole; a voice of them is gone on from, and not saved."""
+    options = replace(LONG, max_duration_s=0.4)
+    request = SpeechRequest(text="hello", seed=5, options=options, streaming=streaming)
+    [whole] = bark.say_all([request])
+    for n in (2, 5, 8):
+        [draft] = bark.say_all([replace(request, options=replace(options, fine_codebooks=n))])
+        assert np.array_equal(draft.tokens.fine, whole.tokens.fine[:n])
+        decoded = bark.model.backend.decode_audio(draft.tokens.fine)
+        assert np.allclose(draft.audio.samples, decoded, atol=1e-6)
+        assert same(draft, whole) == (n == 8)
+        voice = Voice("me", draft.tokens)
+        assert bark.say("hello", seed=1, voice=voice, options=options).tokens.fine.shape[0] == 8
+        if n < 8:
+            with pytest.raises(OptionError, match=f"a draft of {n} codebooks is no voice"):
+                draft.save_voice(tmp_path / "me.npz")
+    with pytest.raises(OptionError, match="fine-codebooks 1 must be at least 2"):
+        replace(options, fine_codebooks=1)
 
 
 def test_a_seed_repeats_whatever_ran_before_and_another_differs(bark: Bark, tiny_model: Path) -> None:

@@ -42,6 +42,7 @@ VALUES: dict[str, tuple[Value, Value]] = {
     "top_p": (0.9, 1.0),
     "min_eos_p": (0.0, 0.05),
     "max_duration": (0.5, 14.0),
+    "fine_codebooks": (2, 4),
     "continuity": ("previous", "none"),
     "pause": (0.0, 1.5),
     "paragraph_pause": (0.0, 60.0),

@@ -246,3 +246,11 @@ MaxDuration = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", rich_help_panel=SAMPLING, help="Longest speech per piece."),
 ]
+FineCodebooks = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        rich_help_panel=SAMPLING,
+        help="Make and hear N codebooks of 8 (2 to 8): quicker and duller, for drafts.",
+    ),
+]

@@ -36,6 +36,7 @@ NOTED = (
     "top_p",
     "min_eos_p",
     "max_duration",
+    "fine_codebooks",
     "continuity",
     "pause",
     "paragraph_pause",

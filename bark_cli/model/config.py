@@ -127,7 +127,10 @@ class BarkConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        if self.sampling.fine_codebooks is None:
+            del values["sampling"]["fine_codebooks"]  # which earlier versions do not know
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BarkConfig:

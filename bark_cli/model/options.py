@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from bark_cli.errors import OptionError
 
 SEED_LIMIT = 2**32
+FEWEST_CODEBOOKS = 2  # those that Suno's coarse stage makes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +48,15 @@ class SamplingOptions:
     min_eos_p: float | None = 0.2  # stop as soon as end of speech is this likely
     max_duration_s: float | None = None  # stop the semantic stage after this much speech
     may_end: bool = True  # False: speech goes on until max_duration_s or the model's limit, to the token
+    fine_codebooks: int | None = None  # the first so many are predicted and heard, for drafts; None is all
 
     def __post_init__(self) -> None:
         if self.min_eos_p is not None and not 0.0 <= self.min_eos_p <= 1.0:
             raise OptionError(f"min-eos-p {self.min_eos_p} is outside 0..1")
         if self.max_duration_s is not None and not self.max_duration_s > 0:
             raise OptionError(f"max-duration {self.max_duration_s} must be more than 0 seconds")
+        if self.fine_codebooks is not None and self.fine_codebooks < FEWEST_CODEBOOKS:
+            raise OptionError(f"fine-codebooks {self.fine_codebooks} must be at least {FEWEST_CODEBOOKS}")
 
 
 def draw_seed() -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+CODEBOOKS = 8  # fine ones; a draft has the first few
 Tokens = NDArray[np.int64]
 Logits = NDArray[np.float32]
 Samples = NDArray[np.float32]

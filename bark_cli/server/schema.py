@@ -25,7 +25,7 @@ MOST_SPEAKERS = 32
 _NAME = {"type": "string", "minLength": 1, "maxLength": 256}
 _TAKEN = (
     *("seed", "preset", "temperature", "semantic_temperature", "coarse_temperature", "fine_temperature"),
-    *("liveliness", "top_k", "top_p", "min_eos_p", "max_duration"),
+    *("liveliness", "top_k", "top_p", "min_eos_p", "max_duration", "fine_codebooks"),
     *("continuity", "pause", "paragraph_pause", "speed", "takes", "retries"),
 )
 # settings that a request may give

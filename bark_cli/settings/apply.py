@@ -28,7 +28,7 @@ def sampling_options(settings: Settings, defaults: SamplingOptions) -> SamplingO
         semantic=replace(semantic, temperature=lively),
         coarse=replace(defaults.coarse, **shared | _given(temperature=s.coarse_temperature)),
         fine=replace(defaults.fine, **_given(temperature=s.fine_temperature)),
-        **_given(min_eos_p=s.min_eos_p, max_duration_s=s.max_duration),
+        **_given(min_eos_p=s.min_eos_p, max_duration_s=s.max_duration, fine_codebooks=s.fine_codebooks),
     )
 
 

@@ -164,6 +164,9 @@ class Settings:
     max_duration: float | None = _setting(
         None, "stop after so many seconds of speech", float, low=0.0, above=True
     )
+    fine_codebooks: int | None = _setting(
+        None, "of 8, how many are made and heard: fewer are quicker, for drafts", int, low=2, high=8
+    )
     continuity: str = _setting(
         "voice", "what each piece of a long text goes on from", choices=("voice", "previous", "none")
     )

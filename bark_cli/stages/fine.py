@@ -53,10 +53,18 @@ def canvas(coarse: Tokens, history: Tokens, config: FineConfig) -> Tokens:
     return codes
 
 
-def n_steps(n_frames: int, n_given: int, voice: BarkTokens | None, config: FineConfig) -> int:
+def filled(codes: Tokens, config: FineConfig) -> Tokens:
+    """Codes (any, F) -> (n_codebooks, F), the placeholder where a draft has none."""
+    missing = np.full((config.n_codebooks - len(codes), codes.shape[1]), config.codebook_size)
+    return np.concatenate([codes.astype(np.int64), missing])
+
+
+def n_steps(
+    n_frames: int, n_given: int, voice: BarkTokens | None, config: FineConfig, n_wanted: int | None = None
+) -> int:
     """Requests that `steps` will make: every missing codebook once in each window."""
     n_windows = len(windows(n_frames, _history(voice, config).shape[1], config))
-    return n_windows * (config.n_codebooks - n_given)
+    return n_windows * (_made(n_given, n_wanted, config) - n_given)
 
 
 def steps(
@@ -65,15 +73,19 @@ def steps(
     config: FineConfig,
     sampling: StageSampling,
     stream: RandomStream,
+    n_wanted: int | None = None,
 ) -> FineSteps:
-    """Ask for one codebook of one window after the other; return all codes (n_codebooks, F)."""
+    """Ask for one codebook of one window after the other; return all codes (n_codebooks, F).
+
+    With `n_wanted` the first so many codebooks, or as many as are given: no codebook depends on a later one.
+    """
     n_given, n_frames = coarse.shape
     history = _history(voice, config)
-    codes = canvas(coarse, history, config)
+    codes, n_made = canvas(coarse, history, config), _made(n_given, n_wanted, config)
     drawing = Drawing(config.codebook_size, sampling, stream)
     for window in windows(n_frames, history.shape[1], config):
         end = window.start + config.window_frames
-        for codebook in range(n_given, config.n_codebooks):
+        for codebook in range(n_given, n_made):
             answer = yield FineWindow(
                 codebook, codes[:, window.start : end], window.fill - window.start, drawing
             )
@@ -82,8 +94,13 @@ def steps(
             else:
                 found = draw(probabilities(answer[:, : config.codebook_size], sampling), stream)
             codes[codebook, window.fill : end] = found
-    new: Tokens = codes[:, history.shape[1] : history.shape[1] + n_frames].copy()
+    new: Tokens = codes[:n_made, history.shape[1] : history.shape[1] + n_frames].copy()
     return new
+
+
+def _made(n_given: int, n_wanted: int | None, config: FineConfig) -> int:
+    """How many codebooks there are in the end."""
+    return max(n_given, min(n_wanted or config.n_codebooks, config.n_codebooks))
 
 
 def _history(voice: BarkTokens | None, config: FineConfig) -> Tokens:
@@ -91,5 +108,4 @@ def _history(voice: BarkTokens | None, config: FineConfig) -> Tokens:
     if voice is None:
         return np.empty((config.n_codebooks, 0), np.int64)
     first = max(0, voice.fine.shape[1] - config.max_history_frames)
-    frames: Tokens = voice.fine[:, first:].astype(np.int64)
-    return frames
+    return filled(voice.fine[:, first:], config)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bark_cli.errors import GenerationError
-from bark_cli.model.config import BarkConfig
+from bark_cli.model.config import BarkConfig, FineConfig
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.tokens import BarkTokens, Samples, Tokens
 from bark_cli.stages import coarse, fine, semantic
@@ -133,16 +133,17 @@ class _Said:
     def fine(self, watch: Watch) -> Steps:
         config, said = self.config.fine, self.utterance
         voice, stream, frames = said.voice, random_stream(said.seed, "fine"), 0
+        wanted = said.options.fine_codebooks
         for size in piece_sizes(self.config) if said.streaming == "early" else repeat(None):
             codes = yield from self._codes(frames, size)
             if not codes.size:
                 break
             frames += codes.shape[1]
-            n_steps = fine.n_steps(codes.shape[1], codes.shape[0], voice, config)
+            n_steps = fine.n_steps(codes.shape[1], codes.shape[0], voice, config, wanted)
             watch.expect(watch.done + n_steps, frames / self.config.coarse.rate_hz)
-            part = yield from fine.steps(codes, voice, config, said.options.fine, stream)
+            part = yield from fine.steps(codes, voice, config, said.options.fine, stream, wanted)
             self.parts.items.append(part)
-            voice = _continued(voice, part)
+            voice = _continued(voice, part, config)
         self.parts.ended = True
 
     def codec(self, watch: Watch) -> Steps:
@@ -204,11 +205,11 @@ class _Said:
         return flat_count / self.config.coarse.n_codebooks / self.config.coarse.rate_hz
 
 
-def _continued(voice: BarkTokens | None, part: Tokens) -> BarkTokens:
+def _continued(voice: BarkTokens | None, part: Tokens, config: FineConfig) -> BarkTokens:
     """A voice whose fine codes go on with `part`; the fine stage reads nothing else of it."""
     before = part[:, :0] if voice is None else voice.fine
-    none = part[0, :0]
-    return BarkTokens(semantic=none, coarse=part[:0], fine=np.concatenate([before, part], axis=1))
+    codes = np.concatenate([fine.filled(before, config), fine.filled(part, config)], axis=1)
+    return BarkTokens(semantic=part[0, :0], coarse=part[:0], fine=codes)
 
 
 @dataclass(eq=False)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bark_cli.errors import OptionError, VoiceError
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.tokens import BarkTokens, Tokens
+from bark_cli.model.tokens import CODEBOOKS, BarkTokens, Tokens
 from bark_cli.system.files import check_target, write_whole
 
 KEYS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
@@ -34,13 +34,13 @@ def read_voice_file(path: Path, name: str, config: BarkConfig) -> BarkTokens:
 
 
 def check_tokens(tokens: BarkTokens, name: str, config: BarkConfig) -> BarkTokens:
-    """`tokens` as int64, once they are found to fit the model.
+    """`tokens` as int64, once they are found to fit the model; those of a draft have fewer fine codebooks.
 
     Raises:
         VoiceError: their shapes, ranges or proportions are not this model's.
     """
     arrays = (tokens.semantic, tokens.coarse, tokens.fine)
-    return _tokens_from_arrays(dict(zip(KEYS, arrays, strict=True)), name, config)
+    return _tokens_from_arrays(dict(zip(KEYS, arrays, strict=True)), name, config, may_be_draft=True)
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -77,10 +77,14 @@ def save_voice(tokens: BarkTokens, path: str | Path, *, force: bool = False) -> 
     """Write tokens as a voice file that `find_voice` reads back: three int64 arrays under Suno's names.
 
     Raises:
-        OptionError: the path does not end in .npz.
+        OptionError: the path does not end in .npz, or the tokens are a draft's.
         OutputError: the file cannot be written; an old one of that name is intact then.
     """
     _check_suffix(Path(path))
+    if len(tokens.fine) < CODEBOOKS:
+        raise OptionError(
+            f"a draft of {len(tokens.fine)} codebooks is no voice; say it with all {CODEBOOKS} to keep one"
+        )
     write_whole(Path(path), voice_bytes(tokens), force=force)
 
 
@@ -178,15 +182,18 @@ def _array(stream: IO[bytes], what: str) -> NDArray[Any]:
     return array
 
 
-def _tokens_from_arrays(arrays: dict[str, NDArray[Any]], name: str, config: BarkConfig) -> BarkTokens:
+def _tokens_from_arrays(
+    arrays: dict[str, NDArray[Any]], name: str, config: BarkConfig, *, may_be_draft: bool = False
+) -> BarkTokens:
     """The three arrays as int64 tokens, once their shapes, ranges and rates are found to be the model's."""
     semantic, coarse, fine = (arrays[key] for key in KEYS)
     if semantic.ndim != 1 or coarse.ndim != 2 or fine.ndim != 2 or not semantic.size or not fine.size:
         shapes = ", ".join(str(array.shape) for array in (semantic, coarse, fine))
         raise VoiceError(f"voice {name} has arrays of shapes {shapes}; (n,), (2, m) and (8, m) are needed")
-    books = (len(coarse), len(fine))
-    if books != (config.coarse.n_codebooks, config.fine.n_codebooks):
-        wanted = f"{config.coarse.n_codebooks} and {config.fine.n_codebooks}"
+    books, whole = (len(coarse), len(fine)), (config.coarse.n_codebooks, config.fine.n_codebooks)
+    is_draft = may_be_draft and books[0] == whole[0] <= books[1] < whole[1]
+    if books != whole and not is_draft:
+        wanted = f"{whole[0]} and {whole[1]}"
         raise _foreign(name, f"has {books[0]} and {books[1]} codebooks where this model has {wanted}")
     _check_range(semantic, config.semantic.vocab_size, "semantic", name)
     _check_range(coarse, config.coarse.codebook_size, "coarse", name)

@@ -141,6 +141,7 @@ def batch(
     top_p: options.TopP = None,
     min_eos_p: options.MinEosP = None,
     max_duration: options.MaxDuration = None,
+    fine_codebooks: options.FineCodebooks = None,
     on: Annotated[
         str | None,
         typer.Option(

@@ -103,6 +103,8 @@ class BatchRequest(Speaking):
         settings, reading, folder = self.settings, self.reading, models[0].folder
         voice_identity(settings.voice, folder)
         heard = {name: value for name, value in asdict(settings).items() if name not in _UNHEARD}
+        if settings.fine_codebooks is None:  # then what was made by earlier versions is still the same
+            del heard["fine_codebooks"]
         heard |= {"size": self.size, "input_format": reading.format, "encoding": reading.encoding}
         heard |= {"language": self.language}
         if reading.lexicon is not None:  # else what was made by earlier versions is still the same

@@ -128,6 +128,7 @@ def book(
     top_p: options.TopP = None,
     min_eos_p: options.MinEosP = None,
     max_duration: options.MaxDuration = None,
+    fine_codebooks: options.FineCodebooks = None,
     as_json: Annotated[
         bool, typer.Option("--json", rich_help_panel=_PRINTING, help="Print one JSON object at the end.")
     ] = False,

@@ -24,6 +24,7 @@ def check(script: Script, request: SayRequest) -> None:
     from bark_cli import audio
     from bark_cli.cli.download.offer import resolve_or_offer
     from bark_cli.model.options import SamplingOptions
+    from bark_cli.model.tokens import CODEBOOKS
     from bark_cli.system.files import check_target
     from bark_cli.text.normalise import normalise
     from bark_cli.voices.catalogue import check_voice_file
@@ -35,6 +36,8 @@ def check(script: Script, request: SayRequest) -> None:
     delivery = request.delivery
     if delivery.voice_file is not None:
         check_voice_file(delivery.voice_file, force=delivery.force)
+        if (request.settings.fine_codebooks or CODEBOOKS) < CODEBOOKS:
+            raise OptionError("a draft is no voice: leave --fine-codebooks out to --save-voice")
     if delivery.output == "-":
         _check_stdout(delivery)
     elif delivery.output is not None:

@@ -155,6 +155,7 @@ def say(
     top_p: options.TopP = None,
     min_eos_p: options.MinEosP = None,
     max_duration: options.MaxDuration = None,
+    fine_codebooks: options.FineCodebooks = None,
     as_json: Annotated[
         bool, typer.Option("--json", rich_help_panel=_PRINTING, help="Print one JSON object on stdout.")
     ] = False,
