@@ -20,8 +20,8 @@ import soundfile
 
 from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
+from bark_cli.inspection.detect import find_signs, sound_files
 from bark_cli.inspection.mark import LEAST_S, THRESHOLD, Mark, MarkMeter
-from bark_cli.inspection.signs import find_signs, sound_files
 
 _RATE = 24_000
 _LONGEST_S = 600.0  # of a recording

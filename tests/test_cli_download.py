@@ -24,7 +24,7 @@ from test_checkpoint_suno import Canary
 from bark_cli import store
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.cli import main
-from bark_cli.cli.download.progress import download_lines
+from bark_cli.cli.download.progress import DrawnLines
 from bark_cli.download import Step
 from bark_cli.download import needs as planning
 from bark_cli.system.units import human_bytes
@@ -340,7 +340,7 @@ def test_ctrl_c_keeps_what_came(bark: Any, local_hub: LocalHub, tiny: dict[str, 
 
 
 def test_a_human_sees_a_line_for_each_file(capsys: pytest.CaptureFixture[str]) -> None:
-    with download_lines(quiet=False, watched=True) as lines:
+    with DrawnLines() as lines:
         lines(Step("begin", words="1.20 MB to download"))
         lines(Step("check", "tokenizer.json", 10, 20))
         for done in (100, 700, 1_200_000):

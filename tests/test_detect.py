@@ -16,8 +16,8 @@ from conftest import tiny_codec_tensors
 
 from bark_cli.audio import Audio, save
 from bark_cli.cli import main
+from bark_cli.inspection.detect import find_signs, sound_files
 from bark_cli.inspection.mark import CODECS, THRESHOLD, Mark, MarkMeter
-from bark_cli.inspection.signs import find_signs, sound_files
 from bark_cli.model.codec import Codec
 from bark_cli.model.config import BarkConfig
 from bark_cli.pipeline import Bark
@@ -209,7 +209,7 @@ def test_every_answer_has_its_reasons_and_none_says_too_much(
     assert main(["detect", str(sounds / "tagged.flac")]) == 0
     assert "anybody can write such a tag, or strip it" in capsys.readouterr().out
     sources = [
-        ROOT / "bark_cli" / name for name in ("cli/detect.py", "inspection/signs.py", "inspection/mark.py")
+        ROOT / "bark_cli" / name for name in ("cli/detect.py", "inspection/detect.py", "inspection/mark.py")
     ]
     for source in (*sources, ROOT / "docs" / "detect.md"):
         assert "human" not in source.read_text(encoding="utf-8").lower()

@@ -30,7 +30,7 @@ from wyoming.tts import (
 
 from bark_cli.pipeline import Bark
 from bark_cli.server.wyoming.door import MOST_CLIENTS
-from bark_cli.server.wyoming.parts import ready
+from bark_cli.server.wyoming.incoming import ready
 
 ANN = SynthesizeVoice(name="tiny/ann")
 BITS = ["Hello ba", "rk. My na", "me is bark", ". ", "I can speak the name."]  # as a language model writes

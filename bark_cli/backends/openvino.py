@@ -22,7 +22,7 @@ from bark_cli.errors import ModelError
 from bark_cli.model.codec import FRAMES_AT_ONCE, Codec, frames_to_start
 from bark_cli.model.config import CodecConfig
 from bark_cli.model.openvino import PARTS
-from bark_cli.model.openvino.parts import graph
+from bark_cli.model.openvino.graphs import graph
 from bark_cli.model.openvino.weights import GraphStorage
 from bark_cli.model.tokens import Logits, Samples, Tokens
 from bark_cli.stages.steps import Decode, FineWindow, Prefill

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bark_cli import __version__
-from bark_cli.audio import Provenance, Tags, hash_text
+from bark_cli.audio import Provenance, Tags
 from bark_cli.audio.sink import NO_TAGS
 from bark_cli.batch.items import Item
 from bark_cli.known_model import KnownModel
@@ -90,7 +89,7 @@ class Manner:
 
         def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
             voice = item.voice or self.settings.voice or default_voice
-            return Provenance(name, voice, seed, hash_text(narration.text), __version__, self.noted)
+            return narration.provenance(name, voice, seed, self.noted)
 
         return metadata
 

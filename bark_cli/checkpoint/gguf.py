@@ -7,7 +7,7 @@ Names and numbers: gguf_keys.py; what keeps a hostile file at bay: gguf_header.p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from bark_cli.checkpoint.gguf_header import (
     read_header,
 )
 from bark_cli.checkpoint.gguf_keys import ARCHITECTURE, config_of, our_name
-from bark_cli.checkpoint.record import Array, Checkpoint, Form, LazyTensors, array_of, form_of
+from bark_cli.checkpoint.record import Checkpoint, Form, LazyTensors, form_of
 from bark_cli.checkpoint.untrusted import AGAIN, check_weights_file
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig
@@ -181,28 +181,15 @@ class MappedTensors(LazyTensors):
     def __init__(
         self, reader: _Reader, entries: Mapping[str, TensorEntry], ready: Mapping[str, Tensor]
     ) -> None:
-        self._reader, self._entries, self._ready = reader, entries, ready
+        self._reader, self._held = reader, {**entries, **ready}
 
     def __getitem__(self, name: str) -> Tensor:
-        ready = self._ready.get(name)
-        return self._reader.read(self._entries[name]) if ready is None else ready
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._ready
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self._entries
-        yield from self._ready
-
-    def __len__(self) -> int:
-        return len(self._entries) + len(self._ready)
+        held = self._held[name]
+        return held if isinstance(held, torch.Tensor) else self._reader.read(held)
 
     def form(self, name: str) -> Form:
         """Shape and type of a tensor."""
-        if (entry := self._entries.get(name)) is None:
-            return form_of(self._ready, name)
-        return Form(tuple(entry.shape), str(_PLAIN.get(entry.kind, torch.float32)).removeprefix("torch."))
-
-    def array(self, name: str) -> Array:
-        """A tensor as an array; of bf16 as float32."""
-        return array_of({name: self[name]}, name)
+        held = self._held[name]
+        if isinstance(held, torch.Tensor):
+            return form_of({name: held}, name)
+        return Form(tuple(held.shape), str(_PLAIN.get(held.kind, torch.float32)).removeprefix("torch."))

@@ -6,7 +6,7 @@ The package `safetensors` reads the header and vouches for it: every byte belong
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +47,6 @@ class MappedFile(LazyTensors):
 
         array, dtype = self._held[name]
         return torch.from_numpy(array).view(getattr(torch, dtype))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._held
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._held)
-
-    def __len__(self) -> int:
-        return len(self._held)
 
     def form(self, name: str) -> Form:
         """Shape and type of a tensor."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from bark_cli.checkpoint.check import check_config
-from bark_cli.checkpoint.record import Array, Checkpoint, Form, LazyTensors, array_of
+from bark_cli.checkpoint.record import Checkpoint, Form, LazyTensors
 from bark_cli.checkpoint.untrusted import AGAIN, check_weights_file, read_json
 from bark_cli.errors import ModelError
 from bark_cli.model.config import BarkConfig
@@ -154,7 +154,7 @@ class GraphTensors(LazyTensors):
     """Tensors of graphs' files, mapped; int4 is brought to float32 whenever it is asked for."""
 
     def __init__(self, entries: Mapping[str, GraphConstant]) -> None:
-        self._entries = {name: one for name, one in entries.items() if not name.endswith(SCALE)}
+        self._held = {name: one for name, one in entries.items() if not name.endswith(SCALE)}
         self._scales = {name: one for name, one in entries.items() if name.endswith(SCALE)}
         self._bytes = {
             file: torch.from_numpy(np.memmap(file, dtype=np.uint8, mode="c"))  # private: never written
@@ -162,27 +162,14 @@ class GraphTensors(LazyTensors):
         }
 
     def __getitem__(self, name: str) -> Tensor:
-        entry = self._entries[name]
+        entry = self._held[name]
         return self._dequantized(name, entry) if entry.kind == "i4" else self._read(entry)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._entries
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     def form(self, name: str) -> Form:
         """Shape and type of a tensor."""
-        entry = self._entries[name]
+        entry = self._held[name]
         kind = str(_KINDS.get(entry.kind, torch.float32)).removeprefix("torch.")
         return Form(_flat(entry) if entry.kind == "i4" else entry.shape, kind)
-
-    def array(self, name: str) -> Array:
-        """A tensor as an array."""
-        return array_of({name: self[name]}, name)
 
     def scale(self, name: str) -> Tensor:
         """The scales of a matrix.
@@ -190,7 +177,7 @@ class GraphTensors(LazyTensors):
         Raises:
             ModelError: it has none that fit.
         """
-        entry, own = self._scales.get(name + SCALE), self._entries[name]
+        entry, own = self._scales.get(name + SCALE), self._held[name]
         if entry is None or entry.kind != "f32" or entry.shape != (*own.shape[:-1], 1):
             raise ModelError(f"{own.file}: {name} has no fitting scales; {AGAIN}")
         return self._read(entry)

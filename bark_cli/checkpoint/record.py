@@ -44,13 +44,24 @@ class Form:
 class LazyTensors(Mapping[str, "Tensor"]):
     """Tensors that are made when they are asked for, anew each time, of what a file holds."""
 
+    _held: Mapping[str, Any]  # by name, what each is made of
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._held
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
     @abstractmethod
     def form(self, name: str) -> Form:
         """Shape and type of a tensor, which is not made."""
 
-    @abstractmethod
     def array(self, name: str) -> Array:
         """A tensor as an array; of bf16, which numpy does not have, as float32."""
+        return array_of({name: self[name]}, name)
 
     def let_go(self) -> None:
         """Give back memory of which the file has all; what is looked at again is read again."""
@@ -59,32 +70,25 @@ class LazyTensors(Mapping[str, "Tensor"]):
 class ChosenTensors(LazyTensors):
     """Tensors of several holders: a name -> the one that holds it."""
 
+    _held: Mapping[str, Mapping[str, Tensor]]
+
     def __init__(self, holders: Mapping[str, Mapping[str, Tensor]]) -> None:
-        self._holders = holders
+        self._held = holders
 
     def __getitem__(self, name: str) -> Tensor:
-        return self._holders[name][name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._holders
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._holders)
-
-    def __len__(self) -> int:
-        return len(self._holders)
+        return self._held[name][name]
 
     def form(self, name: str) -> Form:
         """Shape and type of a tensor."""
-        return form_of(self._holders[name], name)
+        return form_of(self._held[name], name)
 
     def array(self, name: str) -> Array:
         """A tensor as an array; of bf16 as float32."""
-        return array_of(self._holders[name], name)
+        return array_of(self._held[name], name)
 
     def let_go(self) -> None:
         """Let every holder do so."""
-        for held in {id(held): held for held in self._holders.values()}.values():
+        for held in {id(held): held for held in self._held.values()}.values():
             if isinstance(held, LazyTensors):
                 held.let_go()
 

@@ -74,7 +74,7 @@ def write_openvino(checkpoint: Checkpoint, folder: Path, storage: OpenVINOStorag
     require_openvino()
     import openvino as ov
 
-    from bark_cli.model.openvino.parts import graph
+    from bark_cli.model.openvino.graphs import graph
 
     for part in PARTS:
         file = openvino_graph(folder, part)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bark_cli.errors import BarkError
-    from bark_cli.inspection.signs import Signs
+    from bark_cli.inspection.detect import Signs
 
 NO_SIGN = 3  # the exit code
 
@@ -39,7 +39,7 @@ def detect(
     Exit codes: 0 a sign was found in one of them, 3 in none, 1 a file could not be read.
     """
     from bark_cli.errors import BarkError
-    from bark_cli.inspection.signs import find_signs
+    from bark_cli.inspection.detect import find_signs
 
     found: list[Signs] = []
     failed = False
@@ -67,7 +67,7 @@ def files(paths: list[str]) -> Iterator[Path | BarkError]:
     from pathlib import Path
 
     from bark_cli.errors import BarkError
-    from bark_cli.inspection.signs import sound_files
+    from bark_cli.inspection.detect import sound_files
 
     for path in paths:
         try:

@@ -21,6 +21,11 @@ def note(message: str) -> None:
     print(f"bark: {one_line(message)}", file=sys.stderr)
 
 
+def is_watched() -> bool:
+    """Whether a human sees what is written on stderr."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def one_line(message: str) -> str:
     """A message on one line, without the control characters that a file name may have carried into it."""
     line = " ".join(message.split())

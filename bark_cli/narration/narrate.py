@@ -6,13 +6,13 @@ A piece that continues the one before waits for it; all others share the engine,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from bark_cli.audio import Audio
+from bark_cli.audio import Audio, Provenance, hash_text
 from bark_cli.errors import BarkError
 from bark_cli.model.options import SEED_LIMIT, SamplingOptions
 from bark_cli.narration.each import Speaks, speak_each
@@ -64,6 +64,12 @@ class Narration:
     def text(self) -> str:
         """All that is said, with single spaces between words."""
         return " ".join(" ".join(piece.text for piece in self.pieces).split())
+
+    def provenance(self, model: str, voice: str | None, seed: int, settings: Mapping[str, Any]) -> Provenance:
+        """What its file says of itself: spoken by that model, with these settings."""
+        from bark_cli import __version__
+
+        return Provenance(model, voice, seed, hash_text(self.text), __version__, settings)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -35,7 +35,7 @@ class RefusedError(Exception):
     """The server is not to be used, or does not want to be; the words say why."""
 
 
-class Speaker(Protocol):
+class OwnBark(Protocol):
     """A Bark of our own."""
 
     def submit(
@@ -73,7 +73,7 @@ class RemoteBark(SpeaksWith):
         model: KnownModel,
         connection: socket.socket,
         welcome: Message,
-        load: Callable[[], Speaker],
+        load: Callable[[], OwnBark],
         tell: Callable[[str], None],
     ) -> None:
         self.model, self._load, self._tell = model, load, tell
@@ -85,7 +85,7 @@ class RemoteBark(SpeaksWith):
         self._asked: dict[int, _Asked] = {}
         self._number = 0
         self._is_lost = self._is_closed = False
-        self._own: Speaker | None = None
+        self._own: OwnBark | None = None
         threading.Thread(target=self._listen, name="bark-remote", daemon=True).start()
 
     def widen(self, batch_size: int) -> None:
@@ -216,7 +216,7 @@ class RemoteBark(SpeaksWith):
         for key, asked in owed:
             threading.Thread(target=self._say_alone, args=(key, asked), daemon=True).start()
 
-    def _alone(self) -> Speaker:
+    def _alone(self) -> OwnBark:
         with self._loading:
             if self._own is None:
                 self._own = self._load()
@@ -247,7 +247,7 @@ def reach(
     path: Path,
     who: Identity,
     model: Callable[[], KnownModel],
-    load: Callable[[], Speaker],
+    load: Callable[[], OwnBark],
     tell: Callable[[str], None],
 ) -> RemoteBark:
     """The server that listens at `path`, if it would say everything just as we would.

@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, cast
 
-from bark_cli import __version__
-from bark_cli.audio import Audio, Provenance, hash_text, open_sink
+from bark_cli.audio import Audio, Provenance, open_sink
 from bark_cli.audio.aac import AacPipe
 from bark_cli.model.options import draw_seed
 from bark_cli.narration.compose import compose_for
@@ -141,13 +140,5 @@ class Recital:
         narration = compose_for(model, script, recipe, facts.seed)
         facts.voice = settings.voice or model.config.default_voice
         facts.text_tokens = sum(piece.tokens for piece in narration.pieces)
-        return narration, Provenance(
-            model=model.name,
-            voice=facts.voice,
-            seed=facts.seed,
-            text_hash=hash_text(narration.text),
-            version=__version__,
-            settings={
-                name: value for name, value in order.settings.items() if name not in ("seed", "preset")
-            },
-        )
+        told = {name: value for name, value in order.settings.items() if name not in ("seed", "preset")}
+        return narration, narration.provenance(model.name, facts.voice, facts.seed, told)

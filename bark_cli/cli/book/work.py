@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -14,7 +13,7 @@ from bark_cli.book.compose import ComposedBook, choose, compose_book
 from bark_cli.cli.book.progress import BookBar, ChapterLines, clock
 from bark_cli.cli.book.request import BookRequest
 from bark_cli.cli.download.offer import resolve_or_offer
-from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.cli.output import is_watched, note, one_line, print_json
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OptionError
 from bark_cli.system.interrupts import parting_words
@@ -23,7 +22,7 @@ from bark_cli.system.units import human_speed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bark_cli.audio import Provenance, Tags
+    from bark_cli.audio import Tags
     from bark_cli.book.shelf import Edition, Told
     from bark_cli.narration.kept import KeptPieces
     from bark_cli.narration.narrate import Narration
@@ -188,9 +187,11 @@ def _edition(request: BookRequest, bark: Bark, composed: ComposedBook) -> Editio
     """What all files of it share."""
     from bark_cli.book.shelf import Edition
 
+    voice = request.settings.voice or bark.config.default_voice
+    told = composed.narration.provenance(bark.name, voice, request.seed, request.noted)
     return Edition(
         tags=_tags(request, bark, composed.book),
-        metadata=_provenance(request, bark, composed) if request.settings.metadata else None,
+        metadata=told if request.settings.metadata else None,
         sample_rate=bark.config.codec.sample_rate,
         level=request.level,
         total=len(composed.book.chapters),
@@ -220,21 +221,11 @@ def _tags(request: BookRequest, bark: Bark, book: Book) -> Tags:
     return Tags(fields={**fields, **request.tags.fields}, cover=cover)
 
 
-def _provenance(request: BookRequest, bark: Bark, composed: ComposedBook) -> Provenance:
-    from bark_cli import __version__
-    from bark_cli.audio import Provenance, hash_text
-
-    voice = request.settings.voice or bark.config.default_voice
-    text_hash = hash_text(composed.narration.text)
-    return Provenance(bark.name, voice, request.seed, text_hash, __version__, request.noted)
-
-
 @contextmanager
 def _display(composed: ComposedBook, request: BookRequest) -> Iterator[ChapterLines]:
     """What a human sees of it."""
     quiet = request.quiet or request.as_json
-    watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
-    with BookBar(composed) if watched else ChapterLines(composed, quiet=quiet) as display:
+    with BookBar(composed) if is_watched() and not quiet else ChapterLines(composed, quiet=quiet) as display:
         yield display
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bark_cli import cache, store
 from bark_cli.cache import CachedModel, Check, Leftover, Removal
 from bark_cli.cli.ask import confirm
-from bark_cli.cli.output import note, one_line, print_json
+from bark_cli.cli.output import is_watched, note, one_line, print_json
 from bark_cli.cli.table import aligned
 from bark_cli.errors import ModelError
 from bark_cli.system.units import human_bytes
@@ -115,7 +114,7 @@ def _state(check: Check) -> str:
 @contextmanager
 def _watched(total: int) -> Iterator[Callable[[int], None]]:
     """A line that shows how many bytes are read, where a human watches."""
-    if not total or sys.stderr is None or not sys.stderr.isatty():
+    if not total or not is_watched():
         yield lambda _: None
         return
     from rich.console import Console

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bark_cli.cli import options
-from bark_cli.cli.download.fetch import fetch_model
 from bark_cli.cli.download.offer import forbid_network
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.errors import DownloadError, OptionError
@@ -153,8 +151,9 @@ def _download(request: DownloadRequest, printing: Printing, *, voices: bool) -> 
 
 def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
     """Print what there is to say of a model, and return it for --json."""
+    from bark_cli.cli.download.progress import download_lines
     from bark_cli.download import make_plan
-    from bark_cli.download.install import kept
+    from bark_cli.download.install import install, kept
 
     request, about = _offered(request)
     entry = MODELS.get(request.what or "")
@@ -179,7 +178,8 @@ def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
         note(about)
     if request.dry_run:
         return _show(plan, request, printing.talks)
-    found = fetch_model(plan, keep_original=request.keep_original, quiet=printing.quiet)
+    with download_lines(quiet=printing.quiet) as lines:
+        found = install(plan, keep_original=request.keep_original, listener=lines)
     return _result(*found, printing.talks)
 
 
@@ -274,7 +274,7 @@ def _fetch_voices(printing: Printing, *, dry_run: bool) -> SunoVoicesReport | No
         if printing.talks:
             print(f"{len(missing)} of Suno's {len(VOICE_NAMES)} voices are missing; each has some 15 kB")
         return None
-    with download_lines(quiet=printing.quiet, watched=sys.stderr.isatty()) as lines:
+    with download_lines(quiet=printing.quiet) as lines:
         report = fetch_suno_voices(lines)
     if printing.talks:
         here = len(report.fetched) + len(report.kept)

@@ -37,8 +37,9 @@ def resolve_or_offer(models: Iterable[str | None], *, may_ask: bool = True) -> l
 
 def _download_if_wanted(missing: MissingModelError) -> bool:
     """Say what is wrong and what the model takes, ask, and download it if the answer is yes."""
-    from bark_cli.cli.download.fetch import fetch_model
+    from bark_cli.cli.download.progress import download_lines
     from bark_cli.download import make_plan
+    from bark_cli.download.install import install
 
     try:
         plan = make_plan(missing.name)
@@ -48,5 +49,6 @@ def _download_if_wanted(missing: MissingModelError) -> bool:
     what = str(missing).rpartition("; ")[0]  # without the command, which is what the question offers
     if not confirm(f"{what[:1].upper()}{what[1:]}: {plan.summary}. Download it now?"):
         return False
-    fetch_model(plan)
+    with download_lines(quiet=False) as lines:
+        install(plan, listener=lines)
     return True

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.bars import LiveBars
-from bark_cli.cli.output import note, one_line
+from bark_cli.cli.output import is_watched, note, one_line
 from bark_cli.system.units import human_bytes
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ _SAID = {
 _SMALL = 2**20  # bytes, which are checked in no time
 
 
-def download_lines(*, quiet: bool, watched: bool) -> AbstractContextManager[Callable[[Step], None]]:
+def download_lines(*, quiet: bool) -> AbstractContextManager[Callable[[Step], None]]:
     """Something to call with each Step: drawn for a human, in plain lines for a log, or not at all."""
     if quiet:
         return nullcontext(lambda _: None)
-    return DrawnLines() if watched else nullcontext(PlainLines())
+    return DrawnLines() if is_watched() else nullcontext(PlainLines())
 
 
 class PlainLines:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bark_cli.cli.output import is_watched
 from bark_cli.cli.say.request import Delivery
 
 if TYPE_CHECKING:
@@ -15,16 +15,15 @@ if TYPE_CHECKING:
     from bark_cli.pipeline import Progress
 
 
-def is_watched(delivery: Delivery) -> bool:
+def _wants_to_see(delivery: Delivery) -> bool:
     """Whether a human sits there and wants to see what goes on."""
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    return watched and not delivery.quiet and not delivery.as_json
+    return is_watched() and not delivery.quiet and not delivery.as_json
 
 
 @contextmanager
 def loading_line(delivery: Delivery) -> Iterator[None]:
     """Show that something happens while torch and the model are read, which takes seconds."""
-    if not is_watched(delivery):
+    if not _wants_to_see(delivery):
         yield
         return
     from rich.console import Console
@@ -53,7 +52,7 @@ def shown_progress(
     from bark_cli.cli.say.progress import MinuteNotes, PieceLine, StageLines
 
     many = len(expected_s) > 1
-    if not is_watched(delivery):
+    if not _wants_to_see(delivery):
         tells = many and not delivery.quiet and not delivery.as_json
         yield MinuteNotes(expected_s) if tells else None
         return

@@ -17,7 +17,6 @@ from bark_cli.cli.say.served import served
 from bark_cli.system.interrupts import parting_words
 
 if TYPE_CHECKING:
-    from bark_cli.audio import Provenance
     from bark_cli.narration.kept import KeptPieces
     from bark_cli.narration.narrate import Narration, PieceResult
     from bark_cli.pipeline import Bark, Progress
@@ -67,7 +66,7 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
     _tell_of_kept(narration, kept, delivery)
     how_to_go_on = partial(_say_how_to_go_on, narration, kept, delivery)
     if delivery.keep_partial:
-        from bark_cli.cli.say.partial import so_far
+        from bark_cli.cli.say.so_far import so_far
 
         narration, request = so_far(narration, request, kept)
         delivery = request.delivery
@@ -117,7 +116,9 @@ def _deliver(
     longest = bark.config.semantic.max_new_tokens
     result = Result(timeline=Timeline(narration, rate), sample_rate=rate, longest=longest)
     is_held = delivery.exact and len(narration.pieces) == 1  # else it is heard as it comes
-    metadata = _provenance(bark, narration, request) if delivery.metadata else None
+    voice = request.settings.voice or bark.config.default_voice
+    told = narration.provenance(bark.name, voice, request.seed, request.noted)
+    metadata = told if delivery.metadata else None
     with (
         open_outlets(delivery, rate, metadata, tags=request.tags, is_held=is_held) as outlets,
         shown_progress(expected_seconds(narration, kept), delivery) as watcher,
@@ -190,21 +191,6 @@ def _say_how_to_go_on(narration: Narration, kept: KeptPieces | None, delivery: D
         return
     much = f"{kept.count(narration)} of {len(narration.pieces)} pieces are kept"
     note(f"{much}; run the same command again to go on, or with --keep-partial to hear what is there")
-
-
-def _provenance(bark: Bark | RemoteBark, narration: Narration, request: SayRequest) -> Provenance:
-    from bark_cli import __version__
-    from bark_cli.audio import Provenance, hash_text
-
-    voice = request.settings.voice or bark.config.default_voice
-    return Provenance(
-        model=bark.name,
-        voice=voice,
-        seed=request.seed,
-        text_hash=hash_text(narration.text),
-        version=__version__,
-        settings=request.noted,
-    )
 
 
 def _remember(bark: Bark | RemoteBark, request: SayRequest, result: Result) -> None:

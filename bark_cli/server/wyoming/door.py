@@ -28,7 +28,7 @@ from bark_cli.server.problem import Problem, problem_of
 from bark_cli.server.recital import Recital
 from bark_cli.server.speech import most_body
 from bark_cli.server.wyoming.events import MOST_LINE, Wish, check_plain, info, read_event, text_in, wish_in
-from bark_cli.server.wyoming.parts import Words
+from bark_cli.server.wyoming.incoming import IncomingText
 from bark_cli.session import Session
 from bark_cli.settings import resolve
 
@@ -82,7 +82,7 @@ class _Client:
     def __init__(self, door: WyomingDoor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._serving, self._metrics = door.serving, door.metrics
         self._reader, self._writer, self._turn = reader, writer, asyncio.Lock()
-        self._words: Words | None = None  # of a text that comes bit by bit
+        self._words: IncomingText | None = None  # of a text that comes bit by bit
         self._speaking: asyncio.Task[None] | None = None
 
     @property
@@ -139,14 +139,14 @@ class _Client:
             whole.add(text)
             whole.end()
 
-    def _begin(self, wish: Wish, *, streamed: bool) -> Words:
+    def _begin(self, wish: Wish, *, streamed: bool) -> IncomingText:
         if self.is_speaking:
             raise Problem(409, "another text is being said on this connection; open one for each")
-        words = Words(self._serving.max_text, _QUIET_S, wish.language)
+        words = IncomingText(self._serving.max_text, _QUIET_S, wish.language)
         self._speaking = asyncio.create_task(self._speak(words, wish, streamed=streamed))
         return words
 
-    async def _speak(self, words: Words, wish: Wish, *, streamed: bool) -> None:
+    async def _speak(self, words: IncomingText, wish: Wish, *, streamed: bool) -> None:
         """Say a text, tell of it, and end the connection where that fails."""
         entry = LogEntry(uuid.uuid4().hex[:16], "WYOMING", "synthesize", status=GONE)
         entry.details["model"] = self._serving.listing.model
@@ -193,7 +193,7 @@ class _Reply:
         self._n_samples = 0
         entry.details |= {"voice": None, "seed": draw_seed(), "sound": "0.00", "pieces": 0}
 
-    async def say(self, words: Words, wish: Wish) -> None:
+    async def say(self, words: IncomingText, wish: Wish) -> None:
         """All of it, from audio-start to audio-stop; a text without any words is no sound.
 
         Raises:

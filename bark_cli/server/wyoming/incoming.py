@@ -8,7 +8,7 @@ from bark_cli.server.problem import Problem
 from bark_cli.text.split.sentences import language_of, sentence_ends
 
 
-class Words:
+class IncomingText:
     """What was written so far, and how much of it was taken.
 
     Args:
