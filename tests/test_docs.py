@@ -7,6 +7,7 @@ are narrow and whose voices are few; the loudspeaker is a fake that remembers wh
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import io
@@ -173,6 +174,24 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_what_is_shown_as_code_ends(page: Path) -> None:
     fences = re.findall(r"^ *```", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert len(fences) % 2 == 0
+
+
+def test_the_messages_that_trouble_explains_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "trouble.md").read_text("utf-8")
+    files = [file.read_text("utf-8") for file in (ROOT / "bark_cli").rglob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file)) if isinstance(node, ast.Constant)]
+    said = "\n".join(node.value for node in nodes if isinstance(node.value, str))
+    foreign = {
+        "libc10_cuda.so: cannot open shared object file",
+        "undefined symbol",
+        "bark: command not found",
+    }
+    titles = " ".join(re.findall(r"^\*\*.+?\*\*", page, re.MULTILINE))
+    messages = {*re.findall(r"`([^`]+)`", titles), *re.findall(r"note `([^`]+)`", page)} - foreign
+    assert len(messages) > 20
+    for message in messages:
+        for part in re.split(r"…|'?\b(?:NAME|small)\b'?", message):
+            assert part.strip(" ;'") in said, message
 
 
 def test_the_script_that_is_shown_is_read_as_one() -> None:

@@ -15,7 +15,7 @@ from local_hub import Faults, LocalHub, git_sha1
 
 from bark_cli.download.client import request_headers
 from bark_cli.download.failures import Failure, Patience, failure_of_answer, failure_of_error
-from bark_cli.download.remote import Listing, ask_hub, check_hashes, hub_endpoint, list_files
+from bark_cli.download.remote import RepositoryFiles, ask_hub, check_hashes, hub_endpoint, list_files
 from bark_cli.errors import DownloadError
 
 REPOSITORY = "suno/bark-small"
@@ -36,7 +36,7 @@ def hub(local_hub: LocalHub) -> LocalHub:
     return local_hub
 
 
-def listed(repository: str = REPOSITORY, revision: str | None = None) -> Listing:
+def listed(repository: str = REPOSITORY, revision: str | None = None) -> RepositoryFiles:
     return list_files(repository, revision, patience=QUICK)
 
 
