@@ -188,7 +188,7 @@ def _small() -> Iterator[Reader]:
     """Settings, and what Bark wrote itself."""
     from bark_cli.audio.provenance import Provenance, parse_comment
     from bark_cli.batch.ledger import Ledger
-    from bark_cli.download import remote
+    from bark_cli.download import hub
     from bark_cli.settings.toml_file import read_file
     from bark_cli.store.conversions import conversions
     from bark_cli.store.manifest import FileRecord, Manifest, read_manifest, write_manifest
@@ -275,21 +275,21 @@ def _small() -> Iterator[Reader]:
 
     large = {"size": 3, "sha256": "0" * 64}
     files = [{"rfilename": "a.bin", "lfs": large}, {"rfilename": "b/c.json", "size": 4, "blobId": "0" * 40}]
-    hub = json.dumps({"sha": "0" * 40, "siblings": files}).encode()
+    answer = json.dumps({"sha": "0" * 40, "siblings": files}).encode()
 
     def listing(data: bytes, _: Path) -> None:
-        ask = remote._ask_for
+        ask = hub._ask_for
         try:
-            info = parse_object(data, remote._BOUNDS)
+            info = parse_object(data, hub._BOUNDS)
         except ValueError:  # which is told as no hub's answer
             return
-        remote._ask_for = lambda *_: info
+        hub._ask_for = lambda *_: info
         try:
-            remote.list_files("owner/name")
+            hub.list_files("owner/name")
         finally:
-            remote._ask_for = ask
+            hub._ask_for = ask
 
-    yield Reader("hub", [hub], listing)
+    yield Reader("hub", [answer], listing)
 
 
 MARKDOWN = """---

@@ -20,7 +20,7 @@ from bark_cli.backends import kernel, packed
 from bark_cli.backends.buffers import Array
 from bark_cli.backends.int8 import Int8FineGPT, Int8GPT, Weights
 from bark_cli.backends.kernel import load, runnable
-from bark_cli.backends.packed import BLOCK, Packed, in_blocks
+from bark_cli.backends.packed import BLOCK, PackedMatrix, in_blocks
 from bark_cli.errors import OptionError
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
@@ -168,7 +168,7 @@ def test_the_usual_dynamic_kernels_do_share_a_scale() -> None:
             torch.quantize_per_tensor(weight, float(weight.abs().max()) / 127, 0, torch.qint8), None
         )
     theirs = torch.ops.quantized.linear_dynamic(torch.cat([quiet, quiet * 1000]), packed)[:1]
-    ours = Packed(Int8Matrix.of(weight.numpy())).product(np.concatenate([quiet, quiet * 1000]))[:1]
+    ours = PackedMatrix(Int8Matrix.of(weight.numpy())).product(np.concatenate([quiet, quiet * 1000]))[:1]
     expected = quiet @ weight.T
     assert off(theirs.numpy(), expected) > 0.5
     assert off(ours, expected) < 0.02
@@ -193,7 +193,7 @@ def test_sums_are_exact_for_any_number_of_rows(rows: int, variant: str) -> None:
     x = generator.integers(-127, 128, (rows, 1040))
     weight[::3], x[::2], x[:, 0] = 127, -127, 127
     matrix = Int8Matrix(weight, np.ones(70, np.float32))
-    assert np.array_equal(Packed(matrix).product(x), x @ weight.astype(int).T)
+    assert np.array_equal(PackedMatrix(matrix).product(x), x @ weight.astype(int).T)
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -210,7 +210,7 @@ def test_long_sums_are_exact_where_they_just_fit_and_where_they_do_not(excess: i
     if variant == "avx2":
         assert calm.tolist() == [1 - excess] * 2
     assert np.array_equal(
-        Packed(Int8Matrix(weight, np.ones(32, np.float32))).product(x), x @ weight.astype(int).T
+        PackedMatrix(Int8Matrix(weight, np.ones(32, np.float32))).product(x), x @ weight.astype(int).T
     )
 
 
@@ -237,7 +237,7 @@ def test_products_are_those_of_the_rounded_row(rows: int, outputs: int, width: i
     bias, x = normal(generator, outputs), normal(generator, rows, width)
     step = abs(x).max(axis=1, keepdims=True) / 127
     expected = (x / step).round() @ matrix.values.astype(np.float32).T * step * matrix.scale + bias
-    np.testing.assert_allclose(Packed(matrix, bias).product(x), expected, rtol=1e-3, atol=2e-2)
+    np.testing.assert_allclose(PackedMatrix(matrix, bias).product(x), expected, rtol=1e-3, atol=2e-2)
 
 
 def test_blocks_hold_every_value_once_and_zeros() -> None:
@@ -357,7 +357,7 @@ from bark_cli.backends import packed
 from bark_cli.model.int8 import Int8Matrix
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 packed.threads_for = lambda width, rows: 3
-matrix = packed.Packed(Int8Matrix.of(np.eye(600)))
+matrix = packed.PackedMatrix(Int8Matrix.of(np.eye(600)))
 x = np.arange(600.0)[None]
 before = matrix.product(x)
 child = os.fork()

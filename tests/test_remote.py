@@ -15,7 +15,7 @@ from local_hub import Faults, LocalHub, git_sha1
 
 from bark_cli.download.client import request_headers
 from bark_cli.download.failures import Failure, Patience, failure_of_answer, failure_of_error
-from bark_cli.download.remote import RepositoryFiles, ask_hub, check_hashes, hub_endpoint, list_files
+from bark_cli.download.hub import RepositoryFiles, ask_hub, check_hashes, hub_endpoint, list_files
 from bark_cli.errors import DownloadError
 
 REPOSITORY = "suno/bark-small"
@@ -278,7 +278,7 @@ def test_a_hub_that_cannot_be_reached(local_hub: LocalHub, monkeypatch: pytest.M
     with LocalHub() as gone:
         monkeypatch.setenv("HF_ENDPOINT", gone.url)
     # whoever waits for a list is told at once: a pause would be a call of None
-    monkeypatch.setattr("bark_cli.download.remote.time.sleep", None)
+    monkeypatch.setattr("bark_cli.download.hub.time.sleep", None)
     refused("cannot be reached", "refused", "check the network")
     assert "cannot be reached" in str(ask_hub(1.0))
     monkeypatch.setenv("HF_ENDPOINT", "http://no-such-host.invalid")

@@ -14,8 +14,8 @@ import pytest
 from local_hub import Faults, LocalHub, git_sha1
 
 from bark_cli.download.failures import Patience
+from bark_cli.download.hub import RemoteFile, list_files
 from bark_cli.download.partial import PartialFile
-from bark_cli.download.remote import RemoteFile, list_files
 from bark_cli.download.transfer import _check_answer, fetch, part_path
 from bark_cli.errors import DownloadError, OutputError
 
@@ -276,7 +276,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from bark_cli.download.transfer import fetch
-from bark_cli.download.remote import list_files
+from bark_cli.download.hub import list_files
 (file,) = list_files("suno/bark").files
 while True:
     if (child := os.fork()) == 0:
@@ -324,7 +324,7 @@ import os, sys
 from pathlib import Path
 from bark_cli.errors import OutputError
 from bark_cli.download.transfer import fetch
-from bark_cli.download.remote import list_files
+from bark_cli.download.hub import list_files
 (file,) = [file for file in list_files("suno/bark-small").files if file.size > 1000]
 disk = Path(sys.argv[1])
 if os.system(f"mount -t tmpfs -o size=600k tmpfs {disk}"):

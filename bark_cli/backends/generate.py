@@ -14,7 +14,7 @@ import numpy as np
 
 from bark_cli.backends.buffers import Array, Buffers, address
 from bark_cli.backends.kernel import Matrix, RowStruct, VocabularyStruct
-from bark_cli.backends.packed import NEVER, Packed, Stack, filters, room_for_filters, words_of
+from bark_cli.backends.packed import NEVER, PackedMatrix, Stack, filters, room_for_filters, words_of
 from bark_cli.model.tokens import Tokens
 from bark_cli.stages.steps import Ahead
 
@@ -47,7 +47,7 @@ class Going:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class DrawnIds:
     """What a sequence drew: ids (n,), all but the last appended, and how likely the end was each time."""
 
     ids: Tokens
@@ -60,7 +60,9 @@ class Made:
 class Vocabulary:
     """What ids are to a network: their embeddings, places (block, D), and the rows of its head by packs."""
 
-    def __init__(self, table: StoredTable, places: Array, packs: dict[range, Packed], turns: int) -> None:
+    def __init__(
+        self, table: StoredTable, places: Array, packs: dict[range, PackedMatrix], turns: int
+    ) -> None:
         self._memory = Buffers()
         self._packs = {ids: index for index, ids in enumerate(packs)}
         self._heads = list(packs.values())
@@ -77,7 +79,7 @@ class Vocabulary:
         return np.array([self._packs[ids] for ids in ahead.legal], np.int32)
 
 
-def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> list[Made]:
+def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> list[DrawnIds]:
     """Let sequences go on together, STEPS tokens at most; none hears of the others."""
     rows = (RowStruct * len(going))()
     held = []  # what the rows point at
@@ -102,6 +104,6 @@ def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> li
             row.cycle, row.placed, row.reach = rules.cycle, rules.n_placed, rules.reach
     stack.generate(vocabulary.struct, rows, vocabulary.size)
     return [
-        Made(made[: row.done], end_p[: row.done], wanted, vocabulary.size, mark)
+        DrawnIds(made[: row.done], end_p[: row.done], wanted, vocabulary.size, mark)
         for row, (made, end_p, wanted, mark, *_) in zip(rows, held, strict=True)
     ]

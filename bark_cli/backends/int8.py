@@ -14,8 +14,8 @@ import numpy as np
 from bark_cli.backends import AudioStream, CausalStage, Decoder
 from bark_cli.backends.buffers import Array, room
 from bark_cli.backends.codec import KernelCodec
-from bark_cli.backends.generate import Going, Made, StoredTable, Vocabulary, generate
-from bark_cli.backends.packed import Packed, PackedLayer, Stack
+from bark_cli.backends.generate import DrawnIds, Going, StoredTable, Vocabulary, generate
+from bark_cli.backends.packed import PackedLayer, PackedMatrix, Stack
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
@@ -36,9 +36,9 @@ class Weights:
         weight, scale = self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight")
         return Int8Matrix.of(weight) if scale is None else Int8Matrix(weight, scale)
 
-    def packed(self, name: str) -> Packed:
+    def packed(self, name: str) -> PackedMatrix:
         """A linear layer."""
-        return Packed(self.matrix(name), self._tensors.get(f"{name}.bias"))
+        return PackedMatrix(self.matrix(name), self._tensors.get(f"{name}.bias"))
 
     def norm(self, name: str) -> tuple[Array, Array | None]:
         """Weight and bias of a layer norm."""
@@ -75,7 +75,7 @@ class Int8GPT:
         self._table = weights.table("wte")
         self._positions = weights.table("wpe")(np.arange(config.block_size))
         self._head = weights.matrix("lm_head")
-        self._heads: dict[range, Packed] = {}
+        self._heads: dict[range, PackedMatrix] = {}
         self._vocabularies: dict[tuple[int, tuple[range, ...]], Vocabulary] = {}
         self._free: list[Array] = []
 
@@ -129,10 +129,10 @@ class Int8GPT:
             for one, made in zip(going, generate(self._stack, vocabulary, going), strict=True)
         ]
 
-    def _pack(self, legal: range) -> Packed:
+    def _pack(self, legal: range) -> PackedMatrix:
         """These rows of the head."""
         if legal not in self._heads:
-            self._heads[legal] = Packed(self._head.rows(legal))
+            self._heads[legal] = PackedMatrix(self._head.rows(legal))
         return self._heads[legal]
 
 
@@ -269,7 +269,7 @@ class Int8Backend:
         self._causal[context.stage].release(context.cache)
 
 
-def _counted(ahead: Ahead, made: Made) -> Drawn:
+def _counted(ahead: Ahead, made: DrawnIds) -> Drawn:
     """Those of the tokens that count; the numbers that the others were drawn with are for the next."""
     drawn = ahead.until_end(made.ids, made.end_p.astype(np.float64))
     if len(drawn.tokens) < made.steps:

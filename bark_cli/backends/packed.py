@@ -25,7 +25,7 @@ NEVER = 2.0  # more than any probability
 BLOCK = 16  # rows of a matrix that lie together; ROWS in csrc/network.h
 
 
-class Packed:
+class PackedMatrix:
     """An int8 matrix (R, C) as csrc/ reads it, and a bias (R,) or None.
 
     Raises:
@@ -63,10 +63,10 @@ class Packed:
 class PackedLayer:
     """One block of a transformer: its four matrices, and weight and bias (or None) of its two norms."""
 
-    attention: Packed
-    projection: Packed
-    expansion: Packed
-    contraction: Packed
+    attention: PackedMatrix
+    projection: PackedMatrix
+    expansion: PackedMatrix
+    contraction: PackedMatrix
     norm_1: tuple[Array, Array | None]
     norm_2: tuple[Array, Array | None]
 

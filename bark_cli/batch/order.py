@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bark_cli.batch.identity import Maker
 from bark_cli.batch.outputs import Task
-from bark_cli.batch.plan import Batch, read_item
+from bark_cli.batch.plan import Reader, read_item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +19,13 @@ class Order:
     key: str  # what the file will be known by
 
 
-def order(task: Task, batch: Batch) -> Order:
+def order(task: Task, maker: Maker, read: Reader) -> Order:
     """Read a task's text, and find the seed and the key that follow from it.
 
     Raises:
         BarkError: the text cannot be read or holds nothing to speak, or there is no such voice.
     """
-    maker = batch.maker
-    text = read_item(task, batch.read)  # as it is now: what was read for the plan is not kept
+    text = read_item(task, read)  # as it is now: what was read for the plan is not kept
     sound_key = maker.sound_key(task.item, text)
     seed = maker.seed_of(task.item, sound_key)
     return Order(task=task, text=text, seed=seed, key=maker.file_key(sound_key, task.format))

@@ -22,9 +22,9 @@ from bark_cli.store import WEIGHT_FILES
 if TYPE_CHECKING:
     from torch import Tensor
 
-Reader = Callable[[Path], Mapping[str, Any]]
+ReadWeights = Callable[[Path], Mapping[str, Any]]
 
-_READERS: dict[str, Reader] = {".safetensors": read_safetensors, ".bin": read_pickle}
+_READERS: dict[str, ReadWeights] = {".safetensors": read_safetensors, ".bin": read_pickle}
 PARTS = {
     "semantic": "semantic",
     "coarse_acoustics": "coarse",

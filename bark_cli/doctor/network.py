@@ -29,7 +29,7 @@ def _hub() -> Iterator[Finding]:
         return
     from huggingface_hub import get_session
 
-    from bark_cli.download.remote import ask_hub, hub_endpoint
+    from bark_cli.download.hub import ask_hub, hub_endpoint
 
     get_session()  # loaded now, so that the time-out is the network's alone
     answers: list[str | None] = []

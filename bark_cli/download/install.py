@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Literal
 
 from bark_cli import store
+from bark_cli.download.hub import RemoteFile
 from bark_cli.download.model_voices import record_voices, take_voices
 from bark_cli.download.partial import part_path
 from bark_cli.download.plan import Plan, PlannedFile, look_again
 from bark_cli.download.prepare import convert, drop_damaged_conversions, prepare_int8
-from bark_cli.download.remote import RemoteFile
 from bark_cli.download.room import check_room
 from bark_cli.download.transfer import fetch
 from bark_cli.errors import ModelError, OptionError, OutputError

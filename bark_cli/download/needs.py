@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bark_cli import store
 from bark_cli.download.choose import CODEC_FILE, Choice, choose_files
+from bark_cli.download.hub import RemoteFile, check_hashes, list_files
 from bark_cli.download.plan import Plan, PlannedFile, located
-from bark_cli.download.remote import RemoteFile, check_hashes, list_files
 from bark_cli.errors import DownloadError, ModelError, OptionError
 from bark_cli.store import MODELS, SUNO_FILES
 from bark_cli.store.names import is_repository

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bark_cli.download.failures import AGAIN
-from bark_cli.download.remote import RemoteFile
+from bark_cli.download.hub import RemoteFile
 from bark_cli.errors import OutputError
 from bark_cli.system.files import is_disk_full
 from bark_cli.system.ours import open_ours

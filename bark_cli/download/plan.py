@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bark_cli import store
 from bark_cli.download.choose import CODEC_FILE
+from bark_cli.download.hub import RemoteFile
 from bark_cli.download.partial import part_path
-from bark_cli.download.remote import RemoteFile
 from bark_cli.system.units import human_bytes
 
 _OPTIMIZED = 3  # weights, and two moments of each in the optimizer's state: how much larger a .pt is

@@ -10,8 +10,8 @@ from typing import Any
 
 from bark_cli.download.client import network_errors, request_headers, session
 from bark_cli.download.failures import AGAIN, Failure, Patience, failure_of_answer, failure_of_error, offline
+from bark_cli.download.hub import RemoteFile
 from bark_cli.download.partial import PartialFile, is_whole, part_path
-from bark_cli.download.remote import RemoteFile
 from bark_cli.store import is_offline
 
 __all__ = ["fetch", "part_path"]

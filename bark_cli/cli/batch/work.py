@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -16,13 +17,13 @@ from bark_cli.batch.join import Joint, check_joint, join_files
 from bark_cli.batch.ledger import Entry, Ledger, hold
 from bark_cli.batch.outlook import Outlook
 from bark_cli.batch.outputs import Outputs, Task
-from bark_cli.batch.plan import Batch, Estimate, Planned, planned
+from bark_cli.batch.plan import Estimate, Planned, Planning, planned
 from bark_cli.batch.shards.packing import check_shards
 from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
 from bark_cli.cli.batch.shards import packing, spoken_in, write_card
 from bark_cli.cli.download.offer import resolve_or_offer
-from bark_cli.cli.output import in_doubt, is_watched, one_line, print_json
+from bark_cli.cli.output import in_doubt, one_line, print_json
 from bark_cli.cli.speaking import STAGES
 from bark_cli.cli.table import aligned
 from bark_cli.errors import OutputError
@@ -46,8 +47,7 @@ def outline(request: BatchRequest) -> bool:
         BarkError: the request cannot be done at all.
     """
     maker, items, outputs = _prepare(request)
-    batch = _batch(request, maker, Ledger(request.folder))
-    looked = _look(request, items, outputs, batch, _composing(request, maker))
+    looked = _look(request, items, outputs, Ledger(request.folder), maker, _composing(request, maker))
     speed = request.settings.speed
     rows = [replace(one, estimate_s=one.estimate_s / speed) for _, one in looked if one is not None]
     can_all = all(one.error is None for one in rows)
@@ -74,14 +74,13 @@ def work(request: BatchRequest) -> bool:
     tally, outlook = Tally(keeps=request.joins or request.as_json), Outlook()
     spoken = set[tuple[str | None, str | None]]()  # voices and languages
     with hold(request.folder) as (ledger, scratch):
-        batch = _batch(request, maker, ledger)
-        for task, one in _look(request, items, outputs, batch):
+        for task, one in _look(request, items, outputs, ledger, maker):
             outlook.add(task, one)
             if one is not None:
                 tally.plan(one)
                 spoken |= set() if one.error else spoken_in(task.item, request, maker)
         if outlook.due:
-            _make(request, batch, outlook.tasks(items, outputs), tally, scratch)
+            _make(request, maker, outlook.tasks(items, outputs), tally, ledger, scratch)
         write_card(request, maker, spoken, ledger, scratch)
         joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
     for source, _, error in tally.failed:
@@ -116,16 +115,6 @@ def _prepare(request: BatchRequest) -> tuple[Maker, Iterable[Item], Outputs]:
     return maker, items, outputs
 
 
-def _batch(request: BatchRequest, maker: Maker, ledger: Ledger) -> Batch:
-    return Batch(
-        ledger=ledger,
-        maker=maker,
-        read=request.read,
-        overwrite=request.overwrite,
-        packs=request.shards is not None,
-    )
-
-
 def _is_made(ledger: Ledger, file: Path) -> bool:
     """Whether a file was written by a batch, and is no text: subtitles, a data card."""
     below = os.path.relpath(os.path.realpath(file), os.path.realpath(ledger.folder))
@@ -136,7 +125,8 @@ def _look(
     request: BatchRequest,
     items: Iterable[Item],
     outputs: Outputs,
-    batch: Batch,
+    ledger: Ledger,
+    maker: Maker,
     estimate: Estimate | None = None,
 ) -> Iterator[tuple[Task, Planned | None]]:
     """What is to be done of each item, None where it was named before.
@@ -153,9 +143,17 @@ def _look(
             return estimate(item, text)
         return sum(estimate_seconds(line.text) for line in script.lines)
 
+    planning = Planning(
+        ledger=ledger,
+        maker=maker,
+        read=request.read,
+        estimate=seconds_of,
+        overwrite=request.overwrite,
+        packs=request.shards is not None,
+    )
     for item in items:
         task = outputs.claim(item)
-        yield (outputs.task(item), None) if task is None else (task, planned(task, batch, seconds_of))
+        yield (outputs.task(item), None) if task is None else (task, planned(task, planning))
 
 
 def _composing(request: BatchRequest, maker: Maker) -> Estimate:
@@ -192,9 +190,10 @@ def _warn(script: Script, source: str, warned: set[str]) -> None:
 
 def _make(
     request: BatchRequest,
-    batch: Batch,
+    maker: Maker,
     due: Iterable[tuple[Task, float]],
     tally: Tally,
+    ledger: Ledger,
     scratch: Path,
 ) -> None:
     """Load the model and make the files.
@@ -202,7 +201,7 @@ def _make(
     Raises:
         OutputError: the disk is full.
     """
-    from bark_cli.batch.run import run
+    from bark_cli.batch.run import Work, run
 
     def tasks() -> Iterator[Task]:
         for task, expected_s in due:
@@ -210,16 +209,19 @@ def _make(
             yield task
 
     def how_to_go_on() -> None:
-        done = tally.unchanged + batch.ledger.placed  # not the tally's: an event may have been on its way
+        done = tally.unchanged + ledger.placed  # not the tally's: an event may have been on its way
         tell(f"{done} of {tally.items} done; run the same command again to go on")
 
     try:
         with parting_words(how_to_go_on), _display(request, tally) as display:
-            packs = packing(request, batch.maker, batch.ledger, scratch)
-            with (
-                _makes(request, batch.maker, scratch) as make,
-                closing(run(batch, tasks(), make, packs)) as events,
-            ):
+            work = Work(
+                ledger=ledger,
+                maker=maker,
+                read=request.read,
+                overwrite=request.overwrite,
+                packing=packing(request, maker, ledger, scratch),
+            )
+            with _makes(request, maker, scratch) as make, closing(run(work, tasks(), make)) as events:
                 tally.start()
                 for event in events:
                     with uninterrupted():
@@ -236,7 +238,8 @@ def _make(
 def _display(request: BatchRequest, tally: Tally) -> Iterator[FileLines]:
     """What a human sees of it."""
     quiet = request.quiet or request.as_json
-    with BatchBar(tally) if is_watched() and not quiet else FileLines(tally, quiet=quiet) as display:
+    watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
+    with BatchBar(tally) if watched else FileLines(tally, quiet=quiet) as display:
         yield display
 
 
