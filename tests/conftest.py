@@ -23,6 +23,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from fork_server import out, server  # noqa: F401  (fixtures)
 from local_hub import local_hub  # noqa: F401  (a fixture)
 from torch import nn
 
@@ -271,6 +272,14 @@ def tiny_model(tiny_config: BarkConfig, tmp_path_factory: pytest.TempPathFactory
     write_native(checkpoint, folder)
     write_voice(folder / "voices" / "ann.npz", tiny_voice(tiny_config))
     return folder
+
+
+@pytest.fixture(scope="session")
+def talkative(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, always with something to say: the end is never among its likeliest tokens."""
+    from small_models import write_talkative
+
+    return write_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "tiny")
 
 
 def in_int8(model: Path, folder: Path) -> Path:

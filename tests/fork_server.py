@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 _CODE = """
 import json, os, sys
@@ -107,3 +109,17 @@ def wait_until(what: object, patience_s: float = 120.0) -> None:
     while not what():  # type: ignore[operator]
         assert time.monotonic() < end, "it never came to that"
         time.sleep(0.002)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """What commands are started with."""
+    running = ForkServer(tmp_path_factory.mktemp("commands"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where commands write to."""
+    return tmp_path / "out"

@@ -63,11 +63,6 @@ def texts(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 def read(item: Item) -> str:
     return item.text if item.file is None else item.file.read_text("utf-8")
 

@@ -10,7 +10,6 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from conftest import tiny_voice, write_voice
 from epubs import PNG
 from fork_server import Command, ForkServer, wait_until
 from rich.console import Console
-from small_models import write_talkative
 
 from bark_cli.audio import read_provenance
 from bark_cli.cli import main
@@ -40,28 +38,10 @@ FEW = ("--batch-size", "2")  # at once, where a test must be in time to meet it 
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model, always with something to say: the end is never among its likeliest tokens."""
-    return write_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def batch(model: Path) -> list[str]:
+def batch(talkative: Path) -> list[str]:
     """The command, as far as its paths."""
     how = ["--precision", "fp32", "--max-duration", "0.05", "--top-k", "12", "--batch-size", "32"]
-    return ["batch", "-m", str(model), *how]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    running = ForkServer(tmp_path_factory.mktemp("commands"))
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
+    return ["batch", "-m", str(talkative), *how]
 
 
 @pytest.fixture

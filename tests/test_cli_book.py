@@ -15,7 +15,6 @@ import mutagen
 import pytest
 import soundfile
 from epubs import PNG, write_epub
-from small_models import write_talkative
 
 from bark_cli.audio import read_provenance
 from bark_cli.cli import main
@@ -32,22 +31,16 @@ COVER = {"OEBPS/c.png": PNG}
 MANIFEST = '<item id="c" href="c.png" media-type="image/png" properties="cover-image"/>'
 
 
-@pytest.fixture(scope="module")
-def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model, always with something to say: the end is never among its likeliest tokens."""
-    return write_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "tiny")
-
-
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
     return write_epub(tmp_path / "tale.epub", PAGES, ENTRIES, manifest=MANIFEST, others=COVER)
 
 
 @pytest.fixture(scope="module")
-def how(model: Path) -> list[str]:
+def how(talkative: Path) -> list[str]:
     return [
         "-m",
-        str(model),
+        str(talkative),
         "--precision",
         "fp32",
         "--max-duration",
@@ -114,7 +107,7 @@ def test_a_folder_has_a_file_for_each_chapter(book: Path, how: list[str], tmp_pa
 
 
 def test_what_was_stopped_goes_on_and_sounds_as_if_it_had_not_been(
-    model: Path, book: Path, how: list[str], tmp_path: Path
+    talkative: Path, book: Path, how: list[str], tmp_path: Path
 ) -> None:
     whole, out = tmp_path / "whole.flac", tmp_path / "out.flac"
     asked = ["book", str(book), *how, "--seed", "7", "--batch-size", "1", "--normalize", "off"]

@@ -18,7 +18,6 @@ import pytest
 import soundfile
 import torch
 from fork_server import ForkServer, wait_until
-from small_models import write_talkative
 
 from bark_cli.audio.provenance import NOTICE
 from bark_cli.batch.identity import Maker, model_identity
@@ -49,12 +48,6 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model, always with something to say."""
-    return write_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "tiny")
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A cluster of two machines with a core each."""
     with pytest.MonkeyPatch.context() as patch:
@@ -70,18 +63,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         cluster.shutdown()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, address: str) -> Iterator[ForkServer]:
-    running = ForkServer(tmp_path_factory.mktemp("commands"))
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
     """Twelve lines, of which one cannot be said."""
@@ -94,9 +75,9 @@ def listed(tmp_path: Path) -> Path:
     return path
 
 
-def command(model: Path, listed: Path, out: Path, *more: str) -> list[str]:
+def command(talkative: Path, listed: Path, out: Path, *more: str) -> list[str]:
     how = ["--precision", "fp32", "--max-duration", "0.3", "--batch-size", "2", "--subtitles", "srt"]
-    return ["batch", str(listed), "-m", str(model), *how, "-o", str(out), *more]
+    return ["batch", str(listed), "-m", str(talkative), *how, "-o", str(out), *more]
 
 
 def visible(folder: Path) -> dict[str, bytes]:
@@ -134,11 +115,13 @@ def _is_ours(pid: int, parents: dict[int, int]) -> bool:
 
 
 def test_a_worker_is_killed_and_all_is_as_on_one_machine(
-    model: Path, listed: Path, out: Path, tmp_path: Path, address: str, server: ForkServer
+    talkative: Path, listed: Path, out: Path, tmp_path: Path, address: str, server: ForkServer
 ) -> None:
     alone = tmp_path / "alone"
-    assert main(command(model, listed, alone, "-q")) == 1
-    running = server.start(command(model, listed, out, "--json", "--on", f"ray:{address}", "--workers", "2"))
+    assert main(command(talkative, listed, alone, "-q")) == 1
+    running = server.start(
+        command(talkative, listed, out, "--json", "--on", f"ray:{address}", "--workers", "2")
+    )
     wait_until(lambda: lines(out) >= 2)
     for pid in workers()[:1]:
         os.kill(pid, signal.SIGKILL)
@@ -155,10 +138,15 @@ def test_a_worker_is_killed_and_all_is_as_on_one_machine(
 
 
 def test_what_is_begun_on_a_cluster_is_ended_on_one_machine_and_the_other_way_round(
-    model: Path, listed: Path, out: Path, address: str, server: ForkServer, capsys: pytest.CaptureFixture[str]
+    talkative: Path,
+    listed: Path,
+    out: Path,
+    address: str,
+    server: ForkServer,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     on = ["--on", f"ray:{address}", "--worker-cpus", "1"]
-    running = server.start(command(model, listed, out, *on))
+    running = server.start(command(talkative, listed, out, *on))
     wait_until(lambda: lines(out) >= 2)
     began = time.monotonic()
     running.kill(signal.SIGINT)
@@ -169,13 +157,13 @@ def test_what_is_begun_on_a_cluster_is_ended_on_one_machine_and_the_other_way_ro
     assert time.monotonic() - began < 10
     done = visible(out)
     assert 1 <= len(done) <= 22
-    assert main(command(model, listed, out, "--json")) == 1
+    assert main(command(talkative, listed, out, "--json")) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["unchanged"] + told["made"] == 11
     assert done.items() <= visible(out).items()
     for name in ("list-00001.flac", "deep/er.wav"):
         (out / name).unlink()
-    again = server.start(command(model, listed, out, "--json", *on))
+    again = server.start(command(talkative, listed, out, "--json", *on))
     assert again.wait() == 1
     assert json.loads(again.out)["made"] == 2
 
@@ -207,20 +195,20 @@ class Sleeper(Worker):
         yield [Parcel(output=o.task.output, events=[], sound=o.text.encode(), seconds=1.0) for o in orders]
 
 
-def crew_of(model: Path, scratch: Path) -> Crew:
-    ref = ModelRef(name="tiny", folder=model)
+def crew_of(talkative: Path, scratch: Path) -> Crew:
+    ref = ModelRef(name="tiny", folder=talkative)
     maker = Maker(models=[ref], voice=None, seed=None, settings={})
     told = job(maker, [], Manner(settings=Settings()), level="off", tells=False)
     return Crew(told, Hiring(workers=2, cpus=1, gpus=0.0), scratch, worker=Sleeper)
 
 
 def made_by_sleepers(
-    model: Path, texts: Sequence[str], out: Path, address: str
+    talkative: Path, texts: Sequence[str], out: Path, address: str
 ) -> tuple[dict[str, bytes], list[Failed]]:
     items = [Item(source=str(i), name=str(i), text=text) for i, text in enumerate(texts)]
     tasks = assign(items, out, "raw")
-    maker = Maker(models=[ModelRef(name="tiny", folder=model)], voice=None, seed=None, settings={})
-    with hold(out) as (ledger, scratch), joined(address), crew_of(model, scratch) as crew:
+    maker = Maker(models=[ModelRef(name="tiny", folder=talkative)], voice=None, seed=None, settings={})
+    with hold(out) as (ledger, scratch), joined(address), crew_of(talkative, scratch) as crew:
         work = Work(ledger=ledger, maker=maker, read=lambda item: item.text)
         events = list(run(work, tasks, crew.make))
     made = [event.task.output for event in events if isinstance(event, Made)]
@@ -230,11 +218,11 @@ def made_by_sleepers(
 
 @pytest.mark.filterwarnings("default")  # those of Ray are not ours
 def test_an_item_that_kills_its_worker_is_named_and_the_others_are_made(
-    model: Path, out: Path, tmp_path: Path, address: str
+    talkative: Path, out: Path, tmp_path: Path, address: str
 ) -> None:
     texts = [f"text {i}" for i in range(40)]
     texts[17] = f"die {tmp_path / 'deaths'}"
-    found, [failed] = made_by_sleepers(model, texts, out, address)
+    found, [failed] = made_by_sleepers(talkative, texts, out, address)
     assert failed.task.output == "17.raw"
     assert "2 workers have died of it" in str(failed.error)
     assert (tmp_path / "deaths").read_text() == "xx"
@@ -242,16 +230,16 @@ def test_an_item_that_kills_its_worker_is_named_and_the_others_are_made(
 
 
 @pytest.mark.filterwarnings("default")
-def test_what_a_worker_raises_is_an_error_of_a_line(model: Path, out: Path, address: str) -> None:
+def test_what_a_worker_raises_is_an_error_of_a_line(talkative: Path, out: Path, address: str) -> None:
     with pytest.raises(ClusterError, match=r"^a worker failed: ValueError: so it is$"):
-        made_by_sleepers(model, ["raise"], out, address)
+        made_by_sleepers(talkative, ["raise"], out, address)
 
 
 # Ray Data
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_ray_data_set_gets_its_sounds(model: Path, out: Path, address: str) -> None:
+def test_a_ray_data_set_gets_its_sounds(talkative: Path, out: Path, address: str) -> None:
     import ray.data
 
     rows = [{"caption": "hello bark", "seed": 7, "other": 1}, {"caption": "\x07", "seed": None, "other": 2}]
@@ -259,9 +247,9 @@ def test_a_ray_data_set_gets_its_sounds(model: Path, out: Path, address: str) ->
     with joined(address):
         ray.data.DataContext.get_current().enable_progress_bars = False
         texts = ray.data.from_items(rows)
-        found = speak_dataset(texts, model=str(model), columns={"text": "caption"}, **how).take_all()
+        found = speak_dataset(texts, model=str(talkative), columns={"text": "caption"}, **how).take_all()
     good, bad = sorted(found, key=lambda row: row["other"])
-    spoken = Bark.load(model, precision="fp32").say(
+    spoken = Bark.load(talkative, precision="fp32").say(
         "hello bark", seed=piece_seed(7, 0), options=SamplingOptions(max_duration_s=0.3)
     )
     assert soundfile.info(io.BytesIO(good["audio"])).duration == pytest.approx(good["duration"], abs=1e-3)
@@ -272,12 +260,12 @@ def test_a_ray_data_set_gets_its_sounds(model: Path, out: Path, address: str) ->
 
 
 def test_files_of_a_data_set_are_brought_to_a_level_and_say_how_they_were_made_if_asked_to(
-    model: Path,
+    talkative: Path,
 ) -> None:
     texts = pyarrow.table({"text": ["hello bark"]})
     for says in (True, False):
         settings = Settings(precision="fp32", max_duration=0.3, normalize="peak", metadata=says)
-        how = DatasetManner(model=str(model), columns={}, format="flac", seed=7, settings=settings)
+        how = DatasetManner(model=str(talkative), columns={}, format="flac", seed=7, settings=settings)
         [row] = DatasetSpeaker(how, torch.get_num_threads())(texts).to_pylist()
         samples, _ = soundfile.read(io.BytesIO(row["audio"]))
         assert abs(samples).max() == pytest.approx(10 ** (-1 / 20), rel=0.01)
@@ -295,9 +283,9 @@ def test_what_a_data_set_cannot_be_asked_for_is_told_at_once() -> None:
 
 
 def test_a_model_is_brought_whole_or_not_at_all(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    talkative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = ModelRef(name="tiny", folder=model)
+    here = ModelRef(name="tiny", folder=talkative)
     monkeypatch.setenv("BARK_HOME", str(tmp_path / "elsewhere"))
     wanted = Wanted(ref=replace(here, folder=tmp_path / "not here"), identity=model_identity([here]))
     assert find(wanted) is None
@@ -350,9 +338,9 @@ def test_a_worker_that_fits_nowhere_is_told() -> None:
     ],
 )
 def test_bad_usage_is_told_before_any_work(
-    more: list[str], said: str, model: Path, listed: Path, out: Path, capsys: pytest.CaptureFixture[str]
+    more: list[str], said: str, talkative: Path, listed: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(command(model, listed, out, *more)) == 2
+    assert main(command(talkative, listed, out, *more)) == 2
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
@@ -368,11 +356,15 @@ def test_the_address_is_that_of_the_option_else_of_the_environment(monkeypatch: 
 
 
 def test_a_cluster_that_is_not_there_is_told_in_a_line(
-    model: Path, listed: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    talkative: Path,
+    listed: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     import importlib.util
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert main(command(model, listed, out, "--on", "ray")) == 2
+    assert main(command(talkative, listed, out, "--on", "ray")) == 2
     assert capsys.readouterr().err == "bark: --on ray needs Ray; run: pip install 'bark-cli[ray]'\n"

@@ -5,6 +5,8 @@ job         what a worker is told once: the manner, and which model
 models      finds a model on a worker's machine, or brings it there
 worker      an actor that holds the model: orders -> files as bytes
 dataset     for pipelines of others: a Ray Data set of texts -> the same with sounds
+hand        one worker as the command sees it
+suspicion   orders whose worker died -> what is made again, and which is to blame
 crew        all workers of a run: hands out orders, and does without those that die
 
 Nothing else imports Ray. The command places files and writes the ledger where it runs (`batch.run`).

@@ -2,64 +2,32 @@
 
 Orders go out in chunks, a few at a time to whoever has the least, so that none runs short and none hoards;
 what comes back is handed on before more goes out, so that memory stays flat however many there are. What a
-dead worker had is made again. As nobody knows which of several killed it, each of them is then made by a
-worker that has nothing else; one whose worker dies again is failed.
+dead worker had is made again.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from bark_cli.batch.make import Failed, Finished, Progress
 from bark_cli.batch.order import Order
 from bark_cli.cluster.connect import ClusterError, machines
+from bark_cli.cluster.hand import Hand, hire
 from bark_cli.cluster.hiring import Hiring
-from bark_cli.cluster.job import Job, Lacking, Parcel, Ready
+from bark_cli.cluster.job import Job, Lacking, Parcel
 from bark_cli.cluster.models import Packed, pack
+from bark_cli.cluster.suspicion import Suspicion
 from bark_cli.cluster.voices import VoiceStore
 from bark_cli.cluster.worker import Worker
 from bark_cli.errors import BarkError, GenerationError
 
-_SIDE_BY_SIDE = 8  # chunks that a worker may have
 _MOST_DEATHS = 3  # of workers in a row, before any made something
-_FATAL = 2  # workers that die with an order, the last of them when it had no other
-_MOST_MACHINES = 3  # that may be lost with an order before it is suspected
 _TEXT = 2**20  # bytes of text in a chunk, or one order
 _PATIENCE_S = 1.0  # between two looks at what else there is to do
 _WARN_S = 30.0  # without any worker
-
-
-@dataclass(eq=False)
-class _Hand:
-    """A worker, and what it has to do."""
-
-    actor: Any
-    loading: Any  # a reference, until it is ready
-    ready: Ready | None = None
-    on_trial: bool = False  # it has one order and gets no other until that is over
-    chunks: dict[Any, dict[str, Order]] = field(default_factory=dict)  # by their streams
-
-    @property
-    def orders(self) -> list[Order]:
-        """All that it has not finished."""
-        return [order for chunk in self.chunks.values() for order in chunk.values()]
-
-    @property
-    def room(self) -> int:
-        """How many more orders it takes now."""
-        if self.ready is None or self.on_trial or len(self.chunks) >= _SIDE_BY_SIDE:
-            return 0
-        size = self.chunk_size
-        return size if len(self.orders) <= self.ready.batch_size + size else 0
-
-    @property
-    def chunk_size(self) -> int:
-        """Orders that go out together."""
-        return 1 if self.ready is None else -(-self.ready.batch_size // 4)
 
 
 class Crew:
@@ -88,11 +56,8 @@ class Crew:
         self._job_ref, self._worker = ray.put(job), ray.remote(worker)
         self._voices = VoiceStore(job)
         self._packed: dict[int, Sequence[Packed]] = {}
-        self._hands: list[_Hand] = []
-        self._suspects: deque[Order] = deque()
-        self._again: deque[Order] = deque()
-        self._losses: Counter[str] = Counter()  # by output: machines that were lost with it
-        self._kills: Counter[str] = Counter()  # by output: workers that died with it
+        self._hands: list[Hand] = []
+        self._suspicion = Suspicion()
         self._deaths = 0  # in a row
         self._n_staged = 0
         self.made: Counter[str] = Counter()  # files by machine
@@ -136,11 +101,11 @@ class Crew:
             if failed:
                 yield failed
                 failed = []
-            if not any(hand.chunks for hand in self._hands) and not (self._suspects or self._again):
+            if not any(hand.chunks for hand in self._hands) and not self._suspicion:
                 left = next(orders, None)
                 if left is None:
                     return
-                self._again.append(left)
+                self._suspicion.again.append(left)
                 if not any(hand.ready for hand in self._hands):
                     self.wait()
                 continue
@@ -148,12 +113,12 @@ class Crew:
 
     def _hand_out(self, orders: Iterator[Order], failed: list[Failed]) -> None:
         """Give every worker enough to do."""
-        while self._suspects:  # and until all of them are cleared, nobody gets anything else
+        while self._suspicion.alone:  # and until all of them are cleared, nobody gets anything else
             free = next((hand for hand in self._hands if hand.ready and not hand.chunks), None)
             if free is None:
                 return
             free.on_trial = True
-            self._send(free, [self._suspects.popleft()], failed)
+            self._send(free, [self._suspicion.alone.popleft()], failed)
         while True:
             hand = min(
                 (hand for hand in self._hands if hand.room),
@@ -168,16 +133,16 @@ class Crew:
             self._send(hand, chunk, failed)
 
     def _next_chunk(self, orders: Iterator[Order], most: int) -> list[Order]:
-        chunk, size = list[Order](), 0
+        chunk, size, again = list[Order](), 0, self._suspicion.again
         while len(chunk) < most and size < _TEXT:
-            order = self._again.popleft() if self._again else next(orders, None)
+            order = again.popleft() if again else next(orders, None)
             if order is None:
                 break
             chunk.append(order)
             size += len(order.text)
         return chunk
 
-    def _send(self, hand: _Hand, chunk: Sequence[Order], failed: list[Failed]) -> None:
+    def _send(self, hand: Hand, chunk: Sequence[Order], failed: list[Failed]) -> None:
         good, voices = list[Order](), dict[str, Any]()
         for order in chunk:
             try:
@@ -207,7 +172,7 @@ class Crew:
             elif (hand := by_stream[one]) in self._hands:  # it may have died since
                 yield from self._take(hand, one)
 
-    def _take(self, hand: _Hand, stream: Any) -> Iterator[list[Progress]]:
+    def _take(self, hand: Hand, stream: Any) -> Iterator[list[Progress]]:
         """The parcels that a stream has, or the news that its worker is dead."""
         import ray
 
@@ -229,7 +194,7 @@ class Crew:
         chunk = hand.chunks[stream]
         yield [event for parcel in parcels for event in self._open(parcel, chunk, hand)]
 
-    def _open(self, parcel: Parcel, chunk: dict[str, Order], hand: _Hand) -> Iterator[Progress]:
+    def _open(self, parcel: Parcel, chunk: dict[str, Order], hand: Hand) -> Iterator[Progress]:
         """What a parcel tells and holds."""
         order = chunk.pop(parcel.output)
         yield from parcel.events
@@ -247,18 +212,10 @@ class Crew:
             beside.write_bytes(parcel.subtitles)
         return Finished(order=order, sound=sound, seconds=parcel.seconds, subtitles=beside)
 
-    def _hire(self) -> _Hand:
-        how, remote = self._hiring, cast(Any, self._worker)
-        actor = remote.options(
-            num_cpus=how.cpus,
-            num_gpus=how.gpus,
-            max_concurrency=_SIDE_BY_SIDE + 2,
-            max_restarts=0,
-            runtime_env={"env_vars": {"OMP_WAIT_POLICY": "passive"}},  # as the command has it
-        ).remote(how.cpus)
-        return _Hand(actor, actor.load.remote(self._job_ref, self._packed))
+    def _hire(self) -> Hand:
+        return hire(self._worker, self._hiring, self._job_ref, self._packed)
 
-    def _welcome(self, hand: _Hand) -> None:
+    def _welcome(self, hand: Hand) -> None:
         """See what a worker says of its loading."""
         import ray
 
@@ -287,7 +244,7 @@ class Crew:
             )
         hand.ready = told
 
-    def _bury(self, hand: _Hand) -> Iterator[list[Progress]]:
+    def _bury(self, hand: Hand) -> Iterator[list[Progress]]:
         """Do without a dead worker: hire another, and have what it was at made again.
 
         Raises:
@@ -307,28 +264,9 @@ class Crew:
                 )
         self._hands.append(self._hire())
         if hand.ready is not None and not _is_alive(hand.ready.node):
-            self._lost_with_machine(orders)
+            self._suspicion.lost_with_machine(orders)
         else:
-            yield from self._suspect(orders)
-
-    def _lost_with_machine(self, orders: Sequence[Order]) -> None:
-        """Have them made again; the reason is hardly one of them, unless it happens again and again."""
-        for order in orders:
-            self._losses[order.task.output] += 1
-            again = self._losses[order.task.output] <= _MOST_MACHINES
-            (self._again if again else self._suspects).append(order)
-
-    def _suspect(self, orders: Sequence[Order]) -> Iterator[list[Progress]]:
-        """Count against orders that their worker died: whoever was alone, and there before, did it."""
-        for order in orders:
-            self._kills[order.task.output] += 1
-            if len(orders) > 1 or self._kills[order.task.output] < _FATAL:
-                self._suspects.append(order)
-                continue
-            error = GenerationError(
-                f"{_FATAL} workers have died of it, one of them with nothing else to do; look at it"
-            )
-            yield [Failed(task=order.task, error=error)]
+            yield self._suspicion.died(orders)
 
 
 def _is_alive(node: str) -> bool:
