@@ -23,6 +23,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from bucket import bucket  # noqa: F401  (a fixture)
 from fork_server import out, server  # noqa: F401  (fixtures)
 from local_hub import local_hub  # noqa: F401  (a fixture)
 from torch import nn

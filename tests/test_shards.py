@@ -18,7 +18,8 @@ from conftest import tiny_voice, write_voice
 from fork_server import ForkServer, wait_until
 from pyarrow import parquet
 
-from bark_cli.batch.ledger import LEDGER_FILE, sha256_of
+from bark_cli.batch.destination import sha256_of
+from bark_cli.batch.ledger import LEDGER_FILE
 from bark_cli.batch.shards.card import licence_of
 from bark_cli.batch.shards.parquet import ParquetShard
 from bark_cli.batch.shards.tar import key_of

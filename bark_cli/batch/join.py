@@ -11,7 +11,8 @@ from bark_cli.audio.formats import RAW
 from bark_cli.audio.sink import NO_TAGS
 from bark_cli.batch.identity import told
 from bark_cli.batch.ledger import Entry, Ledger
-from bark_cli.batch.place import NewFile, check_free, place
+from bark_cli.batch.place import NewFile, place
+from bark_cli.batch.room import check_free
 from bark_cli.errors import OptionError
 from bark_cli.system.digest import digest
 from bark_cli.system.interrupts import uninterrupted
@@ -57,14 +58,14 @@ def join_files(parts: Sequence[Entry], joint: Joint, ledger: Ledger, scratch: Pa
     if not joint.overwrite and (entry := ledger.find(joint.output, key)) is not None:
         return entry
     check_free(joint.output, ledger, overwrite=joint.overwrite)
-    staged, folder = scratch / joint.output, ledger.folder
-    with open_sound(folder / parts[0].output) as first:
+    staged, destination = scratch / joint.output, ledger.destination
+    with destination.reading(parts[0].output, scratch) as path, open_sound(path) as first:
         rate = first.sample_rate
     with open_sink(staged, joint.format, rate, joint.metadata, tags=joint.tags) as sink:
         for number, part in enumerate(parts):
-            with uninterrupted():
+            with uninterrupted(), destination.reading(part.output, scratch) as path:
                 sink.put(silence(joint.pause_s if number else 0.0, rate))
-                _append(folder / part.output, sink)
+                _append(path, sink)
     new = NewFile(staged, joint.output, key, "--join", round(sink.duration_s, 3), 0)
     return place(new, ledger, overwrite=joint.overwrite).entry
 

@@ -7,27 +7,27 @@ What was packed into a shard has a line of its own, which counts as long as the 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
+from bark_cli.batch.destination import Destination, FileFacts, LocalFolder
 from bark_cli.batch.index import Index, LedgerLine
-from bark_cli.errors import OutputError, UsageError
-from bark_cli.system.files import told_of
-from bark_cli.system.ours import check_ours, open_ours
+from bark_cli.errors import BarkError, OutputError, UsageError
+from bark_cli.system.excerpt import excerpt
+from bark_cli.system.files import told_of, write_whole
+from bark_cli.system.ours import check_ours, open_ours, read_ours
 from bark_cli.system.records import Bounds, parse, record
 
 LEDGER_FILE = ".bark-batch.jsonl"
 LOCK_FILE = ".bark-batch.lock"
+URL_FILE = ".bark-batch.url"  # where the files lie that a ledger tells of, unless they lie beside it
 SCRATCH_FOLDER = ".bark-batch.parts"  # files grow here; what a kill leaves is swept by the next run
 SHARD_NAME = re.compile(r"data/train-([0-9]{5,9})\.(?:parquet|tar)")  # a line of any other is foreign
 _LINE = Bounds(2**16, items=100)
@@ -38,20 +38,18 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "shard": (str, type(None)),
 }
 _MOST = 2**63  # of any number
+_LONGEST_URL = 4096  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One file that was made, or one that a shard holds."""
+class Entry(FileFacts):
+    """One file that was made, or one that a shard holds; then the facts are those of the shard."""
 
     output: str  # below the folder, with /
     key: str  # of what it was made from, and how
     source: str
     seconds: float  # of sound
     seed: int
-    size: int  # bytes, of the shard where there is one; so are the next two
-    mtime_ns: int
-    sha256: str
     shard: str | None = None  # below the folder; None: a file of its own
 
     @property
@@ -59,26 +57,28 @@ class Entry:
         """What lies in the folder."""
         return self.output if self.shard is None else self.shard
 
-    def describes(self, path: Path) -> bool:
-        """Whether the file is there, and is the one that was made."""
-        try:
-            status = path.lstat()
-            if not stat.S_ISREG(status.st_mode) or status.st_size != self.size:
-                return False
-            return status.st_mtime_ns == self.mtime_ns or sha256_of(path) == self.sha256  # it may be a copy
-        except (OSError, ValueError):
-            return False
+    @property
+    def is_begun(self) -> bool:
+        """Whether it only says that somebody was asked to make the file, and to put it there."""
+        return self.sha256 == ""
 
 
 class Ledger:
-    """The entries of a folder; reading it takes no lock, and little memory however many there are."""
+    """The entries of a folder; reading it takes no lock, and little memory however many there are.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: where the ledger lies.
+        destination: where the files lie that it tells of; None: in the same folder.
+    """
+
+    def __init__(self, folder: Path, destination: Destination | None = None) -> None:
+        self.destination: Destination = destination or LocalFolder(folder)
         self.placed = 0  # by this process; what belongs together counts once
         self._file = folder / LEDGER_FILE
         self._index = Index()
         self._shards: dict[tuple[str, str], bool] = {}  # by name and hash: whether one is as it was made
+        if destination is not None:
+            _check_url(folder, destination)
         self._index.add(_lines(self._file))
 
     @property
@@ -93,6 +93,11 @@ class Ledger:
     def is_ours(self, output: str) -> bool:
         """Whether the file there is one that a batch made, of whatever, and nobody has changed since."""
         return any(entry.shard is None and self._is_there(entry) for entry in self._entries(output))
+
+    def is_begun(self, output: str) -> bool:
+        """Whether what lies there, if anything does, was being written when a run was killed."""
+        latest = next(self._entries(output), None)
+        return latest is not None and latest.is_begun
 
     def shard_of(self, output: str) -> str | None:
         """The shard that holds it, of whatever it was made."""
@@ -152,22 +157,24 @@ class Ledger:
     def _is_there(self, entry: Entry) -> bool:
         """Whether its file is as it was made; a shard, which has many entries, is looked at once."""
         if entry.shard is None:
-            return entry.describes(self.folder / entry.output)
+            return self.destination.holds(entry.output, entry)
         which = entry.shard, entry.sha256
         if which not in self._shards:
-            self._shards[which] = entry.describes(self.folder / entry.shard)
+            self._shards[which] = self.destination.holds(entry.shard, entry)
         return self._shards[which]
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
+def hold(folder: Path, destination: Destination | None = None) -> Iterator[tuple[Ledger, Path]]:
     """The ledger of a folder and an empty folder for files that are being made; no other batch has them.
 
-    A folder that was made for it goes again where the block finds out that nothing can be made.
+    `destination` is where the files go, if not into the same folder. A folder that was made for the ledger
+    goes again where the block ends with an error before anything is made.
 
     Raises:
         OutputError: another process has them, the folder cannot be written, or a link is where one of our own
             files is to be.
+        UsageError: the ledger tells of files in another place.
     """
     from filelock import FileLock, Timeout
 
@@ -188,11 +195,16 @@ def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
                 raise OutputError(f"{scratch} is a link; remove it")
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(exist_ok=True)
-        yield Ledger(folder), scratch
-    except UsageError:
-        if is_new:
+        ledger = Ledger(folder, destination)
+        if destination is not None:
+            write_whole(folder / URL_FILE, destination.shown().encode(), force=True, follow=False)
+        ledger.destination.sweep(ledger.knows)
+        yield ledger, scratch
+    except BarkError:
+        if is_new and not (folder / LEDGER_FILE).exists():
             shutil.rmtree(scratch, ignore_errors=True)
             with suppress(OSError):  # somebody may have put something into it
+                (folder / URL_FILE).unlink(missing_ok=True)
                 (folder / LOCK_FILE).unlink()
                 folder.rmdir()
         raise
@@ -201,30 +213,22 @@ def hold(folder: Path) -> Iterator[tuple[Ledger, Path]]:
         lock.release()
 
 
-def measured(path: Path) -> dict[str, Any]:
-    """What an entry says of the file that it is in."""
-    status = path.stat()
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256_of(path)}
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal.
+def _check_url(folder: Path, destination: Destination) -> None:
+    """Find out whether a ledger tells of the files of a place, or of none yet.
 
     Raises:
-        OSError: it cannot be read.
+        UsageError: it tells of those of another.
     """
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    with told_of(folder / URL_FILE):
+        other = read_ours(folder / URL_FILE, _LONGEST_URL)
+    if other is not None and other.decode("utf-8", "replace") != destination.shown():
+        where = excerpt(other.decode("utf-8", "replace"), 200)
+        raise UsageError(f"the ledger in {folder} is of {where}; give another folder with --ledger")
 
 
 def _line(entry: Entry) -> bytes:
     """A line of the file; what has no shard says nothing of one."""
-    values = asdict(entry)
-    if entry.shard is None:
-        del values["shard"]
+    values = {name: value for name, value in asdict(entry).items() if value is not None}
     return json.dumps(values).encode("ascii") + b"\n"
 
 

@@ -5,7 +5,7 @@ This is the half of a batch that runs on any machine; `run` is the other half, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +13,7 @@ from typing import Any
 
 from bark_cli.audio import Level, LevelledSink, Provenance, Sink, Tags, open_sink, subtitles
 from bark_cli.audio.sink import NO_TAGS
+from bark_cli.batch.destination import FileFacts, UnreachableError
 from bark_cli.batch.items import Item
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import Task
@@ -61,6 +62,15 @@ class Finished:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """The files of an order have their names already: who made them has put them there."""
+
+    order: Order
+    files: Mapping[str, FileFacts]  # by output, the sound's last
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed:
     """A task has no file, or still the old one."""
 
@@ -68,7 +78,7 @@ class Failed:
     error: BarkError
 
 
-Progress = Said | Finished | Failed
+Progress = Said | Finished | Delivered | Failed
 Make = Callable[[Iterator[Order]], Generator[Sequence[Progress], None, None]]
 
 
@@ -147,7 +157,7 @@ class _Workshop:
         except BarkError as error:
             del self._jobs[spoken.narration]
             _abandon(job)
-            if is_for_lack_of_room(error):
+            if is_for_all(error):
                 raise
             yield Failed(task=job.order.task, error=error)
 
@@ -215,9 +225,11 @@ def _abandon(job: _Job) -> None:
         job.sink = None
 
 
-def is_for_lack_of_room(error: BaseException | None) -> bool:
-    """Whether an error comes from a disk that is full."""
+def is_for_all(error: BaseException | None) -> bool:
+    """Whether an error would befall every file: a disk is full, or a place at a URL refuses them."""
     while error is not None:
+        if isinstance(error, UnreachableError):
+            return True
         if isinstance(error, OSError) and is_disk_full(error):
             return True
         error = error.__cause__

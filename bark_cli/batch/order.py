@@ -17,6 +17,7 @@ class Order:
     text: str
     seed: int
     key: str  # what the file will be known by
+    replaces: bool = False  # whether it may be written over what has its name, by who puts it there himself
 
 
 def order(task: Task, maker: Maker, read: Reader) -> Order:

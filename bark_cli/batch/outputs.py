@@ -30,12 +30,17 @@ class Task:
     format: str
     subtitles: str | None = None  # the same for a file beside it
 
+    @property
+    def outputs(self) -> list[str]:
+        """All its files; the sound is the last, and the sign that all are there."""
+        return [self.output] if self.subtitles is None else [self.subtitles, self.output]
+
 
 class Outputs:
     """The names below a folder, and who has them; little memory is taken however many there are.
 
     Args:
-        folder: what all files lie below.
+        folder: what all files lie below; None: it is not on this machine.
         format: of FORMAT_NAMES, where a line of JSON does not ask for another by a suffix.
         joined: a file that is made besides.
         subtitles: srt or vtt, for a file beside each.
@@ -44,7 +49,7 @@ class Outputs:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         format: str,
         *,
         joined: str | None = None,
@@ -54,7 +59,7 @@ class Outputs:
         self._folder, self._format, self._subtitles = folder, format, subtitles
         self._texts = set(map(os.path.realpath, texts))
         self._taken = scratch_table(_TAKEN, self)
-        self._inside = lru_cache(_MOST_FOLDERS)(partial(_is_inside, folder))
+        self._inside = lru_cache(_MOST_FOLDERS)(partial(is_inside, folder))
         if joined is not None:
             self._owner(joined, JOINED)
 
@@ -89,7 +94,7 @@ class Outputs:
                 if item.file is not None or other == JOINED:
                     raise found
                 return replace(task, item=replace(item, problem=item.problem or found))
-            if self._texts and os.path.realpath(folder / output) in self._texts:
+            if folder and self._texts and os.path.realpath(folder / output) in self._texts:
                 raise UsageError(f"{folder / output} is one of the texts; give -o another folder")
         return task
 
@@ -121,30 +126,32 @@ def assign(
     return [task for item in items if (task := outputs.claim(item)) is not None]
 
 
-def check_inside(output: str, folder: Path) -> None:
+def check_inside(output: str, folder: Path | None) -> None:
     """Find out whether a file lies below the folder, wherever links may lead.
 
     Raises:
         UsageError: it does not, or has a name that only our own files have.
     """
-    _check_place(output, folder, partial(_is_inside, folder))
+    _check_place(output, folder, partial(is_inside, folder))
 
 
-def _check_place(output: str, folder: Path, is_inside: Callable[[PurePosixPath], bool]) -> None:
+def _check_place(output: str, folder: Path | None, is_inside: Callable[[PurePosixPath], bool]) -> None:
     """As `check_inside`; `is_inside` finds out of a folder below ours where it really is."""
     path, windows = PurePosixPath(output), PureWindowsPath(output)
     if any(part.startswith(OWN_NAMES) for part in windows.parts):
         raise _no_name(output)
     leads_out = windows.anchor or path.is_absolute() or ".." in windows.parts
     if leads_out or not is_inside(path.parent):
-        raise UsageError(f"its output {output!r} leads out of {folder}; give a path inside of it")
+        where = "the place that all go to" if folder is None else folder
+        raise UsageError(f"its output {output!r} leads out of {where}; give a path inside of it")
 
 
-def _is_inside(folder: Path, below: PurePosixPath) -> bool:
-    return Path(os.path.realpath(folder / below)).is_relative_to(os.path.realpath(folder))
+def is_inside(folder: Path | None, below: PurePosixPath) -> bool:
+    """Whether a folder below ours really is; where there are no links (None), names alone tell."""
+    return folder is None or Path(os.path.realpath(folder / below)).is_relative_to(os.path.realpath(folder))
 
 
-def _check_name(item: Item, output: str, folder: Path) -> None:
+def _check_name(item: Item, output: str, folder: Path | None) -> None:
     """Find out whether a file can have that name.
 
     Raises:
@@ -155,7 +162,8 @@ def _check_name(item: Item, output: str, folder: Path) -> None:
     if item.file is None and not is_name:
         raise _no_name(item.name)
     longest = max((len(os.fsencode(part)) for part in PurePosixPath(output).parts), default=0)
-    if longest > _MOST_IN_NAME or len(os.fsencode(folder.absolute() / output)) > _MOST_IN_PATH:
+    whole = output if folder is None else folder.absolute() / output
+    if longest > _MOST_IN_NAME or len(os.fsencode(whole)) > _MOST_IN_PATH:
         raise UsageError(f"the name of its output is too long ({excerpt(output, 40)}); give it a shorter one")
 
 

@@ -1,18 +1,15 @@
-"""A finished file -> its name in the folder of a batch, in one step, and in the ledger before."""
+"""A finished file -> its name where the files of a batch lie, in one step, and in the ledger before."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bark_cli.batch.ledger import Entry, Ledger, measured
-from bark_cli.batch.outputs import check_inside
-from bark_cli.errors import BarkError, OutputError
+from bark_cli.batch.ledger import Entry, Ledger
+from bark_cli.batch.room import Room, make_room
+from bark_cli.errors import BarkError
 from bark_cli.system.files import told_of
-
-KEPT = ".kept"  # what a file is called that somebody changed, when it is made anew
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Placed:
     """A file that has its name."""
 
     entry: Entry
-    kept: Path | None = None  # where a file of that name is now that somebody had changed
+    kept: str | None = None  # what a file of that name is called now that somebody had changed
 
 
 def place(new: NewFile, ledger: Ledger, *, overwrite: bool = False) -> Placed:
@@ -60,7 +57,7 @@ def place_all(
     Raises:
         OutputError: the ledger cannot be written.
     """
-    found: list[list[Placed] | BarkError] = []
+    found: list[list[_Ready] | BarkError] = []
     for together in sets:
         try:
             found.append([_ready(new, ledger, overwrite=overwrite) for new in together])
@@ -73,52 +70,34 @@ def place_all(
         try:
             if isinstance(ready, BarkError):
                 raise ready
-            for new in together:
-                with told_of(ledger.folder / new.output):
-                    new.staged.replace(ledger.folder / new.output)
+            for new, one in zip(together, ready, strict=True):
+                ledger.destination.put(new.staged, new.output, replaces=one.room.replaces)
             ledger.placed += 1
-            results.append(ready[-1])
+            results.append(Placed(ready[-1].entry, ready[-1].room.kept))
         except BarkError as error:
             results.append(error)
     return results
 
 
-def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> Placed:
+@dataclass(frozen=True)
+class _Ready:
+    """A file that has not its name yet, and may take it."""
+
+    entry: Entry
+    room: Room
+
+
+def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> _Ready:
     """See to it that the name is free, and describe the file."""
-    target, kept = ledger.folder / new.output, None
-    check_inside(new.output, ledger.folder)
-    check_free(new.output, ledger, overwrite=overwrite)
-    with told_of(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        entry = Entry(
-            output=new.output,
-            key=new.key,
-            source=new.source,
-            seconds=new.seconds,
-            seed=new.seed,
-            **measured(new.staged),
-        )
-        if not overwrite and os.path.lexists(target) and not ledger.is_ours(new.output):
-            kept = keep_aside(target)
-    return Placed(entry, kept)
-
-
-def keep_aside(path: Path) -> Path:
-    """Give a file another name, which no file has."""
-    kept = path.with_name(path.name + KEPT)
-    if os.path.lexists(kept):
-        raise OutputError(f"{path} was changed since it was made, and so was {kept}; move one of them away")
-    return path.rename(kept)
-
-
-def check_free(output: str, ledger: Ledger, *, overwrite: bool = False) -> None:
-    """Find out whether a file may take that name.
-
-    Raises:
-        OutputError: somebody else's file has it.
-    """
-    path = ledger.folder / output
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; rename it")
-    if not overwrite and os.path.lexists(path) and not ledger.knows(output):
-        raise OutputError(f"{path} was not made by this batch; move it away, or use --overwrite")
+    room = make_room(new.output, ledger, overwrite=overwrite)
+    with told_of(new.staged):
+        facts = ledger.destination.facts(new.staged)
+    entry = Entry(
+        output=new.output,
+        key=new.key,
+        source=new.source,
+        seconds=new.seconds,
+        seed=new.seed,
+        **asdict(facts),
+    )
+    return _Ready(entry, room)

@@ -10,7 +10,7 @@ from bark_cli.batch.identity import Maker
 from bark_cli.batch.items import Item
 from bark_cli.batch.ledger import Entry, Ledger
 from bark_cli.batch.outputs import Task
-from bark_cli.batch.place import check_free
+from bark_cli.batch.room import check_free
 from bark_cli.errors import BarkError, TextError
 from bark_cli.text.split.pace import estimate_seconds
 
@@ -88,5 +88,5 @@ def _made(task: Task, key: str, ledger: Ledger) -> Entry | None:
 def _why(output: str, ledger: Ledger, *, packs: bool) -> State:
     if not ledger.knows(output):
         return "new"
-    there = ledger.shard_of(output) is not None if packs else (ledger.folder / output).exists()
+    there = ledger.shard_of(output) is not None if packs else ledger.destination.exists(output)
     return "changed" if there else "gone"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain, islice
 
+from bark_cli.batch.begin import begin_all, entry_of
 from bark_cli.batch.identity import Maker
 from bark_cli.batch.ledger import Entry, Ledger
-from bark_cli.batch.make import Failed, Finished, Make, Progress, Said, is_for_lack_of_room
+from bark_cli.batch.make import Delivered, Failed, Finished, Make, Progress, Said, is_for_all
 from bark_cli.batch.order import Order, order
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, Placed, place_all
@@ -17,6 +18,8 @@ from bark_cli.batch.plan import Reader
 from bark_cli.batch.shards.packing import Packing
 from bark_cli.errors import BarkError
 from bark_cli.system.interrupts import uninterrupted
+
+_TOGETHER = 16  # orders that are noted with one wait for the disk
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +31,7 @@ class Work:
     read: Reader
     overwrite: bool = False
     packing: Packing | None = None  # into shards; None: each gets a file of its own
+    delivers: bool = False  # who makes files puts them where they go himself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class Made:
 
     task: Task
     entry: Entry
-    kept: Path | None = None  # where a file is now that had the name and was changed by somebody
+    kept: str | None = None  # what a file is called now that had the name and was changed by somebody
 
 
 Event = Said | Made | Failed
@@ -55,12 +59,15 @@ def run(work: Work, tasks: Iterable[Task], make: Make) -> Generator[Event, None,
     Raises:
         OutputError: the disk is full, or the ledger cannot be written; what is made by then stays.
     """
-    failed: list[Failed] = []
+    failed, kept = list[Failed](), dict[str, str]()
+    orders = _orders(work, tasks, failed)
+    if work.delivers:
+        orders = _begun(work, orders, failed, kept)
     try:
-        with closing(make(_orders(work, tasks, failed))) as progress:
+        with closing(make(orders)) as progress:
             for group in progress:
                 with uninterrupted():
-                    events = [*_placed(work, group), *failed]
+                    events = [*_placed(work, group, kept), *failed]
                 failed.clear()
                 yield from events
     except BaseException:
@@ -90,28 +97,65 @@ def _orders(work: Work, tasks: Iterable[Task], failed: list[Failed]) -> Iterator
         yield found
 
 
-def _placed(work: Work, group: Sequence[Progress]) -> Iterator[Event]:
-    """Give what is finished its name; all else is told as it is.
+def _begun(
+    work: Work, orders: Iterator[Order], failed: list[Failed], kept: dict[str, str]
+) -> Iterator[Order]:
+    """Note what is handed out, some at a time; `kept` learns what has become of files that were changed."""
+    while group := list(islice(orders, _TOGETHER)):
+        with uninterrupted():
+            begun = begin_all(group, work.ledger, overwrite=work.overwrite)
+        for one, asked in zip(begun, group, strict=True):
+            if isinstance(one, BarkError):
+                failed.append(Failed(task=asked.task, error=one))
+                continue
+            if one.kept is not None:
+                kept[asked.task.output] = one.kept
+            yield one.order
+
+
+def _placed(work: Work, group: Sequence[Progress], kept: dict[str, str]) -> Iterator[Event]:
+    """Give what is finished its name, and note what has it already; all else is told as it is.
 
     Raises:
         OutputError: the disk is full.
     """
     finished = [one for one in group if isinstance(one, Finished)]
     if work.packing is not None:
-        yield from (one for one in group if not isinstance(one, Finished))
+        yield from (one for one in group if not isinstance(one, Finished | Delivered))
         yield from (Made(task=task, entry=entry) for task, entry in work.packing.put(finished))
         return
+    noted = iter(_noted(work, [one for one in group if isinstance(one, Delivered)], kept))
     sets = [_files(one) for one in finished]
-    placed = place_all(sets, work.ledger, overwrite=work.overwrite) if sets else []
-    results = iter(placed)
+    placed = iter(place_all(sets, work.ledger, overwrite=work.overwrite) if sets else [])
     for one in group:
-        yield _result(one.order.task, next(results)) if isinstance(one, Finished) else one
+        if isinstance(one, Delivered):
+            yield next(noted)
+        else:
+            yield _result(one.order.task, next(placed)) if isinstance(one, Finished) else one
+
+
+def _noted(work: Work, delivered: Sequence[Delivered], kept: dict[str, str]) -> list[Made]:
+    """Have in the ledger what is where it goes already."""
+    sets = [_entries(one) for one in delivered]
+    if sets:
+        work.ledger.add(*chain.from_iterable(sets))
+        work.ledger.placed += len(sets)
+    tasks = [one.order.task for one in delivered]
+    return [
+        Made(task=task, entry=entries[-1], kept=kept.pop(task.output, None))
+        for task, entries in zip(tasks, sets, strict=True)
+    ]
+
+
+def _entries(delivered: Delivered) -> list[Entry]:
+    files, seconds = delivered.files, delivered.seconds
+    return [entry_of(delivered.order, output, facts, seconds) for output, facts in files.items()]
 
 
 def _result(task: Task, placed: Placed | BarkError) -> Made | Failed:
     if not isinstance(placed, BarkError):
         return Made(task=task, entry=placed.entry, kept=placed.kept)
-    if is_for_lack_of_room(placed):
+    if is_for_all(placed):
         raise placed
     return Failed(task=task, error=placed)
 

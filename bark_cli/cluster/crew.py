@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bark_cli.batch.make import Failed, Finished, Progress
+from bark_cli.batch.make import Delivered, Failed, Finished, Progress
 from bark_cli.batch.order import Order
 from bark_cli.cluster.connect import ClusterError, machines
 from bark_cli.cluster.hand import Hand, hire
@@ -154,7 +154,7 @@ class Crew:
             stream = hand.actor.make.options(num_returns="streaming").remote(good, voices)
             hand.chunks[stream] = {order.task.output: order for order in good}
 
-    def _look(self) -> Iterator[list[Progress]]:
+    def _look(self) -> Iterator[Sequence[Progress]]:
         """Take what has come from the workers, after a short wait for it."""
         import ray
 
@@ -172,7 +172,7 @@ class Crew:
             elif (hand := by_stream[one]) in self._hands:  # it may have died since
                 yield from self._take(hand, one)
 
-    def _take(self, hand: Hand, stream: Any) -> Iterator[list[Progress]]:
+    def _take(self, hand: Hand, stream: Any) -> Iterator[Sequence[Progress]]:
         """The parcels that a stream has, or the news that its worker is dead."""
         import ray
 
@@ -198,9 +198,12 @@ class Crew:
         """What a parcel tells and holds."""
         order = chunk.pop(parcel.output)
         yield from parcel.events
-        if parcel.sound is not None:
+        if parcel.sound is not None or parcel.files:
             self.made[hand.ready.host if hand.ready else ""] += 1
+        if parcel.sound is not None:
             yield self._staged(order, parcel)
+        elif parcel.files:
+            yield Delivered(order=order, files=parcel.files, seconds=parcel.seconds)
 
     def _staged(self, order: Order, parcel: Parcel) -> Finished:
         """The files of an order, on this disk."""
@@ -244,7 +247,7 @@ class Crew:
             )
         hand.ready = told
 
-    def _bury(self, hand: Hand) -> Iterator[list[Progress]]:
+    def _bury(self, hand: Hand) -> Iterator[Sequence[Progress]]:
         """Do without a dead worker: hire another, and have what it was at made again.
 
         Raises:

@@ -1,11 +1,12 @@
-"""What a worker is told once, and tells: a Job -> Ready; orders -> Parcels, which hold files as bytes."""
+"""What a worker is told once, and tells: a Job -> Ready; orders -> Parcels, with files or what they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bark_cli.audio import Level
+from bark_cli.batch.destination import FileFacts
 from bark_cli.batch.identity import Maker, model_identity
 from bark_cli.batch.make import Failed, Said
 from bark_cli.batch.manner import Manner
@@ -31,6 +32,7 @@ class Job:
     manner: Manner
     level: Level = "off"
     tells: bool = True  # whether files say how they were made
+    url: str | None = None  # where workers put the files; None: they send them back
 
     @property
     def models(self) -> list[Wanted]:
@@ -38,7 +40,15 @@ class Job:
         return [self.leading, *self.stages.values()]
 
 
-def job(maker: Maker, stages: Sequence[str], manner: Manner, *, level: Level, tells: bool) -> Job:
+def job(
+    maker: Maker,
+    stages: Sequence[str],
+    manner: Manner,
+    *,
+    level: Level,
+    tells: bool,
+    url: str | None = None,
+) -> Job:
     """What workers are told; `stages` says what the models after the leading one are for.
 
     Raises:
@@ -57,6 +67,7 @@ def job(maker: Maker, stages: Sequence[str], manner: Manner, *, level: Level, te
         manner=manner,
         level=level,
         tells=tells,
+        url=url,
     )
 
 
@@ -86,6 +97,7 @@ class Parcel:
 
     output: str  # which order
     events: Sequence[Said | Failed]
-    sound: bytes | None = None  # None where it failed
+    sound: bytes | None = None  # None where it failed, or lies where it goes already
     subtitles: bytes | None = None
+    files: Mapping[str, FileFacts] = field(default_factory=dict)  # by output, what lies where it goes
     seconds: float = 0.0

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from bark_cli.batch.destination import sha256_of
 from bark_cli.batch.identity import model_identity, read_from
-from bark_cli.batch.ledger import sha256_of
 from bark_cli.cluster.job import Wanted
 from bark_cli.errors import BarkError, ModelError
 from bark_cli.store import ModelRef, models_home, resolve_model

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bark_cli.batch.make import Failed
 from bark_cli.batch.order import Order
@@ -34,7 +35,7 @@ class Suspicion:
         for order in orders:
             self._losses[order.task.output] += 1
             again = self._losses[order.task.output] <= _MOST_MACHINES
-            (self.again if again else self.alone).append(order)
+            (self.again if again else self.alone).append(_once_more(order))
 
     def died(self, orders: Sequence[Order]) -> list[Failed]:
         """Count it against orders; returns that one which was alone, and there before: it did it."""
@@ -42,10 +43,15 @@ class Suspicion:
         for order in orders:
             self._kills[order.task.output] += 1
             if len(orders) > 1 or self._kills[order.task.output] < _FATAL:
-                self.alone.append(order)
+                self.alone.append(_once_more(order))
                 continue
             error = GenerationError(
                 f"{_FATAL} workers have died of it, one of them with nothing else to do; look at it"
             )
             failed.append(Failed(task=order.task, error=error))
         return failed
+
+
+def _once_more(order: Order) -> Order:
+    """An order whose file may be where it goes: its worker was killed before it could tell."""
+    return replace(order, replaces=True)

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from bark_cli import __version__
-from bark_cli.batch.make import Failed, Finished, Making, Progress, Said, make
+from bark_cli.batch.destination import FileFacts
+from bark_cli.batch.make import Delivered, Failed, Finished, Making, Progress, Said, is_for_all, make
 from bark_cli.batch.order import Order
+from bark_cli.batch.url import UrlFolder
 from bark_cli.cluster.job import Job, Lacking, Parcel, Ready
 from bark_cli.cluster.models import Packed, find, unpack
+from bark_cli.errors import BarkError
 from bark_cli.voices import Voice
 
 _FOLDER = "bark-worker-"
@@ -61,6 +64,7 @@ class Worker:
             precision=settings.precision,
             **stages,
         )
+        self._destination = None if job.url is None else UrlFolder(job.url)
         self._home = _home()
         self._job, self._bark = job, bark
         self._session = bark.session(settings.batch_size)
@@ -102,7 +106,7 @@ class Worker:
         )
         parcels, since = list[Parcel](), time.monotonic()
         try:
-            for parcel in _parcels(make(making, iter(orders))):
+            for parcel in _parcels(make(making, iter(orders)), self._destination):
                 parcels.append(parcel)
                 size = sum(len(parcel.sound or b"") for parcel in parcels)
                 if size > _FULL or time.monotonic() - since > _WAIT_S:
@@ -125,14 +129,14 @@ def _home() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
 
 
-def _parcels(groups: Iterable[Sequence[Progress]]) -> Iterator[Parcel]:
+def _parcels(groups: Iterable[Sequence[Progress]], destination: UrlFolder | None) -> Iterator[Parcel]:
     """One for each order, once it is over: what is told of one that dies with its worker is told again."""
     told = defaultdict[str, list[Said | Failed]](list)
     for one in chain.from_iterable(groups):
         if isinstance(one, Finished):
-            output = one.order.task.output
-            yield _parcel(one, told.pop(output, []))
-        else:
+            events = told.pop(one.order.task.output, [])
+            yield _parcel(one, events) if destination is None else _delivered(one, events, destination)
+        elif not isinstance(one, Delivered):
             told[one.task.output].append(one)
             if isinstance(one, Failed):
                 yield Parcel(output=one.task.output, events=told.pop(one.task.output))
@@ -150,3 +154,23 @@ def _parcel(finished: Finished, events: Sequence[Said | Failed]) -> Parcel:
     for path in filter(None, (finished.sound, finished.subtitles)):
         path.unlink()
     return parcel
+
+
+def _delivered(finished: Finished, events: Sequence[Said | Failed], destination: UrlFolder) -> Parcel:
+    """What the command is told of files that are put where they go, the sound last.
+
+    Raises:
+        UnreachableError: nothing can be put there.
+    """
+    order, files = finished.order, dict[str, FileFacts]()
+    task = order.task
+    staged = [path for path in (finished.subtitles, finished.sound) if path is not None]
+    try:
+        for path, output in zip(staged, task.outputs, strict=True):
+            files[output] = destination.facts(path)
+            destination.put(path, output, replaces=order.replaces)
+    except BarkError as error:
+        if is_for_all(error):
+            raise
+        return Parcel(output=task.output, events=[*events, Failed(task=task, error=error)])
+    return Parcel(output=task.output, events=events, files=files, seconds=finished.seconds)

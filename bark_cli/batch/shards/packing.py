@@ -6,13 +6,14 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.batch.ledger import SHARD_NAME, Entry, Ledger, measured
-from bark_cli.batch.outputs import Task
-from bark_cli.batch.place import keep_aside
+from bark_cli.batch.destination import Destination
+from bark_cli.batch.ledger import SHARD_NAME, Entry, Ledger
+from bark_cli.batch.outputs import Task, is_inside
+from bark_cli.batch.room import keep_aside
 from bark_cli.batch.shards import parquet, tar
 from bark_cli.batch.shards.row import Row, Shard, ShardForm, ShardKind, plain
 from bark_cli.errors import UsageError
@@ -46,6 +47,7 @@ class Packing:
         self, sharding: Sharding, ledger: Ledger, scratch: Path, note: Callable[[str], None] = lambda _: None
     ) -> None:
         self._sharding, self._ledger, self._scratch, self._note = sharding, ledger, scratch, note
+        self._destination = ledger.destination
         self._number: int | None = None  # of the next shard
         self._shard: Shard | None = None
         self._staged = scratch / f"shard{sharding.form.suffix}"
@@ -86,7 +88,7 @@ class Packing:
         waiting, self._shard, self._size, self._waiting = self._waiting, None, 0, []
         shard = self._next_name()
         self._take_out([one.order.task.output for one in waiting])
-        facts = measured(self._staged)
+        facts = self._facts(self._staged)
         entries = [_entry(one, shard, facts) for one in waiting]
         self._place(self._staged, entries)
         self._ledger.placed += len(entries)
@@ -113,32 +115,33 @@ class Packing:
         for shard, gone in stale.items():
             held = {entry.output: entry for entry in self._ledger.held_by(shard)}
             kept = [entry for output, entry in held.items() if output not in gone]
-            path = self._ledger.folder / shard
-            with told_of(path):
-                if not kept:
-                    path.unlink()
-                    continue
-                staged = self._scratch / f"rest{self._sharding.form.suffix}"
+            if not kept:
+                self._destination.remove(shard)
+                continue
+            staged = self._scratch / f"rest{self._sharding.form.suffix}"
+            with self._destination.reading(shard, self._scratch) as path, told_of(path):
                 self._sharding.form.copy_without(path, staged, {plain(output) for output in gone})
                 _sync(staged)
-                facts = measured(staged)
-            self._place(staged, [replace(entry, **facts) for entry in kept])
+            facts = self._facts(staged)
+            self._place(staged, [replace(entry, **facts) for entry in kept], replaces=True)
 
-    def _place(self, staged: Path, entries: Sequence[Entry]) -> None:
+    def _facts(self, staged: Path) -> Mapping[str, Any]:
+        """What entries say of the shard that they are in."""
+        with told_of(staged):
+            return asdict(self._destination.facts(staged))
+
+    def _place(self, staged: Path, entries: Sequence[Entry], *, replaces: bool = False) -> None:
         """Give a shard its name, after all that it holds is in the ledger."""
-        path = self._ledger.folder / entries[0].file
-        with told_of(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._ledger.add(*entries)
-            staged.replace(path)
+        self._ledger.add(*entries)
+        self._destination.put(staged, entries[0].file, replaces=replaces)
 
     def _next_name(self) -> str:
         """A name that no shard has had."""
         suffix = self._sharding.form.suffix
         if self._number is None:
-            _check_folder(self._ledger.folder)
+            _check_folder(self._destination)
             self._keep_changed_aside()
-            here = (f"{FOLDER}/{path.name}" for path in (self._ledger.folder / FOLDER).glob("*"))
+            here = (f"{FOLDER}/{name}" for name in self._destination.names(FOLDER))
             numbers = map(SHARD_NAME.match, (*self._ledger.shards, *here))
             self._number = 1 + max((int(found[1]) for found in numbers if found), default=-1)
         self._number += 1
@@ -147,11 +150,9 @@ class Packing:
     def _keep_changed_aside(self) -> None:
         """Give shards another name that somebody has changed: what they hold is made anew."""
         for shard in self._ledger.shards:
-            path = self._ledger.folder / shard
-            if os.path.lexists(path) and next(self._ledger.held_by(shard), None) is None:
-                with told_of(path):
-                    kept = keep_aside(path)
-                self._note(f"{shard} had been changed; that file is now {kept.name}")
+            if self._destination.exists(shard) and next(self._ledger.held_by(shard), None) is None:
+                kept = keep_aside(shard, self._destination)
+                self._note(f"{shard} had been changed; that file is now {kept}")
 
 
 def check_shards(kind: ShardKind | None, ledger: Ledger) -> None:
@@ -161,23 +162,24 @@ def check_shards(kind: ShardKind | None, ledger: Ledger) -> None:
         UsageError: it has others, or leads elsewhere.
     """
     if kind is not None:
-        _check_folder(ledger.folder)
+        _check_folder(ledger.destination)
     suffix = "" if kind is None else FORMS[kind].suffix
     for shard in ledger.shards:
         if not suffix or not shard.endswith(suffix):
             other = next(name for name, form in FORMS.items() if shard.endswith(form.suffix))
-            raise UsageError(f"{ledger.folder} holds shards; add --shards {other}, or give -o another folder")
+            where = ledger.destination.shown()
+            raise UsageError(f"{where} holds shards; add --shards {other}, or give -o another folder")
 
 
-def _check_folder(folder: Path) -> None:
-    """Find out whether shards can lie in a folder.
+def _check_folder(destination: Destination) -> None:
+    """Find out whether shards can lie in a place.
 
     Raises:
-        UsageError: what has the name of theirs is none, or leads elsewhere.
+        UsageError: what has the name of their folder is none, or leads elsewhere.
     """
-    place = folder / FOLDER
-    is_free = not os.path.lexists(place) or place.is_dir()
-    if not is_free or not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder)):
+    is_free = not destination.exists(FOLDER) or destination.is_folder(FOLDER)
+    if not is_free or not is_inside(destination.folder, PurePosixPath(FOLDER)):
+        place = destination.shown(FOLDER)
         raise UsageError(f"{place} is to be a folder of shards, and is no folder there; move it away")
 
 

@@ -26,7 +26,12 @@ def batch(
     ],
     output: Annotated[
         str,
-        typer.Option("-o", "--output", metavar="DIR", help="Folder to write to; it is created if necessary."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder to write to, created if necessary, or a URL such as s3://bucket/folder.",
+        ),
     ],
     format: Annotated[
         Literal["wav", "flac", "mp3", "opus", "ogg", "raw"] | None,
@@ -88,6 +93,14 @@ def batch(
         str | None,
         typer.Option(
             rich_help_panel=_OUTPUT, metavar="SIZE", help="Size of a shard, e.g. 1GB; 256MB by default."
+        ),
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_OUTPUT,
+            metavar="DIR",
+            help="Folder for the ledger where -o is a URL; by default LIST.bark, beside the list.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -183,6 +196,7 @@ def batch(
     bark batch book/ -o spoken/
     bark batch 'lessons/*.md' -o spoken/ --format mp3 -v nano/ben
     bark batch list.jsonl -o clips/
+    bark batch list.jsonl -o s3://bucket/clips
     make-lines | bark batch - --jsonl -o clips/ --json
 
     DIR gets the same subfolders as the texts. A ledger in DIR, .bark-batch.jsonl, says what is done:

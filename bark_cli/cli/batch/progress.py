@@ -12,10 +12,9 @@ from bark_cli.cli.output import note, one_line
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
+    from bark_cli.batch.destination import Destination
     from bark_cli.batch.ledger import Entry
     from bark_cli.batch.make import Said
     from bark_cli.batch.outputs import Task
@@ -121,11 +120,11 @@ class Tally:
             parts.append(f"{self.audio_s:.1f} s of speech, {human_speed(factor)}")
         return ", ".join(parts)
 
-    def record(self, folder: Path, model: str, joined: Entry | None) -> dict[str, Any]:
+    def record(self, destination: Destination, model: str, joined: Entry | None) -> dict[str, Any]:
         """What `--json` prints."""
         factor = self.real_time_factor
         return {
-            "folder": str(folder),
+            "folder": destination.shown(),
             "model": model,
             "items": self.items,
             "made": self.made,
@@ -146,11 +145,11 @@ class Tally:
             ],
             "seconds": round(self.audio_s, 3),
             "real_time_factor": None if factor is None else round(factor, 3),
-            "joined": None if joined is None else str(folder / joined.output),
+            "joined": None if joined is None else destination.shown(joined.output),
             "files": [
                 {
                     "source": entry.source,
-                    "path": str(folder / entry.output),
+                    "path": destination.shown(entry.output),
                     "seconds": entry.seconds,
                     "seed": entry.seed,
                     "made": entry.output in self._made,
@@ -174,7 +173,7 @@ class FileLines(AbstractContextManager["FileLines"]):
             count = f"{self._tally.done} of {self._tally.items}"
             tell(f"{count}: {event.entry.output}, {event.entry.seconds:.1f} s")
         if isinstance(event, Made) and event.kept is not None:
-            tell(f"{event.entry.output} had been changed; that file is now {event.kept.name}")
+            tell(f"{event.entry.output} had been changed; that file is now {event.kept}")
 
     def __exit__(self, *_: object) -> None:
         return

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from bark_cli.system.units import parse_bytes
 
 if TYPE_CHECKING:
     from bark_cli.audio import Level
+    from bark_cli.batch.destination import Destination
     from bark_cli.batch.gather import Sources
     from bark_cli.batch.identity import Maker
     from bark_cli.batch.items import Item
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = "flac"
 SHARD_SIZE = "256MB"
+LEDGER_SUFFIX = ".bark"  # list.jsonl -> list.jsonl.bark, where the files themselves go to a URL
 # settings that leave the sound as it is, or are part of an item's key in another way
 _UNHEARD = {"preset", "model", "voice", "seed", "device", "batch_size", "offline", "format", "subtitles"}
 _UNHEARD |= {"metadata", "audio_device", "normalize", "speed"}
@@ -46,7 +49,8 @@ class BatchRequest(Speaking):
     """Everything `bark batch` was asked for."""
 
     paths: Sequence[str]
-    folder: Path  # that all goes into
+    folder: Path  # that all goes into, or at least the ledger
+    url: str | None  # that all but the ledger goes to
     pattern: str | None
     is_jsonl: bool
     columns: Mapping[str, str]  # field -> what lists call it
@@ -59,6 +63,17 @@ class BatchRequest(Speaking):
     cluster: OnCluster | None  # None is this process
     as_json: bool
     quiet: bool
+
+    @cached_property
+    def destination(self) -> Destination | None:
+        """Where files go, if not into the folder.
+
+        Raises:
+            OptionError: what reaches it is not installed.
+        """
+        from bark_cli.batch.url import UrlFolder
+
+        return None if self.url is None else UrlFolder(self.url)
 
     @property
     def normalize(self) -> Level:
@@ -162,7 +177,7 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     return BatchRequest(
         **shared,
         paths=given["paths"],
-        folder=expanded(given["output"]),
+        **_place(given),
         pattern=given["glob"],
         is_jsonl=given["jsonl"],
         columns=_columns(given["column"] or []),
@@ -176,6 +191,30 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
         as_json=given["as_json"],
         quiet=given["quiet"],
     )
+
+
+def _place(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What -o and --ledger say: the fields `folder` and `url`.
+
+    Raises:
+        OptionError: they do not go together, or it is not known where the ledger is to be.
+    """
+    output, ledger, paths = given["output"], given["ledger"], given["paths"]
+    from bark_cli.batch.url import check_url, is_url
+
+    if not is_url(output):
+        if ledger is not None:
+            raise OptionError("--ledger is for -o with a URL; in a folder the ledger lies with the files")
+        return {"folder": expanded(output), "url": None}
+    check_url(output)
+    if ledger is None:
+        path = Path(paths[0])
+        if len(paths) > 1 or not path.exists() or not path.name:
+            raise OptionError("which files are done is noted on this machine; say where with --ledger DIR")
+        return {"folder": path.with_name(path.name + LEDGER_SUFFIX), "url": output}
+    if is_url(ledger):
+        raise OptionError("--ledger takes a folder of this machine, for only one run may have it at a time")
+    return {"folder": expanded(ledger), "url": output}
 
 
 def _shards(given: Mapping[str, Any], settings: Settings) -> ShardKind | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,12 +83,13 @@ def write_card(
     """
     if request.shards is None or not ledger.shards:
         return
-    path, known = ledger.folder / CARD, ""
-    if os.path.lexists(path):
+    destination, known = ledger.destination, ""
+    if destination.exists(CARD):
         if not ledger.is_ours(CARD):
-            tell(f"{path} is not one that bark wrote, and is left as it is")
+            tell(f"{destination.shown(CARD)} is not one that bark wrote, and is left as it is")
             return
-        known = path.read_text("utf-8")
+        with destination.reading(CARD, scratch) as path:
+            known = path.read_text("utf-8")
     earlier = {(voice, request.language) for voice in voices_in(known)}
     spoken = {*spoken, *earlier}
     card = Card(

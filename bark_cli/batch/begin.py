@@ -1,0 +1,62 @@
+"""Orders for who puts the files there himself -> the same, noted in the ledger before anything is made.
+
+So a file that is there when a run was killed is known, and may be written over by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from bark_cli.batch.destination import FileFacts
+from bark_cli.batch.ledger import Entry, Ledger
+from bark_cli.batch.order import Order
+from bark_cli.batch.room import make_room
+from bark_cli.errors import BarkError
+
+_BEGUN = FileFacts(size=-1, mtime_ns=0, sha256="")  # of a file that is not made yet, and so of none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """An order that may be handed out."""
+
+    order: Order
+    kept: str | None = None  # what a file is called now that had the name and was changed by somebody
+
+
+def begin_all(orders: Sequence[Order], ledger: Ledger, *, overwrite: bool = False) -> list[Begun | BarkError]:
+    """Note that files are about to be made by who puts them there himself, and make room for them.
+
+    Returns:
+        For each order what to hand out, or why its files cannot have their names.
+
+    Raises:
+        OutputError: the ledger cannot be written.
+    """
+    found, entries = list[Begun | BarkError](), list[Entry]()
+    for order in orders:
+        outputs = order.task.outputs
+        try:
+            rooms = [make_room(output, ledger, overwrite=overwrite) for output in outputs]
+        except BarkError as error:
+            found.append(error)
+            continue
+        entries += [entry_of(order, output, _BEGUN, 0.0) for output in outputs]
+        replaces = any(room.replaces for room in rooms)
+        found.append(Begun(order=replace(order, replaces=replaces), kept=rooms[-1].kept))
+    if entries:
+        ledger.add(*entries)
+    return found
+
+
+def entry_of(order: Order, output: str, facts: FileFacts, seconds: float) -> Entry:
+    """What the ledger says of a file that was ordered."""
+    return Entry(
+        output=output,
+        key=order.key,
+        source=order.task.item.source,
+        seconds=seconds,
+        seed=order.seed,
+        **asdict(facts),
+    )

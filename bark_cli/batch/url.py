@@ -1,0 +1,307 @@
+"""A URL that many machines reach (s3://bucket/folder) -> a destination for files of a batch, by fsspec.
+
+What a store takes (s3, gs) appears whole once all of it is sent; elsewhere a file gets its name when it is
+there. Whatever keys are needed come from the environment, as the libraries of the stores read them.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from errno import ENOSYS
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from bark_cli.batch.destination import FileFacts, UnreachableError, facts_of, sha256_of
+from bark_cli.batch.index import scratch_table
+from bark_cli.errors import BarkError, OptionError, OutputError
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
+_S3 = {"s3", "s3a"}
+_STORES = {*_S3, "gs", "gcs"}  # where what is sent appears whole, or not at all
+_PARTS = ".bark-batch.parts"  # elsewhere files grow in it; what a kill leaves is swept by the next run
+_MD5 = re.compile("[0-9a-f]{32}")
+_LISTED = (
+    "CREATE TABLE listed (name BLOB PRIMARY KEY, size INTEGER, md5 TEXT) WITHOUT ROWID"  # size: of files
+)
+
+
+class _Found(NamedTuple):
+    """What lies under a name."""
+
+    size: int | None  # bytes; None: it is a folder
+    md5: str | None  # where it is told
+
+
+class UrlFolder:
+    """All below a URL; each of its folders is listed once, when it is first asked for.
+
+    Raises:
+        OptionError: it is no such URL, or what reaches it is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._scheme = check_url(url)
+        self._url = url.rstrip("/")
+        self._listed = scratch_table(_LISTED, self)
+        self._folders = set[str]()
+        self._reached: tuple[Any, str] | None = None
+
+    def shown(self, output: str = "") -> str:
+        """Its URL, in which are no secrets."""
+        return f"{self._url}/{output}" if output else self._url
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a file:// is."""
+        return Path(self._root) if self._scheme in ("file", "local") else None
+
+    def exists(self, output: str) -> bool:
+        """Whether there is a file or a folder."""
+        return self._find(output) is not None
+
+    def is_folder(self, output: str) -> bool:
+        """Whether there is a folder, or a name that others begin with."""
+        found = self._find(output)
+        return found is not None and found.size is None
+
+    def holds(self, output: str, facts: FileFacts) -> bool:
+        """Whether it has that size, and those bytes as far as is told."""
+        found = self._find(output)
+        if found is None or found.size != facts.size:
+            return False
+        if None in (found.md5, facts.md5) or found.md5 == facts.md5:
+            return True
+        return self._sha256(output) == facts.sha256  # what looks like an MD5 need not be one
+
+    def facts(self, staged: Path) -> FileFacts:
+        """What it will be known by, with what stores tell."""
+        return facts_of(staged, with_md5=True)
+
+    def names(self, folder: str) -> list[str]:
+        """What was there when it was listed, and what was put there since."""
+        self._list(folder)
+        wanted = "SELECT name FROM listed WHERE name > ? AND name < ? AND size IS NOT NULL"
+        rows = self._listed.execute(wanted, (_key(f"{folder}/"), _key(f"{folder}0")))  # 0 comes after /
+        found = (name[len(_key(folder)) + 1 :] for (name,) in rows)
+        return [name.decode("utf-8", "surrogatepass") for name in found if b"/" not in name]
+
+    def put(self, staged: Path, output: str, *, replaces: bool) -> None:
+        """Send it, and remove it here.
+
+        Raises:
+            OutputError: something has the name, and `replaces` is off.
+            UnreachableError: nothing can be put there.
+        """
+        path, size = self._path(output), staged.stat().st_size
+        with self._told(output):
+            if self._scheme in _STORES:
+                self._send(staged, path, replaces=replaces)
+            else:
+                self._send_and_rename(staged, path, replaces=replaces)
+        staged.unlink()
+        self._learn(output, _Found(size, None))
+
+    def rename(self, output: str, name: str) -> None:
+        """Rename it, or have a store copy it and remove it then."""
+        with self._told(output):
+            self._files.mv(self._path(output), self._path(name))
+        found = self._find(output)
+        self._listed.execute("DELETE FROM listed WHERE name = ?", (_key(output),))
+        self._learn(name, found or _Found(0, None))
+
+    def remove(self, output: str) -> None:
+        """Remove it."""
+        with self._told(output):
+            self._files.rm_file(self._path(output))
+        self._listed.execute("DELETE FROM listed WHERE name = ?", (_key(output),))
+
+    @contextmanager
+    def reading(self, output: str, scratch: Path) -> Iterator[Path]:
+        """A copy."""
+        copy = scratch / f"{secrets.token_hex(8)}{PurePosixPath(output).suffix}"
+        try:
+            with self._told(output):
+                self._files.get_file(self._path(output), str(copy))
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
+
+    def sweep(self, is_ours: Callable[[str], bool]) -> None:
+        """Remove files that grew, and uploads to S3 that were never ended, of names that the ledger knows.
+
+        Raises:
+            UnreachableError: the place cannot be reached.
+        """
+        self._list("")
+        with suppress(Exception):  # it is no more than tidying
+            if self._scheme in _S3:
+                self._abort_uploads(is_ours)
+            elif self._scheme not in _STORES:
+                self._files.rm(self._path(_PARTS), recursive=True)
+
+    def _reach(self) -> tuple[Any, str]:
+        """The file system of the URL, and how that calls the place."""
+        if self._reached is None:
+            from fsspec.core import url_to_fs
+
+            with self._told(""):
+                files, root = url_to_fs(self._url, use_listings_cache=False, skip_instance_cache=True)
+            self._reached = files, str(root).rstrip("/")
+        return self._reached
+
+    @property
+    def _files(self) -> Any:
+        return self._reach()[0]
+
+    @property
+    def _root(self) -> str:
+        return self._reach()[1]
+
+    def _path(self, output: str) -> str:
+        return f"{self._root}/{output}"
+
+    def _send(self, staged: Path, path: str, *, replaces: bool) -> None:
+        """Send a file to a store, which looks itself whether the name is free."""
+        try:
+            self._files.put_file(str(staged), path, mode="overwrite" if replaces else "create")
+        except OSError as error:
+            if error.errno != ENOSYS:
+                raise
+            if self._files.exists(path):  # this one cannot look
+                raise FileExistsError(path) from error
+            self._files.put_file(str(staged), path)
+
+    def _send_and_rename(self, staged: Path, path: str, *, replaces: bool) -> None:
+        """Send a file under another name, and give it its own when it is there."""
+        part = self._path(f"{_PARTS}/{secrets.token_hex(8)}")
+        for one in (part, path):
+            self._files.makedirs(one.rpartition("/")[0], exist_ok=True)
+        try:
+            self._files.put_file(str(staged), part)
+            if not replaces and self._files.exists(path):
+                raise FileExistsError(path)
+            self._files.mv(part, path)
+        except BaseException:
+            with suppress(Exception):
+                self._files.rm_file(part)
+            raise
+
+    def _abort_uploads(self, is_ours: Callable[[str], bool]) -> None:
+        bucket, _, folder = self._root.partition("/")
+        prefix = f"{folder}/" if folder else ""
+        found = self._files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
+        for upload in found.get("Uploads", []):
+            if is_ours(upload["Key"].removeprefix(prefix)):
+                self._files.abort_mpu(bucket, upload["Key"], upload["UploadId"])
+
+    def _find(self, output: str) -> _Found | None:
+        self._list(output.rpartition("/")[0])
+        row = self._listed.execute("SELECT size, md5 FROM listed WHERE name = ?", (_key(output),)).fetchone()
+        return None if row is None else _Found(*row)
+
+    def _list(self, folder: str) -> None:
+        """Find out what lies in a folder, unless that is known."""
+        if folder in self._folders:
+            return
+        with self._told(folder):
+            try:
+                rows = self._files.ls(self._path(folder).rstrip("/"), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                rows = []
+                if not folder and self._scheme in _STORES:
+                    self._files.info(self._root.partition("/")[0])  # a bucket has to be there
+        root = len(self._root) + 1
+        found = ((str(row["name"])[root:], _Found(_size_of(row), _md5_of(row))) for row in rows)
+        with self._listed:
+            self._listed.executemany(
+                "INSERT OR REPLACE INTO listed VALUES (?, ?, ?)",
+                ((_key(name), *told) for name, told in found if name and name != folder),
+            )
+        self._folders.add(folder)
+
+    def _learn(self, output: str, found: _Found) -> None:
+        """Take note of what lies under a name now."""
+        self._listed.execute("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", (_key(output), *found))
+
+    def _sha256(self, output: str) -> str:
+        import tempfile
+
+        with (
+            tempfile.TemporaryDirectory(prefix="bark-") as scratch,
+            self.reading(output, Path(scratch)) as copy,
+        ):
+            return sha256_of(copy)
+
+    @contextmanager
+    def _told(self, output: str) -> Iterator[None]:
+        """Turn whatever the libraries of stores raise into one line."""
+        where = self.shown(output)
+        try:
+            yield
+        except BarkError:
+            raise
+        except FileExistsError as error:
+            raise OutputError(
+                f"{where} was not made by this batch; move it away, or use --overwrite"
+            ) from error
+        except UnicodeError as error:
+            raise OutputError(f"cannot write {where!r}: a URL holds no such name; rename it") from error
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+            raise UnreachableError(f"cannot use {where}: {reason}; check the URL and its keys") from error
+
+
+def is_url(text: str) -> bool:
+    """Whether it is meant as a URL."""
+    return _URL.fullmatch(text) is not None
+
+
+def check_url(url: str) -> str:
+    """Find out whether files can be put at a URL, as far as can be told here; returns its scheme.
+
+    Raises:
+        OptionError: it holds what is no part of it, or what reaches it is not installed.
+    """
+    match = _URL.fullmatch(url)
+    scheme, rest = (match[1].lower(), match[2]) if match is not None else ("", url)
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    if (at and (scheme in _STORES or ":" in user)) or "?" in rest or "::" in url:
+        raise OptionError(f"-o {scheme}://… takes no keys, @, ? or ::; keys come from the environment")
+    if not rest.strip("/"):
+        raise OptionError(f"-o {scheme}:// names no place; give one such as s3://bucket/folder")
+    from fsspec.registry import known_implementations, registry
+
+    known: Mapping[str, Any] = known_implementations
+    if scheme not in known and scheme not in registry:
+        raise OptionError(f"{scheme}:// is not known; use s3://, gs:// or another that fsspec reaches")
+    try:
+        importlib.import_module(known[scheme]["class"].rpartition(".")[0])
+    except ImportError as error:
+        told = known[scheme].get("err", f"{scheme}:// needs a package that is not there")
+        hint = "run: pip install 'bark-cli[cloud]'" if scheme in _S3 else "see fsspec's documentation"
+        raise OptionError(f"{told}; {hint}") from error
+    return scheme
+
+
+def _size_of(row: Mapping[str, Any]) -> int | None:
+    """The bytes of a file; None of a folder."""
+    return None if row.get("type") == "directory" else int(row.get("size") or 0)
+
+
+def _md5_of(row: Mapping[str, Any]) -> str | None:
+    """What a store tells of a file's bytes: S3's ETag where it was sent in one part, Google's md5Hash."""
+    if (tag := str(row.get("ETag") or "").strip('"')) and _MD5.fullmatch(tag):
+        return tag
+    if told := row.get("md5Hash"):
+        return base64.b64decode(told).hex()
+    return None
+
+
+def _key(name: str) -> bytes:
+    """A file's name may hold what is not UTF-8."""
+    return name.encode("utf-8", "surrogatepass")
