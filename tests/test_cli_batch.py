@@ -586,7 +586,7 @@ def test_every_file_has_a_line_and_the_end_another(
 def test_the_bar_counts_to_its_end(
     batch: list[str], texts: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bark_cli.cli.batch import work
+    from bark_cli.cli.batch import making
 
     console, bars = Console(file=io.StringIO(), force_terminal=True, width=100), []
 
@@ -598,7 +598,7 @@ def test_the_bar_counts_to_its_end(
         bars.append(BatchBar(tally, console))
         return bars[0]
 
-    monkeypatch.setattr(work, "BatchBar", bar)
+    monkeypatch.setattr(making, "BatchBar", bar)
     monkeypatch.setattr(sys, "stderr", Watched())
     (texts / "part 0" / "0.txt").write_text("\x07")
     assert main([*batch, str(texts), "-o", str(out)]) == 1

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from bucket import Bucket
 from fork_server import ForkServer, wait_until
+from pyarrow import parquet
 
 from bark_cli.cli import main
 
@@ -48,3 +51,188 @@ def test_files_lie_at_a_url_as_they_would_in_a_folder(
     assert (told["folder"], told["made"]) == (URL, 12)
     assert f"{URL}/deep/er.opus" in [file["path"] for file in told["files"]]
     assert bucket.below(FOLDER) == loose(out)
+
+
+def test_what_is_done_is_left_and_what_has_changed_or_gone_is_made_anew(
+    talkative: Path, listed: Path, server: ForkServer, bucket: Bucket
+) -> None:
+    url, folder = "s3://voices/again", "again"
+    line = command(talkative, listed, url, "--json")
+    assert server.start(line).wait() == 0
+    first = bucket.below(folder)
+    bucket.remove(f"{folder}/list-00002.flac")
+    foreign = bytes(len(first["list-00003.flac"]))  # as long as what was made
+    bucket.put(f"{folder}/list-00003.flac", foreign)
+    rows = listed.read_text().splitlines()
+    rows[3] = json.dumps({"text": "hello bark my name"})
+    listed.write_text("\n".join(rows))
+    again = server.start(line)
+    assert again.wait() == 0
+    assert json.loads(again.out)["made"] == 3
+    assert "list-00003.flac had been changed; that file is now list-00003.flac.kept" in again.err
+    second = bucket.below(folder)
+    assert second.pop("list-00003.flac.kept") == foreign
+    assert second.keys() == first.keys()
+    assert {name for name in first if first[name] != second[name]} == {"list-00004.flac"}
+
+
+def test_an_object_that_no_batch_made_is_never_written_over_unasked(
+    talkative: Path, listed: Path, server: ForkServer, bucket: Bucket
+) -> None:
+    url, folder = "s3://voices/foreign", "foreign"
+    bucket.put(f"{folder}/list-00007.flac", b"mine")
+    refused = server.start(command(talkative, listed, url))
+    assert refused.wait() == 1
+    assert (
+        f"{url}/list-00007.flac was not made by this batch; move it away, or use --overwrite" in refused.err
+    )
+    found = bucket.below(folder)
+    assert found["list-00007.flac"] == b"mine"
+    assert len(found) == 12
+    assert server.start(command(talkative, listed, url, "--overwrite")).wait() == 0
+    assert bucket.get(f"{folder}/list-00007.flac") != b"mine"
+
+
+@pytest.mark.parametrize(
+    "more", [[], ["--shards", "parquet", "--shard-size", "6kB"]], ids=["loose", "shards"]
+)
+def test_a_killed_batch_goes_on_and_ends_with_every_object_once(
+    more: list[str], talkative: Path, tmp_path: Path, out: Path, server: ForkServer, bucket: Bucket
+) -> None:
+    listed, folder = tmp_path / "list.jsonl", f"killed-{len(more)}"
+    listed.write_text("\n".join(json.dumps({"text": f"hello bark {i}"}) for i in range(40)))
+    assert main(command(talkative, listed, out, "-q")) == 0
+    line = command(talkative, listed, f"s3://voices/{folder}", *more)
+    stream = random.Random(7)
+    for kills in range(1, 4):
+        running = server.start(line)
+        wait_until(lambda kills=kills: len(bucket.below(folder)) >= 2 * kills)
+        time.sleep(stream.uniform(0.0, 0.1))
+        running.kill(signal.SIGKILL)
+        running.wait()
+        assert sounds(bucket, folder).items() <= loose(out).items()  # each is whole
+    bucket.begin_upload(f"{folder}/data/train-00000.parquet" if more else f"{folder}/list-00001.flac")
+    bucket.begin_upload(f"{folder}/somebody-elses.bin")
+    last = server.start([*line, "--json"])
+    assert last.wait() == 0
+    assert json.loads(last.out)["made"] < 40
+    assert sounds(bucket, folder) == loose(out)
+    assert bucket.uploads() == [f"{folder}/somebody-elses.bin"]
+
+
+def sounds(bucket: Bucket, folder: str) -> dict[str, bytes]:
+    """By name, each once, whether they are packed or not."""
+    found = bucket.below(folder)
+    if "README.md" not in found and not any(name.startswith("data/") for name in found):
+        return found
+    rows = [
+        row["audio"]
+        for name, data in found.items()
+        if name.startswith("data/")
+        for row in parquet.read_table(io.BytesIO(data)).to_pylist()
+    ]
+    assert len({row["path"] for row in rows}) == len(rows)
+    return {row["path"]: row["bytes"] for row in rows}
+
+
+def test_all_of_a_url_is_joined_and_a_file_url_is_one_too(
+    talkative: Path, listed: Path, out: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared" / "clips"
+    assert main(command(talkative, listed, out, "-q", "--join", "--format", "wav")) == 0
+    assert main(command(talkative, listed, shared.as_uri(), "-q", "--join", "--format", "wav")) == 0
+    assert loose(shared) == loose(out)
+    assert not list(shared.glob(".bark-batch.parts/*"))
+    assert not (shared / ".bark-batch.jsonl").exists()
+    assert (tmp_path / "list.jsonl.bark" / ".bark-batch.jsonl").exists()
+
+
+def test_a_link_below_a_file_url_is_not_followed_out_of_it(
+    talkative: Path, listed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared, outside = tmp_path / "shared", tmp_path / "outside"
+    shared.mkdir()
+    outside.mkdir()
+    (shared / "deep").symlink_to(outside)
+    assert main(command(talkative, listed, shared.as_uri())) == 1
+    assert "its output 'deep/er.opus' leads out of" in capsys.readouterr().err
+    assert not list(outside.iterdir())
+
+
+def test_a_ledger_is_of_one_url(
+    talkative: Path, listed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = ((tmp_path / name).as_uri() for name in ("one", "other"))
+    assert main(command(talkative, listed, one, "-q")) == 0
+    assert main(command(talkative, listed, other, "-q")) == 2
+    told = capsys.readouterr().err
+    assert told == f"bark: the ledger in {listed}.bark is of {one}; give another folder with --ledger\n"
+    assert main(command(talkative, listed, other, "-q", "--ledger", str(tmp_path / "second"))) == 0
+    assert loose(tmp_path / "one") == loose(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            ["-o", "s3://key:secret@bucket/x"],
+            "-o s3://… takes no keys, @, ? or ::; keys come from the environment",
+        ),
+        (["-o", "sftp://ann:secret@host/x"], "-o sftp://… takes no keys"),
+        (["-o", "s3://bucket/x?secret=secret"], "-o s3://… takes no keys"),
+        (["-o", "s3:///"], "-o s3:// names no place; give one such as s3://bucket/folder"),
+        (["-o", "nowhere://bucket/x"], "nowhere:// is not known; use s3://, gs://"),
+        (
+            ["-o", "gs://bucket/x"],
+            "Please install gcsfs to access Google Storage; see fsspec's documentation",
+        ),
+        (["-o", "out", "--ledger", "kept"], "--ledger is for -o with a URL"),
+        (["-o", "s3://bucket/x", "--ledger", "s3://bucket/y"], "--ledger takes a folder of this machine"),
+        (["-o", "s3://bucket/x", "other.txt"], "is noted on this machine; say where with --ledger DIR"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_in_a_line_without_secrets(
+    more: list[str],
+    said: str,
+    listed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["batch", str(listed), "-m", "nano", *more]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert "secret@" not in told
+    assert "=secret" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["list.jsonl"]
+
+
+def test_a_missing_package_is_told_in_a_line(
+    listed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    assert main(["batch", str(listed), "-m", "nano", "-o", "s3://bucket/x"]) == 2
+    assert capsys.readouterr().err == "bark: Install s3fs to access S3; run: pip install 'bark-cli[cloud]'\n"
+
+
+def test_a_bucket_that_is_not_there_is_told_before_any_work(
+    listed: Path, server: ForkServer, bucket: Bucket
+) -> None:
+    running = server.start(["batch", str(listed), "-m", "nano", "-o", "s3://elsewhere/x"])
+    assert running.wait() == 1
+    assert running.err.startswith("bark: cannot use s3://elsewhere/x: ")
+    assert running.err.count("\n") == 1
+    assert not Path(f"{listed}.bark").exists()
+
+
+def test_no_key_is_written_down(
+    talkative: Path, listed: Path, tmp_path: Path, server: ForkServer, bucket: Bucket
+) -> None:
+    running = server.start(command(talkative, listed, "s3://voices/keys", "--shards", "webdataset"))
+    assert running.wait() == 0
+    found = [running.out.encode(), running.err.encode(), *bucket.below("keys").values()]
+    found += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(found) > 4
+    assert not any(b"never-to-be-seen" in data for data in found)
