@@ -10,7 +10,9 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from fork_server import wait_until
 
+_ADDRESS = re.compile(r"http://[0-9.:]+")
 _SERVE = "from moto.server import main; main(['-H', '127.0.0.1', '-p', '0'])"
 NAME = "voices"
 
@@ -55,19 +57,21 @@ class Bucket:
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[Bucket]:
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     """An empty one, and this process and what it starts told to use it."""
-    process = subprocess.Popen([sys.executable, "-c", _SERVE], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
+    log = tmp_path_factory.mktemp("bucket") / "log"  # a line for each request: no pipe, which might fill up
+    with log.open("w") as stream:
+        process = subprocess.Popen([sys.executable, "-c", _SERVE], stderr=stream)
     try:
-        server = next(found[0] for line in process.stderr if (found := re.search(r"http://[0-9.:]+", line)))
+        wait_until(lambda: _ADDRESS.search(log.read_text()))
+        server = _ADDRESS.search(log.read_text())
+        assert server is not None
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AWS_ENDPOINT_URL", server)
+            patch.setenv("AWS_ENDPOINT_URL", server[0])
             patch.setenv("AWS_ACCESS_KEY_ID", "key")
             patch.setenv("AWS_SECRET_ACCESS_KEY", "never-to-be-seen")
             patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-            yield Bucket(server)
+            yield Bucket(server[0])
     finally:
         process.kill()
         process.wait()
-        process.stderr.close()

@@ -17,6 +17,7 @@ import pyarrow
 import pytest
 import soundfile
 import torch
+from bucket import Bucket
 from fork_server import ForkServer, wait_until
 
 from bark_cli.audio.provenance import NOTICE
@@ -48,8 +49,8 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A cluster of two machines with a core each."""
+def address(bucket: Bucket) -> Iterator[str]:
+    """A cluster of two machines with a core each, which know the way to the bucket."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parent), str(HERE)]))
         for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")):
@@ -166,6 +167,30 @@ def test_what_is_begun_on_a_cluster_is_ended_on_one_machine_and_the_other_way_ro
     again = server.start(command(talkative, listed, out, "--json", *on))
     assert again.wait() == 1
     assert json.loads(again.out)["made"] == 2
+
+
+def test_workers_put_files_at_a_url_and_whoever_is_killed_it_goes_on_on_one_machine(
+    talkative: Path, listed: Path, tmp_path: Path, address: str, server: ForkServer, bucket: Bucket
+) -> None:
+    alone, kept = tmp_path / "alone", Path(f"{listed}.bark")
+    assert main(command(talkative, listed, alone, "-q")) == 1
+    line = command(talkative, listed, "s3://voices/cluster", "--json")  # type: ignore[arg-type]
+    running = server.start([*line, "--on", f"ray:{address}", "--workers", "2"])
+    wait_until(lambda: len(bucket.below("cluster")) >= 2)
+    for pid in workers()[:1]:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(bucket.below("cluster")) >= 6)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    assert bucket.below("cluster").items() <= visible(alone).items()
+    scratch = kept / ".bark-batch.parts"
+    assert not list(scratch.iterdir())  # no sound came here
+    last = server.start(line)
+    assert last.wait() == 1
+    found = json.loads(last.out)
+    assert found["made"] + found["unchanged"] == 11
+    assert found["unchanged"] > 0
+    assert bucket.below("cluster") == visible(alone)
 
 
 # The crew, with workers that make nothing
