@@ -52,6 +52,7 @@ class Bucket:
         request.add_header(
             "Authorization", "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request"
         )
+        request.add_header("Content-Type", "application/octet-stream")  # else it is taken for a form
         with urllib.request.urlopen(request, timeout=30) as answer:
             return bytes(answer.read())
 

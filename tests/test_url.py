@@ -23,7 +23,7 @@ URL = f"s3://voices/{FOLDER}"
 
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
-    rows = [{"text": f"hello bark {i}"} for i in range(12)]
+    rows = [{"text": f"hello bark {letter}"} for letter in "abcdefghijkl"]
     rows[0] |= {"output": "deep/er.opus"}
     path = tmp_path / "list.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
@@ -100,11 +100,12 @@ def test_a_killed_batch_goes_on_and_ends_with_every_object_once(
     more: list[str], talkative: Path, tmp_path: Path, out: Path, server: ForkServer, bucket: Bucket
 ) -> None:
     listed, folder = tmp_path / "list.jsonl", f"killed-{len(more)}"
-    listed.write_text("\n".join(json.dumps({"text": f"hello bark {i}"}) for i in range(40)))
+    texts = [f"hello {one} {other}" for one in "abc" for other in "efghij"]
+    listed.write_text("\n".join(json.dumps({"text": text}) for text in texts))
     assert main(command(talkative, listed, out, "-q")) == 0
     line = command(talkative, listed, f"s3://voices/{folder}", *more)
     stream = random.Random(7)
-    for kills in range(1, 4):
+    for kills in range(1, 3):
         running = server.start(line)
         wait_until(lambda kills=kills: len(bucket.below(folder)) >= 2 * kills)
         time.sleep(stream.uniform(0.0, 0.1))
@@ -115,9 +116,10 @@ def test_a_killed_batch_goes_on_and_ends_with_every_object_once(
     bucket.begin_upload(f"{folder}/somebody-elses.bin")
     last = server.start([*line, "--json"])
     assert last.wait() == 0
-    assert json.loads(last.out)["made"] < 40
+    assert json.loads(last.out)["made"] < 18
     assert sounds(bucket, folder) == loose(out)
-    assert bucket.uploads() == [f"{folder}/somebody-elses.bin"]
+    left = [key for key in bucket.uploads() if key.startswith(f"{folder}/")]
+    assert left == [f"{folder}/somebody-elses.bin"]
 
 
 def sounds(bucket: Bucket, folder: str) -> dict[str, bytes]:

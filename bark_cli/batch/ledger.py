@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 from bark_cli.batch.destination import Destination, FileFacts, LocalFolder
@@ -112,8 +112,9 @@ class Ledger:
         return (entry for entry in found if entry is not None and self._is_there(entry))
 
     def knows(self, output: str) -> bool:
-        """Whether a batch has made such a file, or was about to."""
-        return next(self._index.of_output(output), None) is not None
+        """Whether a batch has made such a file or shard, or was about to."""
+        lines = chain(self._index.of_output(output), self._index.of_shard(output))
+        return next(lines, None) is not None
 
     def add(self, *entries: Entry) -> None:
         """Write a line for each; they are on the disk when this returns.

@@ -196,8 +196,9 @@ class UrlFolder:
         prefix = f"{folder}/" if folder else ""
         found = self._files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix)
         for upload in found.get("Uploads", []):
-            if is_ours(upload["Key"].removeprefix(prefix)):
-                self._files.abort_mpu(bucket, upload["Key"], upload["UploadId"])
+            key = upload["Key"]
+            if key.startswith(prefix) and is_ours(key.removeprefix(prefix)):
+                self._files.abort_mpu(bucket, key, upload["UploadId"])
 
     def _find(self, output: str) -> _Found | None:
         self._list(output.rpartition("/")[0])
