@@ -14,7 +14,7 @@ from fork_server import wait_until
 
 _ADDRESS = re.compile(r"http://[0-9.:]+")
 _SERVE = "from moto.server import main; main(['-H', '127.0.0.1', '-p', '0'])"
-NAME = "voices"
+NAME = "bucket"
 
 
 class Bucket:

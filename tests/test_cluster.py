@@ -174,7 +174,7 @@ def test_workers_put_files_at_a_url_and_whoever_is_killed_it_goes_on_on_one_mach
 ) -> None:
     alone, kept = tmp_path / "alone", Path(f"{listed}.bark")
     assert main(command(talkative, listed, alone, "-q")) == 1
-    line = command(talkative, listed, "s3://voices/cluster", "--json")  # type: ignore[arg-type]
+    line = command(talkative, listed, "s3://bucket/cluster", "--json")  # type: ignore[arg-type]
     running = server.start([*line, "--on", f"ray:{address}", "--workers", "2"])
     wait_until(lambda: len(bucket.below("cluster")) >= 2)
     for pid in workers()[:1]:

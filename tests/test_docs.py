@@ -35,6 +35,7 @@ from local_hub import LocalHub
 from small_models import small_tensors, write_layout
 from test_player import FakePortAudio, speaker  # noqa: F401  (a fixture)
 
+from bark_cli.batch.url import UrlFolder, is_url
 from bark_cli.bench import weights
 from bark_cli.cli import main
 from bark_cli.cli.app import app
@@ -321,7 +322,10 @@ def test_what_they_show(
     speech: Speech,
     speaker: FakePortAudio,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if any(word.startswith("s3://") for command in session for word in command.words):
+        request.getfixturevalue("bucket")
     for command in session:
         words = [WORDS.get(word, word).replace("~", str(Path.home())) for word in command.words]
         chosen = replace(command, words=words)
@@ -362,6 +366,9 @@ def check(command: Command, out: bytes, heard: FakePortAudio) -> None:
         json.loads(out)
     if output == "-":
         assert len(out) > 10_000
+    elif output is not None and is_url(output):
+        files = UrlFolder(output)
+        assert any(name.endswith((".flac", ".parquet")) for name in (*files.names(""), *files.names("data")))
     elif output is not None and Path(output).is_dir():
         assert any(path.suffix[1:] in (*SOUNDS, "parquet", "tar") for path in Path(output).rglob("*"))
     elif output is not None and output.endswith(".epub"):

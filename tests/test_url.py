@@ -18,7 +18,7 @@ from pyarrow import parquet
 from bark_cli.cli import main
 
 FOLDER = "spoken/clips"
-URL = f"s3://voices/{FOLDER}"
+URL = f"s3://bucket/{FOLDER}"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_files_lie_at_a_url_as_they_would_in_a_folder(
 def test_what_is_done_is_left_and_what_has_changed_or_gone_is_made_anew(
     talkative: Path, listed: Path, server: ForkServer, bucket: Bucket
 ) -> None:
-    url, folder = "s3://voices/again", "again"
+    url, folder = "s3://bucket/again", "again"
     line = command(talkative, listed, url, "--json")
     assert server.start(line).wait() == 0
     first = bucket.below(folder)
@@ -79,7 +79,7 @@ def test_what_is_done_is_left_and_what_has_changed_or_gone_is_made_anew(
 def test_an_object_that_no_batch_made_is_never_written_over_unasked(
     talkative: Path, listed: Path, server: ForkServer, bucket: Bucket
 ) -> None:
-    url, folder = "s3://voices/foreign", "foreign"
+    url, folder = "s3://bucket/foreign", "foreign"
     bucket.put(f"{folder}/list-00007.flac", b"mine")
     refused = server.start(command(talkative, listed, url))
     assert refused.wait() == 1
@@ -103,7 +103,7 @@ def test_a_killed_batch_goes_on_and_ends_with_every_object_once(
     texts = [f"hello {one} {other}" for one in "abc" for other in "efghij"]
     listed.write_text("\n".join(json.dumps({"text": text}) for text in texts))
     assert main(command(talkative, listed, out, "-q")) == 0
-    line = command(talkative, listed, f"s3://voices/{folder}", *more)
+    line = command(talkative, listed, f"s3://bucket/{folder}", *more)
     stream = random.Random(7)
     for kills in range(1, 3):
         running = server.start(line)
@@ -232,7 +232,7 @@ def test_a_bucket_that_is_not_there_is_told_before_any_work(
 def test_no_key_is_written_down(
     talkative: Path, listed: Path, tmp_path: Path, server: ForkServer, bucket: Bucket
 ) -> None:
-    running = server.start(command(talkative, listed, "s3://voices/keys", "--shards", "webdataset"))
+    running = server.start(command(talkative, listed, "s3://bucket/keys", "--shards", "webdataset"))
     assert running.wait() == 0
     found = [running.out.encode(), running.err.encode(), *bucket.below("keys").values()]
     found += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

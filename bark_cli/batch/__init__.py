@@ -1,11 +1,14 @@
-"""Many texts in, many sound files out: paths -> files in a folder, and a ledger there of what is done.
+"""Many texts in, many sound files out: paths -> files in a folder or at a URL, and a ledger of what is done.
 
 items       what is asked for: folders, files, patterns, JSON Lines -> Item
 outputs     where each goes: below the folder, and no two to one place
 identity    what decides how a sound comes out -> its key
 ledger      what has been made -> `.bark-batch.jsonl`, one line each
 index       where in the ledger a line is
+destination where files lie: a folder, or by `url` what many machines reach
+room        a name -> whether a file may take it
 place       a finished file -> its name, and its line in the ledger before
+begin       orders for who puts files there himself -> their lines in the ledger before
 shards/     finished files -> a data set in a few large files
 plan        items and the ledger -> what is left to do
 order       a task and its text -> all that it takes to make it, on any machine
