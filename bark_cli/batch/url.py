@@ -86,8 +86,8 @@ class UrlFolder:
         """What was there when it was listed, and what was put there since."""
         self._list(folder)
         wanted = "SELECT name FROM listed WHERE name > ? AND name < ? AND size IS NOT NULL"
-        rows = self._listed.execute(wanted, (_key(f"{folder}/"), _key(f"{folder}0")))  # 0 comes after /
-        found = (name[len(_key(folder)) + 1 :] for (name,) in rows)
+        within = (_key(f"{folder}/"), _key(f"{folder}0")) if folder else (b"", b"\xff")  # 0 comes after /
+        found = (name[len(within[0]) :] for (name,) in self._listed.execute(wanted, within))
         return [name.decode("utf-8", "surrogatepass") for name in found if b"/" not in name]
 
     def put(self, staged: Path, output: str, *, replaces: bool) -> None:
