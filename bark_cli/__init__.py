@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bark_cli.text.documents import read_document as read_document
     from bark_cli.voices.catalogue import Voice as Voice
 
-__version__: str
+__version__ = "0.1.0"  # where pyproject.toml finds it, too
 
 _HOMES = {
     "Attempts": "takes.take",
@@ -58,8 +58,6 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return _version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
@@ -67,12 +65,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("bark-cli")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0+unknown"

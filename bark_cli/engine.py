@@ -8,11 +8,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -33,6 +32,9 @@ from bark_cli.stages.steps import (
     Result,
     Sound,
 )
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
 Asked = TypeVar("Asked", Prefill, Decode, FineWindow, Sound, Aside)
@@ -197,6 +199,10 @@ class Engine(Generic[Result]):
             # there is nothing else: all threads may help
             self._answer(asking, lambda asking: [self._decode_audio(*one) for one in asking])
             return
+        if not asking:
+            return
+        from concurrent.futures import FIRST_COMPLETED, wait
+
         for slot, request in asking:
             if slot._decoding is None:
                 try:
@@ -222,6 +228,8 @@ class Engine(Generic[Result]):
     def _pool(self) -> ThreadPoolExecutor:
         """Threads for the codec, each of which computes by itself."""
         if self._codec is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._codec = ThreadPoolExecutor(self._codec_threads, "bark-codec", self.backend.work_alone)
         return self._codec
 

@@ -8,12 +8,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
-from bark_cli import voices
+from bark_cli import hearing, voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
 from bark_cli.backends.memory import cpu_cache_bytes, fitting_batch_size, free_bytes, paying_batch_size
 from bark_cli.errors import OptionError
-from bark_cli.hearing import words_right
 from bark_cli.known_model import KnownModel
 from bark_cli.model.options import SamplingOptions, check_seed, draw_seed
 from bark_cli.model.tokens import CODEBOOKS, Samples
@@ -105,7 +104,7 @@ def speech_job(
         model.config,
         request.attempts,
         partial(expected, line, language, memory.usual(name)),
-        lambda samples: words_right(samples, rate, text=line, language=language),
+        lambda samples: hearing.words_right(samples, rate, text=line, language=language),
         on_progress,
         on_sound,
         partial(memory.add, name) if memory.wants(name, seed) else None,

@@ -444,7 +444,7 @@ def _sounds(home: Path) -> Iterator[Reader]:
     narration = Narration(pieces=(Piece(text="Hi.", seed=1),))
 
     def kept(data: bytes, folder: Path) -> None:
-        pieces = KeptPieces(folder / "a.wav", "x")
+        pieces = KeptPieces(folder / "a.wav", lambda: "x")
         _file(folder, str(pieces._path(narration.pieces[0], narration).relative_to(folder)), data)
         pieces.find(narration.pieces[0], narration)
 

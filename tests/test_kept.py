@@ -33,7 +33,7 @@ def bark(tiny_model: Path) -> Bark:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> KeptPieces:
-    return KeptPieces(tmp_path / "out.wav", "made by a test")
+    return KeptPieces(tmp_path / "out.wav", lambda: "made by a test")
 
 
 def narration(*texts: str) -> Narration:
@@ -92,7 +92,7 @@ def test_a_folder_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".b.wav.pieces").write_text("mine")
     for name in ("a.wav", "b.wav"):
         with pytest.raises(OutputError, match=r"is not a folder that bark made; move it away"):
-            KeptPieces(tmp_path / name, "x")
+            KeptPieces(tmp_path / name, lambda: "x")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 

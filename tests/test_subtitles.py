@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bark_cli.audio import Cue, subtitles
-from bark_cli.audio.subtitles import _columns, break_lines
+from bark_cli.audio.subtitles import Cue, _columns, break_lines, subtitles
 
 CUES = [
     Cue(0.0, 1.2345, "Hello, my name is Bark."),

@@ -12,44 +12,96 @@ player      the loudspeaker; devices are what there is to choose from
 cell        a player in a notebook
 
 Formats are libsndfile's, through soundfile; playback is PortAudio's, through sounddevice. Both are imported
-when first needed, because PortAudio may be missing altogether.
+when first needed, because PortAudio may be missing altogether. So are these modules: a WAV needs few of them.
 """
 
-from bark_cli.audio.cell import player_html
-from bark_cli.audio.devices import AudioDevice, check_player, list_devices
-from bark_cli.audio.formats import FORMAT_NAMES, FORMATS, check_sound_file, find_format
-from bark_cli.audio.level import Level, LevelledSink
-from bark_cli.audio.loudness import (
-    LoudnessMeter,
-    loudness_gain,
-    measure_loudness,
-    normalise_loudness,
-    normalise_peak,
-    peak_gain,
-    scaled,
-)
-from bark_cli.audio.player import Player, play
-from bark_cli.audio.provenance import Provenance, hash_text
-from bark_cli.audio.sink import Sink, WavPipe, encode, open_sink, save
-from bark_cli.audio.sound import Audio, faded, join, pcm16, silence
-from bark_cli.audio.source import SoundSource, open_sound, read_provenance
-from bark_cli.audio.subtitles import Cue, subtitles
-from bark_cli.audio.tags import FIELDS as TAG_NAMES
-from bark_cli.audio.tags import ChapterMark, Tags, check_tags_fit, parse_tags, read_cover
-from bark_cli.audio.tempo import Tempo
-from bark_cli.audio.wav import wav_header
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from bark_cli.system.later import imported_later
+
+if TYPE_CHECKING:
+    from bark_cli.audio.cell import player_html as player_html
+    from bark_cli.audio.devices import AudioDevice as AudioDevice
+    from bark_cli.audio.devices import check_player as check_player
+    from bark_cli.audio.devices import list_devices as list_devices
+    from bark_cli.audio.formats import FORMAT_NAMES as FORMAT_NAMES
+    from bark_cli.audio.formats import FORMATS as FORMATS
+    from bark_cli.audio.formats import check_sound_file as check_sound_file
+    from bark_cli.audio.formats import find_format as find_format
+    from bark_cli.audio.level import Level as Level
+    from bark_cli.audio.level import LevelledSink as LevelledSink
+    from bark_cli.audio.loudness import LoudnessMeter as LoudnessMeter
+    from bark_cli.audio.loudness import loudness_gain as loudness_gain
+    from bark_cli.audio.loudness import measure_loudness as measure_loudness
+    from bark_cli.audio.loudness import normalise_loudness as normalise_loudness
+    from bark_cli.audio.loudness import normalise_peak as normalise_peak
+    from bark_cli.audio.loudness import peak_gain as peak_gain
+    from bark_cli.audio.loudness import scaled as scaled
+    from bark_cli.audio.player import Player as Player
+    from bark_cli.audio.player import play as play
+    from bark_cli.audio.provenance import Provenance as Provenance
+    from bark_cli.audio.provenance import hash_text as hash_text
+    from bark_cli.audio.sink import Sink as Sink
+    from bark_cli.audio.sink import WavPipe as WavPipe
+    from bark_cli.audio.sink import encode as encode
+    from bark_cli.audio.sink import open_sink as open_sink
+    from bark_cli.audio.sink import save as save
+    from bark_cli.audio.sound import Audio as Audio
+    from bark_cli.audio.sound import faded as faded
+    from bark_cli.audio.sound import join as join
+    from bark_cli.audio.sound import pcm16 as pcm16
+    from bark_cli.audio.sound import silence as silence
+    from bark_cli.audio.source import SoundSource as SoundSource
+    from bark_cli.audio.source import open_sound as open_sound
+    from bark_cli.audio.source import read_provenance as read_provenance
+    from bark_cli.audio.subtitles import Cue as Cue
+    from bark_cli.audio.tags import ChapterMark as ChapterMark
+    from bark_cli.audio.tags import Tags as Tags
+    from bark_cli.audio.tags import check_tags_fit as check_tags_fit
+    from bark_cli.audio.tags import parse_tags as parse_tags
+    from bark_cli.audio.tags import read_cover as read_cover
+    from bark_cli.audio.tempo import Tempo as Tempo
+    from bark_cli.audio.wav import wav_header as wav_header
+
+__getattr__ = imported_later(
+    __name__,
+    {
+        "cell": ("player_html",),
+        "devices": ("AudioDevice", "check_player", "list_devices"),
+        "formats": ("FORMAT_NAMES", "FORMATS", "check_sound_file", "find_format"),
+        "level": ("Level", "LevelledSink"),
+        "loudness": (
+            "LoudnessMeter",
+            "loudness_gain",
+            "measure_loudness",
+            "normalise_loudness",
+            "normalise_peak",
+            "peak_gain",
+            "scaled",
+        ),
+        "player": ("Player", "play"),
+        "provenance": ("Provenance", "hash_text"),
+        "sink": ("Sink", "WavPipe", "encode", "open_sink", "save"),
+        "sound": ("Audio", "faded", "join", "pcm16", "silence"),
+        "source": ("SoundSource", "open_sound", "read_provenance"),
+        "subtitles": ("Cue",),
+        "tags": ("ChapterMark", "Tags", "check_tags_fit", "parse_tags", "read_cover"),
+        "tempo": ("Tempo",),
+        "wav": ("wav_header",),
+    },
+)
 __all__ = [
     "FORMATS",
     "FORMAT_NAMES",
-    "TAG_NAMES",
     "Audio",
     "AudioDevice",
-    "ChapterMark",
     "Cue",
     "Level",
     "LevelledSink",
     "LoudnessMeter",
+    "ChapterMark",
     "Player",
     "Provenance",
     "Sink",
@@ -82,6 +134,5 @@ __all__ = [
     "save",
     "scaled",
     "silence",
-    "subtitles",
     "wav_header",
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
@@ -249,6 +248,8 @@ def _encoder(
 
 def _tag(stream: BinaryIO, name: str, tags: Tags, sink: Sink, provenance: Provenance | None) -> None:
     """Write the whole of an open file anew, with tags."""
+    import tempfile
+
     from bark_cli.audio.tags.write import write_tags
 
     rate, n_samples = sink.sample_rate, round(sink.duration_s * sink.sample_rate)

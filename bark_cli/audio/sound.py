@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bark_cli.audio.cell import player_html
 from bark_cli.errors import AudioError
 
 FADE_S = 0.005  # long enough not to click, too short to be heard as a fade
@@ -28,6 +27,8 @@ class Audio:
 
     def _repr_html_(self) -> str:
         """As a notebook shows it: a player."""
+        from bark_cli.audio.cell import player_html  # brings what writes a WAV
+
         return player_html(pcm16(self), self.sample_rate, _described(self))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from bark_cli.backends.kernel import compiled, runnable
-from bark_cli.backends.openvino_device import choose_openvino_device
 from bark_cli.errors import OptionError
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "openvino")
@@ -39,6 +38,8 @@ def choose_device(name: str) -> str:
     """
     kind, _, index = name.partition(":")
     if kind == "openvino":
+        from bark_cli.backends.openvino_device import choose_openvino_device
+
         return choose_openvino_device(index)
     if name == "cpu" or (name == "auto" and not has_gpu_driver()):
         return "cpu"

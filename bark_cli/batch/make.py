@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bark_cli.audio import Level, LevelledSink, Provenance, Sink, Tags, open_sink, subtitles
+from bark_cli.audio import Level, LevelledSink, Provenance, Sink, Tags, open_sink
 from bark_cli.audio.sink import NO_TAGS
+from bark_cli.audio.subtitles import subtitles
 from bark_cli.batch.destination import FileFacts, UnreachableError
 from bark_cli.batch.items import Item
 from bark_cli.batch.order import Order

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bark_cli.audio import Audio, Cue, Level, LevelledSink, Provenance, Sink, Tags, open_sink, subtitles
+from bark_cli.audio import Audio, Cue, Level, LevelledSink, Provenance, Sink, Tags, open_sink
+from bark_cli.audio.subtitles import subtitles
 from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
 from bark_cli.audio.tags.mp4 import write_mp4
 from bark_cli.book.compose import Paragraph, Section

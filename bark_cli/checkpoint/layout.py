@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bark_cli.checkpoint.fit import LayoutName
-from bark_cli.checkpoint.gguf_header import is_old_container, read_header
 from bark_cli.checkpoint.native import CONFIG_FILE
 from bark_cli.checkpoint.untrusted import read_json
 from bark_cli.errors import ModelError
 from bark_cli.store import SUNO_FILES, WEIGHT_FILES
 from bark_cli.store.places import gguf_files, is_openvino
+
+if TYPE_CHECKING:
+    from bark_cli.checkpoint.fit import LayoutName
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def find_layout(folder: Path, size: str | None = None) -> Layout:
     if values:
         kind = values.get("model_type") or "of another program"
         raise ModelError(f"{folder} holds a model {kind!r}, not Bark; give the folder of a Bark model")
+    from bark_cli.checkpoint.gguf_header import is_old_container, read_header
+
     if is_old_container(folder / "ggml_weights.bin"):  # as bark.cpp calls it
         read_header(folder / "ggml_weights.bin")  # says why not
     raise ModelError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -67,6 +66,8 @@ def write_native(
     Raises:
         ModelError: the folder cannot be written.
     """
+    import tempfile
+
     from safetensors.torch import save_file
 
     tensors = _pack(checkpoint, storage, floats)

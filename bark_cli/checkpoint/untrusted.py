@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +80,8 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
         UnsafeFileError: the file asks for anything else to be called. There is no way to read it regardless.
         ModelError: missing, truncated, or not a dict saved by torch.save.
     """
+    import zipfile
+
     import torch
 
     check_weights_file(path)
@@ -105,6 +106,8 @@ def read_pickle(path: Path, *, allow: Sequence[Any] = ()) -> Mapping[str, Any]:
 
 def _check_archive(path: Path) -> None:
     """Refuse an archive that would take more memory than its size on disk says."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()

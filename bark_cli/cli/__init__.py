@@ -58,12 +58,14 @@ def _open_what_is_closed() -> None:
 
 
 def _let_threads_sleep() -> None:
-    """Let torch's threads sleep while they wait for each other, unless the user has said how they wait.
+    """Let threads of libraries sleep while they wait for each other, unless the user has said how they wait.
 
-    They read this when torch is loaded. Left to themselves they spin, and two that have to share a core with
-    another process spin for the time that it has there: a line of 3 s took over 200.
+    They read this when they are loaded. Left to themselves torch's spin, and two that have to share a core
+    with another process spin for the time that it has there: a line of 3 s took over 200. numpy's, of which
+    no product is asked that is worth a second one, spins while numpy is imported and after.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _print_anywhere() -> None:

@@ -7,18 +7,21 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from bark_cli.cli.values import take_plainly
+
 # a dash, and then what no option begins with, or an option's name with more words behind it
 _TEXT = re.compile(r"-(?:[^\w-]|[0-9]|-[^\w]|-?[\w-]*\s)")
 
 
 class _Quick:
-    """Unset flags are False, not None: to convert a None, typer imports pydantic, which takes 0.1 s."""
+    """Unset flags are False, and what needs no converting is not converted (values.py)."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             if getattr(parameter, "is_bool_flag", False) and parameter.default is None:
                 parameter.default = False
+            take_plainly(parameter)
         return parameters
 
 

@@ -11,9 +11,6 @@ from bark_cli.cli.output import note
 from bark_cli.errors import BarkError, ModelError, VoiceError
 from bark_cli.settings import SETTINGS, Resolved, Settings
 from bark_cli.text.documents.dialogue import parse_cast
-from bark_cli.text.lexicon import read_lexicon
-from bark_cli.text.numbers import check_speller
-from bark_cli.text.quotations import Dialogue
 from bark_cli.text.reading import Reading
 
 if TYPE_CHECKING:
@@ -23,6 +20,8 @@ if TYPE_CHECKING:
     from bark_cli.narration.recipe import Recipe
     from bark_cli.pipeline import Bark
     from bark_cli.remote.client import RemoteBark
+    from bark_cli.text.lexicon import Lexicon
+    from bark_cli.text.quotations import Dialogue
 
 STAGES = ("semantic_model", "coarse_model", "fine_model")
 # what changes the sound, beside model, voice and seed: it is noted in the file, for --like
@@ -107,14 +106,18 @@ class Speaking:
         """
         from pathlib import Path
 
-        from bark_cli import __version__
-        from bark_cli.batch.identity import model_identity
         from bark_cli.narration.kept import KeptPieces
-        from bark_cli.store import resolve_model
-        from bark_cli.system.digest import digest
 
-        model = model_identity([resolve_model(name) for name in self.models])
-        return KeptPieces(Path(output), digest(model, bark.precision, bark.device, __version__))
+        def made_by() -> str:
+            from bark_cli import __version__
+            from bark_cli.batch.identity import model_identity
+            from bark_cli.store import resolve_model
+            from bark_cli.system.digest import digest
+
+            model = model_identity([resolve_model(name) for name in self.models])
+            return digest(model, bark.precision, bark.device, __version__)
+
+        return KeptPieces(Path(output), made_by)
 
     def recipe(self, defaults: SamplingOptions) -> Recipe:
         """How texts are spoken, over a model's defaults.
@@ -141,11 +144,12 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
     Raises:
         OptionError: --cast, --tag, --cover or --say-as is not understood, or what spells numbers is missing.
     """
-    from bark_cli.system.home import expanded
     from bark_cli.voices.catalogue import language_of_voice
 
     spoken_language = given["language"] or language_of_voice(resolved.settings.voice)
     if given["read_numbers"]:
+        from bark_cli.text.numbers import check_speller
+
         check_speller()
         if spoken_language is None and not (given["quiet"] or _is_described_as_english(resolved.settings)):
             note("numbers are spelled in English where nobody says the language; --language de, say, does")
@@ -158,7 +162,7 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
             encoding=given["encoding"],
             cast=parse_cast(given["cast"] or []),
             strict=given["strict"],
-            lexicon=None if given["say_as"] is None else read_lexicon(expanded(given["say_as"])),
+            lexicon=_lexicon(given["say_as"]),
             dialogue=_dialogue(given, resolved.settings),
             reads_numbers=given["read_numbers"],
             language=spoken_language,
@@ -187,10 +191,23 @@ def _is_described_as_english(settings: Settings) -> bool:
     return False
 
 
+def _lexicon(say_as: str | None) -> Lexicon | None:
+    """How a file says that words are spoken."""
+    if say_as is None:
+        return None
+    from bark_cli.system.home import expanded
+    from bark_cli.text.lexicon import read_lexicon
+
+    return read_lexicon(expanded(say_as))
+
+
 def _dialogue(given: Mapping[str, Any], settings: Settings) -> Dialogue | None:
     """Another voice for what stands in quotation marks."""
-    voice = given["dialogue_voice"]
-    return None if voice is None else Dialogue(voice=voice, pause_s=settings.pause)
+    if (voice := given["dialogue_voice"]) is None:
+        return None
+    from bark_cli.text.quotations import Dialogue
+
+    return Dialogue(voice=voice, pause_s=settings.pause)
 
 
 def _tags(given: Mapping[str, Any]) -> Tags:

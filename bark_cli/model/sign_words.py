@@ -6,16 +6,10 @@ The words themselves are in sign_words.toml.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _SAME = str.maketrans("⩽⩾≅⟶➔➜➡⋅∙￥￠￡", "≤≥≈→→→→××¥¢£")
 _GREEK = "αβγδεζηθικλμνξοπρστυφχψω"
@@ -70,7 +64,9 @@ class SignWords:
 
 def sign_words(language: str | None) -> SignWords:
     """How signs are said in a language, such as de; in English where it is not one of Bark's."""
-    known = tomllib.loads((Path(__file__).parent / "sign_words.toml").read_text("utf-8"))
+    from bark_cli.system import toml  # most texts have no sign to say
+
+    known = toml.loads((Path(__file__).parent / "sign_words.toml").read_text("utf-8"))
     said = known.get(language or "en", known["en"])
     entries = (entry.split(None, 1) for entry in re.split(r"[|\n]", said["signs"]) if entry.strip())
     words = {sign: word.strip() for sign, word in entries}

@@ -13,9 +13,10 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -46,16 +47,17 @@ class KeptPieces:
 
     Args:
         output: the file that they are for; they lie beside it.
-        made_by: what decides a sound beside piece and narration: the model's files, precision, version.
+        made_by: finds what decides a sound beside piece and narration: the model's files, precision,
+            version; asked once, and only where there is a piece to be kept.
 
     Raises:
         OutputError: the name of their folder belongs to something else, or the disk refuses.
     """
 
-    def __init__(self, output: Path, made_by: str) -> None:
+    def __init__(self, output: Path, made_by: Callable[[], str]) -> None:
         self.output = output
         self.folder = output.absolute().with_name(f".{output.name}.pieces")
-        self._made_by, self._is_full = made_by, False
+        self._made_by, self._is_full = cache(made_by), False
         with suppress(FileNotFoundError):
             status = self.folder.lstat()
             if not stat.S_ISDIR(status.st_mode) or not _is_mine(status):
@@ -84,7 +86,7 @@ class KeptPieces:
             write_whole(self._seed_file(text), str(seed).encode(), force=True, follow=False)
 
     def _seed_file(self, text: str) -> Path:
-        return self.folder / f"{digest(self._made_by, text)[:32]}.seed"
+        return self.folder / f"{digest(self._made_by(), text)[:32]}.seed"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -168,7 +170,7 @@ class KeptPieces:
 
     def _path(self, piece: Piece, narration: Narration) -> Path:
         how = None if narration.options is None else asdict(narration.options)
-        told = (self._made_by, piece.text, piece.seed, _voice(piece), how, asdict(narration.attempts))
+        told = (self._made_by(), piece.text, piece.seed, _voice(piece), how, asdict(narration.attempts))
         return self.folder / f"{digest(*told, piece.language, narration.continuity)[:32]}.npz"
 
 

@@ -6,12 +6,16 @@ All of it is laid as it is spoken, and then brought to the speed that is asked f
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bark_cli.audio import Audio, Cue, Tempo, faded, silence
+from bark_cli.audio import Audio, Cue, faded, silence
 from bark_cli.audio.sound import FADE_S
 from bark_cli.narration.narrate import Narration, Piece
+
+if TYPE_CHECKING:
+    from bark_cli.audio import Tempo
 
 
 class Timeline:
@@ -24,7 +28,11 @@ class Timeline:
     def __init__(self, narration: Narration, sample_rate: int) -> None:
         self.cues: list[Cue] = []  # of the pieces that are over
         self._pieces, self._speed, self._rate = narration.pieces, narration.speed, sample_rate
-        self._tempo = None if narration.speed == 1.0 else Tempo(narration.speed, sample_rate)
+        self._tempo: Tempo | None = None
+        if narration.speed != 1.0:
+            from bark_cli.audio import Tempo
+
+            self._tempo = Tempo(narration.speed, sample_rate)
         self._end = 0  # samples so far, as they are spoken
         self._begins: int | None = None  # where the piece that is being laid begins
         self._tail: Audio | None = None  # of it, kept back

@@ -9,12 +9,21 @@ to, it does not decide over the network, the loudspeaker or how much memory is u
 have names or lie in its own folder.
 """
 
-from bark_cli.settings.edit import set_setting, unset_setting
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from bark_cli.settings.known import SETTINGS, Setting, Settings, Value
 from bark_cli.settings.paths import project_file, project_target, user_file
 from bark_cli.settings.resolve import Resolved, list_presets, resolve
 from bark_cli.settings.toml_file import NO_PRESET, Preset
+from bark_cli.system.later import imported_later
 
+if TYPE_CHECKING:
+    from bark_cli.settings.edit import set_setting as set_setting
+    from bark_cli.settings.edit import unset_setting as unset_setting
+
+__getattr__ = imported_later(__name__, {"edit": ("set_setting", "unset_setting")})
 __all__ = [
     "NO_PRESET",
     "SETTINGS",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -16,11 +15,6 @@ from bark_cli.settings.known import Setting, Value, find_setting
 from bark_cli.settings.paths import shown
 from bark_cli.system.home import expanded
 from bark_cli.system.ours import read_ours
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 NO_PRESET = "none"  # asks for no preset, even where a file names one
 # Nobody sets so much; a parser of TOML takes time and memory by the square of the dots in a key.
@@ -120,13 +114,15 @@ def parse_toml(path: Path, text: str) -> dict[str, Any]:
     Raises:
         OptionError: it is not TOML, or beyond what one of ours can be; the message says where.
     """
+    from bark_cli.system import toml  # where there is no file, there is nothing to read
+
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > _MOST_IN_LINE or line.count(".") > _MOST_DOTS:
             is_long = len(line) > _MOST_IN_LINE
             most = f"{_MOST_IN_LINE:,} characters" if is_long else f"{_MOST_DOTS} dots"
             raise _too_much(path, f"{most} in line {number}")
     try:
-        values: dict[str, Any] = tomllib.loads(text)
+        values: dict[str, Any] = toml.loads(text)
     except (ValueError, RecursionError) as error:  # a number or a nest too large among them
         raise OptionError(f"{shown(path)} is not TOML: {error}; correct it there") from error
     level: list[object] = [values]

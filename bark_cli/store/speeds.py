@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from statistics import median
 
 from bark_cli.errors import BarkError
 from bark_cli.store import bark_home
@@ -51,13 +50,18 @@ def _remember(key: str, value: float) -> None:
 
 def recall_speed(model: str, device: str, precision: str) -> float | None:
     """Seconds of work per second of speech, by the latest runs here; None where nothing is known."""
-    runs = _read().get(_key(model, device, precision))
-    return median(runs) if runs else None
+    return _usual(_key(model, device, precision))
 
 
 def recall_start(model: str, device: str, precision: str) -> float | None:
     """Seconds before it begins to speak, by the latest runs here; None where nothing is known."""
-    runs = _read().get(_key(model, device, precision) + _START)
+    return _usual(_key(model, device, precision) + _START)
+
+
+def _usual(key: str) -> float | None:
+    from statistics import median
+
+    runs = _read().get(key)
     return median(runs) if runs else None
 
 

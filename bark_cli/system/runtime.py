@@ -7,13 +7,16 @@ user's own and nobody else may look into it.
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import struct
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HAS_SOCKETS = hasattr(socket, "AF_UNIX") and hasattr(os, "getuid")
+if TYPE_CHECKING:
+    import socket
+
+HAS_SOCKETS = os.name == "posix"  # Python has none of Windows's
 _LONGEST = 100  # bytes of a socket's path; systems take 104 and more
 
 
@@ -40,6 +43,8 @@ def socket_path(*, make: bool = False) -> Path | None:
 
 def peer_of(connection: socket.socket) -> tuple[int, int] | None:
     """Process and user at the other end of a local socket; None where the system does not say."""
+    import socket
+
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

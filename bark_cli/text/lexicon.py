@@ -13,19 +13,14 @@ Team = "Tiem"
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bark_cli.errors import OptionError
+from bark_cli.system import toml
 from bark_cli.text.script import Script
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _KINDS = ("words", "exact", "patterns")
 _MOST_BYTES, _MOST_ENTRIES, _LONGEST = 2**20, 10_000, 1_000
@@ -84,7 +79,7 @@ def read_lexicon(path: Path) -> Lexicon:
             data = stream.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise OptionError(f"--say-as {path} has more than 1 MiB; make it shorter")
-        found = tomllib.loads(data.decode("utf-8"))
+        found = toml.loads(data.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise OptionError(f"cannot read --say-as {path}: {reason}; correct it") from error

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents import read_document
 from bark_cli.text.documents.plain import check_controls
-from bark_cli.text.lexicon import Lexicon
-from bark_cli.text.numbers import spell_numbers
-from bark_cli.text.quotations import Dialogue, is_dialogue
 from bark_cli.text.script import Script
 from bark_cli.text.tags import TagProblem, check_tags
+
+if TYPE_CHECKING:
+    from bark_cli.text.lexicon import Lexicon
+    from bark_cli.text.quotations import Dialogue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +64,17 @@ class Reading:
         Raises:
             OptionError: there are voices for names, and no names.
         """
-        if self.cast and all(is_dialogue(name) for name in script.cast):
+        if not self.cast:
+            return
+        from bark_cli.text.quotations import is_dialogue
+
+        if all(is_dialogue(name) for name in script.cast):
             raise OptionError(f"--cast is for scripts, and {what} is not one; add --input-format script")
 
 
 def _in_words(script: Script, language: str | None) -> Script:
+    from bark_cli.text.numbers import spell_numbers
+
     lines = [replace(line, text=spell_numbers(line.text, language)) for line in script.lines]
     return replace(script, lines=tuple(lines))
 

@@ -11,7 +11,6 @@ from bark_cli.cli import options
 from bark_cli.cli.download.offer import forbid_network
 from bark_cli.cli.say.check import check_player
 from bark_cli.cli.say.input import as_script, read_text
-from bark_cli.cli.say.outline import outline
 from bark_cli.cli.say.request import say_request
 from bark_cli.cli.say.speak import speak
 
@@ -193,6 +192,8 @@ def say(
         check_player(request.delivery)
     script = as_script(*found, request.reading, quiet=quiet)
     if dry_run:
+        from bark_cli.cli.say.outline import outline
+
         outline(script, request)
     else:
         speak(script, request)

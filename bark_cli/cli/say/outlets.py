@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bark_cli.audio import Audio, LevelledSink, Player, Provenance, Sink, Tags, open_sink
+from bark_cli.audio import Sink, Tags, open_sink
 from bark_cli.cli.clock import seconds_since_start
 from bark_cli.errors import OutputError
 
 if TYPE_CHECKING:
+    from bark_cli.audio import Audio, Player, Provenance
     from bark_cli.cli.say.request import Delivery
     from bark_cli.stages.progress import Listener, Progress
 
@@ -93,11 +94,15 @@ def open_outlets(
             how: Any = {"tags": tags or Tags(), "force": delivery.force, "is_held": is_held}
             sink = open_sink(target, name, sample_rate, metadata, **how)
             if delivery.normalize != "off":
+                from bark_cli.audio import LevelledSink
+
                 sink = LevelledSink(sink, sample_rate, delivery.normalize)
             held.enter_context(sink)
             sinks.append(sink)
         player = None
         if delivery.plays:
+            from bark_cli.audio import Player
+
             player = held.enter_context(Player(sample_rate, device=delivery.audio_device))
             from bark_cli.cli.play.keys import player_keys
 

@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bars
-
 from bark_cli.cli.bars import LiveBars, bar_width, counted_bar, is_wide
 from bark_cli.cli.output import note
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import TaskID
 
     from bark_cli.pipeline import Progress
@@ -32,7 +29,10 @@ class StageLines(LiveBars):
     """
 
     def __init__(self, console: Console | None = None, *, verbose: bool = False) -> None:
-        console = console or Console(stderr=True)
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
+
+        console = console or _stderr()
         self._verbose, self._is_wide = verbose, is_wide(console)
         self._bars = Bars(
             TextColumn("{task.description:<8}"),
@@ -68,7 +68,7 @@ class PieceLine(LiveBars):
     """
 
     def __init__(self, expected_s: Sequence[float], console: Console | None = None) -> None:
-        console = console or Console(stderr=True)
+        console = console or _stderr()
         self._is_wide = is_wide(console)
         self._bars = counted_bar(console)
         self._expected_s = expected_s
@@ -100,6 +100,12 @@ class PieceLine(LiveBars):
     def _count(self) -> str:
         count = f"{len(self._done)} of {len(self._expected_s)}"
         return f"{count} pieces" if self._is_wide else count
+
+
+def _stderr() -> Console:
+    from rich.console import Console  # only where somebody watches
+
+    return Console(stderr=True)
 
 
 def _there(expected_s: Sequence[float]) -> set[int]:

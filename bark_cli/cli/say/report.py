@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.output import in_doubt, note
-from bark_cli.cli.play.command import underruns
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
@@ -128,8 +127,13 @@ def report(result: Result, request: SayRequest, config: SemanticConfig) -> None:
     if request.is_seed_drawn:
         note(f"seed {request.seed}; --seed {request.seed} says it the same way again")
     what = {None: "played", "-": "standard output"}.get(delivery.output, delivery.output)
+    waited = ""
+    if delivery.plays:
+        from bark_cli.cli.play.command import underruns
+
+        waited = underruns(result.underruns)
     speed = f", {human_speed(result.real_time_factor)}" if result.speech_s else ""
-    note(f"{what}: {result.timeline.duration_s:.1f} s of speech{speed}{underruns(result.underruns)}")
+    note(f"{what}: {result.timeline.duration_s:.1f} s of speech{speed}{waited}")
     _warn_if_cut_off(result, config)
 
 

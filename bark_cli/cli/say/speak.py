@@ -213,7 +213,7 @@ def _remember_start(bark: Bark | RemoteBark, request: SayRequest) -> None:
 
 
 def _write_subtitles(result: Result, delivery: Delivery) -> None:
-    from bark_cli.audio import subtitles
+    from bark_cli.audio.subtitles import subtitles
     from bark_cli.system.files import write_whole
 
     if (path := delivery.subtitle_file) is not None:

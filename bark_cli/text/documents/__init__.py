@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Literal, get_args
@@ -12,11 +12,8 @@ from bark_cli.errors import OptionError, TextError
 from bark_cli.text.documents.decode import MAX_BYTES, decode
 from bark_cli.text.documents.dialogue import read_script
 from bark_cli.text.documents.foreign import why_no_prose
-from bark_cli.text.documents.markdown import read_markdown
 from bark_cli.text.documents.passed import PassedOver
-from bark_cli.text.documents.plain import read_plain, unescaped, without_controls, without_marks
-from bark_cli.text.documents.subtitles import is_subtitles, read_subtitles
-from bark_cli.text.documents.web import read_html
+from bark_cli.text.documents.plain import Block, read_plain, unescaped, without_controls, without_marks
 from bark_cli.text.script import Line, Script, at_pauses
 
 __all__ = ["FORMATS", "MAX_BYTES", "TEXT_SUFFIXES", "Format", "decode", "format_of", "read_document"]
@@ -75,6 +72,10 @@ def format_of(text: str, name: str | None = None, *, has_cast: bool = False) -> 
         return "script"
     if re.match(r"\s*(?:<!doctype html|<html[\s>])", text[:1000], re.IGNORECASE):
         return "html"
+    if not re.search(r"\d\s?:\s?\d|WEBVTT", text[:2000]):  # no time of a cue: nearly every text
+        return "text"
+    from bark_cli.text.documents.subtitles import is_subtitles
+
     return "srt" if is_subtitles(text) else "text"
 
 
@@ -85,7 +86,21 @@ def _has_cast(text: str) -> bool:
 
 def _lines(text: str, kind: str, source: str, passed: PassedOver) -> list[Line]:
     if kind == "srt":
+        from bark_cli.text.documents.subtitles import read_subtitles
+
         cues = read_subtitles(text, passed, source=source)
         return [Line(text=c.text, begin_s=c.begin_s, end_s=c.end_s, number=c.number) for c in cues]
-    read = {"markdown": read_markdown, "html": read_html}.get(kind, read_plain)
-    return [Line(text=words, number=number) for number, words in read(text, passed)]
+    return [Line(text=words, number=number) for number, words in _reader(kind)(text, passed)]
+
+
+def _reader(kind: str) -> Callable[[str, PassedOver], Iterable[Block]]:
+    """What reads that kind; a plain text waits for no other's parser."""
+    if kind == "markdown":
+        from bark_cli.text.documents.markdown import read_markdown
+
+        return read_markdown
+    if kind == "html":
+        from bark_cli.text.documents.web import read_html
+
+        return read_html
+    return read_plain
