@@ -197,10 +197,10 @@ def _show_cursor() -> None:
 
 
 def _leave(code: int, *, tidily: bool) -> None:
-    """End the process here and now, for its memory goes at once: to take it apart takes 40 ms, torch a second.
+    """End the process here and now: to take Python apart first takes 40 ms, and with torch most of a second.
 
-    `tidily` lets all do first what they have put off to the end; where a thread is still at work, it is left to
-    Python, which waits for it.
+    `tidily` lets all do first what they have put off to the end; where a thread is still at work, the end is
+    left to Python, which waits for it.
     """
     if tidily:
         if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):

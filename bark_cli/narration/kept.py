@@ -159,7 +159,8 @@ class KeptPieces:
         )
         try:
             self._make_folder()
-            write_whole(self._path(piece, narration), written.getvalue(), force=True, follow=False)
+            path = self._path(piece, narration)
+            write_whole(path, written.getvalue(), force=True, follow=False, synced=False)
         except OutputError:
             self._is_full = True
             self.clear()

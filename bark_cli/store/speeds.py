@@ -45,7 +45,7 @@ def _remember(key: str, value: float) -> None:
     with suppress(BarkError, OSError):
         bark_home().mkdir(parents=True, exist_ok=True)
         data = json.dumps(dict(latest), indent=2).encode()
-        write_whole(bark_home() / _FILE, data, force=True, follow=False)
+        write_whole(bark_home() / _FILE, data, force=True, follow=False, synced=False)
 
 
 def recall_speed(model: str, device: str, precision: str) -> float | None:

@@ -47,18 +47,24 @@ def check_target(path: Path, *, force: bool = False, follow: bool = True) -> Non
         raise OutputError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
 
 
-def write_whole(path: Path, data: bytes, *, force: bool = False, follow: bool = True) -> None:
+def write_whole(
+    path: Path, data: bytes, *, force: bool = False, follow: bool = True, synced: bool = True
+) -> None:
     """Put `data` under `path` by way of a temporary file beside it, so that no reader ever sees a part.
+
+    Not `synced`, it may be damaged if the power fails soon after: for what can be done without.
 
     Raises:
         OutputError: as `check_target`, or the disk refuses (full, gone); no temporary file is left.
     """
-    with new_file(path, force=force, follow=follow) as stream, told_of(path):
+    with new_file(path, force=force, follow=follow, synced=synced) as stream, told_of(path):
         stream.write(data)
 
 
 @contextmanager
-def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterator[BinaryIO]:
+def new_file(
+    path: Path, *, force: bool = False, follow: bool = True, synced: bool = True
+) -> Iterator[BinaryIO]:
     """A stream whose bytes become `path` when the block ends; after an error in it there is no trace of them.
 
     Until then they are in a hidden file beside it. What the block itself writes is not watched: an OSError of
@@ -67,7 +73,7 @@ def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
     Raises:
         OutputError: as `check_target`, at the start or, made meanwhile, at the end; or the disk refuses.
     """
-    with new_path(path, force=force, follow=follow) as part:
+    with new_path(path, force=force, follow=follow, synced=synced) as part:
         with told_of(path):
             stream = part.open("r+b")
         try:
@@ -81,7 +87,7 @@ def new_file(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
 
 
 @contextmanager
-def new_path(path: Path, *, force: bool = False, follow: bool = True) -> Iterator[Path]:
+def new_path(path: Path, *, force: bool = False, follow: bool = True, synced: bool = True) -> Iterator[Path]:
     """The same for code that opens files by their names: an empty file that is `path` when the block ends.
 
     Raises:
@@ -95,8 +101,9 @@ def new_path(path: Path, *, force: bool = False, follow: bool = True) -> Iterato
     try:
         try:
             yield part
-            with told_of(path), part.open("rb+") as stream:
-                os.fsync(stream.fileno())
+            if synced:
+                with told_of(path), part.open("rb+") as stream:
+                    os.fsync(stream.fileno())
         finally:
             os.close(lock)  # Windows renames nothing that is open
         if not force and target.exists():  # somebody has made it meanwhile

@@ -68,7 +68,7 @@ class Memory:
         rows = {key: [[round(p.pace, 3), round(p.runs, 1)] for p in pieces] for key, pieces in latest}
         with suppress(BarkError, OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._file, json.dumps(rows).encode(), force=True)
+            write_whole(self._file, json.dumps(rows).encode(), force=True, synced=False)
 
     def _before(self, voice: str) -> list[Heard]:
         return self._known.get(self._key(voice), [])

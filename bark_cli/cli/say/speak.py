@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bark_cli.cli.clock import seconds_since_start
 from bark_cli.cli.output import abandon_stdout, note, print_json
 from bark_cli.cli.say.check import check
 from bark_cli.cli.say.display import expected_seconds, loading_line, shown_progress
@@ -44,13 +45,14 @@ def _speaker(request: SayRequest) -> Iterator[Bark | RemoteBark]:
     with loading_line(delivery):
         remote = served(request)
         bark = remote or request.load(None if delivery.quiet else note)
-    if remote is None:
-        _remember_start(bark, request)
+    start_s = seconds_since_start()
     try:
         yield bark
     finally:
         if remote is not None:
             remote.close()
+    if remote is None:
+        _remember_start(bark, request, start_s)
 
 
 def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> None:
@@ -204,12 +206,11 @@ def _remember(bark: Bark | RemoteBark, request: SayRequest, result: Result) -> N
         remember_speed(bark.name, s.device, s.precision, factor, result.speech_s)
 
 
-def _remember_start(bark: Bark | RemoteBark, request: SayRequest) -> None:
+def _remember_start(bark: Bark | RemoteBark, request: SayRequest, seconds: float) -> None:
     """Keep how long it took until the model was there, for the same purpose."""
-    from bark_cli.cli.clock import seconds_since_start
     from bark_cli.store.speeds import remember_start
 
-    remember_start(bark.name, request.settings.device, request.settings.precision, seconds_since_start())
+    remember_start(bark.name, request.settings.device, request.settings.precision, seconds)
 
 
 def _write_subtitles(result: Result, delivery: Delivery) -> None:
