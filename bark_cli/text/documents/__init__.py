@@ -72,7 +72,7 @@ def format_of(text: str, name: str | None = None, *, has_cast: bool = False) -> 
         return "script"
     if re.match(r"\s*(?:<!doctype html|<html[\s>])", text[:1000], re.IGNORECASE):
         return "html"
-    if not re.search(r"\d\s?:\s?\d|WEBVTT", text[:2000]):  # no time of a cue: nearly every text
+    if "WEBVTT" not in text[:2000] and not any(map(str.isdigit, text[:2000])):  # nor a time
         return "text"
     from bark_cli.text.documents.subtitles import is_subtitles
 
