@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,13 @@ ROUNDING = 3 / 32_768  # from our samples to those of 16 bits that come back
 PROGRAMS = ("pulseaudio", "pactl", "parec")
 PACKAGES = Path(__file__).with_name("apt-packages.txt").read_text("utf-8").splitlines()
 INSTALL = "apt-get install --no-install-recommends " + " ".join(p for p in PACKAGES if not p.startswith("#"))
+
+
+_TRIES = 4
+
+
+class LostSound(AssertionError):  # noqa: N818  (a failure, and no error)
+    """What is heard is not what was played."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +105,37 @@ def is_heard_in_order(recorded: np.ndarray[Any, Any], sound: np.ndarray[Any, Any
         if same == count:
             break
         silence, own = _silence(recorded[heard:]), _silence(sound[end:])
-        assert silence or own, f"sample {end} is lost, or another one is heard in its place"
+        if not silence and not own:
+            raise LostSound(f"sample {end} is lost, or another one is heard in its place")
         heard, end = heard + silence, end + (0 if silence else own)
     assert _silence(recorded[heard:]) == len(recorded) - heard, "more is heard than there is"
     return end
+
+
+def is_busy() -> bool:
+    """Whether so much runs beside us that no player can be sure to feed the device in time."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
+
+
+def tried_again_where_busy(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test once more, in another folder, where sound is lost on a machine that is too busy to be heard.
+
+    A server that is not fed in time throws away what comes late; that is no fault of the player's.
+    """
+
+    @functools.wraps(test)
+    def tried(*arguments: Any, tmp_path: Path, **named: Any) -> None:
+        for number in range(_TRIES):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            try:
+                return test(*arguments, tmp_path=folder, **named)
+            except LostSound:
+                if not is_busy():
+                    raise
+        pytest.skip(f"the machine is too busy for a sound server: it lost sound {_TRIES} times")
+
+    return tried
 
 
 def _silence(samples: np.ndarray[Any, Any]) -> int:
@@ -146,7 +181,7 @@ def _collect(stream: Any, data: bytearray) -> None:
         data.extend(part)
 
 
-def _wait_until(condition: Any, seconds: float = 120) -> None:
+def _wait_until(condition: Any, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "the sound server does not answer"

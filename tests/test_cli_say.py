@@ -977,6 +977,11 @@ def test_text_that_begins_with_a_dash_is_text(
     [
         (["-30 degrees", "--seed", "1"], ["--seed", "1", "--", "-30 degrees"]),
         (["-30"], ["--", "-30"]),
+        (
+            ["-30", "degrees", "-qv", "ann", "are", "cold"],
+            ["-qv", "ann", "--", "-30", "degrees", "are", "cold"],
+        ),
+        (["-oa.wav", "--voice=ann", "5", "-3"], ["-oa.wav", "--voice=ann", "--", "5", "-3"]),
         (["-o", "-30", "hello"], ["-o", "-30", "hello"]),
         (["-q", "-v", "ann", "hello", "-"], ["-q", "-v", "ann", "hello", "-"]),
         (["--seed=1 2", "--voice=a b"], ["--seed=1 2", "--voice=a b"]),

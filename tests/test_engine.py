@@ -366,7 +366,8 @@ def test_batched_equals_single_whatever_the_mix(
             assert together[index] == alone
         else:
             assert same(together[index].tokens, alone.tokens)
-            np.testing.assert_array_equal(together[index].samples, alone.samples)
+            # torch may add in another order for more at once, and tells by the CPU and its threads whether
+            np.testing.assert_allclose(together[index].samples, alone.samples, rtol=1e-4, atol=1e-5)
 
 
 def test_a_window_that_goes_on_where_the_last_one_ended_needs_no_prefill(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +14,11 @@ from sound_server import (
     RATE,
     SoundServer,
     as_samples,
+    is_busy,
     is_heard_in_order,
     parts,
     sound_server,  # noqa: F401  (a fixture)
+    tried_again_where_busy,
 )
 
 from bark_cli.audio import Audio, save
@@ -58,11 +59,6 @@ play(**json.loads(sys.argv[3]))
 """
 
 
-def is_busy() -> bool:
-    """Whether so much runs beside us that no player can be sure to feed the device in time."""
-    return os.getloadavg()[0] > (os.cpu_count() or 1)
-
-
 def without_alsa(stderr: str) -> str:
     """What was said; ALSA's library itself prints a line where it was not fed in time."""
     return "".join(line for line in stderr.splitlines(True) if not line.startswith("ALSA lib "))
@@ -80,6 +76,7 @@ def played(server: SoundServer, folder: Path, **how: Any) -> tuple[dict[str, Any
     return json.loads(done.stdout), as_samples(data)
 
 
+@tried_again_where_busy
 def test_what_is_recorded_is_what_was_played(sound_server: SoundServer, tmp_path: Path) -> None:  # noqa: F811
     sound = noise(sum(PIECES_S))
     for _ in range(5):  # a machine that is too busy to feed the device in time may be so once
@@ -93,6 +90,7 @@ def test_what_is_recorded_is_what_was_played(sound_server: SoundServer, tmp_path
 
 
 @pytest.mark.parametrize(("how", "underruns"), [({"late_s": 0.8}, 1), ({"pause_s": 0.8}, 0)])
+@tried_again_where_busy
 def test_a_wait_is_pure_silence_and_loses_nothing(
     sound_server: SoundServer,  # noqa: F811
     tmp_path: Path,
@@ -121,6 +119,7 @@ def bark(server: SoundServer, name: str, *arguments: str) -> subprocess.Complete
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+@tried_again_where_busy
 def test_bark_play_plays_a_file(sound_server: SoundServer, tmp_path: Path, name: str) -> None:  # noqa: F811
     save(Audio(noise(2), RATE), tmp_path / name)
     with sound_server.recording() as data:

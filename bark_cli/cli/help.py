@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -70,9 +71,20 @@ def _takes_value(parameter: Any) -> bool:
 
 
 def _texts_last(args: list[str], with_value: set[str]) -> list[str]:
-    """The arguments, with those behind `--` that begin with a dash and can be no option: -30, "- No."."""
+    """The arguments, with all words behind `--`, in their order, where one is -30 or "- No."."""
     if "--" in args:
         return args
-    pairs = list(zip(["", *args], args, strict=False))
-    texts = [arg for before, arg in pairs if _TEXT.match(arg) and before not in with_value]
-    return [*(arg for arg in args if arg not in texts), "--", *texts] if texts else args
+    options, words, rest = list[str](), list[str](), iter(args)
+    for arg in rest:
+        if arg == "-" or not arg.startswith("-") or _TEXT.match(arg):
+            words.append(arg)
+        else:
+            options += [arg, *islice(rest, _awaits_value(arg, with_value))]
+    return [*options, "--", *words] if any(map(_TEXT.match, words)) else args
+
+
+def _awaits_value(option: str, with_value: set[str]) -> bool:
+    """Whether the next argument is an option's value: that of -o, --output or -qo; not of --output=x, -ox."""
+    flags = [f"-{letter}" for letter in option[1:]]
+    is_cluster = not option.startswith("--") and with_value.isdisjoint(flags[:-1])
+    return option in with_value or (is_cluster and flags[-1] in with_value)
