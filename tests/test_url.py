@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from bucket import Bucket
 from fork_server import ForkServer, wait_until
 from pyarrow import parquet
 
+from bark_cli.batch.url import UrlFolder
 from bark_cli.cli import main
+from bark_cli.errors import OutputError
 
 FOLDER = "spoken/clips"
 URL = f"s3://bucket/{FOLDER}"
@@ -238,3 +241,37 @@ def test_no_key_is_written_down(
     found += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(found) > 4
     assert not any(b"never-to-be-seen" in data for data in found)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/raced", "memory://raced", "FILE"])
+def test_who_comes_second_writes_over_nothing(url: str, tmp_path: Path, bucket: Bucket) -> None:
+    url = (tmp_path / "raced").as_uri() if url == "FILE" else url
+    first, second = UrlFolder(url), UrlFolder(url)
+    assert not any(one.exists("a/b.wav") for one in (first, second))
+    second.put(staged(tmp_path, b"mine"), "a/b.wav", replaces=False)
+    with pytest.raises(OutputError, match="was not made by this batch"):
+        first.put(staged(tmp_path, b"other"), "a/b.wav", replaces=False)
+    with second.reading("a/b.wav", tmp_path) as copy:
+        assert copy.read_bytes() == b"mine"
+    first.put(staged(tmp_path, b"other"), "a/b.wav", replaces=True)
+    with second.reading("a/b.wav", tmp_path) as copy:
+        assert copy.read_bytes() == b"other"
+
+
+def test_where_a_store_tells_something_else_than_an_md5_a_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = UrlFolder("memory://told")
+    path = staged(tmp_path, b"sound")
+    facts = folder.facts(path)
+    folder.put(path, "a.wav", replaces=False)
+    for told, other in (("0" * 32, replace(facts, sha256="0" * 64)), (None, replace(facts, size=7))):
+        monkeypatch.setattr("bark_cli.batch.url._md5_of", lambda _row, told=told: told)
+        assert UrlFolder("memory://told").holds("a.wav", facts)
+        assert not UrlFolder("memory://told").holds("a.wav", other)
+
+
+def staged(folder: Path, data: bytes) -> Path:
+    path = folder / "staged.wav"
+    path.write_bytes(data)
+    return path

@@ -5,7 +5,8 @@ outputs     where each goes: below the folder, and no two to one place
 identity    what decides how a sound comes out -> its key
 ledger      what has been made -> `.bark-batch.jsonl`, one line each
 index       where in the ledger a line is
-destination where files lie: a folder, or by `url` what many machines reach
+destination where files lie: a folder of this machine
+url         the same at a URL that many machines reach; and its `listing`
 room        a name -> whether a file may take it
 place       a finished file -> its name, and its line in the ledger before
 begin       orders for who puts files there himself -> their lines in the ledger before

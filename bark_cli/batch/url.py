@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from errno import ENOSYS
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from bark_cli.batch.destination import FileFacts, UnreachableError, facts_of, sha256_of
-from bark_cli.batch.index import scratch_table
+from bark_cli.batch.listing import Listed, Listing
 from bark_cli.errors import BarkError, OptionError, OutputError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
@@ -25,16 +25,6 @@ _S3 = {"s3", "s3a"}
 _STORES = {*_S3, "gs", "gcs"}  # where what is sent appears whole, or not at all
 _PARTS = ".bark-batch.parts"  # elsewhere files grow in it; what a kill leaves is swept by the next run
 _MD5 = re.compile("[0-9a-f]{32}")
-_LISTED = (
-    "CREATE TABLE listed (name BLOB PRIMARY KEY, size INTEGER, md5 TEXT) WITHOUT ROWID"  # size: of files
-)
-
-
-class _Found(NamedTuple):
-    """What lies under a name."""
-
-    size: int | None  # bytes; None: it is a folder
-    md5: str | None  # where it is told
 
 
 class UrlFolder:
@@ -47,8 +37,7 @@ class UrlFolder:
     def __init__(self, url: str) -> None:
         self._scheme = check_url(url)
         self._url = url.rstrip("/")
-        self._listed = scratch_table(_LISTED, self)
-        self._folders = set[str]()
+        self._listing = Listing(self._ask)
         self._reached: tuple[Any, str] | None = None
 
     def shown(self, output: str = "") -> str:
@@ -62,16 +51,16 @@ class UrlFolder:
 
     def exists(self, output: str) -> bool:
         """Whether there is a file or a folder."""
-        return self._find(output) is not None
+        return self._listing.find(output) is not None
 
     def is_folder(self, output: str) -> bool:
         """Whether there is a folder, or a name that others begin with."""
-        found = self._find(output)
+        found = self._listing.find(output)
         return found is not None and found.size is None
 
     def holds(self, output: str, facts: FileFacts) -> bool:
         """Whether it has that size, and those bytes as far as is told."""
-        found = self._find(output)
+        found = self._listing.find(output)
         if found is None or found.size != facts.size:
             return False
         if None in (found.md5, facts.md5) or found.md5 == facts.md5:
@@ -84,11 +73,7 @@ class UrlFolder:
 
     def names(self, folder: str) -> list[str]:
         """What was there when it was listed, and what was put there since."""
-        self._list(folder)
-        wanted = "SELECT name FROM listed WHERE name > ? AND name < ? AND size IS NOT NULL"
-        within = (_key(f"{folder}/"), _key(f"{folder}0")) if folder else (b"", b"\xff")  # 0 comes after /
-        found = (name[len(within[0]) :] for (name,) in self._listed.execute(wanted, within))
-        return [name.decode("utf-8", "surrogatepass") for name in found if b"/" not in name]
+        return self._listing.names(folder)
 
     def put(self, staged: Path, output: str, *, replaces: bool) -> None:
         """Send it, and remove it here.
@@ -104,21 +89,21 @@ class UrlFolder:
             else:
                 self._send_and_rename(staged, path, replaces=replaces)
         staged.unlink()
-        self._learn(output, _Found(size, None))
+        self._listing.learn(output, Listed(size))
 
     def rename(self, output: str, name: str) -> None:
         """Rename it, or have a store copy it and remove it then."""
         with self._told(output):
             self._files.mv(self._path(output), self._path(name))
-        found = self._find(output)
-        self._listed.execute("DELETE FROM listed WHERE name = ?", (_key(output),))
-        self._learn(name, found or _Found(0, None))
+        found = self._listing.find(output)
+        self._listing.forget(output)
+        self._listing.learn(name, found or Listed(0))
 
     def remove(self, output: str) -> None:
         """Remove it."""
         with self._told(output):
             self._files.rm_file(self._path(output))
-        self._listed.execute("DELETE FROM listed WHERE name = ?", (_key(output),))
+        self._listing.forget(output)
 
     @contextmanager
     def reading(self, output: str, scratch: Path) -> Iterator[Path]:
@@ -137,7 +122,7 @@ class UrlFolder:
         Raises:
             UnreachableError: the place cannot be reached.
         """
-        self._list("")
+        self._listing.look("")
         with suppress(Exception):  # it is no more than tidying
             if self._scheme in _S3:
                 self._abort_uploads(is_ours)
@@ -200,15 +185,8 @@ class UrlFolder:
             if key.startswith(prefix) and is_ours(key.removeprefix(prefix)):
                 self._files.abort_mpu(bucket, key, upload["UploadId"])
 
-    def _find(self, output: str) -> _Found | None:
-        self._list(output.rpartition("/")[0])
-        row = self._listed.execute("SELECT size, md5 FROM listed WHERE name = ?", (_key(output),)).fetchone()
-        return None if row is None else _Found(*row)
-
-    def _list(self, folder: str) -> None:
-        """Find out what lies in a folder, unless that is known."""
-        if folder in self._folders:
-            return
+    def _ask(self, folder: str) -> Iterator[tuple[str, Listed]]:
+        """What lies in a folder."""
         with self._told(folder):
             try:
                 rows = self._files.ls(self._path(folder).rstrip("/"), detail=True)
@@ -217,17 +195,8 @@ class UrlFolder:
                 if not folder and self._scheme in _STORES:
                     self._files.info(self._root.partition("/")[0])  # a bucket has to be there
         root = len(self._root) + 1
-        found = ((str(row["name"])[root:], _Found(_size_of(row), _md5_of(row))) for row in rows)
-        with self._listed:
-            self._listed.executemany(
-                "INSERT OR REPLACE INTO listed VALUES (?, ?, ?)",
-                ((_key(name), *told) for name, told in found if name and name != folder),
-            )
-        self._folders.add(folder)
-
-    def _learn(self, output: str, found: _Found) -> None:
-        """Take note of what lies under a name now."""
-        self._listed.execute("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", (_key(output), *found))
+        found = ((str(row["name"])[root:], Listed(_size_of(row), _md5_of(row))) for row in rows)
+        yield from ((name, listed) for name, listed in found if name and name != folder)
 
     def _sha256(self, output: str) -> str:
         import tempfile
@@ -301,8 +270,3 @@ def _md5_of(row: Mapping[str, Any]) -> str | None:
     if told := row.get("md5Hash"):
         return base64.b64decode(told).hex()
     return None
-
-
-def _key(name: str) -> bytes:
-    """A file's name may hold what is not UTF-8."""
-    return name.encode("utf-8", "surrogatepass")

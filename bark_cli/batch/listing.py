@@ -1,0 +1,66 @@
+"""What lies below a URL: a name -> its size; each folder is asked for once, when a name in it is first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from bark_cli.batch.index import scratch_table
+
+_LISTED = "CREATE TABLE listed (name BLOB PRIMARY KEY, size INTEGER, md5 TEXT) WITHOUT ROWID"
+
+
+class Listed(NamedTuple):
+    """What has a name."""
+
+    size: int | None  # bytes; None: it is a folder
+    md5: str | None = None  # where it is told
+
+
+class Listing:
+    """What was there when its folder was asked for, and what has become of it since; little memory is taken.
+
+    Args:
+        ask: what lies in a folder, by names below all.
+    """
+
+    def __init__(self, ask: Callable[[str], Iterable[tuple[str, Listed]]]) -> None:
+        self._ask = ask
+        self._table = scratch_table(_LISTED, self)
+        self._folders = set[str]()
+
+    def look(self, folder: str) -> None:
+        """Ask for a folder, unless that was done."""
+        if folder in self._folders:
+            return
+        rows = ((_key(name), *listed) for name, listed in self._ask(folder))
+        with self._table:
+            self._table.executemany("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", rows)
+        self._folders.add(folder)
+
+    def find(self, name: str) -> Listed | None:
+        """What has a name; None where nothing has it."""
+        self.look(name.rpartition("/")[0])
+        row = self._table.execute("SELECT size, md5 FROM listed WHERE name = ?", (_key(name),)).fetchone()
+        return None if row is None else Listed(*row)
+
+    def names(self, folder: str) -> list[str]:
+        """The names within a folder of all files in it."""
+        self.look(folder)
+        wanted = "SELECT name FROM listed WHERE name > ? AND name < ? AND size IS NOT NULL"
+        within = (_key(f"{folder}/"), _key(f"{folder}0")) if folder else (b"", b"\xff")  # 0 comes after /
+        found = (name[len(within[0]) :] for (name,) in self._table.execute(wanted, within))
+        return [name.decode("utf-8", "surrogatepass") for name in found if b"/" not in name]
+
+    def learn(self, name: str, listed: Listed) -> None:
+        """Take note of what has a name now."""
+        self._table.execute("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", (_key(name), *listed))
+
+    def forget(self, name: str) -> None:
+        """Take note that nothing has it any more."""
+        self._table.execute("DELETE FROM listed WHERE name = ?", (_key(name),))
+
+
+def _key(name: str) -> bytes:
+    """A file's name may hold what is not UTF-8."""
+    return name.encode("utf-8", "surrogatepass")
