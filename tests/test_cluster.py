@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ import soundfile
 import torch
 from bucket import Bucket
 from fork_server import ForkServer, wait_until
+from ray_clusters import cluster_of
 
 from bark_cli.audio.provenance import NOTICE
 from bark_cli.batch.identity import Maker, model_identity
@@ -45,23 +47,12 @@ from bark_cli.pipeline import Bark
 from bark_cli.settings import Settings
 from bark_cli.store import ModelRef
 
-HERE = Path(__file__).parent
-
 
 @pytest.fixture(scope="module")
 def address(bucket: Bucket) -> Iterator[str]:
     """A cluster of two machines with a core each, which know the way to the bucket."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parent), str(HERE)]))
-        for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")):
-            patch.setenv(name, value)
-        from ray.cluster_utils import Cluster  # which reads some of them
-
-        cluster = Cluster()
-        for _ in range(2):
-            cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, include_dashboard=False)
-        yield cluster.address
-        cluster.shutdown()
+    with cluster_of(2) as found:
+        yield found
 
 
 @pytest.fixture
@@ -135,6 +126,11 @@ def test_a_worker_is_killed_and_all_is_as_on_one_machine(
     assert visible(out) == visible(alone)
     assert len(visible(out)) == 22
     assert lines(out) == 22
+    assert sum(worker["made"] for worker in found["workers"]) >= 11
+    assert sum(worker["failed"] for worker in found["workers"]) == 1
+    assert [worker["state"] for worker in found["workers"]].count("lost") == 1
+    at_work = [worker for worker in found["workers"] if worker["made"]]
+    assert all(worker["node"] and worker["pid"] and worker["real_time_factor"] for worker in at_work)
     wait_until(lambda: not workers(), 10)
 
 
@@ -164,9 +160,11 @@ def test_what_is_begun_on_a_cluster_is_ended_on_one_machine_and_the_other_way_ro
     assert done.items() <= visible(out).items()
     for name in ("list-00001.flac", "deep/er.wav"):
         (out / name).unlink()
-    again = server.start(command(talkative, listed, out, "--json", *on))
+    again = server.start(command(talkative, listed, out, "--verbose", *on))
     assert again.wait() == 1
-    assert json.loads(again.out)["made"] == 2
+    header, *rows = re.findall("^(?:WORKER|[12]) .*$", again.err, flags=re.MULTILINE)
+    assert header.split() == ["WORKER", "NODE", "STATE", "FILES", "SPEECH", "SPEED"]
+    assert sum(int(row.split("idle")[1].split()[0].strip(",")) for row in rows) == 2
 
 
 def test_workers_put_files_at_a_url_and_whoever_is_killed_it_goes_on_on_one_machine(
@@ -357,6 +355,7 @@ def test_a_worker_that_fits_nowhere_is_told() -> None:
     ("more", "said"),
     [
         (["--workers", "2"], "--workers is for a cluster; add --on ray"),
+        (["--verbose"], "--verbose shows the workers of a cluster; add --on ray"),
         (["--on", "dask"], "--on takes ray or ray:ADDRESS such as ray:10.0.0.1:6379, not dask"),
         (["--on", "ray:"], "--on takes ray or ray:ADDRESS"),
         (["--on", "ray:ray://head:10001"], "run the command on a machine of the cluster"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,15 @@ class Maker:
     settings: Mapping[str, Any]  # all else that shapes the sound; JSON
     files: Mapping[str, Any] = field(default_factory=dict)  # what shapes the file alone; JSON
     _known: dict[object, str] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def default_voice(self) -> str | None:
+        """The voice that the leading model has for who names none.
+
+        Raises:
+            ModelError: the model's configuration cannot be read.
+        """
+        return config_in(self.models[0].folder).default_voice
 
     def sound_key(self, item: Item, text: str) -> str:
         """What the sound of an item is known by: another key, another sound.

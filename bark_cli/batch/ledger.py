@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
 
@@ -229,7 +229,7 @@ def _check_url(folder: Path, destination: Destination) -> None:
 
 def _line(entry: Entry) -> bytes:
     """A line of the file; what has no shard says nothing of one."""
-    values = {name: value for name, value in asdict(entry).items() if value is not None}
+    values = {name: value for name, value in vars(entry).items() if value is not None}
     return json.dumps(values).encode("ascii") + b"\n"
 
 

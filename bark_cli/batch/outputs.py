@@ -57,6 +57,7 @@ class Outputs:
         texts: Iterable[Path] = (),
     ) -> None:
         self._folder, self._format, self._subtitles = folder, format, subtitles
+        self._depth = 0 if folder is None else len(os.fsencode(folder.absolute())) + 1  # bytes before a path
         self._texts = set(map(os.path.realpath, texts))
         self._taken = scratch_table(_TAKEN, self)
         self._inside = lru_cache(_MOST_FOLDERS)(partial(is_inside, folder))
@@ -80,7 +81,7 @@ class Outputs:
         outputs = [task.output] if task.subtitles is None else [task.output, task.subtitles]
         try:
             for output in outputs:
-                _check_name(item, output, folder)
+                _check_name(item, output, self._depth)
                 _check_place(output, folder, self._inside)
         except UsageError as error:
             return replace(task, item=replace(item, problem=item.problem or error))
@@ -151,8 +152,8 @@ def is_inside(folder: Path | None, below: PurePosixPath) -> bool:
     return folder is None or Path(os.path.realpath(folder / below)).is_relative_to(os.path.realpath(folder))
 
 
-def _check_name(item: Item, output: str, folder: Path | None) -> None:
-    """Find out whether a file can have that name.
+def _check_name(item: Item, output: str, depth: int) -> None:
+    """Find out whether a file can have that name, below a folder whose path takes so many bytes.
 
     Raises:
         UsageError: it cannot.
@@ -161,9 +162,8 @@ def _check_name(item: Item, output: str, folder: Path | None) -> None:
     is_name = item.name.isprintable() and item.name != "" and not item.name.endswith((".", "/"))
     if item.file is None and not is_name:
         raise _no_name(item.name)
-    longest = max((len(os.fsencode(part)) for part in PurePosixPath(output).parts), default=0)
-    whole = output if folder is None else folder.absolute() / output
-    if longest > _MOST_IN_NAME or len(os.fsencode(whole)) > _MOST_IN_PATH:
+    below = os.fsencode(output)
+    if max(map(len, below.split(b"/"))) > _MOST_IN_NAME or depth + len(below) > _MOST_IN_PATH:
         raise UsageError(f"the name of its output is too long ({excerpt(output, 40)}); give it a shorter one")
 
 

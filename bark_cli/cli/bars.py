@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress
 
 Own = TypeVar("Own", bound="LiveBars")
@@ -35,11 +36,20 @@ def bar_width(console: Console) -> int:
     return 24 if is_wide(console) else 10
 
 
-def counted_bar(console: Console) -> Progress:
-    """One line: the fields count and audio of its task around a bar, and the time that is left."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+def counted_bar(console: Console, beneath: Callable[[], Iterable[str]] = lambda: ()) -> Progress:
+    """One line: the fields count and audio of its task around a bar, and the time that is left.
 
-    return Progress(
+    `beneath` says what more lines there are under it, each time that it is drawn.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Bars(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            yield from super().get_renderables()
+            yield from (Text(line, no_wrap=True, overflow="ellipsis") for line in beneath())
+
+    return Bars(
         TextColumn("{task.fields[count]}"),
         BarColumn(bar_width=bar_width(console)),
         TextColumn("{task.fields[audio]}"),

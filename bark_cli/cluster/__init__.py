@@ -5,7 +5,8 @@ job         what a worker is told once: the manner, and which model
 models      finds a model on a worker's machine, or brings it there
 worker      an actor that holds the model: orders -> files as bytes
 dataset     for pipelines of others: a Ray Data set of texts -> the same with sounds
-hand        one worker as the command sees it
+serving     the server of `bark serve` as an application of Ray Serve
+hand        one worker as the command sees it; status is what it is at, and has done
 suspicion   orders whose worker died -> what is made again, and which is to blame
 crew        all workers of a run: hands out orders, and does without those that die
 
@@ -13,5 +14,6 @@ Nothing else imports Ray. The command places files and writes the ledger where i
 """
 
 from bark_cli.cluster.dataset import speak_dataset
+from bark_cli.cluster.serving import speech_app
 
-__all__ = ["speak_dataset"]
+__all__ = ["speak_dataset", "speech_app"]

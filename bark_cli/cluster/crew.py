@@ -7,7 +7,6 @@ dead worker had is made again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from bark_cli.cluster.hand import Hand, hire
 from bark_cli.cluster.hiring import Hiring
 from bark_cli.cluster.job import Job, Lacking, Parcel
 from bark_cli.cluster.models import Packed, pack
+from bark_cli.cluster.status import WorkerStatus
 from bark_cli.cluster.suspicion import Suspicion
 from bark_cli.cluster.voices import VoiceStore
 from bark_cli.cluster.worker import Worker
@@ -60,7 +60,7 @@ class Crew:
         self._suspicion = Suspicion()
         self._deaths = 0  # in a row
         self._n_staged = 0
-        self.made: Counter[str] = Counter()  # files by machine
+        self.workers: list[WorkerStatus] = []  # all that there were, those that died included
 
     def __enter__(self) -> Crew:
         self._hands = [self._hire() for _ in range(self._hiring.workers)]
@@ -122,7 +122,7 @@ class Crew:
         while True:
             hand = min(
                 (hand for hand in self._hands if hand.room),
-                key=lambda hand: len(hand.orders) / hand.chunk_size,
+                key=lambda hand: hand.n_orders / hand.chunk_size,
                 default=None,
             )
             if hand is None:
@@ -152,6 +152,7 @@ class Crew:
                 failed.append(Failed(task=order.task, error=error))
         if good:
             stream = hand.actor.make.options(num_returns="streaming").remote(good, voices)
+            hand.status.begin()
             hand.chunks[stream] = {order.task.output: order for order in good}
 
     def _look(self) -> Iterator[Sequence[Progress]]:
@@ -181,6 +182,8 @@ class Crew:
         except StopIteration:
             left = hand.chunks.pop(stream).values()
             hand.on_trial = False
+            if not hand.chunks:
+                hand.status.state = "idle"
             if left:
                 error = GenerationError("its worker has said nothing of it; run the same command again")
                 yield [Failed(task=order.task, error=error) for order in left]
@@ -197,9 +200,8 @@ class Crew:
     def _open(self, parcel: Parcel, chunk: dict[str, Order], hand: Hand) -> Iterator[Progress]:
         """What a parcel tells and holds."""
         order = chunk.pop(parcel.output)
+        hand.status.count(parcel)
         yield from parcel.events
-        if parcel.sound is not None or parcel.files:
-            self.made[hand.ready.host if hand.ready else ""] += 1
         if parcel.sound is not None:
             yield self._staged(order, parcel)
         elif parcel.files:
@@ -216,7 +218,9 @@ class Crew:
         return Finished(order=order, sound=sound, seconds=parcel.seconds, subtitles=beside)
 
     def _hire(self) -> Hand:
-        return hire(self._worker, self._hiring, self._job_ref, self._packed)
+        hand = hire(len(self.workers) + 1, self._worker, self._hiring, self._job_ref, self._packed)
+        self.workers.append(hand.status)
+        return hand
 
     def _welcome(self, hand: Hand) -> None:
         """See what a worker says of its loading."""
@@ -246,6 +250,7 @@ class Crew:
                 "version on all machines"
             )
         hand.ready = told
+        hand.status.welcome(told)
 
     def _bury(self, hand: Hand) -> Iterator[Sequence[Progress]]:
         """Do without a dead worker: hire another, and have what it was at made again.
@@ -256,6 +261,7 @@ class Crew:
         import ray
 
         self._hands.remove(hand)
+        hand.status.state = "lost"
         ray.kill(hand.actor)
         orders, hand.chunks = hand.orders, {}
         if hand.ready is None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bark_cli.server.problem import Problem
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+LEAST_KEY, MOST_KEY = 8, 4096  # characters
 PLAIN_PATH = "/speak"  # where a body is text, of which a browser asks nobody first: its Origin has to do
 _BODY_S = 30.0  # in which a body has to be here
 _LONGEST_LINE = 8192  # characters of a path
@@ -31,6 +32,12 @@ class Rules:
     any_address: bool = False  # it may also be any IP address, which no name can be rebound to
     origins: Collection[str] = ()  # other pages that may ask
     open_paths: Collection[str] = ()  # that need no key; what ends in / counts for all below it
+
+
+def is_key(text: str) -> bool:
+    """Whether a text may be the key that clients are asked for."""
+    is_word = text.isascii() and text.isprintable() and " " not in text
+    return is_word and LEAST_KEY <= len(text) <= MOST_KEY
 
 
 class Access:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Set
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class ParquetShard:
 
     def add(self, row: Row) -> None:
         """Put a row at its end."""
-        found = asdict(row)
+        found = {**vars(row)}
         found["audio"] = {"bytes": found.pop("sound"), "path": found.pop("name")}
         self._rows.append(found)
         self._size += len(row.sound)

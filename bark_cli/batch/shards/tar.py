@@ -10,7 +10,6 @@ import json
 import tarfile
 from collections.abc import Set
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from bark_cli.batch.shards.row import Row
@@ -26,7 +25,7 @@ class TarShard:
 
     def add(self, row: Row) -> None:
         """Put a row at its end."""
-        key, known = key_of(row.name), asdict(row)
+        key, known = key_of(row.name), {**vars(row)}
         known["sound"] = member = f"{key}{PurePosixPath(row.name).suffix}"
         for name, data in (
             (member, row.sound),

@@ -189,6 +189,14 @@ def batch(
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", rich_help_panel=_PRINTING, help="Print errors only.")
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            rich_help_panel=_PRINTING,
+            help="Show what each worker of a cluster is at and has made.",
+        ),
+    ] = False,
 ) -> None:
     """Say many texts, each into a file of its own.
 

@@ -58,7 +58,7 @@ def make_all(
                 packing=packing(request, maker, ledger, scratch),
                 delivers=_are_delivered(request),
             )
-            with _makes(request, maker, scratch) as make, closing(run(work, tasks(), make)) as events:
+            with _makes(request, maker, scratch, tally) as make, closing(run(work, tasks(), make)) as events:
                 tally.start()
                 for event in events:
                     with uninterrupted():
@@ -76,12 +76,14 @@ def _display(request: BatchRequest, tally: Tally) -> Iterator[FileLines]:
     """What a human sees of it."""
     quiet = request.quiet or request.as_json
     watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
-    with BatchBar(tally) if watched else FileLines(tally, quiet=quiet) as display:
+    verbose = request.verbose
+    lines = BatchBar(tally, verbose=verbose) if watched else FileLines(tally, quiet=quiet, verbose=verbose)
+    with lines as display:
         yield display
 
 
 @contextmanager
-def _makes(request: BatchRequest, maker: Maker, scratch: Path) -> Iterator[Make]:
+def _makes(request: BatchRequest, maker: Maker, scratch: Path, tally: Tally) -> Iterator[Make]:
     """Who makes files of orders: the model in this process, or workers on many machines."""
     if request.cluster is None:
         yield _make_here(request, scratch)
@@ -104,6 +106,7 @@ def _makes(request: BatchRequest, maker: Maker, scratch: Path) -> Iterator[Make]
     with joined(request.cluster.address):
         resources = [machine["Resources"] for machine in machines()]
         with Crew(told, hiring(request.cluster.asked, resources), scratch, note) as crew:
+            tally.workers = crew.workers
             crew.wait()
             yield crew.make
 

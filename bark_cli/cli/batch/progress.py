@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.bars import LiveBars, counted_bar, is_wide
+from bark_cli.cli.batch.workers import worker_lines
 from bark_cli.cli.output import note, one_line
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from bark_cli.batch.destination import Destination
@@ -20,7 +25,11 @@ if TYPE_CHECKING:
     from bark_cli.batch.outputs import Task
     from bark_cli.batch.plan import Planned
     from bark_cli.batch.run import Event
+    from bark_cli.cluster.status import WorkerStatus
     from bark_cli.errors import BarkError
+
+
+_OTHER_LINES = 4  # at a terminal: the bar, the header of the workers, how many more there are, and the prompt
 
 
 @dataclass(eq=False)
@@ -38,6 +47,7 @@ class Tally:
     audio_s: float = 0.0  # made in this run
     began: float = field(default_factory=time.perf_counter)
     ended: float | None = None
+    workers: Sequence[WorkerStatus] = ()  # on a cluster
     _files: dict[str, Entry | None] = field(default_factory=dict)  # by output, in order
     _made: set[str] = field(default_factory=set)
     _begun: dict[str, float] = field(default_factory=dict)  # by output, what is expected of those at work
@@ -146,6 +156,7 @@ class Tally:
             "seconds": round(self.audio_s, 3),
             "real_time_factor": None if factor is None else round(factor, 3),
             "joined": None if joined is None else destination.shown(joined.output),
+            "workers": [worker.record() for worker in self.workers],
             "files": [
                 {
                     "source": entry.source,
@@ -160,10 +171,10 @@ class Tally:
 
 
 class FileLines(AbstractContextManager["FileLines"]):
-    """A line for each file that is made."""
+    """A line for each file that is made, and with `verbose` one for each worker at the end."""
 
-    def __init__(self, tally: Tally, *, quiet: bool) -> None:
-        self._tally, self._quiet = tally, quiet
+    def __init__(self, tally: Tally, *, quiet: bool, verbose: bool = False) -> None:
+        self._tally, self._quiet, self._verbose = tally, quiet, verbose
 
     def show(self, event: Event) -> None:
         """Tell of a file."""
@@ -176,20 +187,22 @@ class FileLines(AbstractContextManager["FileLines"]):
             tell(f"{event.entry.output} had been changed; that file is now {event.kept}")
 
     def __exit__(self, *_: object) -> None:
-        return
+        if self._verbose and not self._quiet:
+            with suppress(OSError):
+                print("\n".join(worker_lines(self._tally.workers)), file=sys.stderr)
 
 
 class BatchBar(LiveBars, FileLines):
-    """One line for all: files done, seconds of speech, speed, time left."""
+    """One line for all: files done, seconds of speech, speed, time left; one for each worker if `verbose`."""
 
-    def __init__(self, tally: Tally, console: Console | None = None) -> None:
+    def __init__(self, tally: Tally, console: Console | None = None, *, verbose: bool = False) -> None:
         from rich.console import Console
 
-        super().__init__(tally, quiet=True)
+        super().__init__(tally, quiet=True, verbose=verbose)
         console = console or Console(stderr=True)
         self._is_wide = is_wide(console)
         self._begun_s: dict[str, float] = {}  # seconds of what is expected, of files that are not whole
-        self._bars = counted_bar(console)
+        self._bars = counted_bar(console, partial(self._worker_lines, console.height - _OTHER_LINES))
         self._task = self._bars.add_task("", total=tally.due_s, count=self._count(), audio="")
 
     def show(self, event: Event) -> None:
@@ -206,6 +219,9 @@ class BatchBar(LiveBars, FileLines):
         completed = self._tally.over_s + sum(self._begun_s.values())
         self._bars.update(self._task, completed=completed, count=self._count(), audio=self._audio())
         super().show(event)
+
+    def _worker_lines(self, most: int) -> Sequence[str]:
+        return worker_lines(self._tally.workers, most) if self._verbose else ()
 
     def _count(self) -> str:
         failed = f", {len(self._tally.failed)} failed" if self._tally.failed else ""

@@ -63,6 +63,7 @@ class BatchRequest(Speaking):
     cluster: OnCluster | None  # None is this process
     as_json: bool
     quiet: bool
+    verbose: bool  # a line for each worker
 
     @cached_property
     def destination(self) -> Destination | None:
@@ -190,6 +191,7 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
         cluster=_cluster(given),
         as_json=given["as_json"],
         quiet=given["quiet"],
+        verbose=given["verbose"],
     )
 
 
@@ -257,7 +259,7 @@ def _shard_size(given: Mapping[str, Any]) -> int:
 
 
 def _cluster(given: Mapping[str, Any]) -> OnCluster | None:
-    """What --on and --workers say.
+    """What --on and --workers say; --verbose tells of workers.
 
     Raises:
         OptionError: they do not go together, or the cluster cannot be meant.
@@ -266,6 +268,8 @@ def _cluster(given: Mapping[str, Any]) -> OnCluster | None:
         for name in ("workers", "worker_cpus", "worker_gpus"):
             if given[name] is not None:
                 raise OptionError(f"--{name.replace('_', '-')} is for a cluster; add --on ray")
+        if given["verbose"]:
+            raise OptionError("--verbose shows the workers of a cluster; add --on ray")
         return None
     from bark_cli.cluster.connect import address_of
     from bark_cli.cluster.hiring import Asked

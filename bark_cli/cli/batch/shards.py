@@ -58,7 +58,7 @@ def packing(request: BatchRequest, maker: Maker, ledger: Ledger, scratch: Path) 
 def voice_of(item: Item, maker: Maker) -> str | None:
     """The voice that an item is spoken in: its own, the batch's, or the model's."""
     name = maker.voice if item.voice is None else item.voice
-    name = config_in(maker.models[0].folder).default_voice if name is None else name
+    name = maker.default_voice if name is None else name
     return None if name is None or name == NO_VOICE else plain(name)
 
 

@@ -11,9 +11,6 @@ from bark_cli.errors import OptionError
 if TYPE_CHECKING:
     from bark_cli.server.access import Rules
 
-_MOST_KEY = 4096  # bytes of a key's file
-_LEAST_KEY = 8  # characters
-
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
@@ -82,12 +79,14 @@ def read_key(path: str) -> str:
     Raises:
         OptionError: it cannot be read, or holds no key of some length.
     """
+    from bark_cli.server.access import LEAST_KEY, MOST_KEY, is_key
+
     try:
         with Path(path).open("rb") as stream:
-            key = stream.read(_MOST_KEY + 1).decode("ascii").strip()
+            key = stream.read(MOST_KEY + 1).decode("ascii").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
         raise OptionError(f"cannot read the key in {path}: {reason}") from error
-    if not _LEAST_KEY <= len(key) <= _MOST_KEY or not key.isprintable() or " " in key:
-        raise OptionError(f"{path} must hold one key of {_LEAST_KEY} characters or more, without spaces")
+    if not is_key(key):
+        raise OptionError(f"{path} must hold one key of {LEAST_KEY} characters or more, without spaces")
     return key

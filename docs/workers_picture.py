@@ -1,0 +1,87 @@
+"""docs/many-machines.svg: `bark batch --on ray --verbose` at work, as a terminal shows it.
+
+Two machines join a cluster on this one, each with a name of its own (Linux, as root, with `unshare`):
+`python docs/workers_picture.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bark_cli.cli import main
+from bark_cli.cli.batch import work
+from bark_cli.cli.batch.progress import BatchBar, Tally
+
+PICTURE = Path(__file__).with_name("many-machines.svg")
+ADDRESS, MACHINES, WIDTH = "127.0.0.1:6399", ("oak", "elm"), 100
+TYPED = "bark batch list.jsonl -o clips --on ray --worker-cpus 1 --verbose"
+SAYS = (
+    "The train to the coast leaves at nine.",
+    "Please close the window before you go.",
+    "She counted the boats in the harbour.",
+)
+
+
+class Photographed(BatchBar):
+    """A bar that is kept as a picture when two thirds are done."""
+
+    def __init__(self, tally: Tally, *, verbose: bool) -> None:
+        console = Console(file=io.StringIO(), width=WIDTH, height=30, force_terminal=True)
+        super().__init__(tally, console, verbose=verbose)
+        self._is_due = True
+
+    def show(self, event: Any) -> None:
+        """Draw how far it is."""
+        super().show(event)
+        if self._is_due and self._tally.done * 3 >= self._tally.items * 2:
+            self._is_due = False
+            film = Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True)
+            film.print(f"[bold]$[/] {TYPED}", highlight=False)
+            film.print(self._bars.get_renderable())
+            film.save_svg(str(PICTURE), title="bark")
+
+
+@contextmanager
+def machine(name: str, *words: str) -> Iterator[None]:
+    """A machine of that name in the cluster."""
+    line = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec ray start --block "$@"', name, *words]
+    running = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def draw(texts: int = 90) -> None:
+    """Run it, and keep the picture."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": ADDRESS, "RAY_AUTH_MODE": "disabled"}
+    work.BatchBar = Photographed  # type: ignore[misc]
+    sys.stderr.isatty = lambda: True  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory() as place, ExitStack() as cluster:
+        os.chdir(place)
+        rows = ({"text": f"{SAYS[i % 3]} This is line {i}."} for i in range(texts))
+        Path("list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        head = ("--head", f"--port={ADDRESS.rpartition(':')[2]}", "--num-cpus=0", "--include-dashboard=false")
+        cluster.enter_context(machine("ash", *head))
+        time.sleep(10)  # until it is there
+        for name in MACHINES:
+            cluster.enter_context(machine(name, f"--address={ADDRESS}", "--num-cpus=1"))
+        time.sleep(10)
+        main(TYPED.split()[1:])
+
+
+if __name__ == "__main__":
+    draw()
