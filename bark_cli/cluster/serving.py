@@ -75,7 +75,7 @@ def speech_app(
     def build() -> ASGIApp:  # where the replica is
         return Replica(_serving(settings, rules, max_waiting, replica_cpus))
 
-    deployment = serve.deployment(
+    deployment: Any = serve.deployment(  # whose types know only functions
         serve.ingress(build)(),
         name="Speech",
         num_replicas=replicas,
@@ -86,7 +86,8 @@ def speech_app(
             "runtime_env": {"env_vars": {"OMP_WAIT_POLICY": "passive"}},  # as the command has it
         },
     )
-    return deployment.bind()
+    bound: ray.serve.Application = deployment.bind()
+    return bound
 
 
 class Replica:
