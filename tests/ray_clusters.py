@@ -23,6 +23,11 @@ def cluster_of(machines: int, cores: int = 1) -> Iterator[str]:
 
         cluster = Cluster()
         for _ in range(machines):
-            cluster.add_node(num_cpus=cores, object_store_memory=80 * 2**20, include_dashboard=False)
+            cluster.add_node(
+                num_cpus=cores,
+                object_store_memory=80 * 2**20,
+                include_dashboard=False,
+                dashboard_port=None,  # any that is free: other tests have clusters, too
+            )
         yield cluster.address
         cluster.shutdown()
