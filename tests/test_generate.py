@@ -186,22 +186,19 @@ def test_codes_that_are_drawn_are_those_that_the_stage_draws(
     assert np.flatnonzero(found < 0).tolist() == [7]
 
 
-def test_a_window_is_answered_with_codes_if_it_says_how_they_are_drawn(
-    network: Int8GPT, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_window_is_answered_with_codes_if_it_says_how_they_are_drawn(network: Int8GPT) -> None:
     fine = Int8FineGPT.__new__(Int8FineGPT)
     fine._stack = network._stack
     made = np.random.default_rng(6).standard_normal((9, 90), np.float32)
-    monkeypatch.setattr(fine, "logits", lambda *_: made.copy())
     drawing = Drawing(80, StageSampling(temperature=0.0), RandomStream(1))
     window = FineWindow(1, np.zeros((2, 9), np.int64), 0, drawing)
     for sampling in (drawing.sampling, StageSampling(temperature=0.5, top_k=1)):
-        answer = fine.answer(replace(window, drawing=replace(drawing, sampling=sampling)))
+        answer = fine._drawn(replace(window, drawing=replace(drawing, sampling=sampling)), made.copy())
         assert isinstance(answer, DrawnCodes)
         assert answer.codes.tolist() == made[:, :80].argmax(axis=1).tolist()
-    assert np.array_equal(fine.answer(replace(window, drawing=None)), made)  # type: ignore[arg-type]
+    assert np.array_equal(fine._drawn(replace(window, drawing=None), made), made)  # type: ignore[arg-type]
     made[3, 3] = np.nan
-    broken = fine.answer(window)
+    broken = fine._drawn(window, made.copy())
     assert not isinstance(broken, DrawnCodes)
     assert np.isnan(broken).all()
 

@@ -6,7 +6,7 @@ and all else happens row by row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,56 +14,15 @@ import numpy as np
 from bark_cli.backends import AudioStream, CausalStage, Decoder
 from bark_cli.backends.buffers import Array, room
 from bark_cli.backends.codec import KernelCodec
-from bark_cli.backends.generate import DrawnIds, Going, StoredTable, Vocabulary, generate
-from bark_cli.backends.packed import PackedLayer, PackedMatrix, Stack
+from bark_cli.backends.generate import DrawnIds, Going, Vocabulary, generate
+from bark_cli.backends.packed import PackedMatrix
+from bark_cli.backends.weights import Weights
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
-from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.tokens import Logits, Samples, Tokens
 from bark_cli.stages.steps import Ahead, Answer, Decode, Drawn, DrawnCodes, FineAnswer, FineWindow, Prefill
 
 KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
-
-
-class Weights:
-    """The tensors of one stage as they are stored (`Checkpoint.arrays`), as they are computed with."""
-
-    def __init__(self, tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> None:
-        self._tensors, self._scales = tensors, scales
-
-    def matrix(self, name: str) -> Int8Matrix:
-        """In int8: as it is stored, or rounded."""
-        weight, scale = self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight")
-        return Int8Matrix.of(weight) if scale is None else Int8Matrix(weight, scale)
-
-    def packed(self, name: str) -> PackedMatrix:
-        """A linear layer."""
-        return PackedMatrix(self.matrix(name), self._tensors.get(f"{name}.bias"))
-
-    def norm(self, name: str) -> tuple[Array, Array | None]:
-        """Weight and bias of a layer norm."""
-        bias = self._tensors.get(f"{name}.bias")
-        return _float32(self._tensors[f"{name}.weight"]), None if bias is None else _float32(bias)
-
-    def table(self, name: str) -> StoredTable:
-        """An embedding."""
-        rows, scale = self._tensors[f"{name}.weight"], self._scales.get(f"{name}.weight")
-        return StoredTable(_float32(rows) if scale is None else rows, scale)
-
-    def stack(self, config: GPTConfig) -> Stack:
-        """The blocks and the last norm."""
-        layers = [
-            PackedLayer(
-                attention=self.packed(f"h.{i}.attn.c_attn"),
-                projection=self.packed(f"h.{i}.attn.c_proj"),
-                expansion=self.packed(f"h.{i}.mlp.c_fc"),
-                contraction=self.packed(f"h.{i}.mlp.c_proj"),
-                norm_1=self.norm(f"h.{i}.ln_1"),
-                norm_2=self.norm(f"h.{i}.ln_2"),
-            )
-            for i in range(config.n_layer)
-        ]
-        return Stack(config, layers, self.norm("ln_f"))
 
 
 class Int8GPT:
@@ -153,14 +112,27 @@ class Int8FineGPT:
 
     def logits(self, codebook: int, codes: Tokens, first: int = 0) -> Logits:
         """Logits (T - first, V) of one codebook from codes (codebooks, T), from frame `first` on."""
-        x = self._positions[: codes.shape[1]].copy()
+        return self._heads[codebook].product(self._stack.window(self._embedded(codebook, codes), first=first))
+
+    def answers(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
+        """The codes drawn of each window, or its logits where they hold NaN; all have one length."""
+        embedded = [self._embedded(request.codebook, request.codes) for request in requests]
+        hidden = self._stack.windows(embedded, [request.first for request in requests])
+        return [
+            self._drawn(request, self._heads[request.codebook].product(x))
+            for request, x in zip(requests, hidden, strict=True)
+        ]
+
+    def _embedded(self, codebook: int, codes: Tokens) -> Array:
+        """The sum of what stands for the place and for each code up to that codebook's, (T, D)."""
+        x: Array = self._positions[: codes.shape[1]].copy()
         for table, ids in zip(self._tables[: codebook + 1], codes, strict=False):
             x += table(ids)
-        return self._heads[codebook].product(self._stack.window(x, first=first))
+        return x
 
-    def answer(self, request: FineWindow) -> FineAnswer:
-        """Codes drawn of those logits, or themselves where they hold NaN."""
-        logits, drawing = self.logits(request.codebook, request.codes, request.first), request.drawing
+    def _drawn(self, request: FineWindow, logits: Logits) -> FineAnswer:
+        """Codes drawn of logits (T - first, V), or themselves where they hold NaN."""
+        drawing = request.drawing
         if drawing is None:
             return logits
         codes = self._stack.draw(logits, drawing.n_codes, drawing.sampling, drawing.stream)
@@ -222,8 +194,8 @@ class Int8Backend:
         return [answers[i] for i in range(len(requests))]
 
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
-        """The codes drawn of the codebook that each request names, one after the other."""
-        return [self._fine.answer(request) for request in requests]
+        """The codes drawn of the codebook that each request names, all at once."""
+        return self._fine.answers(requests)
 
     def decode_audio(self, codes: Tokens) -> Samples:
         """Codes (n_codebooks, F) -> samples (F * hop,)."""
@@ -292,8 +264,3 @@ def _logits(network: Int8GPT, hidden: Array, legal: Sequence[range]) -> list[Log
         rows = [i for i, ids in enumerate(legal) if ids == wanted]
         answers |= zip(rows, network.logits(hidden[rows], wanted), strict=True)
     return [answers[i] for i in range(len(legal))]
-
-
-def _float32(array: Array) -> Array:
-    """Itself if it is of that type."""
-    return array.astype(np.float32, copy=False)

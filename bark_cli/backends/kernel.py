@@ -126,6 +126,9 @@ def load(variant: str) -> ctypes.CDLL | None:
         network, scratch, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_int32), c_int32,
     ]  # fmt: skip
     code.bark_window.argtypes = [network, scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32]
+    code.bark_windows.argtypes = [
+        network, scratch, c_int32, c_int32, POINTER(c_int32), POINTER(c_void_p), c_int32,
+    ]  # fmt: skip
     code.bark_product.argtypes = [
         POINTER(Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip
@@ -140,7 +143,7 @@ def load(variant: str) -> ctypes.CDLL | None:
         c_void_p, c_int32, c_int32, c_int32, c_float, c_int32, c_float, c_void_p, c_void_p, c_void_p,
         c_void_p, c_int32,
     ]  # fmt: skip
-    for name in ("step", "window", "product", "generate", "pack", "decode", "draw"):
+    for name in ("step", "window", "windows", "product", "generate", "pack", "decode", "draw"):
         getattr(code, f"bark_{name}").restype = None
     return code
 
@@ -156,7 +159,7 @@ def _open(variant: str) -> ctypes.CDLL | None:
         return None
     if not all(
         hasattr(code, name)
-        for name in ("bark_layout", "bark_generate", "bark_pack", "bark_decode", "bark_draw")
+        for name in ("bark_layout", "bark_generate", "bark_pack", "bark_decode", "bark_draw", "bark_windows")
     ):
         return None
     code.bark_layout.restype = code.bark_generate_layout.restype = c_int64

@@ -87,7 +87,8 @@ class Stack:
         self._most = int(self._code.bark_part())
         self._width = config.n_embd
         self._threads = min(os.cpu_count() or 1, int(self._code.bark_max_threads()))
-        self._scratch = self._room(config)
+        self._rooms = (Scratch * self._threads)(self._room(config))
+        self._config, self._n_rooms = config, 1
 
     def _room(self, config: GPTConfig) -> Scratch:
         """Memory for a call; what no call touches takes no room."""
@@ -118,7 +119,7 @@ class Stack:
             n = len(x[rows])
             with self._lock:
                 self._code.bark_step(
-                    self._network, self._scratch, n, address(x[rows]),
+                    self._network, self._rooms, n, address(x[rows]),
                     (c_void_p * n)(*(address(cache) for cache in caches[rows])),
                     (c_int32 * n)(*positions[rows]), self._fitting(n),
                 )  # fmt: skip
@@ -132,10 +133,24 @@ class Stack:
         n = len(x)
         with self._lock:
             self._code.bark_window(
-                self._network, self._scratch, n, first, address(x),
+                self._network, self._rooms, n, first, address(x),
                 None if cache is None else address(cache), self._fitting(n),
             )  # fmt: skip
         return x[first:]
+
+    def windows(self, xs: Sequence[Array], firsts: Sequence[int]) -> list[Array]:
+        """`window` of several without caches, all as long; none hears of the others."""
+        count = len(xs)
+        with self._lock:
+            threads = self._fitting(sum(map(len, xs)))
+            for i in range(self._n_rooms, min(count, threads)):
+                self._rooms[i] = self._room(self._config)
+                self._n_rooms = i + 1
+            self._code.bark_windows(
+                self._network, self._rooms, count, len(xs[0]), (c_int32 * count)(*firsts),
+                (c_void_p * count)(*map(address, xs)), threads,
+            )  # fmt: skip
+        return [x[first:] for x, first in zip(xs, firsts, strict=True)]
 
     def generate(self, vocabulary: Structure, rows: ctypes.Array[Any], ids: int) -> None:
         """Let rows append and draw tokens (generate.py, which knows these structs), of so many legal ids."""
@@ -145,7 +160,7 @@ class Stack:
             x, logits = room((count, self._width)), room((count, ids))
             with self._lock:
                 self._code.bark_generate(
-                    self._network, self._scratch, byref(vocabulary), count,
+                    self._network, self._rooms, byref(vocabulary), count,
                     byref(rows, first * sizeof(rows[0])), address(x), address(logits),
                     self._fitting(count),
                 )  # fmt: skip

@@ -13,6 +13,8 @@
 #include <unistd.h>
 #endif
 
+#define SHORT 512 /* positions of windows that are better taken by one thread each: longer ones fill all of them */
+
 /* The structs' sizes, packed into one number. */
 int64_t bark_layout(void) {
     return (int64_t)sizeof(Matrix) | (int64_t)sizeof(Layer) << 16 | (int64_t)sizeof(Network) << 32 |
@@ -76,12 +78,12 @@ typedef struct {
     const Scratch *s;
     float *x;
     int layer, first, n, each; /* positions first .. n, so many to a job */
-} Window;
+} Between;
 
 /* Some positions from the attention of a layer to that of the next: all that happens to each of them by itself, so
  * that it stays with one thread. */
 static void between(const void *what, int job, int thread) {
-    const Window *w = what;
+    const Between *w = what;
     int width = w->net->width, last = w->net->n_layer - 1, i = w->first + job * w->each;
     int n = w->n - i < w->each ? w->n - i : w->each;
     size_t room = (size_t)thread * SHARE;
@@ -98,20 +100,50 @@ static void between(const void *what, int job, int thread) {
     product(&layer->attention, &s, n, s.mixed + (size_t)i * 3 * width, STORE);
 }
 
-/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
- * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
-void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint16_t *cache,
-                 int32_t threads) {
-    gather_helpers(threads);
+static void window(const Network *net, const Scratch *s, int n, int first, float *x, uint16_t *cache) {
     for (int layer = 0; layer <= net->n_layer; layer++) {
         /* of the last layer, the others' keys and values were all that was wanted */
         int from = layer == net->n_layer ? first : 0, team = team_size();
         int each = team == 1 ? n - from : runs(n - from, 2 * team);
         each = each < SHARE / 4 ? SHARE / 4 : each < SHARE ? each : SHARE;
-        Window w = {net, s, x, layer, from, n, each};
+        Between w = {net, s, x, layer, from, n, each};
         share(runs(n - from, each), between, &w);
         if (layer < net->n_layer) attend_window(net, s, layer, n, layer == net->n_layer - 1 ? first : 0, cache);
     }
+}
+
+/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
+ * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
+void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint16_t *cache,
+                 int32_t threads) {
+    gather_helpers(threads);
+    window(net, s, n, first, x, cache);
+    dismiss_helpers();
+}
+
+typedef struct {
+    const Network *net;
+    const Scratch *rooms;
+    float *const *x;
+    const int32_t *first;
+    int n;
+} Windows;
+
+static void one_window(const void *what, int job, int thread) {
+    const Windows *w = what;
+    window(w->net, w->rooms + thread, w->n, w->first[job], w->x[job], NULL);
+}
+
+/* `count` windows of n positions, as bark_window computes them; `rooms` has one for each thread, or for each window
+ * where these are fewer. Short ones go side by side as long as every thread has one: a thread takes a window through
+ * all layers, and waits for nobody. */
+void bark_windows(const Network *net, const Scratch *rooms, int32_t count, int32_t n, const int32_t *first,
+                  float *const *x, int32_t threads) {
+    Windows w = {net, rooms, x, first, n};
+    gather_helpers(threads);
+    int team = team_size(), aside = team > 1 && n <= SHORT ? count / team * team : 0;
+    share(aside, one_window, &w);
+    for (int i = aside; i < count; i++) window(net, rooms, n, first[i], x[i], NULL);
     dismiss_helpers();
 }
 
