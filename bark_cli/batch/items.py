@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -106,18 +106,26 @@ def _rows(file: Path, columns: Mapping[str, str]) -> Iterator[Item]:
     """
     with closing(table_lines(file)) as lines:
         header = next(lines, "")
-        between = max((*TABLES.values(), ";"), key=header.count) if header else ","
-        table = csv.reader(chain([header], lines), delimiter=between)
+        between = max((*TABLES.values(), ";", "|"), key=header.count) if header else ","
+        recent: list[str] = []  # what the row that was read last is made of
+        table = csv.reader(_kept(chain([header], lines), recent), delimiter=between)
         try:
-            yield from _items_of(table, file, columns)
+            yield from _items_of(table, file, columns, recent)
         except csv.Error as error:
             raise TextError(
                 f"{file}:{table.line_num} is not a row of a table ({error}); correct it"
             ) from error
 
 
-def _items_of(table: Any, file: Path, columns: Mapping[str, str]) -> Iterator[Item]:
-    """The items of an open table.
+def _kept(lines: Iterable[str], recent: list[str]) -> Iterator[str]:
+    """The lines, each of which is also in `recent` until that is cleared."""
+    for line in lines:
+        recent.append(line)
+        yield line
+
+
+def _items_of(table: Any, file: Path, columns: Mapping[str, str], recent: list[str]) -> Iterator[Item]:
+    """The items of an open table, whose last row is made of the lines `recent`.
 
     Raises:
         TextError: its header names no column "text".
@@ -129,13 +137,35 @@ def _items_of(table: Any, file: Path, columns: Mapping[str, str]) -> Iterator[It
             f'{file} has no column "{wanted}" (its first row: {", ".join(names)[:80]}); name one, beside '
             f"{', '.join(FIELDS[1:])} if you like"
         )
+    if twice := [name for name in (wanted, *FIELDS) if names.count(name) > 1]:
+        raise TextError(f'{file} has two columns "{twice[0]}"; rename one')
     lowered = {name: column.lower() for name, column in columns.items()}
+    recent.clear()
     for row in table:
         where, usual = f"{file}:{table.line_num}", f"{file.stem}-{table.line_num:05d}"
         known = _renamed(dict(zip(names, row, strict=False)), lowered)
-        found = {n: v for n, v in known.items() if n in FIELDS and v.strip()}
-        if found:
+        found = {n: v if n == "text" else v.strip() for n, v in known.items() if n in FIELDS and v.strip()}
+        if (why := _misread(row, len(names), recent, table.dialect.delimiter)) is not None:
+            yield Item(source=where, name=usual, problem=TextError(why))
+        elif found:
             yield _checked_item(_with_number(found), where, usual)
+        recent.clear()
+
+
+def _misread(row: list[str], n_columns: int, lines: list[str], between: str) -> str | None:
+    """Why a row cannot be what was meant: text would be lost, or taken for another row's."""
+    if any(cell.strip() for cell in row[n_columns:]):
+        return (
+            f"it has {len(row)} cells below {n_columns} columns; put quotation marks around a text that "
+            f"holds {between!r}"
+        )
+    if len(lines) > 1:
+        try:
+            list(csv.reader(lines, delimiter=between, strict=True))
+        except csv.Error as error:
+            if "end of data" in str(error):
+                return f"a quotation mark opens {len(lines) - 1} lines before, and none closes it; close it"
+    return None
 
 
 def item_of(row: dict[str, Any], where: str, usual: str) -> Item:
