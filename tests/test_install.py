@@ -26,7 +26,8 @@ from local_hub import Faults, LocalHub
 from bark_cli import store
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.download import Step, make_plan
-from bark_cli.download.install import install, installed
+from bark_cli.download.install import install
+from bark_cli.download.installed import installed
 from bark_cli.download.partial import part_path
 from bark_cli.errors import DownloadError, ModelError, OutputError
 from bark_cli.model.published import config_in

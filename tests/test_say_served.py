@@ -29,8 +29,10 @@ from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Narration, Piece, narrate, narrate_soon
 from bark_cli.pipeline import Bark
 from bark_cli.remote import client, wire
-from bark_cli.remote.client import RefusedError, RemoteBark, ask_status, reach, receive
+from bark_cli.remote.client import RemoteBark
 from bark_cli.remote.identity import identity
+from bark_cli.remote.reach import RefusedError, ask_status, reach
+from bark_cli.remote.wire import receive
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.store import resolve_model
 from bark_cli.system.runtime import runtime_folder, socket_path

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bark_cli.cli import main
 from bark_cli.download import suno_voices
 from bark_cli.download.failures import Patience
-from bark_cli.download.install import Step
+from bark_cli.download.step import Step
 from bark_cli.download.suno_voices import SunoVoicesReport, fetch_suno_voices
 from bark_cli.errors import DownloadError, OutputError
 from bark_cli.model.published import VOICE_NAMES, published_config

@@ -1,16 +1,17 @@
 """From a hub to this machine: a model's name -> its files, whole and verified, as a model to use.
 
-`remote` and `transfer` speak with the hub, `needs` finds out what a model takes, `plan` holds it, `install`
-carries it out.
+`hub` and `transfer` speak with the hub, `needs` finds out what a model takes, `plan` holds it, `installed`
+says whether it is here already, `install` carries it out.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bark_cli.download.install import Step, StepListener, install
+from bark_cli.download.install import install
 from bark_cli.download.needs import downloadable, make_plan
 from bark_cli.download.plan import Plan
+from bark_cli.download.step import Step, StepListener
 from bark_cli.store import Manifest
 
 __all__ = ["Plan", "Step", "StepListener", "download", "downloadable", "make_plan"]

@@ -10,48 +10,33 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
 
 from bark_cli import store
 from bark_cli.download.hub import RemoteFile
+from bark_cli.download.installed import installed
 from bark_cli.download.model_voices import record_voices, take_voices
 from bark_cli.download.partial import part_path
 from bark_cli.download.plan import Plan, PlannedFile, look_again
 from bark_cli.download.prepare import convert, drop_damaged_conversions, prepare_int8
 from bark_cli.download.room import check_room
+from bark_cli.download.step import Step, StepListener, counter
 from bark_cli.download.transfer import fetch
-from bark_cli.errors import ModelError, OptionError, OutputError
+from bark_cli.errors import ModelError, OutputError
 from bark_cli.store import FileRecord, Manifest
 from bark_cli.store.conversions import conversions_of
 from bark_cli.store.manifest import (
     ORIGINAL_FOLDER,
     SCRATCH,
     build_folder,
-    damaged_files,
-    is_original,
     record_file,
     stray_folders,
 )
 from bark_cli.system.files import is_disk_full
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far something is; told again and again while it goes on."""
-
-    kind: Literal["begin", "wait", "check", "fetch", "pause", "convert", "skip", "int8"]
-    file: str = ""  # that is fetched or checked
-    done: int = 0  # bytes
-    total: int = 0
-    words: str = ""  # what begins, why it pauses, what is left out
-
-
-StepListener = Callable[[Step], None]
 
 
 def install(
@@ -81,31 +66,6 @@ def install(
     return manifest, True
 
 
-def installed(plan: Plan, keep_original: bool, listener: StepListener = lambda _: None) -> Manifest | None:
-    """What is in the plan's place, if it is what the plan says, and every byte of it as it was."""
-    try:
-        manifest = store.read_manifest(plan.home)
-    except ModelError:  # damaged: it is made anew
-        return None
-    if manifest is None or not _is_planned(manifest, plan, keep_original):
-        return None
-    tell = _counter(listener, "check", plan.name, manifest.size)
-    return None if damaged_files(plan.home, manifest, tell) else manifest
-
-
-def kept(what: str, revision: str | None = None, layout: str | None = None) -> Manifest | None:
-    """What is installed whole under a name, where the hub may not be asked for anything newer."""
-    try:
-        manifest = store.read_manifest(store.model_home(what)) if store.is_offline() else None
-    except (ModelError, OptionError):
-        return None
-    if manifest is None or (revision or manifest.revision) != manifest.revision:
-        return None
-    if layout is not None and _kind(layout) != _kind(manifest.layout):
-        return None
-    return None if damaged_files(store.model_home(what), manifest) else manifest
-
-
 def check_space(plan: Plan) -> None:
     """Find out whether the disk is large enough before anything is written to it.
 
@@ -113,46 +73,6 @@ def check_space(plan: Plan) -> None:
         OutputError: it is not.
     """
     check_room(plan.name, plan.needed)
-
-
-def _is_planned(manifest: Manifest, plan: Plan, keep_original: bool) -> bool:
-    same = (manifest.origin, manifest.revision) == (plan.origin, plan.revision)
-    if not same or _kind(manifest.layout) != _kind(plan.layout):
-        return False
-    fetched, voices = manifest.fetched[: len(plan.files)], manifest.fetched[len(plan.files) :]
-    if _sizes(fetched) != _sizes(plan.files) or not all(map(_is_unchanged, plan.files, fetched)):
-        return False
-    if voices != _records_of_voices(plan):
-        return False
-    is_kept = plan.layout == "gguf" or any(map(is_original, manifest.files))
-    return plan.revision is None or not keep_original or is_kept
-
-
-def _kind(layout: str) -> str:
-    """Of which files a layout is; our own has the same as Transformers'."""
-    return "transformers" if layout == "native" else layout
-
-
-def _records_of_voices(plan: Plan) -> tuple[FileRecord, ...] | None:
-    """The files of the voices in the plan's folder; None where one cannot be read."""
-    try:
-        return record_voices(plan)
-    except OSError:
-        return None
-
-
-def _sizes(files: tuple[FileRecord, ...] | tuple[PlannedFile, ...]) -> list[tuple[str, int]]:
-    return [(file.path, file.size) for file in files]
-
-
-def _is_unchanged(file: PlannedFile, record: FileRecord) -> bool:
-    """Whether a file is still the one that was installed; what is of a commit stays so."""
-    if file.remote is not None:
-        return file.remote.sha256 in (None, record.sha256)
-    try:
-        return file.here is not None and record_file(file.here.parent, file.here.name).sha256 == record.sha256
-    except OSError:
-        return False
 
 
 def _bring(plan: Plan, keep_original: bool, listener: StepListener) -> Manifest:
@@ -200,7 +120,7 @@ def _provide(plan: Plan, file: PlannedFile, listener: StepListener) -> FileRecor
     """See to it that a file is among the plan's, whole, and that its hash is the one it must have."""
     target = plan.stage / file.path
     if file.here is not None:
-        tell = _counter(listener, "check", file.path, file.size)
+        tell = counter(listener, "check", file.path, file.size)
         record = record_file(file.here.parent, file.here.name, tell)
         if file.remote is None or _is_same(file.here, record, file.remote):
             if file.here != target:
@@ -212,7 +132,7 @@ def _provide(plan: Plan, file: PlannedFile, listener: StepListener) -> FileRecor
     fetch(
         file.remote,
         target,
-        on_bytes=_counter(listener, "fetch", file.path, file.size),
+        on_bytes=counter(listener, "fetch", file.path, file.size),
         on_wait=lambda reason, seconds: listener(
             Step("pause", file.path, words=f"{reason}; trying again in {seconds:.0f} s")
         ),
@@ -296,20 +216,6 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _counter(
-    listener: StepListener, kind: Literal["check", "fetch"], file: str, total: int
-) -> Callable[[int], None]:
-    """Adds up the bytes of one file for the listener."""
-    counted = 0
-
-    def count(more: int) -> None:
-        nonlocal counted
-        counted += more
-        listener(Step(kind, file, counted, total))
-
-    return count
 
 
 def _version() -> str:

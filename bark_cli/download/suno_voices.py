@@ -17,7 +17,7 @@ from threading import Lock
 
 from bark_cli.download.failures import Patience
 from bark_cli.download.hub import RemoteFile, RepositoryFiles, check_hashes, list_files
-from bark_cli.download.install import Step, StepListener
+from bark_cli.download.step import Step, StepListener
 from bark_cli.download.transfer import fetch
 from bark_cli.errors import DownloadError, ModelError, OutputError, VoiceError
 from bark_cli.model.published import VOICE_NAMES, published_config

@@ -6,33 +6,21 @@ our own says the same again, and what was heard of it already is left out.
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from bark_cli.audio import Audio
 from bark_cli.errors import CancelledError
 from bark_cli.known_model import KnownModel, SpeaksWith
 from bark_cli.remote import wire
-from bark_cli.remote.identity import Identity, config_digest
-from bark_cli.remote.wire import Message, WireError
+from bark_cli.remote.wire import Message, WireError, receive
 from bark_cli.session.handle import AHEAD_S, Handle
 from bark_cli.speech import SpeechRequest
 from bark_cli.stages.progress import Listener, Progress
-from bark_cli.system.runtime import is_own
-
-_ANSWER_S = 2.0  # for the first answer
-_WAKING_S = 120.0  # for a model that has to be read again
-_SILENCE_S = 15.0  # after which it is given up: it says every few seconds that it is there
-
-
-class RefusedError(Exception):
-    """The server is not to be used, or does not want to be; the words say why."""
 
 
 class OwnBark(Protocol):
@@ -241,85 +229,3 @@ class RemoteBark(SpeaksWith):
             self._finish(key, asked, asked.alone.result())
         except BaseException as error:
             self._finish(key, asked, error)
-
-
-def reach(
-    path: Path,
-    who: Identity,
-    model: Callable[[], KnownModel],
-    load: Callable[[], OwnBark],
-    tell: Callable[[str], None],
-) -> RemoteBark:
-    """The server that listens at `path`, if it would say everything just as we would.
-
-    Args:
-        path: of its socket.
-        who: what decides a sound here.
-        model: what is known of the model here; called once the server has agreed.
-        load: loads a Bark of our own, should the server be lost.
-        tell: told in words if it is.
-
-    Raises:
-        RefusedError: it would not, or does not answer as it should.
-    """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(_ANSWER_S)
-        connection.connect(os.fspath(path))
-        if not is_own(connection):
-            raise RefusedError("it is somebody else's")
-        connection.sendall(wire.packed("hello", {"who": who}))
-        answer = receive(connection)
-        if answer.kind == "waking":
-            connection.settimeout(_WAKING_S)
-            answer = receive(connection)
-        if answer.kind != "welcome":
-            raise RefusedError(str(answer.facts.get("why", "it does not say why")))
-        known = model()
-        if answer.facts.get("config") != config_digest(known.config):
-            raise RefusedError("the model says something else of itself")
-        connection.settimeout(_SILENCE_S)
-        return RemoteBark(known, connection, answer, load, tell)
-    except (OSError, WireError, EOFError, KeyError, TypeError, ValueError) as error:
-        connection.close()
-        raise RefusedError(str(error) or type(error).__name__) from error
-    except BaseException:
-        connection.close()
-        raise
-
-
-def ask_status(path: Path) -> tuple[dict[str, Any], socket.socket] | None:
-    """What the server at `path` says of itself, and the connection, which ends with it; None without one."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(_ANSWER_S)
-        connection.connect(os.fspath(path))
-        if is_own(connection):
-            connection.sendall(wire.packed("status"))
-            return receive(connection).facts, connection
-    except (OSError, WireError, EOFError):
-        pass
-    connection.close()
-    return None
-
-
-def receive(connection: socket.socket) -> Message:
-    """The next frame.
-
-    Raises:
-        EOFError: none comes any more.
-        WireError: what comes is no frame.
-        OSError: the connection broke, or nothing came for too long.
-    """
-    n_facts, n_arrays = wire.lengths(_exactly(connection, wire.HEAD.size))
-    return wire.unpacked(_exactly(connection, n_facts), _exactly(connection, n_arrays))
-
-
-def _exactly(connection: socket.socket, n_bytes: int) -> bytes:
-    data = bytearray(n_bytes)
-    view, done = memoryview(data), 0
-    while done < n_bytes:
-        if not (got := connection.recv_into(view[done:])):
-            raise EOFError("it closed the connection")
-        done += got
-    return bytes(data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -220,3 +221,25 @@ def _options(facts: dict[str, Any]) -> SamplingOptions:
 def _take(facts: dict[str, Any]) -> Take:
     verdict = facts["verdict"]
     return Take(seed=int(facts["seed"]), verdict=None if verdict is None else Verdict(**verdict))
+
+
+def receive(connection: socket.socket) -> Message:
+    """The next frame.
+
+    Raises:
+        EOFError: none comes any more.
+        WireError: what comes is no frame.
+        OSError: the connection broke, or nothing came for too long.
+    """
+    n_facts, n_arrays = lengths(_exactly(connection, HEAD.size))
+    return unpacked(_exactly(connection, n_facts), _exactly(connection, n_arrays))
+
+
+def _exactly(connection: socket.socket, n_bytes: int) -> bytes:
+    data = bytearray(n_bytes)
+    view, done = memoryview(data), 0
+    while done < n_bytes:
+        if not (got := connection.recv_into(view[done:])):
+            raise EOFError("it closed the connection")
+        done += got
+    return bytes(data)

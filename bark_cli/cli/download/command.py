@@ -153,7 +153,8 @@ def _answer(request: DownloadRequest, printing: Printing) -> dict[str, Any]:
     """Print what there is to say of a model, and return it for --json."""
     from bark_cli.cli.download.progress import download_lines
     from bark_cli.download import make_plan
-    from bark_cli.download.install import install, kept
+    from bark_cli.download.install import install
+    from bark_cli.download.installed import kept
 
     request, about = _offered(request)
     entry = MODELS.get(request.what or "")
@@ -203,7 +204,7 @@ def _offered(request: DownloadRequest) -> tuple[DownloadRequest, str | None]:
 def _show(plan: Plan, request: DownloadRequest, talks: bool) -> dict[str, Any]:
     """What would be done."""
     from bark_cli.cli.table import aligned
-    from bark_cli.download.install import installed
+    from bark_cli.download.installed import installed
 
     done = installed(plan, request.keep_original) is not None
     if talks:

@@ -23,7 +23,7 @@ def served(request: SayRequest) -> RemoteBark | None:
     path = None if request.is_alone else socket_path()
     if path is None or not path.exists():
         return None
-    from bark_cli.remote.client import RefusedError, reach
+    from bark_cli.remote.reach import RefusedError, reach
 
     tell: Callable[[str], None] = note if request.delivery.verbose else lambda words: None
     try:
@@ -43,7 +43,7 @@ def _only_model(request: SayRequest) -> ModelRef:
     Raises:
         RefusedError: its stages are of several, or all of it is in one file.
     """
-    from bark_cli.remote.client import RefusedError
+    from bark_cli.remote.reach import RefusedError
     from bark_cli.store import find_tokenizer, resolve_model
     from bark_cli.store.places import gguf_files
 
@@ -61,8 +61,8 @@ def _identity(ref: ModelRef, device: str, precision: str, size: str | None) -> d
     Raises:
         RefusedError: it cannot be told.
     """
-    from bark_cli.remote.client import RefusedError
     from bark_cli.remote.identity import identity
+    from bark_cli.remote.reach import RefusedError
 
     try:
         return identity(ref, size=size, device=device, precision=precision)

@@ -101,7 +101,7 @@ def _path() -> Path:
 
 def _status(path: Path) -> tuple[dict[str, Any], int] | None:
     """What the server says of itself, and its process; None without one."""
-    from bark_cli.remote.client import ask_status
+    from bark_cli.remote.reach import ask_status
 
     if (found := ask_status(path)) is None:
         return None
