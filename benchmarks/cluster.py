@@ -30,7 +30,8 @@ from bark_cli.batch.make import make as make_here
 from bark_cli.batch.manner import Manner
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import Task
-from bark_cli.batch.run import Made, Work, run
+from bark_cli.batch.plan import Batch
+from bark_cli.batch.run import Made, run
 from bark_cli.cluster.connect import joined
 from bark_cli.cluster.crew import Crew
 from bark_cli.cluster.hiring import Hiring
@@ -183,7 +184,7 @@ def make_all(
             crew.wait()
             make = crew.make
         before()
-        for event in run(Work(ledger=ledger, maker=maker, read=lambda item: item.text), tasks, make):
+        for event in run(Batch(ledger=ledger, maker=maker, read=lambda item: item.text), tasks, make):
             made += isinstance(event, Made)
             if isinstance(event, Failed):
                 failed.append(f"{event.task.output}: {event.error}")

@@ -35,8 +35,8 @@ from bark_cli.batch.make import make as make_files
 from bark_cli.batch.manner import Manner
 from bark_cli.batch.outlook import Outlook
 from bark_cli.batch.outputs import Outputs, Task, assign, check_inside
-from bark_cli.batch.plan import Planned, Planning, planned
-from bark_cli.batch.run import Event, Made, Work, run
+from bark_cli.batch.plan import Batch, Planned, planned
+from bark_cli.batch.run import Event, Made, run
 from bark_cli.errors import BarkError, OutputError, TextError, UsageError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions
@@ -82,8 +82,8 @@ def maker(model: Path, **changed: object) -> Maker:
 
 
 def plan(tasks: Iterable[Task], ledger: Ledger, who: Maker, *, overwrite: bool = False) -> list[Planned]:
-    planning = Planning(ledger=ledger, maker=who, read=read, overwrite=overwrite)
-    return [planned(task, planning) for task in tasks]
+    batch = Batch(ledger=ledger, maker=who, read=read, overwrite=overwrite)
+    return [planned(task, batch) for task in tasks]
 
 
 def make(bark: Bark, items: list[Item], out: Path, *, format: str = "flac", **how: object) -> list[Event]:
@@ -93,9 +93,9 @@ def make(bark: Bark, items: list[Item], out: Path, *, format: str = "flac", **ho
     tasks = assign(items, out, format)
     with hold(out) as (ledger, scratch):
         rows = plan(tasks, ledger, who, overwrite=overwrite)
-        work = Work(ledger=ledger, maker=who, read=read, overwrite=overwrite)
+        batch = Batch(ledger=ledger, maker=who, read=read, overwrite=overwrite)
         making = Making(speaker=bark, scratch=scratch, compose=compose, batch_size=4)
-        made = list(run(work, (one.task for one in rows if one.is_due), partial(make_files, making)))
+        made = list(run(batch, (one.task for one in rows if one.is_due), partial(make_files, making)))
         return [*(Failed(task=one.task, error=one.error) for one in rows if one.error is not None), *made]
 
 
@@ -536,9 +536,9 @@ def test_metadata_says_what_was_said_and_no_time(bark: Bark, out: Path) -> None:
     for folder in (out, out / "again"):
         who = maker(bark.folder)
         with hold(folder) as (ledger, scratch):
-            work = Work(ledger=ledger, maker=who, read=read)
+            batch = Batch(ledger=ledger, maker=who, read=read)
             making = Making(speaker=bark, scratch=scratch, compose=compose, metadata=tell)
-            list(run(work, assign(spoken("a"), folder, "flac"), partial(make_files, making)))
+            list(run(batch, assign(spoken("a"), folder, "flac"), partial(make_files, making)))
     found = read_provenance(out / "a.flac")
     assert found is not None
     assert found.text_hash == hash_text("hello bark a")
@@ -555,9 +555,9 @@ def test_tasks_are_taken_as_there_is_room(bark: Bark, out: Path) -> None:
             yield task
 
     with hold(out) as (ledger, scratch):
-        work = Work(ledger=ledger, maker=maker(bark.folder), read=read)
+        batch = Batch(ledger=ledger, maker=maker(bark.folder), read=read)
         making = Making(speaker=bark, scratch=scratch, compose=compose, batch_size=2)
-        events = run(work, many(), partial(make_files, making))  # type: ignore[arg-type]
+        events = run(batch, many(), partial(make_files, making))  # type: ignore[arg-type]
         while not isinstance(next(events), Made):
             pass
         assert taken < 8

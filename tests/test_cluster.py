@@ -30,7 +30,8 @@ from bark_cli.batch.make import Failed
 from bark_cli.batch.manner import Manner
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import assign
-from bark_cli.batch.run import Made, Work, run
+from bark_cli.batch.plan import Batch
+from bark_cli.batch.run import Made, run
 from bark_cli.cli import main
 from bark_cli.cluster import speak_dataset
 from bark_cli.cluster.connect import ClusterError, address_of, joined
@@ -232,8 +233,8 @@ def made_by_sleepers(
     tasks = assign(items, out, "raw")
     maker = Maker(models=[ModelRef(name="tiny", folder=talkative)], voice=None, seed=None, settings={})
     with hold(out) as (ledger, scratch), joined(address), crew_of(talkative, scratch) as crew:
-        work = Work(ledger=ledger, maker=maker, read=lambda item: item.text)
-        events = list(run(work, tasks, crew.make))
+        batch = Batch(ledger=ledger, maker=maker, read=lambda item: item.text)
+        events = list(run(batch, tasks, crew.make))
     made = [event.task.output for event in events if isinstance(event, Made)]
     assert len(made) == len(set(made)) == len(visible(out))
     return visible(out), [event for event in events if isinstance(event, Failed)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bark_cli.batch.identity import Maker
 from bark_cli.batch.outputs import Task
-from bark_cli.batch.plan import Reader, read_item
+from bark_cli.batch.plan import Batch, read_item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +19,14 @@ class Order:
     replaces: bool = False  # whether it may be written over what has its name, by who puts it there himself
 
 
-def order(task: Task, maker: Maker, read: Reader) -> Order:
+def order(task: Task, batch: Batch) -> Order:
     """Read a task's text, and find the seed and the key that follow from it.
 
     Raises:
         BarkError: the text cannot be read or holds nothing to speak, or there is no such voice.
     """
-    text = read_item(task, read)  # as it is now: what was read for the plan is not kept
+    maker = batch.maker
+    text = read_item(task, batch.read)  # as it is now: what was read for the plan is not kept
     sound_key = maker.sound_key(task.item, text)
     seed = maker.seed_of(task.item, sound_key)
     return Order(task=task, text=text, seed=seed, key=maker.file_key(sound_key, task.format))

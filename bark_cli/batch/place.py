@@ -26,10 +26,10 @@ class NewFile:
 
 @dataclass(frozen=True)
 class Placed:
-    """A file that has its name."""
+    """A file that has its name, or may take it now."""
 
     entry: Entry
-    kept: str | None = None  # what a file of that name is called now that somebody had changed
+    room: Room  # that was made for it
 
 
 def place(new: NewFile, ledger: Ledger, *, overwrite: bool = False) -> Placed:
@@ -57,7 +57,7 @@ def place_all(
     Raises:
         OutputError: the ledger cannot be written.
     """
-    found: list[list[_Ready] | BarkError] = []
+    found: list[list[Placed] | BarkError] = []
     for together in sets:
         try:
             found.append([_ready(new, ledger, overwrite=overwrite) for new in together])
@@ -73,21 +73,13 @@ def place_all(
             for new, one in zip(together, ready, strict=True):
                 ledger.destination.put(new.staged, new.output, replaces=one.room.replaces)
             ledger.placed += 1
-            results.append(Placed(ready[-1].entry, ready[-1].room.kept))
+            results.append(ready[-1])
         except BarkError as error:
             results.append(error)
     return results
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A file that has not its name yet, and may take it."""
-
-    entry: Entry
-    room: Room
-
-
-def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> _Ready:
+def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> Placed:
     """See to it that the name is free, and describe the file."""
     room = make_room(new.output, ledger, overwrite=overwrite)
     with told_of(new.staged):
@@ -100,4 +92,4 @@ def _ready(new: NewFile, ledger: Ledger, *, overwrite: bool) -> _Ready:
         seed=new.seed,
         **asdict(facts),
     )
-    return _Ready(entry, room)
+    return Placed(entry, room)

@@ -15,7 +15,7 @@ from bark_cli.errors import BarkError, TextError
 from bark_cli.text.split.pace import estimate_seconds
 
 State = Literal["done", "new", "changed", "gone", "failed"]
-Reader = Callable[[Item], str]  # what an item says; raises BarkError
+ReadItem = Callable[[Item], str]  # what an item says; raises BarkError
 Estimate = Callable[[Item, str], float]  # the seconds its text will take; raises BarkError
 
 
@@ -36,35 +36,34 @@ class Planned:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Planning:
-    """What tells whether a task is done."""
+class Batch:
+    """One batch, where its command runs: who makes it, what reads its texts, and what it has made so far."""
 
     ledger: Ledger
     maker: Maker
-    read: Reader
-    estimate: Estimate = lambda _, text: estimate_seconds(text)
+    read: ReadItem
     overwrite: bool = False  # make anew what is done, and what others have made
     packs: bool = False  # sounds go into shards, so that no file is in their way
 
 
-def planned(task: Task, planning: Planning) -> Planned:
-    """What is to be done about a task."""
-    ledger, maker, overwrite = planning.ledger, planning.maker, planning.overwrite
+def planned(task: Task, batch: Batch, estimate: Estimate = lambda _, text: estimate_seconds(text)) -> Planned:
+    """What is to be done about a task; `estimate` may find that its text cannot be said."""
+    ledger, maker, overwrite = batch.ledger, batch.maker, batch.overwrite
     try:
-        text = read_item(task, planning.read)
+        text = read_item(task, batch.read)
         key = maker.file_key(maker.sound_key(task.item, text), task.format)
         if not overwrite and (entry := _made(task, key, ledger)) is not None:
             return Planned(task=task, state="done", entry=entry)
-        if not planning.packs:
+        if not batch.packs:
             for output in filter(None, (task.output, task.subtitles)):
                 check_free(output, ledger, overwrite=overwrite)
-        seconds = planning.estimate(task.item, text)
-        return Planned(task=task, state=_why(task.output, ledger, packs=planning.packs), estimate_s=seconds)
+        seconds = estimate(task.item, text)
+        return Planned(task=task, state=_why(task.output, ledger, packs=batch.packs), estimate_s=seconds)
     except BarkError as error:
         return Planned(task=task, state="failed", error=error)
 
 
-def read_item(task: Task, read: Reader) -> str:
+def read_item(task: Task, read: ReadItem) -> str:
     """The text of a task.
 
     Raises:

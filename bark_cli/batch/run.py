@@ -8,30 +8,17 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from bark_cli.batch.begin import begin_all, entry_of
-from bark_cli.batch.identity import Maker
-from bark_cli.batch.ledger import Entry, Ledger
+from bark_cli.batch.ledger import Entry
 from bark_cli.batch.make import Delivered, Failed, Finished, Make, Progress, Said, is_for_all
 from bark_cli.batch.order import Order, order
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.place import NewFile, Placed, place_all
-from bark_cli.batch.plan import Reader
+from bark_cli.batch.plan import Batch
 from bark_cli.batch.shards.packing import Packing
 from bark_cli.errors import BarkError
 from bark_cli.system.interrupts import uninterrupted
 
 _TOGETHER = 16  # orders that are noted with one wait for the disk
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Work:
-    """What happens where the command runs: texts are read, and files are placed."""
-
-    ledger: Ledger
-    maker: Maker
-    read: Reader
-    overwrite: bool = False
-    packing: Packing | None = None  # into shards; None: each gets a file of its own
-    delivers: bool = False  # who makes files puts them where they go himself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,51 +33,60 @@ class Made:
 Event = Said | Made | Failed
 
 
-def run(work: Work, tasks: Iterable[Task], make: Make) -> Generator[Event, None, None]:
+def run(
+    batch: Batch,
+    tasks: Iterable[Task],
+    make: Make,
+    packing: Packing | None = None,
+    *,
+    delivers: bool = False,
+) -> Generator[Event, None, None]:
     """Make the files, and say what becomes of each as it does; tasks are taken as there is room.
 
     What is on its way into a shard when this is stopped makes a smaller one.
 
     Args:
-        work: where texts come from and files go.
+        batch: where texts come from and files go.
         tasks: what is to be made.
         make: who makes files of orders; they have to lie on the disk of the ledger's.
+        packing: puts them into shards; None: each gets a file of its own.
+        delivers: who makes files puts them where they go himself.
 
     Raises:
         OutputError: the disk is full, or the ledger cannot be written; what is made by then stays.
     """
     failed, kept = list[Failed](), dict[str, str]()
-    orders = _orders(work, tasks, failed)
-    if work.delivers:
-        orders = _begun(work, orders, failed, kept)
+    orders = _orders(batch, tasks, failed)
+    if delivers:
+        orders = _begun(batch, orders, failed, kept)
     try:
         with closing(make(orders)) as progress:
             for group in progress:
                 with uninterrupted():
-                    events = [*_placed(work, group, kept), *failed]
+                    events = [*_placed(batch, group, kept, packing), *failed]
                 failed.clear()
                 yield from events
     except BaseException:
         with uninterrupted(), suppress(BarkError):  # what stopped it is told
-            list(_last_shard(work))
+            list(_last_shard(packing))
         raise
     with uninterrupted():
-        events = list(_last_shard(work))
+        events = list(_last_shard(packing))
     yield from events
     yield from failed
 
 
-def _last_shard(work: Work) -> Iterator[Event]:
+def _last_shard(packing: Packing | None) -> Iterator[Event]:
     """What waits for a shard to be full gets one that is not."""
-    if work.packing is not None:
-        yield from (Made(task=task, entry=entry) for task, entry in work.packing.flush())
+    if packing is not None:
+        yield from (Made(task=task, entry=entry) for task, entry in packing.flush())
 
 
-def _orders(work: Work, tasks: Iterable[Task], failed: list[Failed]) -> Iterator[Order]:
+def _orders(batch: Batch, tasks: Iterable[Task], failed: list[Failed]) -> Iterator[Order]:
     """What is to be made; tasks of which nothing can be made are set aside."""
     for task in tasks:
         try:
-            found = order(task, work.maker, work.read)
+            found = order(task, batch)
         except BarkError as error:
             failed.append(Failed(task=task, error=error))
             continue
@@ -98,12 +94,12 @@ def _orders(work: Work, tasks: Iterable[Task], failed: list[Failed]) -> Iterator
 
 
 def _begun(
-    work: Work, orders: Iterator[Order], failed: list[Failed], kept: dict[str, str]
+    batch: Batch, orders: Iterator[Order], failed: list[Failed], kept: dict[str, str]
 ) -> Iterator[Order]:
     """Note what is handed out, some at a time; `kept` learns what has become of files that were changed."""
     while group := list(islice(orders, _TOGETHER)):
         with uninterrupted():
-            begun = begin_all(group, work.ledger, overwrite=work.overwrite)
+            begun = begin_all(group, batch.ledger, overwrite=batch.overwrite)
         for one, asked in zip(begun, group, strict=True):
             if isinstance(one, BarkError):
                 failed.append(Failed(task=asked.task, error=one))
@@ -113,20 +109,22 @@ def _begun(
             yield one.order
 
 
-def _placed(work: Work, group: Sequence[Progress], kept: dict[str, str]) -> Iterator[Event]:
+def _placed(
+    batch: Batch, group: Sequence[Progress], kept: dict[str, str], packing: Packing | None
+) -> Iterator[Event]:
     """Give what is finished its name, and note what has it already; all else is told as it is.
 
     Raises:
         OutputError: the disk is full.
     """
     finished = [one for one in group if isinstance(one, Finished)]
-    if work.packing is not None:
+    if packing is not None:
         yield from (one for one in group if not isinstance(one, Finished | Delivered))
-        yield from (Made(task=task, entry=entry) for task, entry in work.packing.put(finished))
+        yield from (Made(task=task, entry=entry) for task, entry in packing.put(finished))
         return
-    noted = iter(_noted(work, [one for one in group if isinstance(one, Delivered)], kept))
+    noted = iter(_noted(batch, [one for one in group if isinstance(one, Delivered)], kept))
     sets = [_files(one) for one in finished]
-    placed = iter(place_all(sets, work.ledger, overwrite=work.overwrite) if sets else [])
+    placed = iter(place_all(sets, batch.ledger, overwrite=batch.overwrite) if sets else [])
     for one in group:
         if isinstance(one, Delivered):
             yield next(noted)
@@ -134,12 +132,12 @@ def _placed(work: Work, group: Sequence[Progress], kept: dict[str, str]) -> Iter
             yield _result(one.order.task, next(placed)) if isinstance(one, Finished) else one
 
 
-def _noted(work: Work, delivered: Sequence[Delivered], kept: dict[str, str]) -> list[Made]:
+def _noted(batch: Batch, delivered: Sequence[Delivered], kept: dict[str, str]) -> list[Made]:
     """Have in the ledger what is where it goes already."""
     sets = [_entries(one) for one in delivered]
     if sets:
-        work.ledger.add(*chain.from_iterable(sets))
-        work.ledger.placed += len(sets)
+        batch.ledger.add(*chain.from_iterable(sets))
+        batch.ledger.placed += len(sets)
     tasks = [one.order.task for one in delivered]
     return [
         Made(task=task, entry=entries[-1], kept=kept.pop(task.output, None))
@@ -154,7 +152,7 @@ def _entries(delivered: Delivered) -> list[Entry]:
 
 def _result(task: Task, placed: Placed | BarkError) -> Made | Failed:
     if not isinstance(placed, BarkError):
-        return Made(task=task, entry=placed.entry, kept=placed.kept)
+        return Made(task=task, entry=placed.entry, kept=placed.room.kept)
     if is_for_all(placed):
         raise placed
     return Failed(task=task, error=placed)

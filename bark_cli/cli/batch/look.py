@@ -14,7 +14,7 @@ from bark_cli.batch.items import Item
 from bark_cli.batch.join import Joint, check_joint
 from bark_cli.batch.ledger import Ledger
 from bark_cli.batch.outputs import Outputs, Task
-from bark_cli.batch.plan import Estimate, Planned, Planning, planned
+from bark_cli.batch.plan import Batch, Estimate, Planned, planned
 from bark_cli.batch.shards.packing import check_shards
 from bark_cli.cli.batch.progress import tell
 from bark_cli.cli.batch.request import BatchRequest
@@ -73,8 +73,7 @@ def look(
     request: BatchRequest,
     items: Iterable[Item],
     outputs: Outputs,
-    ledger: Ledger,
-    maker: Maker,
+    batch: Batch,
     estimate: Estimate | None = None,
 ) -> Iterator[tuple[Task, Planned | None]]:
     """What is to be done of each item, None where it was named before.
@@ -91,17 +90,9 @@ def look(
             return estimate(item, text)
         return sum(estimate_seconds(line.text) for line in script.lines)
 
-    planning = Planning(
-        ledger=ledger,
-        maker=maker,
-        read=request.read,
-        estimate=seconds_of,
-        overwrite=request.overwrite,
-        packs=request.shards is not None,
-    )
     for item in items:
         task = outputs.claim(item)
-        yield (outputs.task(item), None) if task is None else (task, planned(task, planning))
+        yield (outputs.task(item), None) if task is None else (task, planned(task, batch, seconds_of))
 
 
 def composing(request: BatchRequest, maker: Maker) -> Estimate:

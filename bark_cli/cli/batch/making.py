@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bark_cli.batch.items import Item
-from bark_cli.batch.ledger import Ledger
 from bark_cli.batch.outputs import Task
 from bark_cli.cli.batch.progress import BatchBar, FileLines, Tally, tell
 from bark_cli.cli.batch.request import BatchRequest
 from bark_cli.cli.batch.shards import packing
+from bark_cli.cli.output import is_watched
 from bark_cli.cli.speaking import STAGES
 from bark_cli.errors import OutputError
 from bark_cli.system.interrupts import parting_words, uninterrupted
@@ -22,14 +21,14 @@ from bark_cli.system.interrupts import parting_words, uninterrupted
 if TYPE_CHECKING:
     from bark_cli.batch.identity import Maker
     from bark_cli.batch.make import Make
+    from bark_cli.batch.plan import Batch
 
 
 def make_all(
     request: BatchRequest,
-    maker: Maker,
+    batch: Batch,
     due: Iterable[tuple[Task, float]],
     tally: Tally,
-    ledger: Ledger,
     scratch: Path,
 ) -> None:
     """Load the model and make the files.
@@ -37,7 +36,7 @@ def make_all(
     Raises:
         OutputError: the disk is full.
     """
-    from bark_cli.batch.run import Work, run
+    from bark_cli.batch.run import run
 
     def tasks() -> Iterator[Task]:
         for task, expected_s in due:
@@ -45,20 +44,16 @@ def make_all(
             yield task
 
     def how_to_go_on() -> None:
-        done = tally.unchanged + ledger.placed  # not the tally's: an event may have been on its way
+        done = tally.unchanged + batch.ledger.placed  # not the tally's: an event may have been on its way
         tell(f"{done} of {tally.items} done; run the same command again to go on")
 
     try:
         with parting_words(how_to_go_on), _display(request, tally) as display:
-            work = Work(
-                ledger=ledger,
-                maker=maker,
-                read=request.read,
-                overwrite=request.overwrite,
-                packing=packing(request, maker, ledger, scratch),
-                delivers=_are_delivered(request),
-            )
-            with _makes(request, maker, scratch, tally) as make, closing(run(work, tasks(), make)) as events:
+            shards = packing(request, batch.maker, batch.ledger, scratch)
+            with (
+                _makes(request, batch.maker, scratch, tally) as make,
+                closing(run(batch, tasks(), make, shards, delivers=_are_delivered(request))) as events,
+            ):
                 tally.start()
                 for event in events:
                     with uninterrupted():
@@ -75,8 +70,7 @@ def make_all(
 def _display(request: BatchRequest, tally: Tally) -> Iterator[FileLines]:
     """What a human sees of it."""
     quiet = request.quiet or request.as_json
-    watched = sys.stderr is not None and sys.stderr.isatty() and not quiet
-    verbose = request.verbose
+    watched, verbose = is_watched() and not quiet, request.verbose
     lines = BatchBar(tally, verbose=verbose) if watched else FileLines(tally, quiet=quiet, verbose=verbose)
     with lines as display:
         yield display

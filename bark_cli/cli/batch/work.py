@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bark_cli.batch.join import Joint, join_files
 from bark_cli.batch.ledger import Entry, Ledger, hold
 from bark_cli.batch.outlook import Outlook
-from bark_cli.batch.plan import Planned
+from bark_cli.batch.plan import Batch, Planned
 from bark_cli.cli.batch.look import composing, find_maker, gathered, look
 from bark_cli.cli.batch.making import make_all
 from bark_cli.cli.batch.progress import Tally, tell
@@ -19,6 +19,7 @@ from bark_cli.cli.output import in_doubt, one_line, print_json
 from bark_cli.cli.table import aligned
 
 if TYPE_CHECKING:
+    from bark_cli.batch.identity import Maker
     from bark_cli.store import ModelRef
 
 
@@ -32,7 +33,7 @@ def outline(request: BatchRequest) -> bool:
     """
     maker, ledger = find_maker(request), Ledger(request.folder, request.destination)
     items, outputs = gathered(request, ledger)
-    looked = look(request, items, outputs, ledger, maker, composing(request, maker))
+    looked = look(request, items, outputs, _batch(request, maker, ledger), composing(request, maker))
     speed = request.settings.speed
     rows = [replace(one, estimate_s=one.estimate_s / speed) for _, one in looked if one is not None]
     can_all = all(one.error is None for one in rows)
@@ -60,13 +61,14 @@ def work(request: BatchRequest) -> bool:
     spoken = set[tuple[str | None, str | None]]()  # voices and languages
     with hold(request.folder, request.destination) as (ledger, scratch):
         items, outputs = gathered(request, ledger)
-        for task, one in look(request, items, outputs, ledger, maker):
+        batch = _batch(request, maker, ledger)
+        for task, one in look(request, items, outputs, batch):
             outlook.add(task, one)
             if one is not None:
                 tally.plan(one)
                 spoken |= set() if one.error else spoken_in(task.item, request, maker)
         if outlook.due:
-            make_all(request, maker, outlook.tasks(items, outputs), tally, ledger, scratch)
+            make_all(request, batch, outlook.tasks(items, outputs), tally, scratch)
         write_card(request, maker, spoken, ledger, scratch)
         joined = _join(request, maker.models[0], tally, ledger, scratch) if request.joins else None
     destination = ledger.destination
@@ -82,6 +84,16 @@ def work(request: BatchRequest) -> bool:
     if request.as_json:
         print_json(tally.record(destination, maker.models[0].name, joined))
     return not tally.failed
+
+
+def _batch(request: BatchRequest, maker: Maker, ledger: Ledger) -> Batch:
+    return Batch(
+        ledger=ledger,
+        maker=maker,
+        read=request.read,
+        overwrite=request.overwrite,
+        packs=request.shards is not None,
+    )
 
 
 def _join(
