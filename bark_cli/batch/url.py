@@ -36,7 +36,7 @@ class UrlFolder:
 
     def __init__(self, url: str) -> None:
         self._scheme = check_url(url)
-        self._url = url.rstrip("/")
+        self._url = f"{self._scheme}:{url.partition(':')[2].rstrip('/')}"
         self._listing = Listing(self._ask)
         self._reached: tuple[Any, str] | None = None
 
@@ -244,10 +244,10 @@ def check_url(url: str) -> str:
         raise OptionError(f"-o {scheme}://… takes no keys, @, ? or ::; keys come from the environment")
     if not rest.strip("/"):
         raise OptionError(f"-o {scheme}:// names no place; give one such as s3://bucket/folder")
-    from fsspec.registry import known_implementations, registry
+    from fsspec.registry import known_implementations
 
     known: Mapping[str, Any] = known_implementations
-    if scheme not in known and scheme not in registry:
+    if scheme not in known:
         raise OptionError(f"{scheme}:// is not known; use s3://, gs:// or another that fsspec reaches")
     try:
         importlib.import_module(known[scheme]["class"].rpartition(".")[0])
