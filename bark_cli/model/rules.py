@@ -39,12 +39,7 @@ class TokenizerRules:
         Raises:
             ValueError: a single rule writes too much.
         """
-        rules = [] if normalizer is None else list(_each(normalizer))
-        if (longest := max(map(_longest, rules), default=0)) > _MOST_AT_ONCE:
-            raise ValueError(
-                f"one of its rules writes {longest:,} characters at once, "
-                f"and at most {_MOST_AT_ONCE} are followed"
-            )
+        rules = check_rules(normalizer)
         can_grow = any(rule["type"] in _GROWING for rule in rules)
         self._steps = list(made or _followed(rules)) if can_grow else []
         names = sorted(filter(None, added), key=len, reverse=True)
@@ -80,6 +75,21 @@ class TokenizerRules:
                         f"the rules of the model's tokenizer make a text more than {_TIMES} times as long, "
                         "and are not followed that far; take another model"
                     )
+
+
+def check_rules(normalizer: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The rules of a normalizer (as in tokenizer.json) in their order.
+
+    Raises:
+        ValueError: a single rule writes too much.
+    """
+    rules = [] if normalizer is None else list(_each(normalizer))
+    if (longest := max(map(_longest, rules), default=0)) > _MOST_AT_ONCE:
+        raise ValueError(
+            f"one of its rules writes {longest:,} characters at once, "
+            f"and at most {_MOST_AT_ONCE} are followed"
+        )
+    return rules
 
 
 def check_file(data: bytes) -> None:

@@ -10,19 +10,22 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from bark_cli.errors import BarkError, ModelError, TextError
+from bark_cli.model.bounded import BoundedTokenizer, SparingTokenizer, has_many_rules
 from bark_cli.model.config import SemanticConfig
-from bark_cli.model.rules import TokenizerRules, check_file
+from bark_cli.model.needed_rules import MANY
+from bark_cli.model.rules import check_file
 from bark_cli.model.spelling import Loss, Speller
 from bark_cli.model.tokens import Tokens
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
+Made = TypeVar("Made")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _CLOSING = " \"'”’»),:;—–-"  # what may stand behind the last word or stop of a text
 _CANNOT = "the model's tokenizer cannot read the text"
@@ -33,8 +36,8 @@ _MAX_BYTES = 64 * 2**20  # a real tokenizer.json has 3 MB
 class BarkTokenizer:
     """A model's tokenizer together with the place its ids have in that model's vocabulary."""
 
-    def __init__(self, tokenizer: Tokenizer, config: SemanticConfig, rules: TokenizerRules) -> None:
-        self._tokenizer, self._config, self._rules = tokenizer, config, rules
+    def __init__(self, tokenizer: BoundedTokenizer, config: SemanticConfig) -> None:
+        self._tokenizer, self._config = tokenizer, config
         self._read_before: dict[str, list[str]] = {}
         self._speller = Speller(self._spelled)
 
@@ -45,7 +48,7 @@ class BarkTokenizer:
         Raises:
             ModelError: the file is missing, not a tokenizer, or has more tokens than the model has ids for.
         """
-        return cls._of(_readable(lambda: _read(path), path), config, path)
+        return cls._of(_readable(lambda: _bounded(path), path), config, path)
 
     @classmethod
     def from_pieces(cls, pieces: Sequence[str], config: SemanticConfig, where: Path) -> BarkTokenizer:
@@ -54,21 +57,18 @@ class BarkTokenizer:
         Raises:
             ModelError: they make no tokenizer, or are more than the model has ids for.
         """
-        return cls._of(_readable(lambda: _cased_bert(pieces), where), config, where)
+        made = _readable(lambda: BoundedTokenizer(_cased_bert(pieces)), where)
+        return cls._of(made, config, where)
 
     @classmethod
-    def _of(cls, tokenizer: Tokenizer, config: SemanticConfig, path: Path) -> BarkTokenizer:
-        with _told_of(f"{path} is not a readable tokenizer"):
-            tokenizer.no_truncation()
-            tokenizer.no_padding()
-            rules = TokenizerRules.of(tokenizer)
-            n_ids = max(tokenizer.get_vocab().values(), default=-1) + 1  # ids may leave gaps
+    def _of(cls, tokenizer: BoundedTokenizer, config: SemanticConfig, path: Path) -> BarkTokenizer:
+        n_ids = tokenizer.n_ids
         if n_ids + config.text_offset > config.gpt.input_vocab_size:
             raise ModelError(
                 f"{path} has tokens for {n_ids} ids but the model has "
                 f"{config.gpt.input_vocab_size - config.text_offset}; it belongs to another model"
             )
-        return cls(tokenizer, config, rules)
+        return cls(tokenizer, config)
 
     def count(self, texts: Sequence[str], language: str | None = None) -> list[int]:
         """How many tokens each text has.
@@ -113,16 +113,14 @@ class BarkTokenizer:
             self._read_before = known = {}
         new = list(dict.fromkeys(text for text in texts if text not in known))
         with _told_of(_CANNOT):
-            self._rules.check(new)
-            encoded = self._tokenizer.encode_batch(new, add_special_tokens=False) if new else []
+            encoded = self._tokenizer.encode(new)
         found = {text: one.tokens for text, one in zip(new, encoded, strict=True)}
         known.update((text, tokens) for text, tokens in found.items() if len(text) <= _WORD)
         return [found[text] if text in found else known[text] for text in texts]
 
     def _encoded(self, text: str) -> Encoding:
         with _told_of(_CANNOT):
-            self._rules.check([text])
-            return self._tokenizer.encode(text, add_special_tokens=False)
+            return self._tokenizer.encode([text])[0]
 
 
 def stopped(text: str, stops: str) -> str:
@@ -160,7 +158,7 @@ def _way(tokenizer: dict[str, Any]) -> tuple[Any, ...]:
     return normalizer, tokenizer["pre_tokenizer"], model, added
 
 
-def _readable(make: Callable[[], Tokenizer], path: Path) -> Tokenizer:
+def _readable(make: Callable[[], Made], path: Path) -> Made:
     """What `make` gives of the tokenizer in a file.
 
     Raises:
@@ -183,16 +181,31 @@ def _told_of(what: str) -> Iterator[None]:
         raise
 
 
-def _read(path: Path) -> Tokenizer:
-    from tokenizers import Tokenizer
+def _bounded(path: Path) -> BoundedTokenizer:
+    data = _checked(path)
+    if data.count(b'"Replace"') >= MANY and has_many_rules(told := json.loads(data)):
+        return SparingTokenizer(told)
+    return BoundedTokenizer(_made_of(data, path))
 
+
+def _read(path: Path) -> Tokenizer:
+    return _made_of(_checked(path), path)
+
+
+def _checked(path: Path) -> bytes:
+    """What the file holds, within bounds."""
     if path.stat().st_size > _MAX_BYTES:
         raise ValueError("it is far too large")
-    if path.suffix == ".txt":
-        return _cased_bert(_pieces(path))
     data = path.read_bytes()
-    check_file(data)
-    return Tokenizer.from_buffer(data)
+    if path.suffix != ".txt":
+        check_file(data)
+    return data
+
+
+def _made_of(data: bytes, path: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return _cased_bert(_pieces(path)) if path.suffix == ".txt" else Tokenizer.from_buffer(data)
 
 
 def _pieces(vocabulary: Path) -> list[str]:
