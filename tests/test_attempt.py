@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.recipe import Recipe
 from bark_cli.pipeline import Bark, SpeechRequest
 from bark_cli.settings import Settings
+from bark_cli.stages.steps import Job
+from bark_cli.stages.utterance import Spoken, Utterance
 from bark_cli.takes import attempt
 from bark_cli.takes.take import ONCE, Attempts
 from bark_cli.takes.verdict import Verdict
@@ -215,3 +218,21 @@ def test_python_says_a_failed_text_once_more_as_the_command_does(bark: Bark, ver
     speech = bark.say("hello bark", seed=10, options=LONG)
     assert (speech.seed, len(speech.takes)) == (11, 2)
     assert Settings.retries == Attempts().retries == Recipe.attempts.retries == 1
+
+
+def test_a_take_whose_tokens_stop_in_the_middle_of_the_text_is_said_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = attempt.speak
+
+    def cut(utterance: Utterance, *rest: Any) -> Job[Spoken]:
+        spoken = yield from whole(utterance, *rest)
+        if utterance.seed != 10:
+            return spoken
+        half = spoken.tokens.semantic[: len(spoken.tokens.semantic) // 2]
+        return replace(spoken, tokens=replace(spoken.tokens, semantic=half))
+
+    monkeypatch.setattr(attempt, "speak", cut)
+    speech = Bark.load("nano").say("The road was long and the night was very dark.", seed=10)
+    assert [take.reason for take in speech.takes][:1] == ["it stops before the end of its text"]
+    assert (speech.seed, speech.doubt) == (11, None)

@@ -13,7 +13,7 @@ from bark_cli.model.config import BarkConfig, ReadingConfig
 from bark_cli.model.tokenizer import stopped
 from bark_cli.model.tokens import Logits
 from bark_cli.pipeline import Bark
-from bark_cli.stages.monotonic import Reader
+from bark_cli.stages.monotonic import Reader, unread
 
 RULES = ReadingConfig(cycle=4, n_placed=40, reach=3)  # token 4 k + place; from 40 on they have none
 END = 50
@@ -140,3 +140,11 @@ def test_what_another_layout_cannot_say_of_a_reading_is_kept_beside_it(tiny_conf
     semantic = dataclasses.replace(tiny_config.semantic, reading=RULES)
     read = dataclasses.replace(tiny_config, semantic=semantic).to_dict()
     assert unsaid(read, plain) == {"semantic": {"reading": {"cycle": 4, "n_placed": 40, "reach": 3}}}
+
+
+def test_what_of_a_text_was_never_come_to_is_counted_across_cycles() -> None:
+    whole = np.array([0, 5, 10, 15, 4, 9, 41, 14, 19, 20, 25])  # letters 0 to 9, a sound between them
+    assert unread(whole, TEXT, RULES) == 0
+    assert unread(whole[:6], TEXT, RULES) == 4  # letter 5 of 9
+    assert unread(np.array([0, 7, 10]), TEXT, RULES) == 3  # letters were left out, and the last are missing
+    assert unread(np.array([41]), TEXT, RULES) == unread(np.empty(0, np.int64), TEXT, RULES) == 9

@@ -59,6 +59,16 @@ def test_what_deserves_another_try(seconds: float, complete: bool, problem: str 
     assert judged(noise(seconds), complete=complete).problem == problem
 
 
+def test_what_stops_before_the_end_of_its_text_is_in_doubt_however_long_it_took() -> None:
+    def doubt(unread: int, seconds: float = 4.0) -> str | None:
+        text = Expected(seconds=4.0)
+        return judge(noise(seconds), RATE, VARIED, expected=text, complete=True, unread=unread).doubt
+
+    assert doubt(9) == "it stops before the end of its text"
+    assert doubt(8) is None
+    assert doubt(9, seconds=1.0) is None  # it has a problem already
+
+
 def test_silence_and_nothing_at_all() -> None:
     assert judged(np.zeros(4 * RATE, np.float32)).problem == "it is silent"
     assert judged(np.empty(0, np.float32)).problem == "it is silent"

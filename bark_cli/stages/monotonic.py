@@ -127,6 +127,12 @@ class Reader:
         self._until = self._runs[-1][0]
 
 
+def unread(tokens: Tokens, text_ids: Tokens, rules: ReadingConfig) -> int:
+    """How many ids of a text (N,) come after the last one that semantic tokens (T,) tell of."""
+    placed = tokens[tokens < rules.n_placed]
+    return len(text_ids) - 1 - int((np.diff(placed, prepend=0) % rules.cycle).sum())
+
+
 @lru_cache(maxsize=512)  # more than there are of one model
 def _barred(rules: ReadingConfig, n_ids: int, place: int, reach: int) -> NDArray[np.bool_]:
     """Which ids (n_ids,) stand for a place that is not one of the `reach` next."""

@@ -13,6 +13,7 @@ from bark_cli.errors import GenerationError
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SEED_LIMIT
 from bark_cli.model.tokens import Samples
+from bark_cli.stages.monotonic import unread
 from bark_cli.stages.progress import Listener
 from bark_cli.stages.steps import Aside, Job
 from bark_cli.stages.utterance import Spoken, Utterance, speak
@@ -95,5 +96,12 @@ def _judge(spoken: Spoken, utterance: Utterance, config: BarkConfig, expected: E
     complete = longest_s is not None or spoken.is_complete
     if longest_s is not None:
         expected = replace(expected, seconds=min(expected.seconds, longest_s))
-    rate = config.codec.sample_rate
-    return judge(spoken.samples, rate, spoken.tokens.semantic, expected=expected, complete=complete)
+    rules = config.semantic.reading if longest_s is None and utterance.options.may_end else None
+    return judge(
+        spoken.samples,
+        config.codec.sample_rate,
+        semantic := spoken.tokens.semantic,
+        expected=expected,
+        complete=complete,
+        unread=0 if rules is None else unread(semantic, utterance.text_ids, rules),
+    )

@@ -1,6 +1,6 @@
 """How good a take is, by what can be measured: speech and its expected length -> Verdict, from 0 to 1.
 
-It finds what goes wrong with Bark most: speech that runs on, stops at once, turns in a loop, says something
+It finds what goes wrong with Bark most: speech that runs on, stops too soon, turns in a loop, says something
 twice, falls silent or is clipped. Whether the words are right it has to be told by somebody who heard them.
 """
 
@@ -24,6 +24,7 @@ _USUAL_SILENCE = 0.35  # of a sentence with its pauses
 _FULL_SCALE = 0.999
 _ON_TIME = 0.05  # log of the length against the usual: what takes no longer says nothing twice
 _SOUNDS = 3.5  # `repeated_sound` of what says nothing twice, at most
+_UNREAD = 8  # ids of the text: closing marks that nobody says are fewer
 _MISHEARD = 1.5  # words: Whisper itself gets one wrong now and then, and two are the take's
 
 
@@ -78,7 +79,13 @@ class Verdict:
 
 
 def judge(
-    samples: NDArray[np.float32], rate: int, semantic: Tokens, *, expected: Expected, complete: bool
+    samples: NDArray[np.float32],
+    rate: int,
+    semantic: Tokens,
+    *,
+    expected: Expected,
+    complete: bool,
+    unread: int = 0,
 ) -> Verdict:
     """Measure a take.
 
@@ -88,6 +95,7 @@ def judge(
         semantic: the semantic tokens (T,) it was made from.
         expected: what is known of it beforehand.
         complete: whether it ended by itself.
+        unread: how many ids of its text it never came to, where its tokens tell; else 0.
     """
     seconds = len(samples) / rate
     ratio = seconds / max(expected.seconds, 0.1)
@@ -99,7 +107,7 @@ def judge(
         sound=1.0 - max(0.0, silent - _USUAL_SILENCE) / (1.0 - _USUAL_SILENCE),
         clean=max(0.0, 1.0 - 50.0 * float(np.mean(np.abs(samples) >= _FULL_SCALE))) if len(samples) else 0.0,
         problem=(problem := _problem(ratio, silent, complete)),
-        doubt=None if problem else _doubt(samples, rate, semantic, expected),
+        doubt=None if problem else _cut_off(unread) or _doubt(samples, rate, semantic, expected),
         n_words=expected.words,
     )
 
@@ -112,6 +120,10 @@ def _problem(ratio: float, silent: float, complete: bool) -> str | None:
     if ratio > LONGEST or (not complete and ratio > _LONGEST_CUT):
         return f"it runs on, to {ratio:.1f} times the expected length"
     return None
+
+
+def _cut_off(unread: int) -> str | None:
+    return "it stops before the end of its text" if unread > _UNREAD else None
 
 
 def _doubt(samples: NDArray[np.float32], rate: int, semantic: Tokens, expected: Expected) -> str | None:
