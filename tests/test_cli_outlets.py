@@ -178,6 +178,14 @@ def test_a_real_pipe_of_another_encoding(tmp_path: Path) -> None:
     assert b"[laughs]" in done.stdout
 
 
+def test_a_terminal_of_ascii_alone_is_printed_to(tmp_path: Path) -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "bark_cli", "say", "♪ hello", "--dry-run", "-q"]
+    done = subprocess.run(command, env=environment, capture_output=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"\\u266a hello" in done.stdout
+
+
 # files
 
 

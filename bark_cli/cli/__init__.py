@@ -71,7 +71,7 @@ def _let_threads_sleep() -> None:
 def _print_anywhere() -> None:
     """Print what the encoding of stdout has no letter for as \\u266a, as Python does on stderr by itself."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,13 +54,20 @@ def read_text(
     if file not in (None, STDIN):
         return _read_file(Path(str(file)), encoding), str(file)
     if words and list(words) != [STDIN]:
-        return " ".join(words), None
+        return " ".join(map(_typed, words)), None
     asked_for = file == STDIN or bool(words)
     if sys.stdin is None or (sys.stdin.isatty() and not asked_for):
         return None
     from bark_cli.text.documents import MAX_BYTES, decode
 
     return decode(sys.stdin.buffer.read(MAX_BYTES + 1), encoding, source="standard input"), None
+
+
+def _typed(word: str) -> str:
+    """A word as it was typed in UTF-8, also where Python took the terminal for one of ASCII alone."""
+    with suppress(UnicodeError):
+        return os.fsencode(word).decode("utf-8")
+    return word
 
 
 def _read_file(path: Path, encoding: str | None) -> str:

@@ -191,7 +191,13 @@ def _say_how_to_go_on(narration: Narration, kept: KeptPieces | None, delivery: D
     """Say what is kept of a text that was stopped."""
     if kept is None or delivery.quiet:
         return
-    much = f"{kept.count(narration)} of {len(narration.pieces)} pieces are kept"
+    here, total = kept.count(narration), len(narration.pieces)
+    if here == 0:
+        note(
+            f"none of {total} pieces was done, so that none is kept; --batch-size 1 has the first ones sooner"
+        )
+        return
+    much = f"{here} of {total} pieces are kept"
     note(f"{much}; run the same command again to go on, or with --keep-partial to hear what is there")
 
 
