@@ -9,7 +9,7 @@ loudness    measured after ITU-R BS.1770, and normalised; level, of sound that c
 tempo       faster or slower at the same pitch
 subtitles   what is said when, as .srt or .vtt
 player      the loudspeaker; devices are what there is to choose from
-cell        a player in a notebook
+notebook    a player in a cell
 
 Formats are libsndfile's, through soundfile; playback is PortAudio's, through sounddevice. Both are imported
 when first needed, because PortAudio may be missing altogether. So are these modules: a WAV needs few of them.
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from bark_cli.system.later import imported_later
 
 if TYPE_CHECKING:
-    from bark_cli.audio.cell import player_html as player_html
     from bark_cli.audio.devices import AudioDevice as AudioDevice
     from bark_cli.audio.devices import check_player as check_player
     from bark_cli.audio.devices import list_devices as list_devices
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from bark_cli.audio.loudness import normalise_peak as normalise_peak
     from bark_cli.audio.loudness import peak_gain as peak_gain
     from bark_cli.audio.loudness import scaled as scaled
+    from bark_cli.audio.notebook import player_html as player_html
     from bark_cli.audio.player import Player as Player
     from bark_cli.audio.player import play as play
     from bark_cli.audio.provenance import Provenance as Provenance
@@ -68,7 +68,6 @@ if TYPE_CHECKING:
 __getattr__ = imported_later(
     __name__,
     {
-        "cell": ("player_html",),
         "devices": ("AudioDevice", "check_player", "list_devices"),
         "formats": ("FORMAT_NAMES", "FORMATS", "check_sound_file", "find_format"),
         "level": ("Level", "LevelledSink"),
@@ -81,6 +80,7 @@ __getattr__ = imported_later(
             "peak_gain",
             "scaled",
         ),
+        "notebook": ("player_html",),
         "player": ("Player", "play"),
         "provenance": ("Provenance", "hash_text"),
         "sink": ("Sink", "WavPipe", "encode", "open_sink", "save"),

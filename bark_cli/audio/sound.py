@@ -27,7 +27,7 @@ class Audio:
 
     def _repr_html_(self) -> str:
         """As a notebook shows it: a player."""
-        from bark_cli.audio.cell import player_html  # brings what writes a WAV
+        from bark_cli.audio.notebook import player_html  # brings what writes a WAV
 
         return player_html(pcm16(self), self.sample_rate, _described(self))
 

@@ -42,7 +42,8 @@ def book(
         typer.Option(metavar="LIST", help="Say these chapters again, differently; keep the others."),
     ] = None,
     keep_pieces: Annotated[
-        bool, typer.Option("--keep-pieces", help="Keep what was spoken after the end, for --redo.")
+        bool,
+        typer.Option("--keep-pieces", help="Keep the pieces once the book is done, to make --redo quick."),
     ] = False,
     force: options.Force = False,
     fresh: Annotated[
@@ -145,10 +146,10 @@ def book(
     bark book thesis.md -o thesis.mp3 --include footnotes
 
     Title, author, cover and chapters come from the book. Footnotes, page numbers, tables and code are left
-    out, and told. The preset is audiobook, unless you choose another.
+    out, and a line says how many. The preset is audiobook, unless you choose another.
 
-    However it was stopped, the same command goes on where it was; of a text that was changed only the changed
-    pieces are made anew. The pieces lie beside OUT, in a hidden folder, until it is done.
+    However it was stopped, the same command goes on where it was. If the text has changed, only the pieces
+    that changed are made again. The pieces lie beside OUT, in a hidden folder, until it is done.
     """
     from bark_cli.cli.book.request import book_request
     from bark_cli.cli.book.work import outline, work

@@ -44,7 +44,7 @@ def say(
         bool,
         typer.Option(
             "--keep-partial",
-            help="Write what a stopped text has so far beside OUT, as NAME.partial, and make no more.",
+            help="Write what was made of a stopped text to NAME.partial beside OUT, and make no more.",
         ),
     ] = False,
     keep_pieces: Annotated[

@@ -96,8 +96,8 @@ def serve(
       -d '{"model": "tts-1", "input": "Hello."}' -o hello.mp3
 
     Open http://127.0.0.1:8779 for a page to try it. Sound is sent while it is made. Only this machine can ask
-    unless --host says otherwise. Ctrl-C ends it, once what is being said has a few seconds to end. While it
-    runs, `bark say` speaks through it, and begins at once.
+    unless --host says otherwise. Ctrl-C stops it, after giving what is being said a few seconds to finish.
+    While it runs, `bark say` speaks through it, and begins at once.
     """
     if background or status or stop:
         manage(context, background=background, status=status, stop=stop)

@@ -20,7 +20,7 @@ import soundfile
 from test_player import FakePortAudio, speaker  # noqa: F401  (a fixture)
 
 from bark_cli import Attempts, Audio, Bark, Speech
-from bark_cli.audio import cell
+from bark_cli.audio import notebook
 
 RATE = 24_000
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -86,7 +86,7 @@ def test_speech_says_what_it_is_and_its_text_is_only_text(speech: Speech) -> Non
 
 
 def test_a_long_sound_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cell, "LONGEST_S", 2.0)
+    monkeypatch.setattr(notebook, "LONGEST_S", 2.0)
     html = tone(63.0)._repr_html_()
     assert heard(html)[1] == pytest.approx(2.0, abs=0.1)
     assert "first 0:02 of 1:03" in html
