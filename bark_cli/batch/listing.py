@@ -17,7 +17,7 @@ class Listed(NamedTuple):
     md5: str | None = None  # where it is told
 
 
-class Listing:
+class ListedFolder:
     """What was there when its folder was asked for, and what has become of it since; little memory is taken.
 
     Args:

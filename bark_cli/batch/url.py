@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bark_cli.batch.destination import FileFacts, UnreachableError, facts_of, sha256_of
-from bark_cli.batch.listing import Listed, Listing
+from bark_cli.batch.listing import Listed, ListedFolder
 from bark_cli.errors import BarkError, OptionError, OutputError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
@@ -37,7 +37,7 @@ class UrlFolder:
     def __init__(self, url: str) -> None:
         self._scheme = check_url(url)
         self._url = f"{self._scheme}:{url.partition(':')[2].rstrip('/')}"
-        self._listing = Listing(self._ask)
+        self._listing = ListedFolder(self._ask)
         self._reached: tuple[Any, str] | None = None
 
     def shown(self, output: str = "") -> str:
