@@ -30,8 +30,14 @@ static inline Floats load(const float *from) { return *(const LooseFloats *)from
 static inline void store(float *to, Floats values) { *(LooseFloats *)to = values; }
 static inline Floats all(float value) { return value - (Floats){0}; }
 
-static inline Floats load_bf16(const uint16_t *from) {
+static inline Floats load_bf16(const uint16_t *from) { /* GCC would make five instructions of the conversion */
+#if defined(__AVX512F__)
+    return (Floats)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
+#elif defined(__AVX2__)
+    return (Floats)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from)), 16);
+#else
     return (Floats)(__builtin_convertvector(*(const LooseHalves *)from, Words) << 16);
+#endif
 }
 
 static inline float total(Floats values) {
