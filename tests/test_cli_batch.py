@@ -24,6 +24,7 @@ from rich.console import Console
 from bark_cli.audio import read_provenance
 from bark_cli.cli import main
 from bark_cli.cli.batch.progress import BatchBar, Tally
+from bark_cli.cluster.status import WorkerStatus
 from bark_cli.errors import TextError
 from bark_cli.hearing import judge as hearing
 from bark_cli.model.config import BarkConfig
@@ -568,6 +569,19 @@ def test_fifty_columns_hold_the_bar_of_a_batch(texts: Path) -> None:
     assert "…" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_the_bar_shows_as_many_workers_as_there_is_room_for_those_that_live_first() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=8, color_system=None)
+    workers = [WorkerStatus(n, "working", host="oak", node="a1b2c3d4", made=n) for n in range(1, 11)]
+    workers[0].state = "lost"
+    for verbose in (True, False):
+        with BatchBar(Tally(workers=workers), console, verbose=verbose):
+            pass
+        shown = console.file.getvalue()  # type: ignore[attr-defined]
+        assert ("and 6 more" in shown, "5       oak a1b2c3  working  5" in shown) == (verbose, verbose)
+        assert "lost" not in shown
+        console.file = io.StringIO()
+
+
 def test_every_file_has_a_line_and_the_end_another(
     batch: list[str], texts: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -594,8 +608,8 @@ def test_the_bar_counts_to_its_end(
         def isatty(self) -> bool:
             return True
 
-    def bar(tally: Tally) -> BatchBar:
-        bars.append(BatchBar(tally, console))
+    def bar(tally: Tally, *, verbose: bool) -> BatchBar:
+        bars.append(BatchBar(tally, console, verbose=verbose))
         return bars[0]
 
     monkeypatch.setattr(making, "BatchBar", bar)

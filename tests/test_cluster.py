@@ -286,11 +286,12 @@ def test_a_ray_data_set_gets_its_sounds(talkative: Path, out: Path, address: str
 def test_files_of_a_data_set_are_brought_to_a_level_and_say_how_they_were_made_if_asked_to(
     talkative: Path,
 ) -> None:
-    texts = pyarrow.table({"text": ["hello bark"]})
+    texts = pyarrow.table({"text": ["hello bark", None, ""]})
     for says in (True, False):
         settings = Settings(precision="fp32", max_duration=0.3, normalize="peak", metadata=says)
         how = DatasetManner(model=str(talkative), columns={}, format="flac", seed=7, settings=settings)
-        [row] = DatasetSpeaker(how, torch.get_num_threads())(texts).to_pylist()
+        row, *others = DatasetSpeaker(how, torch.get_num_threads())(texts).to_pylist()
+        assert {(other["audio"], other["error"]) for other in others} == {(None, "it has no text")}
         samples, _ = soundfile.read(io.BytesIO(row["audio"]))
         assert abs(samples).max() == pytest.approx(10 ** (-1 / 20), rel=0.01)
         assert (NOTICE.encode() in row["audio"]) is says

@@ -14,7 +14,7 @@ from bark_cli.batch.make import Failed, Finished, Making, make
 from bark_cli.batch.manner import Manner
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import Task
-from bark_cli.errors import BarkError, OptionError
+from bark_cli.errors import BarkError, OptionError, TextError
 from bark_cli.settings import Settings
 from bark_cli.system.digest import digest
 
@@ -118,6 +118,8 @@ class DatasetSpeaker:
         for number, row in enumerate(given.to_pylist()):
             try:
                 ours = {names[name]: value for name, value in row.items() if value is not None}
+                if ours.get("text", "") == "":
+                    raise TextError(f"it has no {self._how.columns.get('text', 'text')}")
                 order = self._order(item_of(ours, f"row {number}", str(number)), number)
                 orders.append(order)
                 found[number].seed = order.seed
