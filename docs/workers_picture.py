@@ -9,20 +9,22 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from bark_cli.cli import main
-from bark_cli.cli.batch import work
+from bark_cli.cli.batch import making
 from bark_cli.cli.batch.progress import BatchBar, Tally
+from bark_cli.cluster.connect import joined, machines
 
 PICTURE = Path(__file__).with_name("many-machines.svg")
 ADDRESS, MACHINES, WIDTH = "127.0.0.1:6399", ("oak", "elm"), 100
@@ -56,7 +58,15 @@ class Photographed(BatchBar):
 @contextmanager
 def machine(name: str, *words: str) -> Iterator[None]:
     """A machine of that name in the cluster."""
-    line = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec ray start --block "$@"', name, *words]
+    line = [
+        "unshare",
+        "--uts",
+        "sh",
+        "-c",
+        'hostname "$0" && exec ray start --block --node-ip-address=127.0.0.1 "$@"',
+        name,
+        *words,
+    ]
     running = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -65,10 +75,33 @@ def machine(name: str, *words: str) -> Iterator[None]:
         running.wait()
 
 
-def draw(texts: int = 90) -> None:
+def wait_for(what: Callable[[], bool]) -> None:
+    """Wait until something is so, for two minutes at most."""
+    end = time.monotonic() + 120
+    while not what():
+        if time.monotonic() > end:
+            raise TimeoutError(what.__name__)
+        time.sleep(0.5)
+
+
+def is_there() -> bool:
+    """Whether the first machine answers."""
+    host, _, port = ADDRESS.partition(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), 1.0):
+        return True
+    return False
+
+
+def are_there() -> bool:
+    """Whether the others are part of the cluster."""
+    with joined(ADDRESS):
+        return len(machines()) == 1 + len(MACHINES)
+
+
+def draw(texts: int = 36) -> None:
     """Run it, and keep the picture."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": ADDRESS, "RAY_AUTH_MODE": "disabled"}
-    work.BatchBar = Photographed  # type: ignore[misc]
+    making.BatchBar = Photographed  # type: ignore[misc]
     sys.stderr.isatty = lambda: True  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as place, ExitStack() as cluster:
         os.chdir(place)
@@ -76,10 +109,10 @@ def draw(texts: int = 90) -> None:
         Path("list.jsonl").write_text("\n".join(map(json.dumps, rows)))
         head = ("--head", f"--port={ADDRESS.rpartition(':')[2]}", "--num-cpus=0", "--include-dashboard=false")
         cluster.enter_context(machine("ash", *head))
-        time.sleep(10)  # until it is there
+        wait_for(is_there)
         for name in MACHINES:
             cluster.enter_context(machine(name, f"--address={ADDRESS}", "--num-cpus=1"))
-        time.sleep(10)
+        wait_for(are_there)
         main(TYPED.split()[1:])
 
 
