@@ -17,11 +17,15 @@ typedef struct {
 static int is_calm(const int8_t *block, int lines) {
     for (int first = 0; first + LONG_RUN <= lines && LONG_RUN; first += LONG_RUN) {
         int16_t above[2 * ROWS] = {0}, below[2 * ROWS] = {0}; /* what the positive and the negative weights add up to */
-        for (int line = first; line < first + LONG_RUN; line++)
-            for (int i = 0; i < 4 * ROWS; i++) {
-                int8_t value = block[4 * ROWS * (size_t)line + i];
-                above[i / 2] += value > 0 ? value : 0, below[i / 2] -= value < 0 ? value : 0;
+        for (int line = first; line < first + LONG_RUN; line++) {
+            const int8_t *pairs = block + 4 * ROWS * (size_t)line;
+#pragma omp simd
+            for (int i = 0; i < 2 * ROWS; i++) {
+                int16_t one = pairs[2 * i], other = pairs[2 * i + 1];
+                above[i] = (int16_t)(above[i] + (one > 0 ? one : 0) + (other > 0 ? other : 0));
+                below[i] = (int16_t)(below[i] - (one < 0 ? one : 0) - (other < 0 ? other : 0));
             }
+        }
         for (int i = 0; i < 2 * ROWS; i++)
             if (above[i] * LARGEST > INT16_MAX || below[i] * LARGEST > INT16_MAX) return 0;
     }
