@@ -185,6 +185,15 @@ def test_speaking_in_int8_imports_no_torch(output: str, tmp_path: Path) -> None:
     assert len(sound) > 10_000
 
 
+def test_a_quiet_line_into_a_file_imports_nothing_that_it_has_no_use_for(tmp_path: Path) -> None:
+    """Options are converted without pydantic, and nobody watches bars."""
+    if compiled() is None:
+        pytest.skip("no C compiler was there when bark was installed")
+    words = ["say", "Hi.", "-m", "nano", "--seed", "1", "--speed", "1", "-q", "-o", str(tmp_path / "out.wav")]
+    names = loaded(RUN, *words)
+    assert not names & {*HEAVY, "email", "html.parser", "logging", "markdown_it", "statistics", "tomllib"}
+
+
 def test_the_package_imports_nothing_and_offers_everything() -> None:
     assert not loaded("import bark_cli; bark_cli.BarkError; bark_cli.__version__").intersection(
         {*HEAVY, "numpy"}
