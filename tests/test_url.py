@@ -16,8 +16,14 @@ from bucket import Bucket
 from fork_server import ForkServer, wait_until
 from pyarrow import parquet
 
+from bark_cli.batch.begin import Begun, begin_all
+from bark_cli.batch.items import Item
+from bark_cli.batch.ledger import hold
+from bark_cli.batch.order import Order
+from bark_cli.batch.outputs import assign
 from bark_cli.batch.url import UrlFolder
 from bark_cli.cli import main
+from bark_cli.cluster.suspicion import Suspicion
 from bark_cli.errors import OutputError
 
 
@@ -251,6 +257,33 @@ def test_where_a_store_tells_something_else_than_an_md5_a_file_is_read(
         monkeypatch.setattr("bark_cli.batch.url._md5_of", lambda _row, told=told: told)
         assert UrlFolder("memory://told").holds("a.wav", facts)
         assert not UrlFolder("memory://told").holds("a.wav", other)
+
+
+def test_what_a_worker_has_put_there_before_the_run_was_killed_may_be_written_over(tmp_path: Path) -> None:
+    url, home = "memory://begun", tmp_path / "ledger"
+    [task] = assign([Item(source="1", name="a", text="hello")], None, "wav")
+    order = Order(task=task, text="hello", seed=1, key="key")
+    with hold(home, UrlFolder(url)) as (ledger, _):
+        [begun] = begin_all([order], ledger)
+        assert isinstance(begun, Begun)
+        assert not begun.order.replaces
+        UrlFolder(url).put(staged(tmp_path, b"sound"), "a.wav", replaces=False)
+    with hold(home, UrlFolder(url)) as (ledger, _):
+        assert ledger.find("a.wav", "key") is None
+        assert begin_all([order], ledger) == [Begun(order=replace(order, replaces=True))]
+    with hold(tmp_path / "another", UrlFolder(url)) as (ledger, _):
+        [refused] = begin_all([order], ledger)
+    assert isinstance(refused, OutputError)
+
+
+def test_what_a_dead_worker_had_may_be_written_over() -> None:
+    tasks = assign([Item(source=name, name=name, text="hello") for name in "ab"], None, "wav")
+    orders = [Order(task=task, text="hello", seed=1, key="key") for task in tasks]
+    suspicion = Suspicion()
+    assert suspicion.died(orders) == []
+    suspicion.lost_with_machine(orders)
+    assert all(order.replaces for order in (*suspicion.alone, *suspicion.again))
+    assert (len(suspicion.alone), len(suspicion.again)) == (2, 2)
 
 
 def staged(folder: Path, data: bytes) -> Path:

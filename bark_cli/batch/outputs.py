@@ -110,7 +110,7 @@ class Outputs:
 
 def assign(
     items: Iterable[Item],
-    folder: Path,
+    folder: Path | None,
     format: str,
     *,
     joined: str | None = None,
