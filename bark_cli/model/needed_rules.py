@@ -52,7 +52,7 @@ def _with_digits(signs: Set[str]) -> set[str]:
 def _may_find(pattern: dict[str, str], signs: Set[str]) -> bool:
     if "Regex" in pattern:
         return may_match(pattern["Regex"], signs)
-    return signs.issuperset(pattern.get("String", ""))
+    return set(pattern.get("String", "")) <= signs
 
 
 def may_match(pattern: str, signs: Set[str]) -> bool:
@@ -108,7 +108,7 @@ class _Pattern:
 
 def _is_there(token: str, signs: Set[str]) -> bool:
     if len(token) > 1 and token[0] not in "\\[{":  # letters in a row
-        return signs.issuperset(token)
+        return set(token) <= signs
     one_of = _meant(token)
     return one_of is None or not one_of.isdisjoint(signs)
 
