@@ -103,6 +103,16 @@ def test_times_that_cannot_be_read_are_told_with_their_line_and_no_word_is_lost(
     assert script.left_out == ("times that cannot be read (line 6)",)
 
 
+def test_a_time_that_no_film_has_makes_no_silence_of_days() -> None:
+    script = read_document(subtitles("900:00:00,000 --> 900:00:01,000"), "srt")
+    assert [(line.begin_s, line.text) for line in script.lines] == [
+        (1.0, "One."),
+        (2.0, "Two."),
+        (8.0, "Three."),
+    ]
+    assert script.left_out == ("times that cannot be read (line 6)",)
+
+
 @pytest.mark.parametrize("words", SAID)
 def test_what_is_said_is_no_time(words: str) -> None:
     text = f"1\n00:00:01,000 --> 00:00:02,000\nOne:\n{words}\nso.\n\n2\n00:00:03,000 --> 00:00:04,000\nTwo."

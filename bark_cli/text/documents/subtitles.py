@@ -23,6 +23,7 @@ _STYLE = re.compile(
 )
 _DASH = re.compile(r"^\s*[-–—]\s*(?=\S)")
 _Cue = tuple[int, tuple[Times, ...], list[str]]  # line number, times, the rows below up to the next cue's
+_LATEST_S = 24 * 3600.0  # a silence up to there would fill gigabytes; nobody's film goes on for longer
 _UNHEARD = ("NOTE", "STYLE", "REGION", "X-TIMESTAMP-MAP")  # blocks of WebVTT
 
 
@@ -65,10 +66,11 @@ def _timed(found: Iterable[_Cue], passed: PassedOver) -> list[Subtitle]:
     for number, several, rows in found:
         for times in several:
             begin_s, end_s = times.begin_s, times.end_s
-            if begin_s is None:
+            if begin_s is None or begin_s > _LATEST_S:
                 passed.add("times that cannot be read", number)
                 begin_s = 0.0 if not cues else cues[-1].begin_s if cues[-1].end_s is None else cues[-1].end_s
-            if end_s is not None and end_s < begin_s:
+                end_s = end_s if end_s is not None and end_s <= _LATEST_S else None
+            if end_s is not None and not begin_s <= end_s <= _LATEST_S:
                 passed.add("times that end before they begin", number)
                 end_s = None
             if words := _words([times.words, *rows]):
