@@ -28,12 +28,8 @@ from bark_cli.cluster.connect import joined, machines
 
 PICTURE = Path(__file__).with_name("many-machines.svg")
 ADDRESS, MACHINES, WIDTH = "127.0.0.1:6399", ("oak", "elm"), 100
-TYPED = "bark batch list.jsonl -o clips --on ray --worker-cpus 1 --verbose"
-SAYS = (
-    "The train to the coast leaves at nine.",
-    "Please close the window before you go.",
-    "She counted the boats in the harbour.",
-)
+TYPED = "bark batch list.jsonl -o clips --on ray --worker-cpus 1 --batch-size 4 --verbose"
+SAYS = ("Please close the window.", "The train is late.", "She counted the boats.")
 
 
 class Photographed(BatchBar):
@@ -98,14 +94,14 @@ def are_there() -> bool:
         return len(machines()) == 1 + len(MACHINES)
 
 
-def draw(texts: int = 36) -> None:
+def draw(texts: int = 40) -> None:
     """Run it, and keep the picture."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": ADDRESS, "RAY_AUTH_MODE": "disabled"}
     making.BatchBar = Photographed  # type: ignore[misc]
     sys.stderr.isatty = lambda: True  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as place, ExitStack() as cluster:
         os.chdir(place)
-        rows = ({"text": f"{SAYS[i % 3]} This is line {i}."} for i in range(texts))
+        rows = ({"text": SAYS[i % 3]} for i in range(texts))
         Path("list.jsonl").write_text("\n".join(map(json.dumps, rows)))
         head = ("--head", f"--port={ADDRESS.rpartition(':')[2]}", "--num-cpus=0", "--include-dashboard=false")
         cluster.enter_context(machine("ash", *head))
