@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer
@@ -65,7 +66,7 @@ def test_a_pattern_that_cannot_match_in_a_text_of_these_signs(pattern: str, sign
 
 
 def test_what_a_rule_writes_may_be_found_by_the_next_and_a_rule_of_another_kind_ends_what_is_known() -> None:
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"type": "Replace", "pattern": {"String": "&"}, "content": "1"},
         {"type": "Replace", "pattern": {"Regex": r"\d"}, "content": "one"},
         {"type": "Replace", "pattern": {"Regex": "o"}, "content": "0"},
