@@ -70,12 +70,15 @@ def check_voices(script: Script, request: Speaking, folder: Path) -> None:
         VoiceError: one is not there, is damaged or was made for another model.
     """
     from bark_cli.model.published import config_in
-    from bark_cli.voices.catalogue import NO_VOICE, find_voice
+    from bark_cli.voices.catalogue import NO_VOICE, find_voice, locate_voice
 
     dialogue = request.reading.dialogue
     asked = {request.settings.voice, *script.cast.values(), None if dialogue is None else dialogue.voice}
     for voice in sorted(map(str, asked - {None, NO_VOICE})):
-        find_voice(voice, model_folder=folder, config=config_in(folder))
+        if len(request.models) > 1:  # what its tokens must be, only the stages together say
+            locate_voice(voice, folder)
+        else:
+            find_voice(voice, model_folder=folder, config=config_in(folder))
 
 
 def _check_stdout(delivery: Delivery) -> None:
