@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from bark_cli import audio as sound
 from bark_cli import voices
 from bark_cli.audio import Audio, Provenance
+from bark_cli.errors import OptionError
 from bark_cli.model.options import SamplingOptions
-from bark_cli.model.tokens import BarkTokens
+from bark_cli.model.tokens import CODEBOOKS, BarkTokens
 from bark_cli.stages.progress import StageReport
 from bark_cli.takes.take import DEFAULT_ATTEMPTS, Attempts, Take
 from bark_cli.voices import Voice
@@ -94,8 +95,13 @@ class Speech:
         """Write the tokens as a voice, so that a later utterance can continue this speaker.
 
         Raises:
+            OptionError: the path does not end in .npz, or the speech is a draft.
             OutputError: the file exists and `force` is not given, or it cannot be written.
         """
+        if (books := len(self.tokens.fine)) < CODEBOOKS:
+            raise OptionError(
+                f"a draft of {books} codebooks is no voice; say it with all {CODEBOOKS} to keep one"
+            )
         voices.save_voice(self.tokens, Path(path), force=force)
 
 

@@ -165,7 +165,7 @@ def test_what_is_begun_on_a_cluster_is_ended_on_one_machine_and_the_other_way_ro
     assert again.wait() == 1
     header, *rows = re.findall("^(?:WORKER|[12]) .*$", again.err, flags=re.MULTILINE)
     assert header.split() == ["WORKER", "NODE", "STATE", "FILES", "SPEECH", "SPEED"]
-    assert sum(int(row.split("idle")[1].split()[0].strip(",")) for row in rows) == 2
+    assert sum(map(int, re.findall(r"(?:loading|idle|working) +(\d+)", "\n".join(rows)))) == 2
 
 
 def test_workers_put_files_at_a_url_and_whoever_is_killed_it_goes_on_on_one_machine(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,21 @@ def test_pieces_that_are_kept_are_not_made_again(
     assert np.array_equal(first[0].audio.samples, again[0].audio.samples)
     kept.clear()
     assert not kept.folder.exists()
+
+
+def test_the_first_piece_is_kept_long_before_the_last_is_begun(
+    bark: Bark, kept: KeptPieces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, asked = narration(*TEXTS * 6), list[str]()
+    submit = bark.submit
+    monkeypatch.setattr(
+        bark, "submit", lambda request, **how: asked.append(request.text) or submit(request, **how)
+    )
+    with closing(narrate_kept(bark, text, kept)) as made:
+        next(made)
+        next(made)
+    assert kept.count(text)
+    assert len(asked) <= len(text.pieces) * 3 // 4
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no archive", b"\x00" * 5000])

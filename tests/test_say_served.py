@@ -28,9 +28,9 @@ from bark_cli.hearing import judge as hearing
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.narrate import Narration, Piece, narrate, narrate_soon
 from bark_cli.pipeline import Bark
-from bark_cli.remote import client, wire
+from bark_cli.remote import wire
 from bark_cli.remote.client import RemoteBark
-from bark_cli.remote.identity import identity
+from bark_cli.remote.identity import config_digest, identity
 from bark_cli.remote.reach import RefusedError, ask_status, reach
 from bark_cli.remote.wire import receive
 from bark_cli.speech import Speech, SpeechRequest
@@ -366,7 +366,7 @@ def test_a_server_that_answers_nonsense_is_not_used(
 def test_a_server_that_does_not_answer_is_not_waited_for(
     tiny_model: Path, say: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_ANSWER_S", 0.05)
+    monkeypatch.setattr("bark_cli.remote.reach._ANSWER_S", 0.05)
     request, over = say_request([*say, "hello"]), threading.Event()
     with listening(lambda connection: (over.wait(PATIENCE_S), None)[1]):
         assert say_served.served(request) is None
@@ -385,8 +385,8 @@ def test_what_a_lost_server_owes_is_said_alone_from_where_it_was(
     half = len(whole) // 2
     told: list[str] = []
     welcome = {"batch_size": 2, "process": 1, "device": "cpu", "precision": "fp32"}
-    welcome |= {"config": client.config_digest(bark.config)}
-    monkeypatch.setattr(client, "_SILENCE_S", 0.2)
+    welcome |= {"config": config_digest(bark.config)}
+    monkeypatch.setattr("bark_cli.remote.reach._SILENCE_S", 0.2)
     over = threading.Event()
 
     def answer(connection: socket.socket) -> None:

@@ -38,6 +38,7 @@ from bark_cli.takes.take import Take
 from bark_cli.voices import Voice
 
 _MOST_BYTES = 2**26  # of one piece: a minute of sound has six million
+_FEW = 8  # pieces at once, of which each is made about as quickly as of many
 _ARRAYS = ("samples", "semantic", "coarse", "fine")
 _FACTS = ("text", "model", "voice", "seed", "complete")
 
@@ -183,7 +184,11 @@ def narrate_kept(
     batch_size: int | None = None,
     on_progress: Listener | None = None,
 ) -> Generator[PieceResult, None, None]:
-    """As `narrate` of one narration, without making what is kept; what is made is kept."""
+    """As `narrate` of one narration, without making what is kept; what is made is kept.
+
+    All that are worked on at once are done at about the same time, so that a text in one batch would keep
+    nothing until its end: unless told otherwise, no more than a quarter is begun, or a few.
+    """
     pieces = narration.pieces
     missing = [number for number, piece in enumerate(pieces) if not kept.has(piece, narration)]
 
@@ -192,6 +197,8 @@ def narrate_kept(
         on_progress(replace(progress, utterance=missing[progress.utterance]))
 
     rest = replace(narration, pieces=[pieces[number] for number in missing])
+    if batch_size is None:
+        batch_size = min(bark.batch_size, max(_FEW, len(missing) // 4))
     spoken = narrate(bark, [rest], batch_size=batch_size, on_progress=watch if on_progress else None)
     due = set(missing)
     with closing(spoken):

@@ -96,12 +96,13 @@ def _judge(spoken: Spoken, utterance: Utterance, config: BarkConfig, expected: E
     complete = longest_s is not None or spoken.is_complete
     if longest_s is not None:
         expected = replace(expected, seconds=min(expected.seconds, longest_s))
-    rules = config.semantic.reading if longest_s is None and utterance.options.may_end else None
+    semantic, rules = spoken.tokens.semantic, config.semantic.reading
+    ends_by_itself = longest_s is None and utterance.options.may_end
     return judge(
         spoken.samples,
         config.codec.sample_rate,
-        semantic := spoken.tokens.semantic,
+        semantic,
         expected=expected,
         complete=complete,
-        unread=0 if rules is None else unread(semantic, utterance.text_ids, rules),
+        unread=unread(semantic, utterance.text_ids, rules) if rules and ends_by_itself else 0,
     )

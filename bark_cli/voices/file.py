@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bark_cli.errors import OptionError, VoiceError
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.tokens import CODEBOOKS, BarkTokens, Tokens
+from bark_cli.model.tokens import BarkTokens, Tokens
 from bark_cli.system.files import check_target, write_whole
 
 KEYS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
@@ -77,14 +77,10 @@ def save_voice(tokens: BarkTokens, path: str | Path, *, force: bool = False) -> 
     """Write tokens as a voice file that `find_voice` reads back: three int64 arrays under Suno's names.
 
     Raises:
-        OptionError: the path does not end in .npz, or the tokens are a draft's.
+        OptionError: the path does not end in .npz.
         OutputError: the file cannot be written; an old one of that name is intact then.
     """
     _check_suffix(Path(path))
-    if len(tokens.fine) < CODEBOOKS:
-        raise OptionError(
-            f"a draft of {len(tokens.fine)} codebooks is no voice; say it with all {CODEBOOKS} to keep one"
-        )
     write_whole(Path(path), voice_bytes(tokens), force=force)
 
 
