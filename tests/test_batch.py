@@ -859,6 +859,10 @@ def test_a_row_of_a_table_that_would_lose_words_fails_alone(tmp_path: Path) -> N
         ("one\ntwo", None, None),
     ]
     assert "a quotation mark opens 1 lines before, and none closes it" in str(open_.problem)
+    file.write_text('text,voice\n"Hello,\n"World",none\nlast,\n')
+    merged, last = gather(Sources(paths=[str(file)]))
+    assert "a quotation mark opens 1 lines before, and none closes it" in str(merged.problem)
+    assert last.text == "last"
     file.write_text("text,Text\na,b\n")
     with pytest.raises(TextError, match='two columns "text"'):
         list(gather(Sources(paths=[str(file)])))

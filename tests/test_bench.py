@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from bark_cli.backends.device import PRECISIONS
 from bark_cli.bench import (
     BenchPlan,
     BenchResult,
@@ -24,7 +25,7 @@ from bark_cli.bench import (
     random_config,
     read_bytes_per_second,
 )
-from bark_cli.bench.floor import step_bytes
+from bark_cli.bench.floor import BYTES_PER_WEIGHT, step_bytes
 from bark_cli.checkpoint import expected_shapes
 from bark_cli.cli import main
 from bark_cli.errors import OptionError
@@ -169,6 +170,8 @@ def test_a_step_reads_the_blocks_and_the_legal_rows_of_the_head(tiny_config: Bar
     head = 32 * tiny_config.coarse.gpt.n_embd
     assert step_bytes(tiny_config.coarse.gpt, 32, "fp32") == 4 * (matrices + head)
     assert step_bytes(tiny_config.coarse.gpt, 32, "int8") == matrices + head
+    assert step_bytes(tiny_config.coarse.gpt, 32, "int4") == matrices / 2 + head
+    assert {*BYTES_PER_WEIGHT, "auto"} == set(PRECISIONS)
 
 
 def test_floors_count_shared_steps_once(tiny_config: BarkConfig) -> None:

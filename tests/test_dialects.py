@@ -13,6 +13,18 @@ SAID = {  # text -> what is said, and what is told to be left out
         ["Note. Mind the gap. It is wide.", "And deep.", "After."],
         (),
     ),
+    '1. One\n\n    !!! note "Mind"\n        First.\n\n        Second.\n\n2. Two': (
+        ["1. One.", "Note. Mind. First.", "Second.", "2. Two."],
+        (),
+    ),
+    "\\begin{align}\n\\begin{pmatrix} a & b \\end{pmatrix} x = 0\n\\end{align}\n\nSaid.": (
+        ["Said."],
+        ("formulas (line 1)",),
+    ),
+    "\\begin{align}\n\\begin{cases} a \\\\\nb \\end{cases}\nc = 0\n\\end{align}\n\nSaid.": (
+        ["Said."],
+        ("formulas (line 1)",),
+    ),
     "!!! warning inline end\n    Hot.\n": (["Warning. Hot."], ()),
     '??? tip "More"\n\n    !!! danger\n\n        Deep.\n\n    Less.\n': (
         ["Tip. More.", "Danger.", "Deep.", "Less."],

@@ -26,6 +26,9 @@ x""".splitlines()
     ("pattern", "signs", "can"),
     [
         ("--", "a-", True),
+        (r"[.\-,]x", "-x", True),
+        (r"[a\-z]", "-", True),
+        (r"[a\-z]", "b", False),
         ("--", "ab", False),
         ("ab?", "a", True),
         ("ab?", "b", False),

@@ -92,3 +92,11 @@ def test_at_another_speed_times_are_those_of_what_is_heard(speed: float) -> None
     assert times == [(0.0, 1 / speed), (10.0, 10.0 + 1 / speed), (10.0 + 1 / speed, 10.0 + 2 / speed)]
     samples = np.concatenate([part.samples for part in parts])
     assert not samples[round((1 / speed + 0.1) * RATE) : round(9.9 * RATE)].any()
+
+
+def test_hours_of_silence_before_a_subtitle_take_no_memory() -> None:
+    parts = Timeline(Narration(pieces=[Piece(text="a", seed=1, begin_s=36_000.0)]), RATE).lay(
+        0, tone(0.5), ends=True
+    )
+    assert sum(len(part.samples) for part in parts) == round(36_000.5 * RATE)
+    assert len({id(part.samples) for part in parts}) <= 3

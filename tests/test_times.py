@@ -62,6 +62,7 @@ WITHOUT_END = [
 ]
 SAID = [
     *("At 10:30 we met.", "10:30", "10:30 - 11:45", "3:2 and 4:1", "A --> B", "In 1.5 -> 2.5 steps", "1987"),
+    *("Step 1: open --> save", "1, 2, 3, 4, 5, 6, 7, 8", "10.0.0.1 - 10.0.0.255", "{A: hello}"),
     *("42", "12:30:00 and 13:30:00 are both fine.", "[12][14] say so.", "1,234.56", "- 3.5", "It was 5 - 3."),
 ]
 
@@ -84,6 +85,12 @@ def test_words_beside_times_are_said(row: str, begin_s: float) -> None:
     lines = read_document(subtitles(row).replace("Two.\n", ""), "srt").lines
     assert lines[1].text == "Good day."
     assert lines[1].begin_s == pytest.approx(begin_s, abs=0.001)
+
+
+@pytest.mark.parametrize("words", ["Anna:Hello there", "A：你好吗", "می\u200cخواهم، بله", "so\u00adso"])
+def test_words_beside_times_stay_as_they_are_written(words: str) -> None:
+    for row in (f"[00:03.000 --> 00:04.000] {words}", f"\u200e[00:03.00]{words}"):
+        assert Clock("").read(row)[0].words.strip() == words
 
 
 @pytest.mark.parametrize("row", WITHOUT_END)

@@ -16,15 +16,17 @@ from bucket import Bucket
 from fork_server import ForkServer, wait_until
 from pyarrow import parquet
 
-from bark_cli.batch.begin import Begun, begin_all
+from bark_cli.batch.begin import Begun, begin_all, end_all
 from bark_cli.batch.items import Item
 from bark_cli.batch.ledger import hold
+from bark_cli.batch.make import Failed
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import assign
+from bark_cli.batch.place import NewFile, place
 from bark_cli.batch.url import UrlFolder
 from bark_cli.cli import main
 from bark_cli.cluster.suspicion import Suspicion
-from bark_cli.errors import OutputError
+from bark_cli.errors import OutputError, UsageError
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_all_of_a_url_is_joined_and_a_file_url_is_one_too(
     assert main(command(talkative, listed, out, "-q", "--join", "--format", "wav")) == 0
     assert main(command(talkative, listed, shared.as_uri(), "-q", "--join", "--format", "wav")) == 0
     assert loose(shared) == loose(out)
-    assert not list(shared.glob(".bark-batch.parts/*"))
+    assert not list(shared.glob(".bark-batch.sending/*"))
     assert not (shared / ".bark-batch.jsonl").exists()
     assert (tmp_path / "list.jsonl.bark" / ".bark-batch.jsonl").exists()
 
@@ -184,6 +186,7 @@ def test_a_ledger_is_of_one_url(
         ),
         (["-o", "sftp://ann:secret@host/x"], "-o sftp://… takes no keys"),
         (["-o", "s3://bucket/x?secret=secret"], "-o s3://… takes no keys"),
+        (["-o", "file://clips"], "-o file:// takes a whole path, such as file:///mnt/clips"),
         (["-o", "s3:///"], "-o s3:// names no place; give one such as s3://bucket/folder"),
         (["-o", "nowhere://bucket/x"], "nowhere:// is not known; use s3://, gs://"),
         (
@@ -274,6 +277,75 @@ def test_what_a_worker_has_put_there_before_the_run_was_killed_may_be_written_ov
     with hold(tmp_path / "another", UrlFolder(url)) as (ledger, _):
         [refused] = begin_all([order], ledger)
     assert isinstance(refused, OutputError)
+
+
+def test_what_was_given_up_is_not_written_over_by_the_next_run(tmp_path: Path) -> None:
+    """Somebody's file came between, and its order failed: it gets another name, and is not lost."""
+    url, home = "memory://ended", tmp_path / "ledger"
+    [task] = assign([Item(source="1", name="a", text="hello")], None, "wav")
+    order = Order(task=task, text="hello", seed=1, key="key")
+    with hold(home, UrlFolder(url)) as (ledger, _):
+        begin_all([order], ledger)
+        end_all([Failed(task=task, error=OutputError("taken"))], ledger)
+    UrlFolder(url).put(staged(tmp_path, b"somebody's"), "a.wav", replaces=False)
+    with hold(home, UrlFolder(url)) as (ledger, _):
+        assert begin_all([order], ledger) == [Begun(order=order, kept="a.wav.kept")]
+
+
+@pytest.mark.parametrize("place", ["memory://patterns", "s3://bucket/patterns", "FILE"])
+def test_signs_of_patterns_in_a_name_are_none(place: str, tmp_path: Path, bucket: Bucket) -> None:
+    url = f"file://{tmp_path}/shared" if place == "FILE" else place
+    names = ["chapter [1].wav", "chapter 1.wav", "a*.wav", "ab.wav", "Who?.wav"]
+    for name in names:
+        UrlFolder(url).put(staged(tmp_path, name.encode()), name, replaces=False)
+    for name in (names[0], names[2], names[4]):
+        UrlFolder(url).rename(name, name + ".kept")
+    UrlFolder(url).remove(names[4] + ".kept")
+    there = UrlFolder(url)
+    assert sorted(there.names("")) == sorted([names[0] + ".kept", names[1], names[2] + ".kept", names[3]])
+    with there.reading(names[1], tmp_path) as copy:
+        assert copy.read_bytes() == names[1].encode()
+
+
+def test_what_was_made_before_something_else_of_its_size_is_made_again(tmp_path: Path) -> None:
+    """A file:// tells no MD5, but its files can be looked at."""
+    url = f"file://{tmp_path}/shared"
+    [task] = assign([Item(source="1", name="a", text="hello")], None, "wav")
+    with hold(tmp_path / "ledger", UrlFolder(url)) as (ledger, _):
+        for key in (b"1", b"2"):
+            path = staged(tmp_path, key)
+            place(NewFile(path, task.output, key.decode(), "1", 1.0, 1), ledger)
+        assert ledger.find(task.output, "1") is None
+        assert ledger.find(task.output, "2") is not None
+    with hold(tmp_path / "ledger", UrlFolder(url)) as (ledger, _):
+        assert ledger.find(task.output, "1") is None
+        assert ledger.find(task.output, "2") is not None
+
+
+def test_a_ledger_of_files_beside_it_is_not_one_of_a_url(tmp_path: Path) -> None:
+    with hold(tmp_path / "here") as (ledger, _):
+        [task] = assign([Item(source="1", name="a", text="hello")], None, "wav")
+        place(NewFile(staged(tmp_path, b"1"), task.output, "1", "1", 1.0, 1), ledger)
+    with (
+        pytest.raises(UsageError, match=r"is of the files beside it; give another with --ledger"),
+        hold(tmp_path / "here", UrlFolder("memory://there")),
+    ):
+        pass
+    with hold(tmp_path / "list.bark", UrlFolder("memory://there")):
+        pass
+    with (
+        pytest.raises(UsageError, match=r"holds the ledger of memory://there; give -o another folder"),
+        hold(tmp_path / "list.bark"),
+    ):
+        pass
+
+
+def test_a_ledger_may_lie_where_its_files_go(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/shared"
+    with hold(tmp_path / "shared", UrlFolder(url)) as (ledger, scratch):
+        assert scratch.is_dir()
+        place(NewFile(staged(scratch, b"1"), "a.wav", "1", "1", 1.0, 1), ledger)
+    assert (tmp_path / "shared" / "a.wav").read_bytes() == b"1"
 
 
 def test_what_a_dead_worker_had_may_be_written_over() -> None:

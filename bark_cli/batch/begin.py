@@ -5,16 +5,18 @@ So a file that is there when a run was killed is known, and may be written over 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from bark_cli.batch.destination import FileFacts
 from bark_cli.batch.ledger import Entry, Ledger
+from bark_cli.batch.make import Failed
 from bark_cli.batch.order import Order
 from bark_cli.batch.room import make_room
 from bark_cli.errors import BarkError
 
 _BEGUN = FileFacts(size=-1, mtime_ns=0, sha256="")  # of a file that is not made yet, and so of none
+_ENDED = FileFacts(size=-1, mtime_ns=0, sha256="-")  # of one that is not made after all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,22 @@ def begin_all(orders: Sequence[Order], ledger: Ledger, *, overwrite: bool = Fals
     if entries:
         ledger.add(*entries)
     return found
+
+
+def end_all(failed: Iterable[Failed], ledger: Ledger) -> None:
+    """Note that files were not made after all: what has their names from now on is somebody else's.
+
+    Raises:
+        OutputError: the ledger cannot be written.
+    """
+    entries = [
+        Entry(output=output, key="", source=one.task.item.source, seconds=0.0, seed=0, **asdict(_ENDED))
+        for one in failed
+        for output in one.task.outputs
+        if ledger.is_begun(output)
+    ]
+    if entries:
+        ledger.add(*entries)
 
 
 def entry_of(order: Order, output: str, facts: FileFacts, seconds: float) -> Entry:

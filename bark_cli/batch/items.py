@@ -162,9 +162,8 @@ def _misread(row: list[str], n_columns: int, lines: list[str], between: str) -> 
     if len(lines) > 1:
         try:
             list(csv.reader(lines, delimiter=between, strict=True))
-        except csv.Error as error:
-            if "end of data" in str(error):
-                return f"a quotation mark opens {len(lines) - 1} lines before, and none closes it; close it"
+        except csv.Error:
+            return f"a quotation mark opens {len(lines) - 1} lines before, and none closes it there; close it"
     return None
 
 

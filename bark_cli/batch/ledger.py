@@ -77,8 +77,7 @@ class Ledger:
         self._file = folder / LEDGER_FILE
         self._index = Index()
         self._shards: dict[tuple[str, str], bool] = {}  # by name and hash: whether one is as it was made
-        if destination is not None:
-            _check_url(folder, destination)
+        _check_place(folder, destination)
         self._index.add(_lines(self._file))
 
     @property
@@ -87,8 +86,12 @@ class Ledger:
         return self._index.shards()
 
     def find(self, output: str, key: str) -> Entry | None:
-        """What says that `output` is there, and made from just this."""
-        return next((e for e in self._entries(output) if e.key == key and self._is_there(e)), None)
+        """What says that `output` is there, and made from just this.
+
+        The latest that fits what is there counts: where only a size is told, older ones may fit, too.
+        """
+        latest = next(filter(self._is_there, self._entries(output)), None)
+        return latest if latest is not None and latest.key == key else None
 
     def is_ours(self, output: str) -> bool:
         """Whether the file there is one that a batch made, of whatever, and nobody has changed since."""
@@ -214,17 +217,25 @@ def hold(folder: Path, destination: Destination | None = None) -> Iterator[tuple
         lock.release()
 
 
-def _check_url(folder: Path, destination: Destination) -> None:
-    """Find out whether a ledger tells of the files of a place, or of none yet.
+def _check_place(folder: Path, destination: Destination | None) -> None:
+    """Find out whether a ledger tells of the files of a place, or of none yet; None: of those beside it.
 
     Raises:
         UsageError: it tells of those of another.
     """
     with told_of(folder / URL_FILE):
-        other = read_ours(folder / URL_FILE, _LONGEST_URL)
-    if other is not None and other.decode("utf-8", "replace") != destination.shown():
-        where = excerpt(other.decode("utf-8", "replace"), 200)
-        raise UsageError(f"the ledger in {folder} is of {where}; give another folder with --ledger")
+        found = read_ours(folder / URL_FILE, _LONGEST_URL)
+    url = None if found is None else found.decode("utf-8", "replace")
+    if destination is None:
+        if url is not None:
+            raise UsageError(f"{folder} holds the ledger of {excerpt(url, 200)}; give -o another folder")
+        return
+    if url is None and (folder / LEDGER_FILE).exists():
+        raise UsageError(f"the ledger in {folder} is of the files beside it; give another with --ledger")
+    if url not in (None, destination.shown()):
+        raise UsageError(
+            f"the ledger in {folder} is of {excerpt(url, 200)}; give another folder with --ledger"
+        )
 
 
 def _line(entry: Entry) -> bytes:

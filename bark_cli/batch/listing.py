@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import NamedTuple
 
 from bark_cli.batch.index import scratch_table
@@ -28,20 +29,23 @@ class ListedFolder:
         self._ask = ask
         self._table = scratch_table(_LISTED, self)
         self._folders = set[str]()
+        self._lock = Lock()  # chunks of one worker end on threads of their own
 
     def look(self, folder: str) -> None:
         """Ask for a folder, unless that was done."""
         if folder in self._folders:
             return
         rows = ((_key(name), *listed) for name, listed in self._ask(folder))
-        with self._table:
+        with self._lock, self._table:
             self._table.executemany("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", rows)
         self._folders.add(folder)
 
     def find(self, name: str) -> Listed | None:
         """What has a name; None where nothing has it."""
         self.look(name.rpartition("/")[0])
-        row = self._table.execute("SELECT size, md5 FROM listed WHERE name = ?", (_key(name),)).fetchone()
+        wanted = "SELECT size, md5 FROM listed WHERE name = ?"
+        with self._lock:
+            row = self._table.execute(wanted, (_key(name),)).fetchone()
         return None if row is None else Listed(*row)
 
     def names(self, folder: str) -> list[str]:
@@ -49,16 +53,20 @@ class ListedFolder:
         self.look(folder)
         wanted = "SELECT name FROM listed WHERE name > ? AND name < ? AND size IS NOT NULL"
         within = (_key(f"{folder}/"), _key(f"{folder}0")) if folder else (b"", b"\xff")  # 0 comes after /
-        found = (name[len(within[0]) :] for (name,) in self._table.execute(wanted, within))
+        with self._lock:
+            rows = self._table.execute(wanted, within).fetchall()
+        found = (name[len(within[0]) :] for (name,) in rows)
         return [name.decode("utf-8", "surrogatepass") for name in found if b"/" not in name]
 
     def learn(self, name: str, listed: Listed) -> None:
         """Take note of what has a name now."""
-        self._table.execute("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", (_key(name), *listed))
+        with self._lock:
+            self._table.execute("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", (_key(name), *listed))
 
     def forget(self, name: str) -> None:
         """Take note that nothing has it any more."""
-        self._table.execute("DELETE FROM listed WHERE name = ?", (_key(name),))
+        with self._lock:
+            self._table.execute("DELETE FROM listed WHERE name = ?", (_key(name),))
 
 
 def _key(name: str) -> bytes:

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from bark_cli.batch.begin import begin_all, entry_of
+from bark_cli.batch.begin import begin_all, end_all, entry_of
 from bark_cli.batch.ledger import Entry
 from bark_cli.batch.make import Delivered, Failed, Finished, Make, Progress, Said, is_for_all
 from bark_cli.batch.order import Order, order
@@ -122,6 +122,7 @@ def _placed(
         yield from (one for one in group if not isinstance(one, Finished | Delivered))
         yield from (Made(task=task, entry=entry) for task, entry in packing.put(finished))
         return
+    end_all((one for one in group if isinstance(one, Failed)), batch.ledger)
     noted = iter(_noted(batch, [one for one in group if isinstance(one, Delivered)], kept))
     sets = [_files(one) for one in finished]
     placed = iter(place_all(sets, batch.ledger, overwrite=batch.overwrite) if sets else [])

@@ -10,20 +10,23 @@ import base64
 import importlib
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from errno import ENOSYS
+from errno import EINVAL, EISDIR, ENAMETOOLONG, ENOSYS, ENOTDIR
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bark_cli.batch.destination import FileFacts, UnreachableError, facts_of, sha256_of
+from bark_cli.batch.destination import FileFacts, LocalFolder, UnreachableError, facts_of, sha256_of
 from bark_cli.batch.listing import Listed, ListedFolder
 from bark_cli.errors import BarkError, OptionError, OutputError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 _S3 = {"s3", "s3a"}
 _STORES = {*_S3, "gs", "gcs"}  # where what is sent appears whole, or not at all
-_PARTS = ".bark-batch.parts"  # elsewhere files grow in it; what a kill leaves is swept by the next run
+_LOCAL = {"file", "local"}
+_PARTS = ".bark-batch.sending"  # elsewhere files grow in it; what a kill leaves is swept by the next run
+_OF_A_NAME = {ENAMETOOLONG, ENOTDIR, EISDIR}  # errors of one file, and not of all
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
@@ -47,7 +50,7 @@ class UrlFolder:
     @property
     def folder(self) -> Path | None:
         """Where a file:// is."""
-        return Path(self._root) if self._scheme in ("file", "local") else None
+        return Path(self._root) if self._scheme in _LOCAL else None
 
     def exists(self, output: str) -> bool:
         """Whether there is a file or a folder."""
@@ -60,6 +63,8 @@ class UrlFolder:
 
     def holds(self, output: str, facts: FileFacts) -> bool:
         """Whether it has that size, and those bytes as far as is told."""
+        if self.folder is not None:  # what is here can be looked at
+            return LocalFolder(self.folder).holds(output, facts)
         found = self._listing.find(output)
         if found is None or found.size != facts.size:
             return False
@@ -94,7 +99,7 @@ class UrlFolder:
     def rename(self, output: str, name: str) -> None:
         """Rename it, or have a store copy it and remove it then."""
         with self._told(output):
-            self._files.mv(self._path(output), self._path(name))
+            self._move(self._path(output), self._path(name))
         found = self._listing.find(output)
         self._listing.forget(output)
         self._listing.learn(name, found or Listed(0))
@@ -150,16 +155,28 @@ class UrlFolder:
     def _path(self, output: str) -> str:
         return f"{self._root}/{output}"
 
+    def _move(self, old: str, new: str) -> None:
+        """Give a file another name: fsspec's own way to copy and remove takes *, ? and [ for patterns."""
+        from fsspec import AbstractFileSystem
+
+        if type(self._files).mv is AbstractFileSystem.mv:
+            self._files.cp_file(old, new)
+            self._files.rm_file(old)
+        else:
+            self._files.mv(old, new)
+
     def _send(self, staged: Path, path: str, *, replaces: bool) -> None:
         """Send a file to a store, which looks itself whether the name is free."""
         try:
             self._files.put_file(str(staged), path, mode="overwrite" if replaces else "create")
         except OSError as error:
-            if error.errno != ENOSYS:
+            if replaces or error.errno not in (ENOSYS, EINVAL):
                 raise
-            if self._files.exists(path):  # this one cannot look
+            if self._files.exists(path):  # some say no more than that they would not
                 raise FileExistsError(path) from error
-            self._files.put_file(str(staged), path)
+            if error.errno == EINVAL:
+                raise
+            self._files.put_file(str(staged), path)  # this one cannot look
 
     def _send_and_rename(self, staged: Path, path: str, *, replaces: bool) -> None:
         """Send a file under another name, and give it its own when it is there."""
@@ -168,9 +185,11 @@ class UrlFolder:
             self._files.makedirs(one.rpartition("/")[0], exist_ok=True)
         try:
             self._files.put_file(str(staged), part)
+            if self._scheme in _LOCAL:
+                shutil.copystat(staged, part)  # by its time it is known again
             if not replaces and self._files.exists(path):
                 raise FileExistsError(path)
-            self._files.mv(part, path)
+            self._move(part, path)
         except BaseException:
             with suppress(Exception):
                 self._files.rm_file(part)
@@ -222,6 +241,8 @@ class UrlFolder:
         except UnicodeError as error:
             raise OutputError(f"cannot write {where!r}: a URL holds no such name; rename it") from error
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _OF_A_NAME:
+                raise OutputError(f"cannot write {where}: {error.strerror}; rename it") from error
             reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
             raise UnreachableError(f"cannot use {where}: {reason}; check the URL and its keys") from error
 
@@ -244,6 +265,8 @@ def check_url(url: str) -> str:
         raise OptionError(f"-o {scheme}://… takes no keys, @, ? or ::; keys come from the environment")
     if not rest.strip("/"):
         raise OptionError(f"-o {scheme}:// names no place; give one such as s3://bucket/folder")
+    if scheme in _LOCAL and not rest.startswith("/"):
+        raise OptionError(f"-o {scheme}:// takes a whole path, such as {scheme}:///mnt/clips")
     from fsspec.registry import known_implementations
 
     known: Mapping[str, Any] = known_implementations

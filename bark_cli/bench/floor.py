@@ -13,13 +13,14 @@ from __future__ import annotations
 from bark_cli.bench.timing import BenchResult
 from bark_cli.model.config import BarkConfig, GPTConfig
 
-BYTES_PER_WEIGHT = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.5}
 
 
-def step_bytes(gpt: GPTConfig, head_rows: int, precision: str) -> int:
+def step_bytes(gpt: GPTConfig, head_rows: int, precision: str) -> float:
     """Bytes of weights behind one token: the blocks, and the rows of the head that are legal."""
-    weights = 12 * gpt.n_layer * gpt.n_embd**2 + head_rows * gpt.n_embd
-    return weights * BYTES_PER_WEIGHT[precision]
+    blocks, head = 12 * gpt.n_layer * gpt.n_embd**2, head_rows * gpt.n_embd
+    each = BYTES_PER_WEIGHT[precision]
+    return blocks * each + head * max(each, 1.0)  # a head has no int4
 
 
 def floors(config: BarkConfig, result: BenchResult) -> dict[str, float]:

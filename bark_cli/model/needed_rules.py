@@ -132,19 +132,18 @@ def _meant(token: str) -> frozenset[str] | None:
 def _of_class(body: str) -> frozenset[str] | None:
     if "[" in body or "&&" in body or not body:
         raise _UnclearError
-    items = [_of_item(item) for item in _IN_CLASS.findall(body)]
+    written = _IN_CLASS.findall(body)
+    items = [_of_item(item) for item in written]
     if body[0] == "^" or None in items:
         return None
     found, at = set[str](), 0
     signs: list[str] = [item for item in items if item is not None]
     while at < len(signs):
-        low, high = (
-            signs[at],
-            signs[at + 2] if signs[at + 1 : at + 2] == ["-"] and at + 2 < len(signs) else "",
-        )
+        is_range = written[at + 1 : at + 2] == ["-"] and at + 2 < len(signs)  # an escaped one is a sign
+        low, high = signs[at], signs[at + 2] if is_range else ""
         if not high:
             found.add(low)
-        elif DIGIT in (low, high) or ord(high) - ord(low) > _MOST_IN_RANGE:
+        elif DIGIT in (low, high) or not 0 <= ord(high) - ord(low) <= _MOST_IN_RANGE:
             return None
         else:
             found |= {chr(code) for code in range(ord(low), ord(high) + 1)}

@@ -94,6 +94,9 @@ class Timeline:
 
     def _rest(self, seconds: float) -> list[Audio]:
         """Silence, in seconds as it is spoken."""
-        rest = silence(seconds, self._rate)
-        self._end += len(rest.samples)
-        return [rest] if len(rest.samples) else []
+        minute = silence(60.0, self._rate)  # hours of it, before the first subtitle, are always the same one
+        n_samples = max(0, round(seconds * self._rate))
+        self._end += n_samples
+        minutes, left = divmod(n_samples, len(minute.samples))
+        rest = [minute] * minutes
+        return [*rest, Audio(minute.samples[:left], self._rate)] if left else rest

@@ -69,18 +69,22 @@ def _prepared(rows: list[str], passed: PassedOver) -> list[str]:
         depth = min(depth, _inner(row)) if row.strip() else depth
         row = row[len(_BODY) * depth :]
         if formula:
-            formula, row = ("", row.partition(formula)[2]) if formula in row else (formula, "")
+            _, is_over, row = row.partition(formula)
+            if not is_over:
+                found.append("")
+                continue
+            formula = ""
         if match := _FENCE.match(row):
             if not fence:
                 fence = match[1]
             elif match[1][0] == fence[0] and len(match[1]) >= len(fence):
                 fence = ""
-        elif not fence and (ending := _end_of_formula(rows, number)):
+        elif not fence and (ending := _end_of_formula(row, rows[number : number + _LONGEST_FORMULA])):
             passed.add("formulas", number)
             _, is_whole, row = row.partition(ending)
             formula = "" if is_whole else ending
         elif not fence and (title := _ADMONITION.fullmatch(row)):
-            row, depth = _titled(title), depth + 1
+            row, depth = _titled(title), depth + 1 + _inner(row)
         elif not fence:
             row = _row(row, number, passed)
         found.append(row)
@@ -98,12 +102,12 @@ def _titled(found: re.Match[str]) -> str:
     return " ".join(f"{words.rstrip('.')}." for words in (kind, found[2]) if words)
 
 
-def _end_of_formula(rows: list[str], number: int) -> str:
+def _end_of_formula(row: str, below: list[str]) -> str:
     """What ends the formula that begins on a row, if one does; "" if none does, or if it has no end."""
-    if not (begun := _FORMULA.match(rows[number - 1])):
+    if not (begun := _FORMULA.match(row)):
         return ""
     ending = f"\\end{{{begun[1]}}}" if begun[1] else "\\]"
-    return ending if any(ending in row for row in rows[number - 1 : number + _LONGEST_FORMULA]) else ""
+    return ending if any(ending in one for one in (row, *below)) else ""
 
 
 def _row(row: str, number: int, passed: PassedOver) -> str:

@@ -18,7 +18,7 @@ from bark_cli.text.documents.times import Clock, Times, is_stamped
 
 _STYLE = re.compile(
     r"</?(?:b|i|u|s|c|v|em|strong|lang|ruby|rt|font|span|p|br)(?:[\s.][^<>]{0,200})?/?>"
-    r"|<\d{1,4}:[\d:.,]{2,16}>|\{(?:\\|[A-Za-z]:)[^{}]{0,200}\}",
+    r"|<\d{1,4}:[\d:.,]{2,16}>|\{(?:\\|[yfscpho]:)[^{}]{0,200}\}",
     re.IGNORECASE,
 )
 _DASH = re.compile(r"^\s*[-–—]\s*(?=\S)")

@@ -24,14 +24,16 @@ _LEAD = r" {0,9}(?:\d{1,6}[.):]? +)?[\[({<]?"  # the number of a subtitle, a bra
 _PAIR = re.compile(rf"{_LEAD}({_TIME}){_ARROW}({_TIME})?[\])}}>]?(?=\D|$)")
 _LOOSE = re.compile(rf"{_LEAD}({_TIME})[^\d:]{{1,12}}({_TIME})[\])}}>]? {{0,9}}$")
 _ALONE = re.compile(rf"{_LEAD}({_TIME})()[\])}}>]? {{0,9}}$")
-_SETTINGS = re.compile(r"(?: {0,9}(?:[A-Za-z]\w{0,20}:[\w%.,+-]{1,40})(?= |$))+")
-_STAMPS = re.compile(r" {0,9}((?:\[\d{1,4}:\d{1,2}(?:[.:,]\d{1,3})?\] {0,9})+)")  # LRC
+_SETTINGS = re.compile(
+    r"(?: {0,9}(?:align|line|position|size|vertical|region|[XY][12]):[\w%.,+-]{1,40}(?= |$))+", re.IGNORECASE
+)
+_STAMPS = re.compile(r" {0,9}((?:\[\d{1,4}:\d{1,2}(?:[.:,]\d{1,3})?\] {0,9}){1,32})")  # LRC
 _FRAMES = re.compile(r" {0,9}\{(\d{1,9})\}\{(\d{0,9})\}")  # MicroDVD
 _TENTHS = re.compile(r" {0,9}\[(\d{1,9})\]\[(\d{0,9})\]")  # MPL2
 _CLOCK = re.compile(r" {0,9}(\d{1,2}:\d{2}:\d{2})[:=](?=\D|$)")  # TMPlayer
 _RATE = re.compile(r"\ufeff?\s{0,9}\{1\}\{1\}(\d{1,3}(?:\.\d{1,6})?)\s*")
 _LOOKS_TIMED = re.compile(r"-{2,3} ?(?:>|&gt;)")
-_DIGITS = re.compile(r"\d ?[:.,;] ?\w|\w ?[:.,;] ?\d")
+_BEGUN = re.compile(r" {0,9}[\[({<]?-?\d{1,7} ?[:.,;] ?\w")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,19 +65,23 @@ class Clock:
             return (Times(begin_s=0.0, end_s=0.0),)
         if not any(map(str.isdecimal, row[:200])):
             return ()
-        row = row.translate(_FOLDED)
-        return _between(row, is_due) or self._of_other_kinds(row) or _unreadable(row, is_due)
+        folded = row.translate(_FOLDED)
+        return (
+            _between(folded, row, is_due) or self._of_other_kinds(folded, row) or _unreadable(folded, is_due)
+        )
 
-    def _of_other_kinds(self, row: str) -> tuple[Times, ...]:
-        if found := _STAMPS.match(row):
-            stamps = re.findall(r"\[([^\]]+)\]", found[1])
-            return tuple(Times(begin_s=_seconds(s), end_s=None, words=row[found.end() :]) for s in stamps)
-        if found := _CLOCK.match(row):
-            return (Times(begin_s=_seconds(found[1]), end_s=None, words=_rows(row[found.end() :])),)
+    def _of_other_kinds(self, folded: str, row: str) -> tuple[Times, ...]:
+        if found := _STAMPS.match(folded):
+            stamps, words = re.findall(r"\[([^\]]+)\]", found[1]), _behind(row, found.end())
+            return tuple(Times(begin_s=_seconds(stamp), end_s=None, words=words) for stamp in stamps)
+        if found := _CLOCK.match(folded):
+            words = _rows(_behind(row, found.end()))
+            return (Times(begin_s=_seconds(found[1]), end_s=None, words=words),)
         for pattern, each_s in ((_FRAMES, 1 / self._rate), (_TENTHS, 0.1)):
-            if (found := pattern.match(row)) and (pattern is _FRAMES or self._has_tenths):
+            if (found := pattern.match(folded)) and (pattern is _FRAMES or self._has_tenths):
                 begin_s, end_s = (int(part) * each_s if part else None for part in found.groups())
-                return (Times(begin_s=begin_s, end_s=end_s, words=_rows(row[found.end() :])),)
+                words = _rows(_behind(row, found.end()))
+                return (Times(begin_s=begin_s, end_s=end_s, words=words),)
         return ()
 
 
@@ -84,19 +90,27 @@ def is_stamped(row: str) -> bool:
     return (found := _STAMPS.match(row)) is not None and "." in found[1]
 
 
-def _between(row: str, is_due: bool) -> tuple[Times, ...]:
+def _behind(row: str, n_folded: int) -> str:
+    """What is written in a row behind its first signs, of which so many are left once it is folded."""
+    for at, sign in enumerate(row):
+        if n_folded == 0:
+            return row[at:]
+        n_folded -= _FOLDED.get(ord(sign), sign) != ""
+    return ""
+
+
+def _between(folded: str, row: str, is_due: bool) -> tuple[Times, ...]:
     """Two times with something between them, or one with something behind it."""
-    if (found := _PAIR.match(row)) and _is_clock(found[1], found[0]):
-        return (_times(found, row),)
-    found = _LOOSE.match(_SETTINGS.sub("", row)) or _ALONE.match(row)
+    if (found := _PAIR.match(folded)) and _is_clock(found[1], found[0]):
+        return (_times(found, _behind(row, found.end())),)
+    found = _LOOSE.match(_SETTINGS.sub("", folded)) or _ALONE.match(folded)
     if found is None:
         return ()
     whole = all(_is_whole(time) or (is_due and ":" in time) for time in found.groups() if time)
     return (_times(found, ""),) if whole else ()
 
 
-def _times(found: re.Match[str], row: str) -> Times:
-    rest = row[found.end() :]
+def _times(found: re.Match[str], rest: str) -> Times:
     if (settings := _SETTINGS.match(rest)) is not None:  # align:start X1:100
         rest = rest[settings.end() :]
     end_s = _seconds(found[2]) if found[2] else None
@@ -109,9 +123,9 @@ def _is_clock(time: str, whole: str) -> bool:
 
 
 def _is_whole(time: str) -> bool:
-    """Whether a time is one without an arrow: 10:30 may be said, and so may 1,234.56."""
-    count = len(re.findall(r"\d+", time))
-    return count > 3 or (count > 2 and ":" in time)
+    """Whether a time is one without an arrow: 10:30 may be said, and so may 1,234.56 and 1, 2, 3, 4."""
+    count, marks = len(re.findall(r"\d+", time)), set(re.findall("[:.,;]", time))
+    return (count > 2 and ":" in marks) or (count > 3 and len(marks) > 1)
 
 
 def _seconds(time: str) -> float:
@@ -129,9 +143,9 @@ def _seconds(time: str) -> float:
 
 
 def _unreadable(row: str, is_due: bool) -> tuple[Times, ...]:
-    """What has the arrow of subtitles and digits as of times, and yet says no time."""
+    """What begins as a time and has the arrow of subtitles, and yet says no time."""
     head = row[:200]
-    is_timed = _LOOKS_TIMED.search(head) is not None and (is_due or _DIGITS.search(head) is not None)
+    is_timed = _LOOKS_TIMED.search(head) is not None and (is_due or _BEGUN.match(head) is not None)
     return (Times(begin_s=None, end_s=None),) if is_timed else ()
 
 
