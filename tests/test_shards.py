@@ -91,6 +91,14 @@ def test_shards_hold_the_very_files_that_would_be_loose(
     assert found["list-00002.flac"]["duration"] == pytest.approx(sound.duration, abs=1e-3)
 
 
+def test_a_shard_holds_no_more_sounds_than_fit_into_memory(
+    model: Path, listed: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.batch.shards.packing.MOST_SOUNDS", 5)
+    assert main(command(model, listed, out, "-q", "--shards", "parquet")) == 0
+    assert [parquet.read_metadata(path).num_rows for path in shards(out)] == [5, 5, 2]
+
+
 @pytest.mark.filterwarnings("ignore")  # those of other packages are not ours
 def test_parquet_is_read_by_datasets_and_duckdb(model: Path, listed: Path, out: Path, tmp_path: Path) -> None:
     import datasets

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bark_cli.batch.make import Finished
 
 FOLDER = "data"
+MOST_SOUNDS = 20_000  # in a shard: all of them are in memory until it is full
 FORMS: dict[ShardKind, ShardForm] = {"parquet": parquet, "webdataset": tar}
 
 
@@ -31,7 +32,7 @@ class Sharding:
     """What shards are like."""
 
     kind: ShardKind
-    size: int  # bytes of sound; with the sound that reaches it a shard is full
+    size: int  # bytes of sound; with the sound that reaches it, or MOST_SOUNDS, a shard is full
     describe: Callable[[Finished, bytes], Row]
 
     @property
@@ -70,7 +71,7 @@ class Packing:
                 one.sound.unlink()
             self._waiting.append(one)
             self._size += len(sound)
-            if self._size >= self._sharding.size:
+            if self._size >= self._sharding.size or len(self._waiting) >= MOST_SOUNDS:
                 packed += self.flush()
         return packed
 
