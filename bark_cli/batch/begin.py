@@ -44,7 +44,7 @@ def begin_all(orders: Sequence[Order], ledger: Ledger, *, overwrite: bool = Fals
         except BarkError as error:
             found.append(error)
             continue
-        entries += [entry_of(order, output, _BEGUN, 0.0) for output in outputs]
+        entries += [order.entry(output, _BEGUN, 0.0) for output in outputs]
         replaces = any(room.replaces for room in rooms)
         found.append(Begun(order=replace(order, replaces=replaces), kept=rooms[-1].kept))
     if entries:
@@ -66,15 +66,3 @@ def end_all(failed: Iterable[Failed], ledger: Ledger) -> None:
     ]
     if entries:
         ledger.add(*entries)
-
-
-def entry_of(order: Order, output: str, facts: FileFacts, seconds: float) -> Entry:
-    """What the ledger says of a file that was ordered."""
-    return Entry(
-        output=output,
-        key=order.key,
-        source=order.task.item.source,
-        seconds=seconds,
-        seed=order.seed,
-        **asdict(facts),
-    )

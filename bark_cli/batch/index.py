@@ -39,24 +39,24 @@ class Index:
 
     def add(self, places: Iterable[LedgerLine]) -> None:
         """Take note of lines, in the order of the file."""
-        rows = ((_key(output), shard and _key(shard), at, size) for output, shard, at, size in places)
+        rows = ((key_of(output), shard and key_of(shard), at, size) for output, shard, at, size in places)
         with self._table:
             self._table.executemany("INSERT INTO line VALUES (?, ?, ?, ?)", rows)
 
     def of_output(self, output: str) -> Iterator[tuple[int, int]]:
         """(at, size) of the lines about an output, the latest first."""
         found = "SELECT at, size FROM line WHERE output = ? ORDER BY at DESC"
-        yield from self._table.execute(found, (_key(output),)).fetchall()
+        yield from self._table.execute(found, (key_of(output),)).fetchall()
 
     def of_shard(self, shard: str) -> Iterator[tuple[int, int]]:
         """(at, size) of the lines about what a shard holds, in the order of the file."""
         found = "SELECT at, size FROM line WHERE shard = ? ORDER BY at"
-        yield from self._table.execute(found, (_key(shard),)).fetchall()
+        yield from self._table.execute(found, (key_of(shard),)).fetchall()
 
     def shards(self) -> list[str]:
         """The names of all shards, in order."""
         found = self._table.execute("SELECT DISTINCT shard FROM line WHERE shard IS NOT NULL ORDER BY shard")
-        return [_text(shard) for (shard,) in found]
+        return [name_of(shard) for (shard,) in found]
 
 
 class _Scratch(sqlite3.Connection):
@@ -89,10 +89,11 @@ def scratch_table(schema: str, owner: object) -> sqlite3.Connection:
     return table
 
 
-def _key(name: str) -> bytes:
-    """A file's name may hold what is not UTF-8."""
+def key_of(name: str) -> bytes:
+    """What a table knows a file by, whose name may hold what is not UTF-8."""
     return name.encode("utf-8", "surrogatepass")
 
 
-def _text(key: bytes) -> str:
+def name_of(key: bytes) -> str:
+    """The file's name that a key is of."""
     return key.decode("utf-8", "surrogatepass")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import NamedTuple
 
-from bark_cli.batch.index import scratch_table
+from bark_cli.batch.index import key_of, name_of, scratch_table
 
 _LISTED = "CREATE TABLE listed (name BLOB PRIMARY KEY, size INTEGER, md5 TEXT) WITHOUT ROWID"
 
@@ -35,7 +35,7 @@ class ListedFolder:
         """Ask for a folder, unless that was done."""
         if folder in self._folders:
             return
-        rows = ((_key(name), *listed) for name, listed in self._ask(folder))
+        rows = ((key_of(name), *listed) for name, listed in self._ask(folder))
         with self._lock, self._table:
             self._table.executemany("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", rows)
         self._folders.add(folder)
@@ -45,30 +45,25 @@ class ListedFolder:
         self.look(name.rpartition("/")[0])
         wanted = "SELECT size, md5 FROM listed WHERE name = ?"
         with self._lock:
-            row = self._table.execute(wanted, (_key(name),)).fetchone()
+            row = self._table.execute(wanted, (key_of(name),)).fetchone()
         return None if row is None else Listed(*row)
 
     def names(self, folder: str) -> list[str]:
         """The names within a folder of all files in it."""
         self.look(folder)
         wanted = "SELECT name FROM listed WHERE name > ? AND name < ? AND size IS NOT NULL"
-        within = (_key(f"{folder}/"), _key(f"{folder}0")) if folder else (b"", b"\xff")  # 0 comes after /
+        within = (key_of(f"{folder}/"), key_of(f"{folder}0")) if folder else (b"", b"\xff")  # 0 comes after /
         with self._lock:
             rows = self._table.execute(wanted, within).fetchall()
         found = (name[len(within[0]) :] for (name,) in rows)
-        return [name.decode("utf-8", "surrogatepass") for name in found if b"/" not in name]
+        return [name_of(name) for name in found if b"/" not in name]
 
     def learn(self, name: str, listed: Listed) -> None:
         """Take note of what has a name now."""
         with self._lock:
-            self._table.execute("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", (_key(name), *listed))
+            self._table.execute("INSERT OR REPLACE INTO listed VALUES (?, ?, ?)", (key_of(name), *listed))
 
     def forget(self, name: str) -> None:
         """Take note that nothing has it any more."""
         with self._lock:
-            self._table.execute("DELETE FROM listed WHERE name = ?", (_key(name),))
-
-
-def _key(name: str) -> bytes:
-    """A file's name may hold what is not UTF-8."""
-    return name.encode("utf-8", "surrogatepass")
+            self._table.execute("DELETE FROM listed WHERE name = ?", (key_of(name),))

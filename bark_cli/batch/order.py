@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from bark_cli.batch.destination import FileFacts
+from bark_cli.batch.ledger import Entry
 from bark_cli.batch.outputs import Task
 from bark_cli.batch.plan import Batch, read_item
 
@@ -17,6 +19,18 @@ class Order:
     seed: int
     key: str  # what the file will be known by
     replaces: bool = False  # whether it may be written over what has its name, by who puts it there himself
+
+    def entry(self, output: str, facts: FileFacts, seconds: float, *, shard: str | None = None) -> Entry:
+        """What the ledger says of one of its files; in a shard, the facts are those of the shard."""
+        return Entry(
+            output=output,
+            key=self.key,
+            source=self.task.item.source,
+            seconds=seconds,
+            seed=self.seed,
+            shard=shard,
+            **asdict(facts),
+        )
 
 
 def order(task: Task, batch: Batch) -> Order:

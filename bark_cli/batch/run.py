@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from bark_cli.batch.begin import begin_all, end_all, entry_of
+from bark_cli.batch.begin import begin_all, end_all
 from bark_cli.batch.ledger import Entry
 from bark_cli.batch.make import Delivered, Failed, Finished, Make, Progress, Said, is_for_all
 from bark_cli.batch.order import Order, order
@@ -148,7 +148,7 @@ def _noted(batch: Batch, delivered: Sequence[Delivered], kept: dict[str, str]) -
 
 def _entries(delivered: Delivered) -> list[Entry]:
     files, seconds = delivered.files, delivered.seconds
-    return [entry_of(delivered.order, output, facts, seconds) for output, facts in files.items()]
+    return [delivered.order.entry(output, facts, seconds) for output, facts in files.items()]
 
 
 def _result(task: Task, placed: Placed | BarkError) -> Made | Failed:

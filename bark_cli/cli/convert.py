@@ -67,10 +67,10 @@ def convert(
     from bark_cli.checkpoint.convertible import ConvertRequest
 
     ref = resolve_or_offer([model], may_ask=not (quiet or as_json))[0]
-    order = ConvertRequest(
+    request = ConvertRequest(
         model=ref, out=out, layout=to, storage="fp16" if storage == "f16" else storage, force=force
     )
-    done = write(order, _silent if quiet else note)
+    done = write(request, _silent if quiet else note)
     for missing in () if quiet else done.left_out:
         note(missing)
     if as_json:

@@ -56,20 +56,9 @@ def speech_app(
     """
     from ray import serve
 
-    from bark_cli.server.access import LOOPBACK_NAMES, Rules, is_key
-    from bark_cli.server.app import OPEN, OPEN_LISTS
-
     if key is None and not insecure:
         raise OptionError("other machines may reach Ray Serve; give key=..., or insecure=True to do without")
-    if key is not None and not is_key(key):
-        raise OptionError("the key has to have 8 characters or more, without spaces")
-    rules = Rules(
-        key=key,
-        hosts=frozenset({*LOOPBACK_NAMES, *(name.lower() for name in hosts)}),
-        any_address=True,
-        origins=tuple(origin.rstrip("/") for origin in origins),
-        open_paths=(*OPEN, *OPEN_LISTS),
-    )
+    rules = _rules(key, hosts, origins)
     settings = Settings(model=model, device=device, precision=precision, batch_size=batch_size)
 
     def build() -> ASGIApp:  # where the replica is
@@ -88,6 +77,26 @@ def speech_app(
     )
     bound: ray.serve.Application = deployment.bind()
     return bound
+
+
+def _rules(key: str | None, hosts: Collection[str], origins: Collection[str]) -> Rules:
+    """Who may ask.
+
+    Raises:
+        OptionError: the key cannot be one.
+    """
+    from bark_cli.server.access import LOOPBACK_NAMES, Rules, is_key
+    from bark_cli.server.app import OPEN, OPEN_LISTS
+
+    if key is not None and not is_key(key):
+        raise OptionError("the key has to have 8 characters or more, without spaces")
+    return Rules(
+        key=key,
+        hosts=frozenset({*LOOPBACK_NAMES, *(name.lower() for name in hosts)}),
+        any_address=True,
+        origins=tuple(origin.rstrip("/") for origin in origins),
+        open_paths=(*OPEN, *OPEN_LISTS),
+    )
 
 
 class Replica:

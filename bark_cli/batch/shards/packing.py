@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bark_cli.batch.destination import Destination
+from bark_cli.batch.destination import Destination, FileFacts
 from bark_cli.batch.ledger import SHARD_NAME, Entry, Ledger
 from bark_cli.batch.outputs import Task, is_inside
 from bark_cli.batch.room import keep_aside
@@ -90,7 +90,7 @@ class Packing:
         shard = self._next_name()
         self._take_out([one.order.task.output for one in waiting])
         facts = self._facts(self._staged)
-        entries = [_entry(one, shard, facts) for one in waiting]
+        entries = [one.order.entry(one.order.task.output, facts, one.seconds, shard=shard) for one in waiting]
         self._place(self._staged, entries)
         self._ledger.placed += len(entries)
         return [(one.order.task, entry) for one, entry in zip(waiting, entries, strict=True)]
@@ -124,12 +124,12 @@ class Packing:
                 self._sharding.form.copy_without(path, staged, {plain(output) for output in gone})
                 _sync(staged)
             facts = self._facts(staged)
-            self._place(staged, [replace(entry, **facts) for entry in kept], replaces=True)
+            self._place(staged, [replace(entry, **asdict(facts)) for entry in kept], replaces=True)
 
-    def _facts(self, staged: Path) -> Mapping[str, Any]:
+    def _facts(self, staged: Path) -> FileFacts:
         """What entries say of the shard that they are in."""
         with told_of(staged):
-            return asdict(self._destination.facts(staged))
+            return self._destination.facts(staged)
 
     def _place(self, staged: Path, entries: Sequence[Entry], *, replaces: bool = False) -> None:
         """Give a shard its name, after all that it holds is in the ledger."""
@@ -182,19 +182,6 @@ def _check_folder(destination: Destination) -> None:
     if not is_free or not is_inside(destination.folder, PurePosixPath(FOLDER)):
         place = destination.shown(FOLDER)
         raise UsageError(f"{place} is to be a folder of shards, and is no folder there; move it away")
-
-
-def _entry(one: Finished, shard: str, facts: Mapping[str, Any]) -> Entry:
-    order = one.order
-    return Entry(
-        output=order.task.output,
-        key=order.key,
-        source=order.task.item.source,
-        seconds=one.seconds,
-        seed=order.seed,
-        shard=shard,
-        **facts,
-    )
 
 
 def _sync(path: Path) -> None:
