@@ -86,6 +86,7 @@ def test_what_spd_say_says_is_heard_and_stops(
         with sound_server.recording() as data:
             spd_say("-w", "-l", "en", "-t", "male1", "It's a \"fine\" day; isn't it? $HOME & 5 < 6")
         assert loud_s(data) > 0.8
+        until(lambda: len(server.entries) == 1)
         [entry] = server.entries
         assert (entry.path, entry.status, entry.details["voice"]) == ("/speak", 200, "nano/ben")
         with sound_server.recording() as data:
