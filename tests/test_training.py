@@ -414,7 +414,7 @@ def test_a_voice_is_the_utterance_that_the_settings_number(tmp_path, monkeypatch
     assert [u.codes[0, 0] for u in export.fitting(said, 0, 4.0)] == [3, 4]
     monkeypatch.setattr(export, "load_utterances", lambda _: said)
     monkeypatch.setattr(export, "VOICES", VOICES[:1])
-    options = {"data": tmp_path, "histories": {"anna": 1}}
+    options = {"data": tmp_path, "runs": tmp_path, "histories": {"anna": 1}}
     monkeypatch.setattr(export, "settings", lambda _: options)
     export.write_voices(tmp_path)
     with np.load(tmp_path / "anna.npz") as voice:

@@ -1,21 +1,27 @@
 """Make nano from nothing: every step in turn, each going on from where it was interrupted.
 
 python -m training              # all of it
+python -m training --at-once 2  # the four networks two at a time
 python -m training coarse fine  # these steps only
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from multiprocessing import get_context
 from pathlib import Path
 
+from training.processes import alone
 from training.settings import settings
 
+NETWORKS = ("decoder", "coarse", "semantic", "fine")  # none needs another; the longest first
 STEPS = (
-    "teacher", "texts", "prepare", "alignment", "codec", "codes",
-    "expected", "decoder", "semantic", "coarse", "fine", "export", "evaluate",
+    "teacher", "texts", "prepare", "alignment", "codec", "codes", "expected", *NETWORKS,
+    "export", "auditions", "evaluate",
 )  # fmt: skip
 
 
@@ -24,21 +30,45 @@ def made_once(data: Path) -> dict[str, Path]:
     return {"teacher": data / "teacher.onnx", "texts": data / "texts" / "train.txt"}
 
 
+def groups(steps: list[str]) -> Iterator[list[str]]:
+    """The steps in their order, those that may run side by side together."""
+    ordered = [step for step in STEPS if step in steps]
+    for _, together in groupby(ordered, key=lambda step: "network" if step in NETWORKS else step):
+        yield list(together)
+
+
+def in_a_process(step: str, runs: Path) -> int:
+    """Run a step in a process of its own, which ends with this one; its exit code."""
+    print(f"== {step}", flush=True)
+    arguments = ["--out", str(runs / "scores.json")] if step == "evaluate" else []
+    given = f"training.{step}", arguments, runs / "times.jsonl"
+    process = get_context("spawn").Process(target=alone, args=given)
+    process.start()
+    process.join()
+    return process.exitcode or 0
+
+
 def main() -> int:
-    """Run the steps, each in a process of its own; the exit code of the first that fails."""
+    """Run the steps; the exit code of the first that fails."""
     parser = argparse.ArgumentParser(prog="python -m training", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(STEPS)}; none means all")
-    chosen: list[str] = parser.parse_args().steps
-    if unknown := [step for step in chosen if step not in STEPS]:
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="networks to train side by side")
+    given = parser.parse_args()
+    if unknown := [step for step in given.steps if step not in STEPS]:
         parser.error(f"no step is called {unknown[0]}")
-    done = made_once(settings("prepare")["data"])
-    for step in STEPS:
-        if (chosen and step not in chosen) or (not chosen and step in done and done[step].exists()):
-            continue
-        print(f"== {step}", flush=True)
-        if code := subprocess.run([sys.executable, "-m", f"training.{step}"], check=False).returncode:
-            print(f"{step} failed; run this again when it is mended, and it goes on from here", flush=True)
-            return code
+    done, runs = made_once(settings("prepare")["data"]), settings("common")["runs"]
+    left = [step for step in STEPS if step not in done or not done[step].exists()]
+    try:
+        with ThreadPoolExecutor(max(1, given.at_once)) as side_by_side:
+            for together in groups(given.steps or left):
+                codes = list(side_by_side.map(in_a_process, together, [runs] * len(together)))
+                for step, code in zip(together, codes, strict=True):
+                    if code:
+                        print(f"{step} failed; run this again when it is mended, and it goes on from here")
+                        return max(code, 1)  # below 0 where it was killed
+    except KeyboardInterrupt:
+        print("stopped; run this again, and it goes on from here")
+        return 130
     return 0
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from training.processes import end_with_parent
 from training.settings import settings
 from training.shards import sentences, shard_files, write_arrays
 from training.vocabulary import build_tokenizer, factors_of, segments
@@ -129,7 +131,7 @@ def main() -> None:
     saved = np.load(table)
     files = sorted([*folder.glob("pairs-*.npz"), *folder.glob("audio-*.npz")])
     work = partial(align_shard, emissions=saved["emissions"], names=saved["names"].tolist())
-    with ProcessPoolExecutor(options["processes"]) as pool:
+    with ProcessPoolExecutor(options["processes"], get_context("spawn"), end_with_parent) as pool:
         print(f"aligned {sum(pool.map(work, files))} sentences")
 
 

@@ -3,14 +3,15 @@
     python -m training.auditions [--model FOLDER] [--candidates 6] [--sentences 10]
 
 A voice is an utterance in front of the text, and how well it holds depends on which one. What is counted is
-how often the voice is known again, less the share of words that are wrong. Its last line is for [export] in
-the settings. The sentences are templates, none of training/sentences, and the classifier hears other
-renderings than the evaluation's.
+how often the voice is known again, less the share of words that are wrong. The best are written as the
+model's voices, and their numbers into runs/histories.json, where training.export finds them. The sentences
+are templates, none of training/sentences, and the classifier hears other renderings than the evaluation's.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,11 @@ from bark_cli.voices.catalogue import save_voice
 from training.codes import load_utterances
 from training.evaluate import trained_model
 from training.evaluation.speakers import Speakers, train_speakers
-from training.export import SECONDS, fitting, voice_of
+from training.export import SECONDS, fitting, histories_file, voice_of, voices_folder, write_voices
 from training.judge import Judge, word_errors
 from training.phrases import everyday
 from training.settings import settings
+from training.shards import write_bytes
 from training.teacher import Teacher
 from training.voices import VOICES
 
@@ -65,12 +67,13 @@ def heard(bark: Bark, voice: Path, name: str, lines: list[str], speakers: Speake
 
 
 def main() -> None:
-    """Try them and print what was heard."""
+    """Try them, print what was heard, and write the best of them as the voices."""
+    options = settings("auditions")
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default=trained_model())
-    parser.add_argument("--candidates", type=int, default=6)
-    parser.add_argument("--sentences", type=int, default=10)
-    given, data = parser.parse_args(), settings("export")["data"]
+    parser.add_argument("--candidates", type=int, default=options["candidates"])
+    parser.add_argument("--sentences", type=int, default=options["sentences"])
+    given, data = parser.parse_args(), options["data"]
     bark, judge, lines = Bark.load(given.model), Judge(), texts(given.sentences)
     speakers = train_speakers(Teacher(data / "teacher.onnx"), seed=5)
     utterances, best = load_utterances(data), {}
@@ -85,6 +88,9 @@ def main() -> None:
                       f"{found[-1].wrong:.0%}", flush=True)  # fmt: skip
             best[voice.name.rpartition("/")[2]] = int(np.argmax([each.score for each in found]))
     print("histories = {" + ", ".join(f"{name} = {index}" for name, index in best.items()) + "}")
+    if given.model == trained_model():
+        write_bytes(histories_file(), json.dumps(best).encode())
+        write_voices(voices_folder())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from bark_cli.model.codec import import_seanet
 from bark_cli.model.decoder import CODEBOOK_NAME
 from training.excitation import LEVELS, PULSED, TICKS, landmarks, signs, snippets, turned
-from training.run import learnt, save_whole
+from training.run import learnt, left_by, save_whole
 from training.settings import HERE, settings
 from training.shards import shard_files
 from training.units import KINDS, Kinds, kinds_of
@@ -316,7 +316,7 @@ def load_codec() -> TrainableCodec:
         FileNotFoundError: training.expected has not run.
     """
     trained = settings("decoder")["runs"] / "decoder" / "last.pt"
-    return _loaded(trained if trained.exists() else refilled_file())
+    return _loaded(left_by("decoder") if trained.exists() else learnt(refilled_file()))
 
 
 def first_codec() -> TrainableCodec:
@@ -325,12 +325,12 @@ def first_codec() -> TrainableCodec:
     Raises:
         FileNotFoundError: training.codec has not run.
     """
-    return _loaded(filled_file())
+    return _loaded(learnt(filled_file()))
 
 
-def _loaded(file: Path) -> TrainableCodec:
+def _loaded(weights: Mapping[str, Tensor]) -> TrainableCodec:
     codec = TrainableCodec(settings("codec")["shape"])
-    codec.load_state_dict(learnt(file))
+    codec.load_state_dict(weights)
     return codec.eval()
 
 

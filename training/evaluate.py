@@ -30,12 +30,15 @@ def trained_model() -> str:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
+    options = settings("evaluate")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default=trained_model(), help="%(default)s unless given")
     parser.add_argument("--only", nargs="+", metavar="PART", choices=list(PARTS), help="these parts")
-    parser.add_argument("--sentences", type=int, metavar="N", help="at most so many of each kind")
+    parser.add_argument(
+        "--sentences", type=int, default=options.get("most"), metavar="N", help="at most so many of each kind"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--wheel", type=Path, help="a wheel to weigh")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the JSON there, too")

@@ -8,6 +8,7 @@ With `--rest`, what has no run comes from a finished model: nano with a semantic
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from training.codec import load_codec, takes_up_codes
 from training.codes import Utterance, load_utterances
 from training.expected import load_encoder, save_encoder
 from training.fine import TrainableFine, fine_config
-from training.run import learnt
+from training.run import left_by
 from training.semantic import FactoredSemantic
 from training.settings import HERE, settings
 from training.vocabulary import NO_PLACE, build_tokenizer, layout
@@ -67,21 +68,21 @@ def nano_config() -> BarkConfig:
 def trained_semantic() -> dict[str, Tensor]:
     """What training.semantic left, its factored tables multiplied out."""
     network = FactoredSemantic(settings("semantic")["shape"], 1.0)
-    network.load_state_dict(learnt(last_save("semantic")))
+    network.load_state_dict(left_by("semantic"))
     return network.exported()
 
 
 def trained_coarse() -> dict[str, Tensor]:
     """What training.coarse left, its factored tables multiplied out."""
     network = FactoredCoarse(settings("coarse")["shape"])
-    network.load_state_dict(learnt(last_save("coarse")))
+    network.load_state_dict(left_by("coarse"))
     return network.exported()
 
 
 def trained_fine() -> dict[str, Tensor]:
     """What training.fine left, but for the heads, which are the tables."""
     network = TrainableFine(fine_config(settings("fine")["shape"]))
-    network.load_state_dict(learnt(last_save("fine")))
+    network.load_state_dict(left_by("fine"))
     return {name: t for name, t in network.state_dict().items() if not name.startswith("lm_heads.")}
 
 
@@ -151,6 +152,27 @@ def write_model(folder: Path, storage: Storage, rest: Path | None = None) -> Non
         write_native(checkpoint, folder, storage=storage)
 
 
+def voices_folder() -> Path:
+    """Where the model's voices go: where the settings say, or into its own folder."""
+    options = settings("export")
+    folder: Path = HERE.parent / options["voices"] if "voices" in options else options["assets"] / "voices"
+    return folder
+
+
+def histories_file() -> Path:
+    """Where training.auditions leaves which utterance each voice is."""
+    file: Path = settings("export")["runs"] / "histories.json"
+    return file
+
+
+def histories() -> dict[str, int]:
+    """Which of the fitting utterances each voice is: as the settings say, as was heard best, or the first."""
+    file = histories_file()
+    heard = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    chosen: dict[str, int] = settings("export").get("histories", heard)
+    return chosen
+
+
 def write_voices(folder: Path) -> None:
     """Write one utterance of each of the teacher's voices into a folder: the one that `histories` numbers.
 
@@ -158,11 +180,10 @@ def write_voices(folder: Path) -> None:
         ValueError: a voice has not so many of a fitting length.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    options = settings("export")
-    utterances = load_utterances(options["data"])
+    utterances, numbers = load_utterances(settings("export")["data"]), histories()
     for number, voice in enumerate(VOICES):
         name = voice.name.rpartition("/")[2]
-        chosen, found = options.get("histories", {}).get(name, 0), fitting(utterances, number, SECONDS)
+        chosen, found = numbers.get(name, 0), fitting(utterances, number, SECONDS)
         if chosen >= len(found):
             long = f"{SECONDS:.0f}-{SECONDS + 2:.0f} s long"
             raise ValueError(
@@ -185,12 +206,11 @@ def main() -> None:
     parser.add_argument("--voices", action="store_true", help="write the voices anew whatever the codes")
     given = parser.parse_args()
     out = given.out or options["assets"]
-    shipped = given.out is None and "voices" in options
     write_model(out, given.storage, given.rest)
     new_codes = last_save("coarse").exists() and not takes_up_codes()
     if given.voices or given.rest is None or new_codes:
-        write_voices(HERE.parent / options["voices"] if shipped else out / "voices")
-    if shipped and last_save("expected").exists():
+        write_voices(voices_folder() if given.out is None else out / "voices")
+    if given.out is None and "encoder" in options and last_save("expected").exists():
         save_encoder(load_encoder(), HERE.parent / options["encoder"])
     size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")

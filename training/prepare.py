@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from training import units
 from training.compose import compose, tokens_of
+from training.processes import end_with_parent, held
 from training.settings import settings
 from training.shards import shard_files, write_arrays
 from training.teacher import Teacher
@@ -170,7 +171,7 @@ def prepare(
     work = partial(make_shard, out=out, graph=graph, seed=seed)
     started, made, done = time.perf_counter(), 0.0, 0
     # spawned, so that the workers' libraries read how many threads they may take
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=end_with_parent) as pool:
         waiting = [pool.submit(work, job) for job in jobs]
         for future in as_completed(waiting):
             made, done = made + future.result()[0], done + 1
@@ -200,7 +201,9 @@ def main() -> None:
     parser.add_argument("--no-pairs", action="store_true", help="leave out texts that get no audio")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=options["seed"])
-    parser.add_argument("--limit", type=int, default=None, help="use only so many of the texts")
+    parser.add_argument(
+        "--limit", type=int, default=options.get("limit"), help="use only so many of the texts"
+    )
     parser.add_argument(
         "--limit-seconds", type=float, default=None, help="stop after so long; go on by running it again"
     )
@@ -209,17 +212,18 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     texts = (given.texts / "train.txt").read_text(encoding="utf-8").splitlines()[: given.limit]
-    made = prepare(
-        given.out,
-        texts,
-        hours=given.hours,
-        voices_each=given.voices_each,
-        pairs=not given.no_pairs,
-        processes=given.processes,
-        seed=given.seed,
-        graph=given.graph,
-        limit_s=given.limit_seconds,
-    )
+    with held(given.out / "prepare.lock"):
+        made = prepare(
+            given.out,
+            texts,
+            hours=given.hours,
+            voices_each=given.voices_each,
+            pairs=not given.no_pairs,
+            processes=given.processes,
+            seed=given.seed,
+            graph=given.graph,
+            limit_s=given.limit_seconds,
+        )
     print(f"made {made:.2f} h from {len(texts)} texts in {given.out}")
 
 

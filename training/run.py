@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.model.networks import Block
+from training.processes import held
 from training.settings import HERE, settings
 
+BEGUN = "begun.pt"  # in a run's folder: what it began with
 Losses = tuple[Tensor, dict[str, float]]  # what to descend, and what to write down
 
 
@@ -60,6 +62,20 @@ def learnt(file: Path) -> dict[str, Tensor]:
     saved = torch.load(file, weights_only=True, map_location="cpu")
     weights: dict[str, Tensor] = saved.get("average", saved["model"])
     return weights
+
+
+def left_by(step: str) -> dict[str, Tensor]:
+    """The network that a step left, averaged with the one that it began with as `start_share` says.
+
+    The new one has learnt more, the old one is steadier: the mean of both may be better than either
+    (Wortsman et al., "Robust fine-tuning of zero-shot models").
+    """
+    options = settings(step)
+    weights, share = learnt(options["runs"] / step / "last.pt"), options.get("start_share", 0.0)
+    if not share:
+        return weights
+    begun = learnt(options["runs"] / step / BEGUN)
+    return {name: t.lerp(begun[name], share) if t.is_floating_point() else t for name, t in weights.items()}
 
 
 def begin_with(network: nn.Module, start: Path) -> None:
@@ -120,10 +136,11 @@ def block_matrices(network: nn.Module) -> list[nn.Parameter]:
 class Run:
     """A training step and its folder runs/<name>: last.pt (weights and optimizer), log.jsonl, loss.png.
 
-    It runs on a GPU where there is one. Four options need not be there: `start`, whose weights to begin with,
-    another run's last.pt or a finished model's folder; `average`, how much a moving average
-    of the weights keeps at a step; `settle`, see `rate`; `optimizer = "muon"`, Muon for the matrices of
-    transformer blocks and AdamW, as else, for the rest.
+    It runs on a GPU where there is one. Five options need not be there: `start`, whose weights to begin with,
+    another run's last.pt or a finished model's folder; `start_share`, how much of these is in what is
+    exported, see `left_by`; `average`, how much a moving average of the weights keeps at a step; `settle`,
+    see `rate`; `optimizer = "muon"`, Muon for the matrices of transformer blocks and AdamW, as else, for the
+    rest.
     """
 
     def __init__(self, name: str) -> None:
@@ -165,6 +182,8 @@ class Run:
             self.beside["muon"] = muon
         if not self.checkpoint.exists() and "start" in options:
             begin_with(network, HERE.parent / options["start"])
+            if "start_share" in options:
+                save_whole({"model": network.state_dict()}, self.folder / BEGUN)
         saved = self._saved()
         if saved:
             network.load_state_dict(saved["model"])
@@ -193,7 +212,15 @@ class Run:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def train(self, losses_of: Callable[[int], Losses]) -> None:
-        """Descend `losses_of(step)` from the step reached to the last, saving now and then, and draw it."""
+        """Descend `losses_of(step)` from the step reached to the last, saving now and then, and draw it.
+
+        Raises:
+            SystemExit: another process trains in this folder.
+        """
+        with held(self.folder / "lock"):
+            self._train(losses_of)
+
+    def _train(self, losses_of: Callable[[int], Losses]) -> None:
         steps = self.options["steps"]
         self.since = time.monotonic()
         for step in range(self.start, steps):

