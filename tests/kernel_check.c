@@ -12,6 +12,7 @@
 void bark_step(const Network *, const Scratch *, int32_t, float *, uint16_t *const *, const int32_t *, int32_t);
 void bark_window(const Network *, const Scratch *, int32_t, int32_t, float *, uint16_t *, int32_t);
 void bark_product(const Matrix *, const Scratch *, int32_t, int32_t, const float *, float *, int32_t);
+void bark_floats(const void *, int32_t, const float *, int32_t, int32_t, int32_t, const float *, float *, int32_t);
 
 enum { THREADS = 3, WIDTH = 128, HEADS = 2, LAYERS = 2, BLOCK = 96, N = 40 };
 
@@ -72,6 +73,23 @@ static int wrong(int rows, int columns, int n) {
     return bad;
 }
 
+/* Rows of floats, some of which must be the same with others and alone: how many numbers are not. */
+static int unlike_alone(int rows, int columns, int halves) {
+    enum { INPUTS = 7 };
+    float *values = floats(rows * columns, 0.0f, 1.0f), *x = floats(INPUTS * columns, 0.0f, 3.0f);
+    float *together = room(sizeof(float) * INPUTS * (size_t)rows), *alone = room(sizeof(float) * (size_t)rows);
+    int bad = 0;
+    if (halves)
+        for (int i = 0; i < rows * columns; i++) ((uint16_t *)values)[i] = (uint16_t)(0x3f00 + draw(200));
+    bark_floats(values, halves, NULL, rows, columns, INPUTS, x, together, THREADS);
+    for (int i = 0; i < INPUTS; i++) {
+        bark_floats(values, halves, NULL, rows, columns, 1, x + (size_t)i * columns, alone, THREADS);
+        for (int row = 0; row < rows; row++) bad += alone[row] != together[(size_t)i * rows + row];
+    }
+    if (bad) printf("%d x %d floats: %d are not what they are alone\n", rows, columns, bad);
+    return bad;
+}
+
 static void print(const char *name, const float *x, int count) {
     printf("%s", name);
     for (int i = 0; i < count; i++) printf(" %.6g", (double)x[i]);
@@ -106,6 +124,7 @@ int main(void) {
     int bad = 0;
     for (int n = 1; n <= 33; n++) bad += wrong(70, 44, n) + wrong(33, 128, n);
     bad += wrong(16, 3072, 17) + wrong(48, 1040, 5) + wrong(20, 64, 1024);
+    for (int halves = 0; halves < 2; halves++) bad += unlike_alone(70, 45, halves) + unlike_alone(33, 2100, halves);
     network();
     return bad != 0;
 }

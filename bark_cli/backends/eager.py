@@ -1,6 +1,7 @@
 """The plain backend: requests of the stages -> logits, codes (8, F) -> samples (N,), in eager torch.
 
-It runs one sequence after the other, and in fp32 it is what every faster backend must equal.
+In fp32 it is what every faster backend must equal. Steps of several sequences go together where that changes
+no bit of them (together.py), all else one after the other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from bark_cli.backends import CausalStage
+from bark_cli.backends.together import can_go_together, rows_times, step
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Networks
 from bark_cli.model.networks import GPT, KVCache
@@ -42,6 +44,8 @@ class EagerBackend(WideParts):
     def decode(self, stage: CausalStage, requests: Sequence[tuple[KVCache, Decode]]) -> list[Logits]:
         """Append one token to each sequence: logits (len(legal),) each."""
         network = self._causal[stage]
+        if requests and can_go_together(network, self.device):
+            return _together(network, requests)
         hidden = [
             network.hidden(torch.tensor([[step.token]], device=self.device), cache=cache)
             for cache, step in requests
@@ -53,6 +57,17 @@ class EagerBackend(WideParts):
 
     def release(self, context: KVCache) -> None:
         """Nothing to do: memory goes back when the cache is let go."""
+
+
+def _together(network: GPT, requests: Sequence[tuple[KVCache, Decode]]) -> list[Logits]:
+    """Append one token to each sequence, all at once: logits (len(legal),) each."""
+    hidden = step(network, [one.token for _, one in requests], [cache for cache, _ in requests])
+    answers: dict[int, Logits] = {}
+    for legal in {one.legal for _, one in requests}:
+        rows = [i for i, (_, one) in enumerate(requests) if one.legal == legal]
+        head = network.lm_head.weight[legal.start : legal.stop]
+        answers |= zip(rows, rows_times(head, hidden[rows]).float().numpy(), strict=True)
+    return [answers[i] for i in range(len(requests))]
 
 
 def _logits(head: nn.Module, hidden: torch.Tensor, legal: range) -> Logits:

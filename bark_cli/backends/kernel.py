@@ -81,6 +81,13 @@ VARIANTS = ("amx", "vnni", "avxvnni", "avx2", "dotprod", "neon", "plain")
 FORCED = "BARK_KERNEL"  # names one of them, for measurements and tests
 
 
+# what draws, decodes and multiplies; code compiled from an older state of csrc/ lacks some
+_FUNCTIONS = tuple(
+    f"bark_{name}"
+    for name in ("step", "window", "windows", "product", "generate", "pack", "decode", "draw", "floats")
+)
+
+
 @lru_cache(maxsize=1)
 def compiled() -> ctypes.CDLL | None:
     """The compiled code that suits this CPU, or the one that BARK_KERNEL names; None where none was compiled.
@@ -143,8 +150,11 @@ def load(variant: str) -> ctypes.CDLL | None:
         c_void_p, c_int32, c_int32, c_int32, c_float, c_int32, c_float, c_void_p, c_void_p, c_void_p,
         c_void_p, c_int32,
     ]  # fmt: skip
-    for name in ("step", "window", "windows", "product", "generate", "pack", "decode", "draw"):
-        getattr(code, f"bark_{name}").restype = None
+    code.bark_floats.argtypes = [
+        c_void_p, c_int32, c_void_p, c_int32, c_int32, c_int32, c_void_p, c_void_p, c_int32,
+    ]  # fmt: skip
+    for name in _FUNCTIONS:
+        getattr(code, name).restype = None
     return code
 
 
@@ -157,10 +167,7 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not all(
-        hasattr(code, name)
-        for name in ("bark_layout", "bark_generate", "bark_pack", "bark_decode", "bark_draw", "bark_windows")
-    ):
+    if not all(hasattr(code, name) for name in _FUNCTIONS):
         return None
     code.bark_layout.restype = code.bark_generate_layout.restype = c_int64
     layouts = (code.bark_layout(), code.bark_generate_layout())
