@@ -17,7 +17,7 @@ ORDINALS = {
 }  # fmt: skip
 SPELT = {
     "dr": "doctor", "mr": "mister", "mrs": "missus", "ms": "miz", "st": "saint", "ok": "okay", "vs": "versus",
-    "o'clock": "oclock", "grey": "gray", "colour": "color", "a.m": "am", "p.m": "pm", "prof": "professor",
+    "o'clock": "oclock", "grey": "gray", "plough": "plow", "a.m": "am", "p.m": "pm", "prof": "professor",
     "oh": "o", "gonna": "going to", "percent": "per cent",
     "dollar": "dollars", "pound": "pounds", "euro": "euros", "degree": "degrees",
     "meter": "meters", "kilometer": "kilometers", "kilogram": "kilograms", "mile": "miles",
@@ -32,6 +32,13 @@ FRACTIONS = {
     r"¼|(?<![\d/])1/4(?![\d/])": "quarter",
     r"¾|(?<![\d/])3/4(?![\d/])": "three quarters",
 }
+# British spellings as American ones: both of a pair come out alike, if not always as a dictionary has them
+AMERICAN = [
+    (r"(?<=[a-z]{3})our(?=(?:ed|ing|ers?|ful|less|able|ite|ly|hood)?(?:'?s)?$)", "or"),  # harbour, not hour
+    (r"(?<=[a-z]{3}[aeiou])ll(?=(?:ed|ing|er|ous|y)(?:'?s)?$)", "l"),  # traveller, not filled
+    (r"(?<=[a-z]{3})is(?=(?:e|ed|ing|ation)(?:'?s)?$)", "iz"),  # realise, not raise
+    (r"(?:(?<=cent)|(?<=heat)|(?<=fib)|(?<=lit)|(?<=met))re(?=(?:'?s)?$)", "er"),
+]
 _TAG = re.compile(r"\[[^\]]*\]")
 _WITHOUT_SPACES = ("zh", "ja")
 
@@ -39,13 +46,14 @@ _WITHOUT_SPACES = ("zh", "ja")
 def word_errors(wanted: str, heard: str, language: str = "en") -> tuple[int, int]:
     """Edit distance in words between two texts, and the number of words wanted.
 
-    Words that differ only in where they are split ("teacup", "tea cup") count as right. Only English numbers
-    are read; of Chinese and Japanese, which have no spaces, each character is a word.
+    Words that differ only in where they are split ("teacup", "tea cup") count as right, and so do British and
+    American spellings. Only English numbers are read; of Chinese and Japanese, which have no spaces, each
+    character is a word.
     """
     a, b = _words(wanted, language), _words(heard, language)
     if "".join(a) == "".join(b):
         return 0, len(a)
-    return edits(a, b), len(a)
+    return _edits_but_splits(a, b), len(a)
 
 
 def edits(a: Sequence[str], b: Sequence[str]) -> int:
@@ -56,6 +64,26 @@ def edits(a: Sequence[str], b: Sequence[str]) -> int:
         for j, y in enumerate(b, 1):
             previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
     return row[-1]
+
+
+def _edits_but_splits(a: Sequence[str], b: Sequence[str]) -> int:
+    """Edit distance of words, where one that stands as two in the other text costs nothing."""
+    rows = [list(range(len(b) + 1))]
+    for i, x in enumerate(a, 1):
+        row, above = [i], rows[-1]
+        for j, y in enumerate(b, 1):
+            least = min(row[-1] + 1, above[j] + 1, above[j - 1] + (x != y))
+            if j > 1 and _plain(x) == _plain(b[j - 2] + y):
+                least = min(least, above[j - 2])
+            if i > 1 and _plain(a[i - 2] + x) == _plain(y):
+                least = min(least, rows[-2][j - 1])
+            row.append(least)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+def _plain(word: str) -> str:
+    return word.replace("'", "")
 
 
 def normalised(text: str) -> str:
@@ -136,4 +164,6 @@ def _word(word: str) -> str:
         return word[:-4] + "y"
     if word.endswith("th") and word[:-2] in ONES:
         return word[:-2]
+    for british, american in AMERICAN:
+        word = re.sub(british, american, word)
     return SPELT.get(word, word)
