@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bark_cli import audio as sound
 from bark_cli import voices
 from bark_cli.audio import Audio, Provenance
-from bark_cli.errors import OptionError
+from bark_cli.errors import OptionError, TextError
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.tokens import CODEBOOKS, BarkTokens
 from bark_cli.stages.progress import StageReport
@@ -107,7 +107,12 @@ class Speech:
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechRequest:
-    """What to say, and how; the fields are the arguments of `Bark.say`."""
+    """What to say, and how; the fields are the arguments of `Bark.say`.
+
+    Raises:
+        TextError: the text is no str.
+        OptionError: the options are something else.
+    """
 
     text: str
     voice: str | Path | Voice | None = None  # None is the model's default, "none" is no voice at all
@@ -116,3 +121,9 @@ class SpeechRequest:
     attempts: Attempts = DEFAULT_ATTEMPTS  # how often it is said
     language: str | None = None  # e.g. de; None: what the voice, else its letters, suggest
     streaming: Streaming = "whole"  # how its sound comes
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise TextError(f"the text is to be a str, not {type(self.text).__name__}")
+        if not isinstance(self.options, SamplingOptions | None):
+            raise OptionError(f"options are SamplingOptions(…), not {type(self.options).__name__}")

@@ -370,3 +370,17 @@ def test_errors_of_requests_are_told_through_their_handles(bark: Bark) -> None:
                 session.submit(request).result(PATIENCE_S)
         with pytest.raises(OptionError, match="batch size 0"):
             bark.session(0)
+
+
+def test_what_is_no_request_is_refused_and_the_session_goes_on(bark: Bark) -> None:
+    with pytest.raises(OptionError, match=r"as SpeechRequest\(text=…\), not as str"):
+        bark.say_all(["hello"])  # type: ignore[list-item]
+    with bark.session() as session, pytest.raises(OptionError, match="not as str"):
+        session.submit("hello")  # type: ignore[arg-type]
+    with pytest.raises(BarkError, match="the text is to be a str, not bytes"):
+        bark.say(b"hello")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match=r"options are SamplingOptions\(…\), not dict"):
+        bark.say("hello", options={"temperature": 1.0})  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="whole number"):
+        bark.say("hello", seed=1.5, options=SHORT)  # type: ignore[arg-type]
+    assert bark.say("hello", seed=1, options=SHORT).seed == 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from numbers import Integral
 
 from bark_cli.errors import OptionError
 
@@ -68,7 +69,9 @@ def check_seed(seed: int) -> None:
     """Refuse what is not a seed.
 
     Raises:
-        OptionError: it is outside 0 .. 2**32 - 1.
+        OptionError: it is no whole number, or outside 0 .. 2**32 - 1.
     """
+    if not isinstance(seed, Integral):  # NumPy's are
+        raise OptionError(f"a seed is a whole number from 0 to {SEED_LIMIT - 1}, not {seed!r}")
     if not 0 <= seed < SEED_LIMIT:
         raise OptionError(f"seed {seed} is outside 0..{SEED_LIMIT - 1}")

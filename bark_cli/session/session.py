@@ -74,8 +74,11 @@ class Session:
 
         Raises:
             BusyError: `max_waiting` others wait already.
-            OptionError: the session is closed.
+            OptionError: the session is closed, or what is asked for is no SpeechRequest.
         """
+        if not isinstance(request, SpeechRequest):  # found on the engine's thread it would end all others'
+            kind = type(request).__name__
+            raise OptionError(f"a text is asked for as SpeechRequest(text=…), not as {kind}")
         handle = Handle(request, self, ahead_s)
         end = None if timeout is None else time.monotonic() + timeout
         with self._change:
