@@ -541,6 +541,8 @@ def test_no_text_on_a_terminal_shows_help(
             2,
             "text.srt is the text that",
         ),
+        (["hello", "--raw", "--format", "mp3"], 2, "--raw and --format mp3 do not go together"),
+        (["hello", "--fresh", "--keep-partial"], 2, "--fresh throws away what --keep-partial is to write"),
         (["hello", "--cast", "ANN"], 2, "--cast ANN is not NAME=VOICE"),
         (["hello", "--save-voice", "v.wav"], 2, "a voice file must end in .npz"),
         (["hello", "--save-voice", "v.npz", "--fine-codebooks", "4"], 2, "a draft is no voice"),

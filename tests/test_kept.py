@@ -165,6 +165,37 @@ def test_a_text_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
     assert np.array_equal(whole[:1000], part[:1000])  # of the first piece, whose end is another
 
 
+def test_only_one_run_at_a_time_makes_a_file(
+    tiny_model: Path, tmp_path: Path, kept: KeptPieces, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["say", "-m", str(tiny_model), "hello", "--max-duration", "0.1", "-o", str(kept.output)]
+    with kept.held():
+        assert main([*command, "--fresh"]) == 1
+        assert capsys.readouterr().err.endswith(
+            f"bark: another run is writing {kept.output}; wait for its end, or stop it\n"
+        )
+    assert main(command) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [kept.output.name]
+
+
+def test_after_an_error_it_is_told_what_is_kept(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, keep = tmp_path / "out.wav", KeptPieces.keep
+
+    def keep_late(kept: KeptPieces, *what: object) -> None:
+        keep(kept, *what)  # type: ignore[arg-type]
+        out.write_bytes(b"of somebody else")
+
+    monkeypatch.setattr(KeptPieces, "keep", keep_late)
+    text = " ".join(["Hello my name is bark."] * 8)
+    assert main(["say", "-m", str(tiny_model), text, "--max-duration", "0.1", "-o", str(out)]) == 1
+    *_, told, why = capsys.readouterr().err.splitlines()
+    assert "pieces are kept; run the same command again to go on" in told
+    assert f"{out} exists" in why
+    assert out.read_bytes() == b"of somebody else"
+
+
 def test_what_is_not_there_cannot_be_kept(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

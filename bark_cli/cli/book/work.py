@@ -15,7 +15,7 @@ from bark_cli.cli.book.request import BookRequest
 from bark_cli.cli.download.offer import resolve_or_offer
 from bark_cli.cli.output import is_watched, note, one_line, print_json
 from bark_cli.cli.table import aligned
-from bark_cli.errors import OptionError
+from bark_cli.errors import BarkError, OptionError
 from bark_cli.system.interrupts import parting_words
 from bark_cli.system.units import human_speed
 
@@ -117,15 +117,20 @@ def _make(request: BookRequest, bark: Bark, composed: ComposedBook, kept: KeptPi
     _tell_of_kept(composed, kept, request)
     told: list[Told] = []
     chapters = partial(make_book, bark, composed, kept, batch_size=request.settings.batch_size)
-    with (
-        parting_words(partial(_tell_of_kept, composed, kept, request, _KEPT)),
-        _display(composed, request) as display,
-        opener(request.output)(request.output, _edition(request, bark, composed)) as shelf,
-        closing(chapters(shelf, on_speech=display.hear)) as done,
-    ):
-        for chapter in done:
-            told.append(chapter)
-            display.tell(chapter)
+    how_to_go_on = partial(_tell_of_kept, composed, kept, request, _KEPT)
+    try:
+        with (
+            parting_words(how_to_go_on),
+            _display(composed, request) as display,
+            opener(request.output)(request.output, _edition(request, bark, composed)) as shelf,
+            closing(chapters(shelf, on_speech=display.hear)) as done,
+        ):
+            for chapter in done:
+                told.append(chapter)
+                display.tell(chapter)
+    except BarkError:
+        how_to_go_on()
+        raise
     if not request.keeps_pieces:
         kept.clear()
     _report(request, bark, told, display)

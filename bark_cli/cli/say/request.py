@@ -96,6 +96,8 @@ def say_request(given: Mapping[str, Any]) -> SayRequest:
     """
     flags = settings_flags(given)
     if given["raw"]:
+        if given["format"] not in (None, "raw"):
+            raise OptionError(f"--raw and --format {given['format']} do not go together; give one of them")
         flags["format"] = "raw"
     like, redo = dict[str, Any](), tuple(given["redo"] or ())
     if given["like"] is not None:
@@ -136,6 +138,8 @@ def _delivery(given: Mapping[str, Any], resolved: Resolved) -> Delivery:
         raise OptionError("--normalize has to hear all of it first; add -o FILE")
     if (given["tag"] or given["cover"]) and not is_file:
         raise OptionError("--tag and --cover are for a sound file; add -o FILE")
+    if given.get("fresh") and given.get("keep_partial"):
+        raise OptionError("--fresh throws away what --keep-partial is to write; give one of them")
     named = resolved.was_flag("format") or output == "-" or not _suffix(output)
     return Delivery(
         output=output,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from bark_cli.cli.say.display import expected_seconds, loading_line, shown_progr
 from bark_cli.cli.say.report import Result, introduce, record, report
 from bark_cli.cli.say.request import Delivery, SayRequest
 from bark_cli.cli.say.served import served
+from bark_cli.errors import BarkError
 from bark_cli.system.interrupts import parting_words
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ def _speaker(request: SayRequest) -> Iterator[Bark | RemoteBark]:
 
 
 def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) -> None:
-    delivery = request.delivery
-    if not delivery.quiet:
+    if not request.delivery.quiet:
         introduce(bark, request)
-    request, kept = _kept(bark, script, request)
+    with _kept(bark, script, request) as (begun, kept):
+        _make(bark, script, begun, kept)
+
+
+def _make(bark: Bark | RemoteBark, script: Script, request: SayRequest, kept: KeptPieces | None) -> None:
+    delivery = request.delivery
     narration = _compose(bark, script, request)
     request.check_redo(narration.text)
     if kept is not None and len(narration.pieces) == 1:
@@ -82,6 +87,10 @@ def _speak_with(bark: Bark | RemoteBark, script: Script, request: SayRequest) ->
         if delivery.voice_file is not None and not delivery.quiet:
             note(f"{delivery.voice_file} was not written: the reader went away before the speech ended")
         return
+    except BarkError:
+        if kept is not None and kept.count(narration):
+            how_to_go_on()
+        raise
     if kept is not None and not (delivery.keep_partial or delivery.keep_pieces):
         kept.clear()
     _remember(bark, request, result)
@@ -157,26 +166,37 @@ def _spoken(
     return narrate_kept(bark, narration, kept, batch_size=batch_size, on_progress=watcher)
 
 
+@contextmanager
 def _kept(
     bark: Bark | RemoteBark, script: Script, request: SayRequest
-) -> tuple[SayRequest, KeptPieces | None]:
+) -> Iterator[tuple[SayRequest, KeptPieces | None]]:
     """Where the pieces of a long text are kept until it is done, and with which seed it was begun.
 
     Pieces that go on from each other are not kept, nor is what is heard at once.
-    """
-    from bark_cli.system.digest import digest
 
+    Raises:
+        OutputError: another run is making the same file.
+    """
     delivery = request.delivery
     goes_on = request.settings.continuity == "previous"
     if delivery.output is None or delivery.is_stream or goes_on or len(script.lines) == 0:
-        return request, None
+        yield request, None
+        return
     kept = request.kept_pieces(bark, delivery.output)
-    if delivery.fresh:
-        kept.clear()
-    if request.is_seed_drawn and sum(len(line.text) for line in script.lines) > _LONG:
-        asked = digest([asdict(line) for line in script.lines], dict(script.cast), asdict(request.settings))
-        return replace(request, seed=kept.seed(asked, request.seed)), kept
-    return request, kept
+    with nullcontext() if delivery.keep_partial else kept.held():  # who only looks disturbs nobody
+        if delivery.fresh:
+            kept.empty()
+        yield _begun(script, request, kept), kept
+
+
+def _begun(script: Script, request: SayRequest, kept: KeptPieces) -> SayRequest:
+    """The request, with the seed that a long text was begun with, where none was asked for."""
+    from bark_cli.system.digest import digest
+
+    if not request.is_seed_drawn or sum(len(line.text) for line in script.lines) <= _LONG:
+        return request
+    asked = digest([asdict(line) for line in script.lines], dict(script.cast), asdict(request.settings))
+    return replace(request, seed=kept.seed(asked, request.seed))
 
 
 def _tell_of_kept(narration: Narration, kept: KeptPieces | None, delivery: Delivery) -> None:
