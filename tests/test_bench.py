@@ -268,9 +268,8 @@ def test_random_weights_from_the_command(
     [
         (["--random-weights", "-m", "nano"], "--random-weights is a model by itself; leave out --model"),
         (["--size", "large"], "--size is of --random-weights, or of a folder named by --model"),
-        (["--batch-size", "0"], "batch size '0' is neither auto nor a number 1..1024"),
-        (["--batch-size", "many"], "batch size 'many' is neither auto nor a number 1..1024"),
-        (["--seconds", "0"], "seconds 0.0 is outside 0..3600"),
+        (["--batch-size", "0"], "--batch-size takes auto or a number from 1 to 1024, not '0'"),
+        (["--batch-size", "many"], "--batch-size takes auto or a number from 1 to 1024, not 'many'"),
         (["--plot", "out.bmp"], "out.bmp is not the name of a picture; end it in .png, .svg, .pdf"),
         (["-m", "no-such-model"], "there is no model 'no-such-model'"),
     ],
@@ -280,6 +279,15 @@ def test_mistakes(options: list[str], line: str, capsys: pytest.CaptureFixture[s
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines()[-1].startswith(f"bark: {line}")
+
+
+@pytest.mark.parametrize("seconds", ["0", "nan", "inf", "-1", "4000"])
+def test_a_length_that_cannot_be_is_told_before_torch_is_imported(
+    seconds: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bark_cli.cli.bench.run", lambda *_: pytest.fail("it was begun"))
+    assert bench("--seconds", seconds) == 2
+    assert "Invalid value for '--seconds'" in capsys.readouterr().err
 
 
 def test_without_matplotlib(

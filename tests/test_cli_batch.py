@@ -678,3 +678,39 @@ def test_every_file_has_the_tags_and_the_cover(batch: list[str], tmp_path: Path,
         )
         == 2
     )
+
+
+def test_a_sheet_of_another_encoding_is_read_where_that_is_said(
+    batch: list[str], tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "sheet.tab"
+    sheet.write_bytes("text\tvoice\nhello bark \u2013 caf\xe9\t\n".encode("cp1252"))
+    assert main([*batch, str(sheet), "-o", str(out), "--dry-run"]) == 2
+    assert "sheet.tab is not UTF-8 text (near line 1)" in (said := capsys.readouterr().err)
+    assert "as in --encoding cp1252" in said
+    assert main([*batch, str(sheet), "-o", str(out), "--dry-run", "--encoding", "cp1252"]) == 0
+    assert "sheet-00002.flac" in capsys.readouterr().out
+    assert main([*batch, str(sheet), "-o", str(out), "--dry-run", "--encoding", "nonsense"]) == 2
+    assert "there is no text encoding nonsense" in capsys.readouterr().err
+
+
+def test_a_column_that_a_line_has_not_is_named(
+    batch: list[str], tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lines := tmp_path / "list.jsonl").write_text(
+        '{"text": "hello"}\n{"caption": "hello", "language": "english"}\n'
+    )
+    assert main([*batch, str(lines), "-o", str(out), "--column", "text=caption"]) == 1
+    said = capsys.readouterr().err
+    assert "list.jsonl:1: it has no 'caption', where --column says that its text is" in said
+    assert "list.jsonl:2: its language 'english' is no code such as en" in said
+    assert not out.exists()  # nothing was made
+
+
+def test_a_file_is_no_folder_to_write_to(
+    batch: list[str], texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (mine := tmp_path / "mine").write_text("mine")
+    assert main([*batch, str(texts), "-o", str(mine)]) == 1
+    assert f"bark: {mine} is a file; give -o a folder for the files\n" in capsys.readouterr().err
+    assert mine.read_text() == "mine"

@@ -199,13 +199,14 @@ def test_the_dry_run_shows_who_says_what_and_numbers_in_words(
 @pytest.mark.parametrize(
     ("words", "says", "code"),
     [
-        (["-o", "x.wav"], "holds no chapters", 2),
+        (["-o", "x.wav"], "hold no chapters", 2),
+        (["-o", "x.aac"], "x.aac: .aac files hold no chapters; use one of .opus", 2),
         (["-o", "x.epub", "--format", "flac"], "every reader plays", 2),
         (["-o", "x.m4b", "--format", "opus"], "give -o x.opus", 2),
         (["-o", "x.ogg", "--format", "mp3"], "the format of one file is that of its name", 2),
         (["-o", "x.mp3", "--dialogue-voice", "nobody"], "no voice 'nobody'", 2),
         (["-o", "-"], "bark say", 2),
-        (["-o", "x.mp3", "--chapters", "9"], "the book has 1-3", 2),
+        (["-o", "x.mp3", "--chapters", "9"], "the book has chapters 1 to 3", 2),
         (["-o", "x.mp3", "--chapters", "a"], "not understood", 2),
         (["-o", "x.mp3", "--include", "jokes"], "footnotes", 2),
         (["-o", "x.mp3", "--redo", "1"], "not kept", 2),
@@ -333,3 +334,21 @@ def test_a_lexicon_changes_what_a_book_says(
     text = "".join("".join(chapter["pieces"]) for chapter in chapters).replace(" ", "")
     assert "bark" not in text
     assert "speak" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("sheet.csv", "sheet.csv is a table, not a text; `bark batch"),
+        ("data.json", "data.json is data in JSON, not a text"),
+        ("-", "a book is read from a file or a folder; for a text from a pipe, `bark say -f -`"),
+    ],
+)
+def test_what_is_no_book_is_not_read_aloud(
+    name: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("sheet.csv", "data.json"):
+        Path(path).write_text("text,voice\nHello,anna\n")
+    assert main(["book", name, "-o", "x.mp3", "--dry-run"]) == 2
+    assert capsys.readouterr().err.startswith(f"bark: {says}")

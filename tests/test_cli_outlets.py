@@ -98,8 +98,12 @@ def test_standard_output_that_takes_nothing(
     assert (tmp_path / "out.wav").exists() == (code == 0)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [["--help"], ["tags", "--json"], ["voices", "ls"]])
-def test_a_list_that_nothing_takes_is_one_line(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_list_that_nothing_takes_is_one_line(
+    tmp_path: Path, arguments: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     done = shell('"$@" >/dev/full', [sys.executable, "-m", "bark_cli", *arguments], tmp_path)
     assert done.stderr == b"bark: cannot write to standard output: No space left on device\n"
     assert done.returncode == 1

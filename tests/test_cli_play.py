@@ -14,6 +14,7 @@ import pytest
 from test_player import FakePortAudio, speaker, tone  # noqa: F401  (a fixture)
 
 from bark_cli.audio import save
+from bark_cli.cli import main
 from bark_cli.cli.play import keys
 from bark_cli.cli.play.command import devices, play, underruns
 from bark_cli.errors import AudioError, OptionError
@@ -87,6 +88,17 @@ def test_no_devices_are_said_to_be_none(
     assert (captured.out, captured.err[:31]) == ("", "bark: no output device found; u")
     devices(as_json=True)
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_where_nothing_plays_no_option_is_offered_that_play_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", FakePortAudio(()))
+    (tmp_path / "a.wav").write_bytes(b"")
+    assert main(["play", str(tmp_path / "a.wav")]) == 1
+    said = capsys.readouterr().err
+    assert "no output device found; connect one, or take" in said
+    assert "-o" not in said.split()
 
 
 def test_waits_are_told_of_where_there_were_any() -> None:

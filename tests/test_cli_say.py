@@ -526,7 +526,11 @@ def test_no_text_on_a_terminal_shows_help(
             2,
             "a.aac ends in .aac, which is not a known format; use one of .wav, .flac",
         ),
-        (["hello", "-o", "a"], 2, "a has no ending, which is not a known format"),
+        (["hello", "-o", "a"], 2, "a has no ending that says its format; use one of .wav"),
+        (["hello", "-o", "a.raw"], 2, "a.raw ends in .raw: --raw asks for samples without a header"),
+        (["hello", "-o", "folder"], 1, "folder is a folder; give the name of a file in it"),
+        (["hello", "-l", "english"], 2, "--language takes a code such as en or pt-BR, not 'english'"),
+        (["hello", "-v", "TINY/ANN"], 2, "no voice 'TINY/ANN'; did you mean tiny/ann"),
         (["hello", "-o", "dir.wav"], 1, "dir.wav is a folder; give the name of a file in it"),
         (["hello", "-o", "no/a.wav"], 1, "cannot write no/a.wav: no does not exist; create it first"),
         (["hello", "-o", "old.wav/a.wav"], 1, "cannot write old.wav/a.wav: old.wav is not a folder"),
@@ -578,7 +582,8 @@ def test_misuse_is_found_before_the_model_is_loaded(
         "old.wav": b"old",
     }.items():
         Path(name).write_bytes(data)
-    Path("dir.wav").mkdir()
+    for folder in ("dir.wav", "folder"):
+        Path(folder).mkdir()
     before = sorted(tmp_path.rglob("*"))
     output = [] if "-o" in arguments else ["-o", "out.wav"]
     assert main([*say, *arguments, *output]) == code

@@ -72,6 +72,15 @@ def test_lines_bring_voices_pauses_and_times() -> None:
     assert [piece.begin_s for piece in pieces] == [None, None, 9.0]
 
 
+def test_silence_until_a_subtitle_is_expected_and_none_where_speech_is_late() -> None:
+    lines = [Line(text="Hello.", begin_s=1.0), Line(text="Yes.", begin_s=9.0), Line(text=LONG, begin_s=9.1)]
+    narration = made(*lines, pause_s=0.25)
+    late = narration.pieces[1:]
+    pauses = sum(piece.pause_s for piece in late[1:])
+    expected = 9.0 + sum(piece.estimate_s for piece in late) + pauses
+    assert narration.estimate_s == pytest.approx(expected)
+
+
 def test_a_pause_at_the_beginning_is_kept() -> None:
     pause = Line(text="", pause_after_s=2.0)
     first, second = made(pause, "Hello.", Line(text="Bye.", begin_s=9.0)).pieces

@@ -288,6 +288,8 @@ def test_preview_is_the_history_itself(
     np.testing.assert_allclose(samples, expected.clip(-1, 1), atol=1e-4)
     assert main(["voices", "preview", "ann", "-o", str(out)]) == 1
     assert "exists; use --force" in capsys.readouterr().err
+    assert main(["show", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ai_generated"]  # as every file says
     assert main(["voices", "preview", "v2/en_speaker_6", "-o", str(tmp_path / "no.wav")]) == 2
     assert "is a voice of Suno's models" in capsys.readouterr().err
     assert not (tmp_path / "no.wav").exists()

@@ -46,17 +46,19 @@ def list_devices() -> list[AudioDevice]:
     ]
 
 
-def find_device(wanted: str | None = None) -> int | None:
+def find_device(wanted: str | None = None, *, instead: str = SAVE_INSTEAD) -> int | None:
     """The number of the device that `wanted` means: its number, its name or a part of it; None: the default.
+
+    `instead` is what to do where there is none.
 
     Raises:
         AudioError: PortAudio or an output device is missing.
         OptionError: no device, or several, are called so.
     """
-    sounddevice = portaudio()
+    sounddevice = portaudio(instead=instead)
     if wanted is None:
         if _default(sounddevice) is None:
-            raise AudioError(f"cannot play sound: no output device found; {SAVE_INSTEAD}")
+            raise AudioError(f"cannot play sound: no output device found; {instead}")
         return None
     devices = list_devices()
     found = (
@@ -74,17 +76,17 @@ def find_device(wanted: str | None = None) -> int | None:
     raise OptionError(f"{wanted} could be any of these output devices: {names}; give its number")
 
 
-def check_player(device: str | None = None) -> None:
-    """Find out whether sound can be played, before any is made.
+def check_player(device: str | None = None, *, instead: str = SAVE_INSTEAD) -> None:
+    """Find out whether sound can be played, before any is made; `instead` is what to do if not.
 
     Raises:
         AudioError: PortAudio or an output device is missing.
         OptionError: no device, or several, are called `device`.
     """
-    find_device(device)
+    find_device(device, instead=instead)
 
 
-def portaudio() -> Any:
+def portaudio(*, instead: str = SAVE_INSTEAD) -> Any:
     """The sounddevice module.
 
     Raises:
@@ -96,7 +98,7 @@ def portaudio() -> Any:
     except (ImportError, OSError) as error:  # OSError: the package is there, the PortAudio library is not
         raise AudioError(
             "cannot play sound: PortAudio is missing; install it (apt install libportaudio2, or "
-            f"brew install portaudio), or {SAVE_INSTEAD}"
+            f"brew install portaudio), or {instead}"
         ) from error
     return sounddevice
 

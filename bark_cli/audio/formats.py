@@ -34,8 +34,14 @@ def find_format(path: str | Path | None = None, name: str | None = None) -> str:
         raise OptionError(f"name the format of the sound, one of {', '.join(FORMAT_NAMES)}")
     suffix = Path(path).suffix
     if suffix.lower() not in FORMATS:
-        ending = f"ends in {suffix}" if suffix else "has no ending"
-        raise OptionError(f"{path} {ending}, which is not a known format; use one of {', '.join(FORMATS)}")
+        known = f"use one of {', '.join(FORMATS)}"
+        if suffix.lower() == f".{RAW}":
+            what = f"ends in {suffix}: --raw asks for samples without a header"
+        elif suffix:
+            what = f"ends in {suffix}, which is not a known format"
+        else:
+            what = "has no ending that says its format"
+        raise OptionError(f"{path} {what}; {known}")
     return suffix.lower()[1:]
 
 
@@ -46,5 +52,6 @@ def check_sound_file(path: str | Path, *, force: bool = False, format: str | Non
         OptionError: the format is not known.
         OutputError: it exists and `force` is off, is a folder, or its folder is missing or read-only.
     """
-    find_format(path, format)
+    if not Path(path).is_dir():  # else that is what is wrong with it
+        find_format(path, format)
     check_target(Path(path), force=force)

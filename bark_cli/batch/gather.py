@@ -31,6 +31,7 @@ class Sources:
     pattern: str | None = None  # of the files of a folder; None: those that end as texts do
     is_jsonl: bool = False  # every file is JSON Lines
     columns: Mapping[str, str] = field(default_factory=dict)  # field -> what lists call it: text -> caption
+    encoding: str | None = None  # of tables; None: UTF-8, or what a byte order mark says
     stdin: BinaryIO | None = None  # what "-" is
 
 
@@ -104,7 +105,9 @@ class Gathered:
             file.seek(0)
             yield from lines_of(file, "standard input", "", columns)
         elif self._is_list(file):
-            yield from items_of(file, columns, is_jsonl=self._sources.is_jsonl)
+            yield from items_of(
+                file, columns, is_jsonl=self._sources.is_jsonl, encoding=self._sources.encoding
+            )
         else:
             name = file.relative_to(root).with_suffix("").as_posix()
             yield Item(source=str(file), name=name, file=file)

@@ -15,10 +15,12 @@ from bark_cli.batch.lists import open_list, parquet_rows, table_lines
 from bark_cli.errors import BarkError, OptionError, TextError
 from bark_cli.system.records import Bounds, is_text, parse
 from bark_cli.text.documents.dialogue import parse_cast
+from bark_cli.text.split.sentences import is_language
 
 LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = ".parquet"
-TABLES = {".csv": ",", ".tsv": "\t"}  # suffix -> what stands between columns, unless the header tells
+# suffix -> what stands between columns, unless the header tells
+TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 FIELDS = ("text", "voice", "output", "seed", "id", "language", "cast")
 _MAX_LINE = 16 * 2**20  # bytes; more is no text to be spoken
 _LINE = Bounds(_MAX_LINE, items=100, depth=4, unique=True)
@@ -45,23 +47,27 @@ def is_list(file: Path) -> bool:
     return file.name.lower().endswith((*LINES, *TABLES, PARQUET))
 
 
-def items_of(file: Path, columns: Mapping[str, str], *, is_jsonl: bool = False) -> Iterator[Item]:
+def items_of(
+    file: Path, columns: Mapping[str, str], *, is_jsonl: bool = False, encoding: str | None = None
+) -> Iterator[Item]:
     """The items of a list; what is wrong with one line or row is that item's problem.
 
     Args:
         file: its name says what it is, unless it is JSON Lines whatever its name is.
         columns: field -> what the list calls it.
         is_jsonl: whether it is.
+        encoding: of a table; the others are in UTF-8.
 
     Raises:
         TextError: it cannot be read, or has no column of texts.
+        OptionError: there is no such encoding.
     """
     name = file.name.lower()
     if is_jsonl or name.endswith(LINES):
         with open_list(file) as stream:
             yield from lines_of(stream, str(file), _stem(file), columns)
     elif file.suffix.lower() in TABLES:
-        yield from _rows(file, columns)
+        yield from _rows(file, columns, encoding)
     else:
         for number, row in enumerate(parquet_rows(file, {f: _called(f, columns) for f in FIELDS}), 1):
             yield _checked_item(row, f"{file}:{number}", f"{file.stem}-{number:05d}")
@@ -98,13 +104,13 @@ def lines_of(stream: IO[bytes], source: str, stem: str, columns: Mapping[str, st
                 yield Item(source=where, name=usual, problem=error)
 
 
-def _rows(file: Path, columns: Mapping[str, str]) -> Iterator[Item]:
+def _rows(file: Path, columns: Mapping[str, str], encoding: str | None) -> Iterator[Item]:
     """The items of a table with a header; rows without words are nothing.
 
     Raises:
         TextError: it cannot be read, or its header names no column "text".
     """
-    with closing(table_lines(file)) as lines:
+    with closing(table_lines(file, encoding)) as lines:
         header = next(lines, "")
         between = max((*TABLES.values(), ";", "|"), key=header.count) if header else ","
         recent: list[str] = []  # what the row that was read last is made of
@@ -200,7 +206,11 @@ def _parse(line: bytes, columns: Mapping[str, str]) -> dict[str, Any]:
         found = parse(line, _LINE)
     except ValueError as error:  # UnicodeDecodeError is one
         raise TextError(f'it is not a line of JSON ({error}); write {{"text": "…"}}') from error
-    return _checked(_renamed(found, columns) if isinstance(found, dict) else found)
+    if not isinstance(found, dict):
+        return _checked(found)
+    if (wanted := _called("text", columns)) not in found and wanted != "text":
+        raise TextError(f"it has no {wanted!r}, where --column says that its text is; correct one of them")
+    return _checked(_renamed(found, columns))
 
 
 def _checked(found: Any) -> dict[str, Any]:
@@ -216,6 +226,8 @@ def _checked(found: Any) -> dict[str, Any]:
     for name in ("voice", "output", "language"):
         if not isinstance(found.get(name), str | None):
             raise TextError(f"its {name} is not a string; put it in quotes")
+    if (language := found.get("language")) and not is_language(language):
+        raise TextError(f"its language {language[:20]!r} is no code such as en or pt-BR; correct it")
     if not isinstance(found.get("id"), str | int | None):
         raise TextError("its id is neither a string nor a number; correct it")
     for name, value in found.items():

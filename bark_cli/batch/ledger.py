@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bark_cli.batch.destination import Destination, FileFacts, LocalFolder
 from bark_cli.batch.index import Index, LedgerLine
-from bark_cli.errors import BarkError, OutputError, UsageError
+from bark_cli.errors import OutputError, UsageError
 from bark_cli.system.excerpt import excerpt
 from bark_cli.system.files import told_of, write_whole
 from bark_cli.system.ours import check_ours, open_ours, read_ours
@@ -173,7 +173,7 @@ def hold(folder: Path, destination: Destination | None = None) -> Iterator[tuple
     """The ledger of a folder and an empty folder for files that are being made; no other batch has them.
 
     `destination` is where the files go, if not into the same folder. A folder that was made for the ledger
-    goes again where the block ends with an error before anything is made.
+    goes again where the block ends before anything is made.
 
     Raises:
         OutputError: another process has them, the folder cannot be written, or a link is where one of our own
@@ -184,6 +184,8 @@ def hold(folder: Path, destination: Destination | None = None) -> Iterator[tuple
 
     with told_of(folder):
         is_new = not folder.exists()
+        if not is_new and not folder.is_dir():
+            raise OutputError(f"{folder} is a file; give -o a folder for the files")
         folder.mkdir(parents=True, exist_ok=True)
         for ours in (LEDGER_FILE, LOCK_FILE):
             check_ours(folder / ours)
@@ -204,16 +206,13 @@ def hold(folder: Path, destination: Destination | None = None) -> Iterator[tuple
             write_whole(folder / URL_FILE, destination.shown().encode(), force=True, follow=False)
         ledger.destination.sweep(ledger.knows)
         yield ledger, scratch
-    except BarkError:
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
         if is_new and not (folder / LEDGER_FILE).exists():
-            shutil.rmtree(scratch, ignore_errors=True)
             with suppress(OSError):  # somebody may have put something into it
                 (folder / URL_FILE).unlink(missing_ok=True)
                 (folder / LOCK_FILE).unlink()
                 folder.rmdir()
-        raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
         lock.release()
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from bark_cli.errors import OptionError, TextError
 from bark_cli.system.units import human_bytes
-from bark_cli.text.documents.decode import marked
+from bark_cli.text.documents.decode import marked, text_encoding
 from bark_cli.text.documents.foreign import why_no_text
 
 _HEAD = 2**16  # bytes of a table that tell what it is
@@ -50,20 +50,21 @@ def open_list(file: Path) -> Iterator[BinaryIO]:
         raise TextError(f"cannot read {file}: {error.strerror or error}; check it") from error
 
 
-def table_lines(file: Path) -> Generator[str, None, None]:
-    """The lines of a table, with their ends: in UTF-8, or in what its byte order mark says.
+def table_lines(file: Path, encoding: str | None = None) -> Generator[str, None, None]:
+    """The lines of a table, with their ends: in what its byte order mark says, `encoding` or UTF-8.
 
     Raises:
         TextError: it cannot be read, is no text, or has a line that no table has.
+        OptionError: there is no such encoding.
     """
-    number = 1
+    number, named = 1, None if encoding is None else text_encoding(encoding)
     try:
         with file.open("rb") as stream:
             head = stream.read(_HEAD)
             if (why := why_no_text(head, str(file))) is not None:
                 raise TextError(why)
             stream.seek(0)
-            with io.TextIOWrapper(stream, encoding=marked(head) or "utf-8", newline="") as lines:
+            with io.TextIOWrapper(stream, encoding=marked(head) or named or "utf-8", newline="") as lines:
                 while line := lines.readline(_MOST_IN_LINE + 1):
                     if len(line) > _MOST_IN_LINE:
                         raise TextError(f"{file}:{number} is too long for a row; is it a table?")
@@ -72,7 +73,10 @@ def table_lines(file: Path) -> Generator[str, None, None]:
                     yield line
                     number += 1
     except UnicodeError as error:
-        raise TextError(f"{file} is not UTF-8 text (near line {number}); save it as UTF-8") from error
+        raise TextError(
+            f"{file} is not {named or 'UTF-8'} text (near line {number}); save it as UTF-8, or say what it "
+            "is, as in --encoding cp1252"
+        ) from error
     except OSError as error:
         raise TextError(f"cannot read {file}: {error.strerror}; check its permissions") from error
 

@@ -83,7 +83,8 @@ def choose(book: Book, wanted: str) -> list[int]:
             raise OptionError(f"--chapters {wanted} is not understood; write, for example, 1-3,7")
         low, high = int(first or 1), int(last or count) if dash else int(first)
         if not 1 <= low <= high <= count:
-            raise OptionError(f"--chapters {part.strip()}: the book has 1-{count}; --dry-run lists them")
+            there = f"chapters 1 to {count}" if count > 1 else "one chapter"
+            raise OptionError(f"--chapters {part.strip()}: the book has {there}; --dry-run lists them")
         found.update(range(low, high + 1))
     return sorted(found)
 

@@ -15,6 +15,8 @@ from bark_cli.errors import OptionError
 from bark_cli.system.files import check_target
 from bark_cli.system.folders import check_new_folder
 
+_NO_BOOKS = (".wav", ".raw", ".aac", ".aif", ".aiff", ".caf", ".m4r", ".mka", ".mp4", ".oga", ".wma")
+
 
 def check_output(path: Path, *, force: bool, subtitles: str | None = None) -> None:
     """Find out whether an audiobook can be written to `path`, before any of it is made.
@@ -32,9 +34,9 @@ def check_output(path: Path, *, force: bool, subtitles: str | None = None) -> No
         check_target(path, force=force)
         if subtitles is not None:
             check_target(path.with_suffix(f".{subtitles}"), force=force)
-    elif suffix in (".wav", ".raw"):
+    elif suffix in _NO_BOOKS:
         others = ", ".join((*IN_ONE, READ_ALONG))
-        raise OptionError(f"{path}: a WAV holds no chapters; use one of {others}, or a folder")
+        raise OptionError(f"{path}: {suffix} files hold no chapters; use one of {others}, or a folder")
     else:
         check_new_folder(path, force=force)
 

@@ -76,6 +76,8 @@ def bench(
         float,
         typer.Option(
             metavar="S",
+            min=0.02,
+            max=3600.0,
             help="Exact length of speech in each utterance; what exceeds the model's longest "
             "utterance is made of several, one after the other.",
         ),
@@ -131,15 +133,16 @@ def run(subject: Subject, seconds: float, batch_size: str, repeats: int, deliver
         BarkError: an option is wrong, the model cannot be loaded, or the picture not be written.
     """
     subject.check()
+    asked = _batch_size(batch_size)
     from bark_cli.bench import BenchPlan, draw, floors, measure
     from bark_cli.system.plots import check_plot
 
-    plan = BenchPlan(seconds=seconds, batch_size=_batch_size(batch_size) or 1, repeats=repeats)
+    plan = BenchPlan(seconds=seconds, batch_size=asked or 1, repeats=repeats)
     if delivery.plot is not None:
         check_plot(Path(delivery.plot), force=delivery.force)
     tell = (lambda _: None) if delivery.quiet else note
     bark, load_seconds = _load(subject, tell)
-    if _batch_size(batch_size) is None:
+    if asked is None:
         plan = replace(plan, batch_size=bark.fitting_batch_size())
     result = measure(bark, plan, load_seconds=load_seconds, tell=tell)
     least = floors(bark.config, result)
@@ -160,7 +163,7 @@ def _batch_size(asked: str) -> int | None:
     if asked == "auto":
         return None
     if not asked.isdecimal() or not 1 <= int(asked) <= MOST_UTTERANCES:
-        raise OptionError(f"batch size {asked!r} is neither auto nor a number 1..{MOST_UTTERANCES}")
+        raise OptionError(f"--batch-size takes auto or a number from 1 to {MOST_UTTERANCES}, not {asked!r}")
     return int(asked)
 
 

@@ -94,7 +94,7 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")
 
 READING = "Reading"
 InputFormat = Annotated[
-    Literal["auto", "text", "markdown", "srt", "script"],
+    Literal["auto", "text", "markdown", "html", "srt", "script"],
     typer.Option(rich_help_panel=READING, help="Format of the text; auto goes by name and content."),
 ]
 Encoding = Annotated[

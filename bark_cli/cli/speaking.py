@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bark_cli.cli.output import note
-from bark_cli.errors import BarkError, ModelError, VoiceError
+from bark_cli.errors import BarkError, ModelError, OptionError, VoiceError
 from bark_cli.settings import SETTINGS, Resolved, Settings
 from bark_cli.text.documents.dialogue import parse_cast
 from bark_cli.text.reading import Reading
@@ -142,10 +142,14 @@ def speaking(given: Mapping[str, Any], resolved: Resolved) -> dict[str, Any]:
     """The fields of a Speaking.
 
     Raises:
-        OptionError: --cast, --tag, --cover or --say-as is not understood, or what spells numbers is missing.
+        OptionError: --language, --cast, --tag, --cover or --say-as is not understood, or what spells numbers
+            is missing.
     """
+    from bark_cli.text.split.sentences import is_language
     from bark_cli.voices.catalogue import language_of_voice
 
+    if given["language"] and not is_language(given["language"]):
+        raise OptionError(f"--language takes a code such as en or pt-BR, not {given['language']!r}")
     spoken_language = given["language"] or language_of_voice(resolved.settings.voice)
     if given["read_numbers"]:
         from bark_cli.text.numbers import check_speller

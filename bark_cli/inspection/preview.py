@@ -11,6 +11,17 @@ from bark_cli.voices.catalogue import find_voice
 from bark_cli.voices.own import describe_voice
 
 
+def previewing_model(voice: str | Path) -> ModelRef:
+    """The best model here that can speak a voice; the best of all where none can, which will say why.
+
+    Raises:
+        VoiceError: there is no such voice, or it is damaged.
+        ModelError: there is no model.
+    """
+    fitting = describe_voice(voice).models
+    return fitting[0] if fitting else resolve_model(None)
+
+
 def preview_voice(voice: str | Path, ref: ModelRef | None = None) -> Audio:
     """The sound of a voice's own tokens, by the codec of a model; None is the best one that can speak it.
 
@@ -20,9 +31,7 @@ def preview_voice(voice: str | Path, ref: ModelRef | None = None) -> Audio:
         VoiceError: there is no such voice, it is damaged, or the model cannot speak it.
         ModelError: the model is incomplete, damaged or foreign.
     """
-    if ref is None:
-        fitting = describe_voice(voice).models
-        ref = fitting[0] if fitting else resolve_model(None)  # which will say why it cannot
+    ref = ref or previewing_model(voice)
     find_voice(voice, model_folder=ref.folder, config=config_in(ref.folder))  # wrong ones are told at once
     import torch
 

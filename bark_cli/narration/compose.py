@@ -103,7 +103,8 @@ def compose(
     if not pieces:
         raise losses.of_everything()
     if (last := max(recipe.redo, default=0)) > len(pieces):
-        raise OptionError(f"--redo {last}: the text has {len(pieces)} pieces; `--dry-run` numbers them")
+        there = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
+        raise OptionError(f"--redo {last}: the text has {there}; `--dry-run` numbers them")
     if script.lines[-1].pause_after_s is None:  # what is only there to keep two paragraphs apart
         pieces[-1] = replace(pieces[-1], pause_s=0.0)
     if lead_s := sum(line.pause_after_s or 0.0 for line in takewhile(_is_blank, script.lines)):

@@ -56,9 +56,14 @@ class Narration:
 
     @property
     def estimate_s(self) -> float:
-        """Seconds of sound to expect, pauses included."""
-        spoken_s = sum(piece.estimate_s for piece in self.pieces)
-        return (spoken_s + sum(piece.pause_s for piece in self.pieces)) / self.speed
+        """Seconds of sound to expect: pauses included, and the silence until pieces that have their time."""
+        end_s, pause_s = 0.0, 0.0
+        for piece in self.pieces:
+            if piece.begin_s is not None:  # where speech is late, no pause makes it later
+                pause_s = max(0.0, piece.begin_s - end_s)
+            end_s += pause_s + piece.estimate_s / self.speed
+            pause_s = piece.pause_s / self.speed
+        return end_s + pause_s
 
     @property
     def text(self) -> str:

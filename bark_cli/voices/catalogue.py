@@ -265,8 +265,9 @@ def _suno_missing(voice: str, model_folder: Path | None) -> str:
 
 
 def _unknown(voice: str, names: list[str]) -> str:
-    known = {name.rpartition("/")[2]: name for name in reversed(names)} | {name: name for name in names}
-    matches = difflib.get_close_matches(voice, known, n=3, cutoff=0.5)
+    known = {name.rpartition("/")[2].lower(): name for name in reversed(names)}
+    known |= {name.lower(): name for name in names}
+    matches = difflib.get_close_matches(voice.lower(), known, n=3, cutoff=0.5)
     if near := list(dict.fromkeys(known[match] for match in matches)):
         return f"no voice {voice!r}; did you mean {' or '.join(near)}? `bark voices ls` shows all"
     if names:

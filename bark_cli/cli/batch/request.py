@@ -92,6 +92,7 @@ class BatchRequest(Speaking):
             pattern=self.pattern,
             is_jsonl=self.is_jsonl,
             columns=self.columns,
+            encoding=self.reading.encoding,
             stdin=stdin,
         )
 

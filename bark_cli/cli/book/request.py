@@ -84,6 +84,8 @@ def book_request(given: Mapping[str, Any]) -> BookRequest:
 
     if given["output"] == "-":
         raise OptionError("-o takes a file or a folder; for a pipe, `bark say -f FILE -o -`")
+    if given["file"] == "-":
+        raise OptionError("a book is read from a file or a folder; for a text from a pipe, `bark say -f -`")
     resolved = resolve(settings_flags(given), usual=PRESET)
     settings = resolved.settings
     if settings.continuity == "previous":

@@ -34,8 +34,9 @@ def play(
 
     At a terminal Space pauses and q stops.
     """
-    from bark_cli.audio import Player, open_sound
+    from bark_cli.audio import Player, check_player, open_sound
 
+    check_player(audio_device, instead=f"connect one, or take {file} to a machine that has one")
     with (
         open_sound(file) as source,
         Player(source.sample_rate, device=audio_device) as player,

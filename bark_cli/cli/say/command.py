@@ -188,12 +188,11 @@ def say(
     if found is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(2)
-    if not dry_run:
-        check_player(request.delivery)
     script = as_script(*found, request.reading, quiet=quiet)
     if dry_run:
         from bark_cli.cli.say.outline import outline
 
         outline(script, request)
     else:
+        check_player(request.delivery)
         speak(script, request)

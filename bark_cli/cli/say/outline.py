@@ -45,7 +45,8 @@ def outline(script: Script, request: SayRequest) -> None:
     ]
     print("\n".join(aligned([("PIECE", "TOKENS", "SECONDS", "VOICE", "TEXT"), *rows])))
     count = f"{len(pieces)} piece{'s' * (len(pieces) != 1)}"
-    speech = f"about {_duration(narration.estimate_s)} of speech"
+    what = "speech" if all(piece.begin_s is None for piece in pieces) else "sound, silences included"
+    speech = f"about {_duration(narration.estimate_s)} of {what}"
     work = "" if needed_s is None else f", about {_duration(needed_s)} of work as fast as it has spoken here"
     start = "" if needed_s is None or start_s is None else f", and {_duration(start_s)} to start"
     note(f"{count}, {speech}{work}{start}")

@@ -35,19 +35,21 @@ def preview(
     bark voices preview nano/anna
     bark voices preview v2/en_speaker_6 -o speaker.wav
     """
-    from bark_cli import audio
-    from bark_cli.inspection.preview import preview_voice
+    from bark_cli import __version__, audio
+    from bark_cli.inspection.preview import preview_voice, previewing_model
     from bark_cli.store import resolve_model
 
     if output is None:
         audio.check_player()
     else:
         audio.check_sound_file(output, force=force)
-    sound = preview_voice(voice, None if model is None else resolve_model(model))
+    ref = previewing_model(voice) if model is None else resolve_model(model)
+    sound = preview_voice(voice, ref)
     if output is None:
         audio.play(sound)
     else:
-        audio.save(sound, output, force=force)
+        made = audio.Provenance(ref.name, voice, None, audio.hash_text(""), __version__)
+        audio.save(sound, output, force=force, metadata=made)
         note(f"{output}: {sound.duration_s:.1f} s of {voice}")
 
 

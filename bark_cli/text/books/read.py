@@ -14,6 +14,7 @@ from bark_cli.text.books.fiction import fiction_book
 from bark_cli.text.books.headings import html_book, markdown_book, plain_book, script_book
 from bark_cli.text.books.word import word_book
 from bark_cli.text.documents import MAX_BYTES, TEXT_SUFFIXES, decode, format_of
+from bark_cli.text.documents.foreign import why_no_prose
 
 _MOST_FICTION = 2**26  # bytes; its pictures are in it
 _FOREIGN = {
@@ -61,6 +62,8 @@ def read_book(
         return fiction_book(data, str(path), extras)
     if data.startswith(b"PK\3\4"):
         return read_epub(path, extras)
+    if format == "auto" and (why := why_no_prose(path.name)) is not None:
+        raise TextError(why)
     book = texts.read(data, path)
     if not book.chapters:
         raise TextError(f"{path} holds no text that can be read aloud; write some into it")

@@ -32,7 +32,7 @@ def decode(data: bytes, encoding: str | None = None, *, source: str = "the text"
         raise TextError(f"{source} is larger than {MAX_BYTES // 2**20} MiB; split it into several texts")
     if (why := why_no_text(data, source)) is not None:
         raise TextError(why)
-    named = None if encoding is None else _named(encoding)
+    named = None if encoding is None else text_encoding(encoding)
     told = marked(data)
     # a mark is more to be trusted than a name, if the named encoding has marks at all
     if told and (named is None or named.startswith("utf")):
@@ -59,7 +59,12 @@ def marked(data: bytes) -> str | None:
     return next((name for mark, name in _MARKS if data.startswith(mark)), None)
 
 
-def _named(encoding: str) -> str:
+def text_encoding(encoding: str) -> str:
+    """The name that Python has for an encoding of texts.
+
+    Raises:
+        OptionError: there is no such encoding.
+    """
     try:
         name = codecs.lookup(encoding.strip()).name
         if name in _NO_TEXT:

@@ -71,7 +71,9 @@ _ZIPPED = (  # what stands in the first names of an archive
 _READS = "--input-format text reads it as it stands"
 _MARKUP = f"{_PANDOC}, or {_READS}"
 _NAMES = {  # suffix -> the same, of what is written in letters
-    **dict.fromkeys((".csv", ".tsv"), ("a table", "`bark batch {0}` says each row of its column text")),
+    **dict.fromkeys(
+        (".csv", ".tsv", ".tab"), ("a table", "`bark batch {0}` says each row of its column text")
+    ),
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), ("a spreadsheet", _SHEET)),
     ".jsonl": ("JSON Lines", "`bark batch {0}` says the text of each line"),
     **dict.fromkeys((".json", ".geojson", ".ipynb"), ("data in JSON", _READS)),

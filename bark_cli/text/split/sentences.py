@@ -59,6 +59,11 @@ def language_of(text: str, language: str | None = None) -> str:
     return "en"
 
 
+def is_language(code: str) -> bool:
+    """Whether it is written as the codes of languages are, such as en and pt-BR; it need not be one."""
+    return re.fullmatch("[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,3}", code) is not None
+
+
 def paragraphs(text: str) -> list[str]:
     """The text cut after its blank lines, losslessly; no paragraph is blank unless the text is."""
     found: list[str] = []
