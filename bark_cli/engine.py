@@ -1,4 +1,4 @@
-"""Continuous batching: each step collects what all jobs ask for and has the backend answer it together.
+"""Continuous batching: each step takes what some jobs ask for alike, and has the backend answer it together.
 
 Jobs are generators of requests; after nano-vllm's engine the whole machine is `step`.
 """
@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, cast
 
 import numpy as np
 
 from bark_cli.backends import AudioStream, Backend, CausalStage
-from bark_cli.backends.threads import lent_threads
-from bark_cli.errors import BarkError, OptionError
+from bark_cli.errors import BarkError, CancelledError, OptionError
 from bark_cli.model.tokens import Logits, Samples
 from bark_cli.stages.steps import (
     Answer,
@@ -33,13 +31,10 @@ from bark_cli.stages.steps import (
     Sound,
 )
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
 CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
-Asked = TypeVar("Asked", Prefill, Decode, FineWindow, Sound, Aside)
-Answered = TypeVar("Answered")
-PATIENCE_S = 0.1  # between looks for Ctrl-C, where nothing is left to do but to wait for the codec
+# what is asked for, and by which stage; prompts go first, so that whoever they open steps with the others
+PROMPT = (Prefill, None)
+KINDS = ((Decode, "semantic"), (Decode, "coarse"), (FineWindow, None), (Sound, None), (Aside, None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +70,23 @@ class Slot(Generic[Result]):
 
     job: Job[Result]
     held: bool = False  # it is not answered for now: its owner says so, and the others go on
+    taken: bool = False  # somebody is answering it
+    dropped: bool = False  # its end waits for who is answering it
     stage: str = ""
     request: Request | None = None
     result: Result | BaseException | None = None  # what became of it: an exception is what ended it
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _open: dict[str, _Sequence] = field(default_factory=dict)
     _audio: AudioStream | None = None
-    _decoding: Future[tuple[Samples, float]] | None = None  # samples, and the seconds they took
+
+
+@dataclass(eq=False)
+class Share(Generic[Result]):
+    """What one thread answers together: slots that ask for the same kind of thing."""
+
+    slots: list[Slot[Result]]
+    answers: list[Any]  # to each; an exception is what ends it
+    seconds: float = 0.0  # that they took
 
 
 class Engine(Generic[Result]):
@@ -89,6 +94,9 @@ class Engine(Generic[Result]):
 
     No job's result depends on which others run beside it, as far as the backend holds to its contract. An
     exception of any kind ends the job that raised it, and no other.
+
+    Where a backend is quickest with several threads side by side, each of them takes a share of what is
+    asked, works on it and hands it back. All but `work` is for one thread at a time.
 
     Raises:
         OptionError: the batch size is less than 1.
@@ -98,9 +106,8 @@ class Engine(Generic[Result]):
         check_batch_size(batch_size)
         self.backend, self.batch_size = backend, batch_size
         self.slots: list[Slot[Result]] = []
-        self._codec: ThreadPoolExecutor | None = None
-        # a codec is short of work for many threads: one for each utterance is best
-        self._codec_threads = max(1, min(batch_size, lent_threads()))
+        self._turn = 0  # of KINDS, whose is next
+        self._n_shares = 0  # that are being worked on
 
     def run(self, jobs: Iterable[Job[Result] | None]) -> Generator[Outcome[Result], None, None]:
         """Work on all jobs, `batch_size` at once, taken as there is room; outcomes come as they are there.
@@ -121,163 +128,142 @@ class Engine(Generic[Result]):
             self.close()
 
     def begin(self, job: Job[Result]) -> Slot[Result]:
-        """Take a job up; its first request is answered in the next step."""
+        """Take a job up; its first request is answered in a later step."""
         slot = Slot(job)
         self.slots.append(slot)
         self._send(slot, None)
         return slot
 
     def step(self) -> list[Slot[Result]]:
-        """Answer once what the slots ask, and let go of those that are over: these are returned."""
-        self._prefill()
-        for stage in CAUSAL:
-            self._decode(stage)
-        self._fine()
-        self._sound()
-        self._asides()
-        return self._retire()
+        """Answer what some slots ask alike, and let go of those that are over: these are returned."""
+        share = self.take()
+        if share is not None:
+            try:
+                self.work(share)
+            finally:
+                self.hand_back(share)
+        return self.retire()
+
+    def take(self, n_threads: int = 1) -> Share[Result] | None:
+        """What the calling thread, one of so many, is to answer next; None where nobody asks for anything.
+
+        Tokens are drawn together: for all who want one, beside other threads for its part of the sequences.
+        So are fine windows by one thread; all else goes one by one.
+        """
+        active = [slot for slot in self.slots if not slot.held]
+        asking = [slot for slot in active if not slot.taken]
+        for slot in asking:
+            _go_on(slot)
+        for kind in (PROMPT, *KINDS[self._turn :], *KINDS[: self._turn]):
+            if slots := [slot for slot in asking if _is_of(slot, kind)]:
+                break
+        else:
+            return None
+        if kind is not PROMPT:
+            self._turn = (KINDS.index(kind) + 1) % len(KINDS)
+        if kind[0] is Decode:
+            slots = slots[: -(-len(active) // n_threads)]
+        elif kind[0] is not FineWindow or n_threads > 1:
+            slots = slots[:1]
+        for slot in slots:
+            slot.taken = True
+        self._n_shares += 1
+        return Share(slots, [CancelledError("the speech was broken off")] * len(slots))
+
+    def work(self, share: Share[Result]) -> None:
+        """Find the answers of a share; any number of threads may, each its own.
+
+        Where several cannot be answered together, each is tried alone: who is at fault ends alone.
+        """
+        began = time.perf_counter()
+        share.answers = self._answers(share.slots)
+        if len(share.slots) > 1 and isinstance(share.answers[0], Exception):
+            share.answers = [answer for slot in share.slots for answer in self._answers([slot])]
+        share.seconds = time.perf_counter() - began
+
+    def hand_back(self, share: Share[Result]) -> None:
+        """Send every slot of a share its answer; the time that takes, drawing tokens included, they share."""
+        began, stages = time.perf_counter(), [slot.stage for slot in share.slots]
+        for slot, answer in zip(share.slots, share.answers, strict=True):
+            slot.taken = False
+            if slot.dropped:
+                self._release(slot, *CAUSAL)
+            elif isinstance(answer, Exception):
+                slot.job.close()
+                slot.request, slot.result = None, answer
+            else:
+                self._send(slot, answer)
+        share.seconds += time.perf_counter() - began
+        for slot, stage in zip(share.slots, stages, strict=True):
+            slot.seconds[stage] += share.seconds / len(share.slots) / self._n_shares
+        self._n_shares -= 1
+
+    def retire(self) -> list[Slot[Result]]:
+        """Let go of the slots whose jobs are over."""
+        done = [slot for slot in self.slots if slot.request is None]
+        self.slots = [slot for slot in self.slots if slot.request is not None]
+        for slot in done:
+            self._release(slot, *CAUSAL)
+        return done
 
     def drop(self, slot: Slot[Result]) -> None:
-        """End a job that is at work; what it holds is free, and nobody else notices."""
+        """End a job that is at work; what it holds is free as soon as nobody works on it."""
         self.slots.remove(slot)
-        slot.request = None
-        self._release(slot, *CAUSAL)
+        slot.request, slot.dropped = None, True
+        if not slot.taken:
+            self._release(slot, *CAUSAL)
         slot.job.close()
 
     def close(self) -> None:
         """End whatever is still at work, and give everything back; the engine can begin anew."""
-        if self._codec is not None:
-            self._codec.shutdown(wait=False, cancel_futures=True)
-            self._codec = None
         for slot in list(self.slots):
             self.drop(slot)
 
-    def _prefill(self) -> None:
-        """Open sequences, one after the other, except where the open one lacks nothing but the last token."""
-        for slot, request in self._asking(Prefill):
-            sequence = slot._open.get(slot.stage)
-            if sequence is not None and sequence.is_continued_by(request):
-                slot.request = Decode(int(request.ids[-1]), request.legal, request.ahead)
-                continue
-            self._release(slot, slot.stage)
-            self._answer([(slot, request)], self._opened)
+    def _answers(self, slots: list[Slot[Result]]) -> list[Any]:
+        """The answers to what slots ask alike, or the error to each."""
+        slot, requests = slots[0], [slot.request for slot in slots]
+        found: Sequence[Any]
+        try:
+            match slot.request:
+                case Prefill():
+                    found = [self._opened(slot, slot.request)]
+                case Sound():
+                    found = [self._decoded(slot, slot.request)]
+                case Aside():
+                    found = [slot.request.work()]
+                case Decode():
+                    found = self._appended(slots, cast(list[Decode], requests))
+                case _:
+                    found = self.backend.fine_logits(cast(list[FineWindow], requests))
+        except Exception as error:
+            found = [error] * len(slots)
+        return list(found)
 
-    def _opened(self, asking: Sequence[tuple[Slot[Result], Prefill]]) -> list[Logits]:
-        [(slot, request)] = asking
+    def _opened(self, slot: Slot[Result], request: Prefill) -> Logits:
+        """Begin a sequence in place of the one that is open."""
+        self._release(slot, slot.stage)
         context, logits = self.backend.prefill(_causal(slot.stage), request)
         slot._open[slot.stage] = _Sequence(context, request.ids.tolist(), request.merged is None)
-        return [logits]
+        return logits
 
-    def _decode(self, stage: CausalStage) -> None:
+    def _appended(self, slots: Sequence[Slot[Result]], requests: Sequence[Decode]) -> Sequence[Answer]:
         """Append a token to every sequence of a stage, all at once."""
-        asking = [(slot, request) for slot, request in self._asking(Decode) if slot.stage == stage]
-        self._answer(asking, self._appended)
-
-    def _appended(self, asking: Sequence[tuple[Slot[Result], Decode]]) -> Sequence[Answer]:
-        stage = _causal(asking[0][0].stage)
-        sequences = [slot._open[stage] for slot, _ in asking]
-        requests = [request for _, request in asking]
-        answers = self.backend.decode(
-            stage, [(s.context, r) for s, r in zip(sequences, requests, strict=True)]
-        )
+        stage = _causal(slots[0].stage)
+        sequences = [slot._open[stage] for slot in slots]
+        asked = [(sequence.context, request) for sequence, request in zip(sequences, requests, strict=True)]
+        answers = self.backend.decode(stage, asked)
         for sequence, request, answer in zip(sequences, requests, answers, strict=True):
             drawn = answer.tokens[:-1].tolist() if isinstance(answer, Drawn) else []
             sequence.ids += [request.token, *drawn]
         return answers
 
-    def _fine(self) -> None:
-        """Predict a codebook of every window, all at once."""
-        self._answer(
-            self._asking(FineWindow),
-            lambda asking: self.backend.fine_logits([request for _, request in asking]),
-        )
-
-    def _sound(self) -> None:
-        """Decode codes beside everything else, and hand over what is done."""
-        asking = self._asking(Sound)
-        if len(self.slots) == 1 and asking and asking[0][0]._decoding is None:
-            # there is nothing else: all threads may help
-            self._answer(asking, lambda asking: [self._decode_audio(*one) for one in asking])
-            return
-        if not asking:
-            return
-        from concurrent.futures import FIRST_COMPLETED, wait
-
-        for slot, request in asking:
-            if slot._decoding is None:
-                try:
-                    slot._decoding = self._pool().submit(_timed, partial(self._decode_audio, slot, request))
-                except RuntimeError as error:  # the program is at its end, and no thread begins anything
-                    self._fail(slot, error)
-        futures = [slot._decoding for slot, _ in asking if slot._decoding is not None]
-        if futures and len(asking) == sum(not slot.held for slot in self.slots):
-            wait(futures, PATIENCE_S, FIRST_COMPLETED)
-        for slot, _ in asking:
-            if slot._decoding is not None and slot._decoding.done():
-                self._hand_over(slot, slot._decoding)
-
-    def _hand_over(self, slot: Slot[Result], decoding: Future[tuple[Samples, float]]) -> None:
-        slot._decoding = None
-        if (error := decoding.exception()) is not None:
-            self._fail(slot, error)
-            return
-        samples, seconds = decoding.result()
-        slot.seconds[slot.stage] += seconds
-        self._send(slot, samples)
-
-    def _pool(self) -> ThreadPoolExecutor:
-        """Threads for the codec, each of which computes by itself."""
-        if self._codec is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._codec = ThreadPoolExecutor(self._codec_threads, "bark-codec", self.backend.work_alone)
-        return self._codec
-
-    def _asides(self) -> None:
-        """Do what is asked for beside the model's own work, while all wait; its time is not a stage's."""
-        for asking in self._asking(Aside):
-            self._answer([asking], lambda asking: [request.work() for _, request in asking])
-
-    def _decode_audio(self, slot: Slot[Result], request: Sound) -> Samples:
+    def _decoded(self, slot: Slot[Result], request: Sound) -> Samples:
         if request.extent == "whole":
             return self.backend.decode_audio(request.codes)
         if slot._audio is None:
             slot._audio = self.backend.audio_stream()
         samples = slot._audio.push(request.codes)
         return samples if request.extent == "piece" else np.concatenate([samples, slot._audio.finish()])
-
-    def _asking(self, kind: type[Asked]) -> list[tuple[Slot[Result], Asked]]:
-        """The slots that ask for something of that kind, and what."""
-        return [
-            (slot, slot.request) for slot in self.slots if isinstance(slot.request, kind) and not slot.held
-        ]
-
-    def _answer(
-        self,
-        asking: Sequence[tuple[Slot[Result], Asked]],
-        answers: Callable[[Sequence[tuple[Slot[Result], Asked]]], Sequence[Any]],
-    ) -> None:
-        """Send every slot its answer; the time that takes, drawing tokens included, they share.
-
-        Where several cannot be answered together, each is tried alone: who is at fault ends alone.
-        """
-        if not asking:
-            return
-        began, stages = time.perf_counter(), [slot.stage for slot, _ in asking]
-        try:
-            found = answers(asking)
-        except Exception as error:
-            if len(asking) == 1:
-                self._fail(asking[0][0], error)
-            else:
-                for one in asking:
-                    self._answer([one], answers)
-            return
-        for (slot, _), answer in zip(asking, found, strict=True):
-            self._send(slot, answer)
-        share = (time.perf_counter() - began) / len(asking)
-        for (slot, _), stage in zip(asking, stages, strict=True):
-            slot.seconds[stage] += share
 
     def _send(self, slot: Slot[Result], answer: Any) -> None:
         """Let a job go on to its next request, or its end."""
@@ -290,19 +276,6 @@ class Engine(Generic[Result]):
             slot.request, slot.result = None, end.value
         except BaseException as error:
             slot.request, slot.result = None, error
-
-    def _fail(self, slot: Slot[Result], error: BaseException) -> None:
-        """End a job by an error of the backend's."""
-        slot.job.close()
-        slot.request, slot.result = None, error
-
-    def _retire(self) -> list[Slot[Result]]:
-        """Let go of the slots whose jobs are over."""
-        done = [slot for slot in self.slots if slot.request is None]
-        self.slots = [slot for slot in self.slots if slot.request is not None]
-        for slot in done:
-            self._release(slot, *CAUSAL)
-        return done
 
     def _release(self, slot: Slot[Result], *stages: str) -> None:
         """Give back the sequences of those stages that are open."""
@@ -332,6 +305,14 @@ def _causal(stage: str) -> CausalStage:
     return "semantic" if stage == "semantic" else "coarse"
 
 
-def _timed(work: Callable[[], Answered]) -> tuple[Answered, float]:
-    began = time.perf_counter()
-    return work(), time.perf_counter() - began
+def _go_on(slot: Slot[Any]) -> None:
+    """Make a step of a prompt to which the open sequence lacks nothing but the last token."""
+    request, sequence = slot.request, slot._open.get(slot.stage)
+    if isinstance(request, Prefill) and sequence is not None and sequence.is_continued_by(request):
+        slot.request = Decode(int(request.ids[-1]), request.legal, request.ahead)
+
+
+def _is_of(slot: Slot[Any], kind: tuple[type, str | None]) -> bool:
+    """Whether a slot asks for something of a kind."""
+    request, stage = kind
+    return isinstance(slot.request, request) and stage in (None, slot.stage)

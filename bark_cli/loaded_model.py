@@ -31,10 +31,10 @@ NUMBER_BYTES = 4  # of a cache, at most
 
 
 class FairLock(AbstractContextManager[None]):
-    """A lock that goes to who waits for it before it goes back to who had it."""
+    """A lock for so many at a time, which goes to who waits for it before it goes back to who had it."""
 
-    def __init__(self) -> None:
-        self._next, self._held = threading.Lock(), threading.Lock()
+    def __init__(self, count: int) -> None:
+        self._next, self._held = threading.Lock(), threading.Semaphore(count)
 
     def __enter__(self) -> None:
         with self._next:
@@ -51,10 +51,11 @@ class LoadedModel(KnownModel):
     backend: Backend
     device: str
     precision: str
-    turn: FairLock = field(default_factory=FairLock, repr=False)  # whose engine may use the backend
+    turn: FairLock = field(init=False, repr=False)  # whose engine may use the backend
     memory: Memory = field(init=False, repr=False)  # how its voices spoke
 
     def __post_init__(self) -> None:
+        self.turn = FairLock(self.backend.side_by_side)
         self.memory = Memory(self.name, self.config.semantic.pace)
 
     def fitting_batch_size(self) -> int:

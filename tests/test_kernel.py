@@ -229,22 +229,6 @@ def test_the_last_positions_of_a_window_are_the_same_alone(variant: str) -> None
     assert np.array_equal(fast._stack.window(x.copy(), first=61), whole[61:])
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 7])
-@pytest.mark.parametrize("length", [90, 520])
-def test_windows_at_once_are_those_of_each(
-    length: int, count: int, variant: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By three threads: of seven short ones six go side by side, and all help with the last."""
-    monkeypatch.setattr(packed, "threads_for", lambda *_: 3)
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    _, fast = networks(replace(SHAPES["odd"], block_size=600))
-    xs = [normal(np.random.default_rng(i), length, 42) for i in range(count)]
-    firsts = [17 * i % length for i in range(count)]
-    expected = [fast._stack.window(x.copy(), first=first) for x, first in zip(xs, firsts, strict=True)]
-    found = fast._stack.windows(xs, firsts)
-    assert all(map(np.array_equal, found, expected))
-
-
 @pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 33, 300])
 @pytest.mark.parametrize(("outputs", "width"), [(70, 42), (64, 128), (200, 64)])
 def test_products_are_those_of_the_rounded_row(rows: int, outputs: int, width: int, variant: str) -> None:

@@ -24,7 +24,7 @@ class AudioStream(Protocol):
 
 
 class Decoder(Protocol):
-    """A codec at work; its methods may be called from other threads while a backend's others are at work."""
+    """A codec at work."""
 
     def decode_audio(self, codes: Tokens) -> Samples:
         """Codes (n_codebooks, F) -> samples (F * hop,)."""
@@ -34,10 +34,6 @@ class Decoder(Protocol):
         """Begin an utterance that is decoded as its codes come."""
         ...
 
-    def work_alone(self) -> None:
-        """Let the calling thread, which decodes beside others, use one processor."""
-        ...
-
 
 class Backend(Decoder, Protocol):
     """What the pipeline needs of a device.
@@ -45,6 +41,11 @@ class Backend(Decoder, Protocol):
     A causal sequence is known by the context that `prefill` returned: only its backend looks inside. Methods
     that take several requests may run them together, but no answer may depend on which others came with it.
     """
+
+    @property
+    def side_by_side(self) -> int:
+        """How many threads, each with requests of its own, are quickest at once; no more may call."""
+        ...
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Any, Logits]:
         """Begin a sequence: its context, and logits (len(legal),) of the next token."""

@@ -6,7 +6,6 @@ A codec that is not causal hears the end in every sample, and is left to torch (
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Iterator, Mapping
 from ctypes import Structure, byref, c_int32, c_int64, c_void_p
 from itertools import accumulate
@@ -50,7 +49,7 @@ class KernelCodec:
         self.code, self.config = code, config
         tensors = {name: np.asarray(array, np.float32) for name, array in tensors.items()}
         self._books = np.stack([tensors[CODEBOOK_NAME.format(i)] for i in range(config.n_codebooks)])
-        self._memory, self._alone = Buffers(), threading.local()
+        self._memory = Buffers()
         layers = list(decoder_layers(config))
         sizes = [_past_size(layer) for layer in layers]
         self.past_size = sum(sizes)
@@ -69,15 +68,6 @@ class KernelCodec:
     def audio_stream(self) -> KernelStream:
         """Begin an utterance that is decoded as its codes come."""
         return KernelStream(self)
-
-    def work_alone(self) -> None:
-        """Let the calling thread decode by itself, beside others."""
-        self._alone.here = True
-
-    @property
-    def threads(self) -> int:
-        """How many may work on what the calling thread decodes."""
-        return 1 if getattr(self._alone, "here", False) else lent_threads()
 
     def latents(self, codes: Tokens) -> Array:
         """The sum of each codebook's entries: codes (n_codebooks, F) -> (F, dimension)."""
@@ -145,7 +135,7 @@ class KernelStream:
             codec.code.bark_decode(
                 codec.layers, len(codec.layers), byref(_Room(*map(address, self._rooms))),
                 address(self._past), self._begun, len(latents),
-                address(samples[first * codec.config.hop :]), codec.threads,
+                address(samples[first * codec.config.hop :]), lent_threads(),
             )  # fmt: skip
             self._begun = True
         return samples

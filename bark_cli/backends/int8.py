@@ -7,15 +7,17 @@ and all else happens row by row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from bark_cli.backends import AudioStream, CausalStage, Decoder
+from bark_cli.backends import AudioStream, CausalStage, Decoder, kernel
 from bark_cli.backends.buffers import Array, room
 from bark_cli.backends.codec import KernelCodec
 from bark_cli.backends.generate import DrawnIds, Going, Vocabulary, generate
 from bark_cli.backends.packed import PackedMatrix
+from bark_cli.backends.threads import threads_beside
 from bark_cli.backends.weights import Weights
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
@@ -42,7 +44,9 @@ class Int8GPT:
         """Room for one sequence: bf16 (layers, 2, heads, positions, head size), keys and values."""
         c = self._config
         shape = (c.n_layer, 2, c.n_head, c.block_size, c.n_embd // c.n_head)
-        return self._free.pop() if self._free else room(shape, np.uint16)
+        with suppress(IndexError):  # other threads take from there too
+            return self._free.pop()
+        return room(shape, np.uint16)
 
     def release(self, cache: Array) -> None:
         """Take a cache back for the next sequence."""
@@ -115,12 +119,10 @@ class Int8FineGPT:
         return self._heads[codebook].product(self._stack.window(self._embedded(codebook, codes), first=first))
 
     def answers(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
-        """The codes drawn of each window, or its logits where they hold NaN; all have one length."""
-        embedded = [self._embedded(request.codebook, request.codes) for request in requests]
-        hidden = self._stack.windows(embedded, [request.first for request in requests])
+        """The codes drawn of each window, or its logits where they hold NaN."""
         return [
-            self._drawn(request, self._heads[request.codebook].product(x))
-            for request, x in zip(requests, hidden, strict=True)
+            self._drawn(request, self.logits(request.codebook, request.codes, request.first))
+            for request in requests
         ]
 
     def _embedded(self, codebook: int, codes: Tokens) -> Array:
@@ -174,6 +176,8 @@ class Int8Backend:
         self._fine = Int8FineGPT(config.fine.gpt, Weights(*checkpoint.arrays("fine")))
         checkpoint.let_go()
         self._codec = _codec(checkpoint)
+        gpts = (config.semantic.gpt, config.coarse.gpt, config.fine.gpt)
+        self.side_by_side = threads_beside(max(gpt.n_embd for gpt in gpts))
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Logits]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""
@@ -206,11 +210,8 @@ class Int8Backend:
         return self._codec.audio_stream()
 
     def fit_threads(self, n_sequences: int) -> None:
-        """Nothing to do: the kernel asks for as many helpers as each step is worth."""
-
-    def work_alone(self) -> None:
-        """Let the codec use one thread on the calling one."""
-        self._codec.work_alone()
+        """Let calls of the kernel leave each other their processors."""
+        kernel.expect_callers(min(n_sequences, self.side_by_side))
 
     def _logits(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Logits]:
         network = self._causal[stage]

@@ -73,6 +73,12 @@ class RowStruct(Structure):
     )  # fmt: skip
 
 
+def expect_callers(count: int) -> None:
+    """Say how many threads are about to call at the same time: they share the helpers of a single one."""
+    if (code := compiled()) is not None:
+        code.bark_expect(count)
+
+
 _LAYOUT = sum(sizeof(struct) << 16 * i for i, struct in enumerate((Matrix, Layer, Network, Scratch)))
 _GENERATE_LAYOUT = sizeof(VocabularyStruct) | sizeof(RowStruct) << 16
 
@@ -84,7 +90,7 @@ FORCED = "BARK_KERNEL"  # names one of them, for measurements and tests
 # what draws, decodes and multiplies; code compiled from an older state of csrc/ lacks some
 _FUNCTIONS = tuple(
     f"bark_{name}"
-    for name in ("step", "window", "windows", "product", "generate", "pack", "decode", "draw", "floats")
+    for name in ("expect", "step", "window", "product", "generate", "pack", "decode", "draw", "floats")
 )
 
 
@@ -133,9 +139,7 @@ def load(variant: str) -> ctypes.CDLL | None:
         network, scratch, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_int32), c_int32,
     ]  # fmt: skip
     code.bark_window.argtypes = [network, scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32]
-    code.bark_windows.argtypes = [
-        network, scratch, c_int32, c_int32, POINTER(c_int32), POINTER(c_void_p), c_int32,
-    ]  # fmt: skip
+    code.bark_expect.argtypes = [c_int32]
     code.bark_product.argtypes = [
         POINTER(Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,
     ]  # fmt: skip

@@ -131,6 +131,8 @@ class OpenVINOBackend:
         GenerationError: the device has too little memory.
     """
 
+    side_by_side = 1  # OpenVINO has threads of its own
+
     def __init__(self, checkpoint: Checkpoint, device: str, storage: GraphStorage) -> None:
         if why := misfit(checkpoint.config, "openvino"):
             raise ModelError(f"OpenVINO cannot take this model: {why}; use --device cpu")
@@ -183,9 +185,6 @@ class OpenVINOBackend:
 
     def fit_threads(self, n_sequences: int) -> None:
         """Nothing to do: OpenVINO has threads of its own."""
-
-    def work_alone(self) -> None:
-        """Nothing to do either."""
 
 
 class OpenVINOStream:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ctypes import Structure, byref, c_int32, c_void_p, sizeof
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,6 @@ class Stack:
         self, config: GPTConfig, layers: Sequence[PackedLayer], norm: tuple[Array, Array | None]
     ) -> None:
         self._code, self._memory, self._layers = _compiled(), Buffers(), layers
-        self._lock = Lock()  # C is left by Python's own: two threads must not share the scratch
         keep = self._memory.keep
         self._network = Network(
             (Layer * config.n_layer)(*(self._struct(layer) for layer in layers)),
@@ -87,11 +86,23 @@ class Stack:
         self._most = int(self._code.bark_part())
         self._width = config.n_embd
         self._threads = min(os.cpu_count() or 1, int(self._code.bark_max_threads()))
-        self._rooms = (Scratch * self._threads)(self._room(config))
-        self._config, self._n_rooms = config, 1
+        self._config = config
+        self._rooms: list[Scratch] = []  # that no call uses
 
-    def _room(self, config: GPTConfig) -> Scratch:
-        """Memory for a call; what no call touches takes no room."""
+    @contextmanager
+    def _room(self) -> Iterator[Scratch]:
+        """Memory for a call, which is nobody else's meanwhile."""
+        try:
+            found = self._rooms.pop()
+        except IndexError:
+            found = self._new_room(self._config)
+        try:
+            yield found
+        finally:
+            self._rooms.append(found)
+
+    def _new_room(self, config: GPTConfig) -> Scratch:
+        """What no call touches of it takes no memory."""
         code, keep, width = self._code, self._memory.keep, config.n_embd
         most, panel = self._most, int(code.bark_panel())
         rows = max(most, self._threads * int(code.bark_share()))
@@ -117,9 +128,9 @@ class Stack:
         for first in range(0, len(x), self._most):  # of a prompt each part sees those before
             rows = slice(first, first + self._most)
             n = len(x[rows])
-            with self._lock:
+            with self._room() as scratch:
                 self._code.bark_step(
-                    self._network, self._rooms, n, address(x[rows]),
+                    self._network, scratch, n, address(x[rows]),
                     (c_void_p * n)(*(address(cache) for cache in caches[rows])),
                     (c_int32 * n)(*positions[rows]), self._fitting(n),
                 )  # fmt: skip
@@ -131,26 +142,12 @@ class Stack:
         With a cache every position sees those before it, and its start is filled; without one all see all.
         """
         n = len(x)
-        with self._lock:
+        with self._room() as scratch:
             self._code.bark_window(
-                self._network, self._rooms, n, first, address(x),
+                self._network, scratch, n, first, address(x),
                 None if cache is None else address(cache), self._fitting(n),
             )  # fmt: skip
         return x[first:]
-
-    def windows(self, xs: Sequence[Array], firsts: Sequence[int]) -> list[Array]:
-        """`window` of several without caches, all as long; none hears of the others."""
-        count = len(xs)
-        with self._lock:
-            threads = self._fitting(sum(map(len, xs)))
-            for i in range(self._n_rooms, min(count, threads)):
-                self._rooms[i] = self._room(self._config)
-                self._n_rooms = i + 1
-            self._code.bark_windows(
-                self._network, self._rooms, count, len(xs[0]), (c_int32 * count)(*firsts),
-                (c_void_p * count)(*map(address, xs)), threads,
-            )  # fmt: skip
-        return [x[first:] for x, first in zip(xs, firsts, strict=True)]
 
     def generate(self, vocabulary: Structure, rows: ctypes.Array[Any], ids: int) -> None:
         """Let rows append and draw tokens (generate.py, which knows these structs), of so many legal ids."""
@@ -158,9 +155,9 @@ class Stack:
         for first in range(0, n, self._most):
             count = min(self._most, n - first)
             x, logits = room((count, self._width)), room((count, ids))
-            with self._lock:
+            with self._room() as scratch:
                 self._code.bark_generate(
-                    self._network, self._rooms, byref(vocabulary), count,
+                    self._network, scratch, byref(vocabulary), count,
                     byref(rows, first * sizeof(rows[0])), address(x), address(logits),
                     self._fitting(count),
                 )  # fmt: skip

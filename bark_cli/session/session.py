@@ -1,4 +1,7 @@
-"""The engine on a thread of its own: requests from any thread -> their handles, filled step by step."""
+"""The engine on threads of its own: requests from any thread -> their handles, filled step by step.
+
+What a session knows is changed under its lock, by whichever thread; only the backend computes without it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ import threading
 import time
 from collections.abc import Generator, Hashable
 from dataclasses import replace
-from itertools import count
 from types import TracebackType
 
 from bark_cli.audio import Audio
-from bark_cli.engine import Engine, Slot, check_batch_size
+from bark_cli.engine import Engine, Share, Slot, check_batch_size
 from bark_cli.errors import BusyError, CancelledError, OptionError
 from bark_cli.loaded_model import LoadedModel, speech_job
 from bark_cli.model.tokens import Samples
@@ -46,7 +48,9 @@ class Session:
         self._waiting: list[Work] = []
         self._at_work: dict[Slot[Speech], Work] = {}
         self._cancelled: set[Handle] = set()
-        self._thread: threading.Thread | None = None
+        self._engine = Engine[Speech](model.backend, self.batch_size)
+        self._threads: list[threading.Thread] = []
+        self._n_steps = 0
         self._closing = False
 
     def submit(
@@ -90,9 +94,9 @@ class Session:
                 )
             who = caller or threading.get_ident()
             self._waiting.append(Work(handle, who, number, on_progress, end, memory))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="bark-engine", daemon=True)
-                self._thread.start()
+            if len(self._threads) < min(self.model.backend.side_by_side, len(self._works())):
+                self._threads.append(threading.Thread(target=self._run, name="bark-engine", daemon=True))
+                self._threads[-1].start()
             self._change.notify_all()
         return handle
 
@@ -138,8 +142,8 @@ class Session:
             if cancel:
                 self._cancelled.update(work.handle for work in self._works())
             self._change.notify_all()
-            thread = self._thread
-        if wait and thread is not None and thread is not threading.current_thread():
+            threads = [thread for thread in self._threads if thread is not threading.current_thread()]
+        for thread in threads if wait else ():
             thread.join()
 
     def __enter__(self) -> Session:
@@ -164,62 +168,79 @@ class Session:
                 self._cancelled.add(handle)
                 self._change.notify_all()
 
-    # on the engine's thread
+    # on the engine's threads
 
     def _run(self) -> None:
-        engine = Engine[Speech](self.model.backend, self.batch_size)
         try:
-            for step in count():
-                if not self._step(step, engine):
-                    break
+            while self._step():
+                pass
         finally:
-            engine.close()
             with self._change:
                 self._closing = True
                 left = self._works()
                 self._waiting, self._at_work = [], {}
+                self._engine.close()
+                self._change.notify_all()
             for work in left:
                 work.handle.finish(CancelledError("the session ended before this was spoken"))
 
-    def _step(self, step: int, engine: Engine[Speech]) -> bool:
-        """Wait for something to do and do a step of it; False when all is over.
+    def _step(self) -> bool:
+        """Wait for something to do and do a share of it; False when all is over.
 
         While it waits it holds on to nobody's request: who is not held otherwise can go.
         """
-        if (found := self._next()) is None:
+        with self._change:
+            share = self._next()
+        if share is None:
             return False
-        given_up, begun = found
-        for work in given_up:
-            self._give_up(work, engine)
-        with self.model.turn:
-            for work in begun:
-                self._at_work[engine.begin(self._job(work))] = work
-            left_out = held(self._at_work.values(), step, time.monotonic(), self._most_listeners())
-            for slot, work in self._at_work.items():
-                slot.held = work in left_out
-            self.model.backend.fit_threads(len(self._at_work) - len(left_out))
-            over = engine.step()
-        for work in self._at_work.values():
-            work.hand_over()
-        for slot in over:
-            self._end(self._at_work.pop(slot), slot)
+        try:
+            with self.model.turn:
+                self._engine.work(share)
+        finally:
+            with self._change:
+                self._hand_back(share)
         return True
 
-    def _next(self) -> tuple[list[Work], list[Work]] | None:
-        """Wait until there is something to do: who is given up and who is begun; None when all is over."""
-        with self._change:
-            while True:
-                given_up = self._take_given_up()
-                begun = admitted(self._waiting, self._at_work.values(), self.batch_size)
-                self._waiting = [work for work in self._waiting if work not in begun]
-                if given_up or begun or not all(work.is_held for work in self._at_work.values()):
-                    return given_up, begun
-                if self._closing and not self._works():
-                    return None
-                self._change.wait(self._until_next_end())
+    def _next(self) -> Share[Speech] | None:
+        """Wait until there is something to answer; None when all is over."""
+        while True:
+            self._give_up_some()
+            self._begin_some()
+            self._end_some()
+            if (share := self._share()) is not None:
+                return share
+            if self._closing and not self._works():
+                return None
+            self._change.wait(self._until_next_end())
 
-    def _take_given_up(self) -> list[Work]:
-        """Those that were cancelled or are out of time; who only waited waits no more."""
+    def _share(self) -> Share[Speech] | None:
+        """What this thread is to answer."""
+        left_out = held(self._at_work.values(), self._n_steps, time.monotonic(), self._most_listeners())
+        for slot, work in self._at_work.items():
+            slot.held = work in left_out
+        self.model.backend.fit_threads(len(self._at_work) - len(left_out))
+        share = self._engine.take(len(self._threads))
+        self._n_steps += share is not None
+        return share
+
+    def _hand_back(self, share: Share[Speech]) -> None:
+        """Let its jobs go on, and those who hear them, and the other threads."""
+        self._engine.hand_back(share)
+        for slot in share.slots:
+            if slot in self._at_work:  # who was given up is not
+                self._at_work[slot].hand_over()
+        self._end_some()
+        self._change.notify_all()
+
+    def _begin_some(self) -> None:
+        """Begin those who wait, as there is room."""
+        begun = admitted(self._waiting, self._at_work.values(), self.batch_size)
+        self._waiting = [work for work in self._waiting if work not in begun]
+        for work in begun:
+            self._at_work[self._engine.begin(self._job(work))] = work
+
+    def _give_up_some(self) -> None:
+        """Give up those that were cancelled or are out of time, whether they were begun or not."""
         now = time.monotonic()
         given_up = [
             work
@@ -228,7 +249,24 @@ class Session:
         ]
         self._cancelled.clear()
         self._waiting = [work for work in self._waiting if work not in given_up]
-        return given_up
+        for slot in [slot for slot, work in self._at_work.items() if work in given_up]:
+            del self._at_work[slot]
+            self._engine.drop(slot)
+        for work in given_up:
+            late = work.end is not None and work.end <= now
+            why = "it took longer than it was given" if late else "it was cancelled"
+            work.handle.finish(CancelledError(f"the speech was broken off: {why}"))
+
+    def _end_some(self) -> None:
+        """Say what became of the jobs that are over."""
+        for slot in self._engine.retire():
+            work, result = self._at_work.pop(slot), slot.result
+            assert result is not None  # it is over
+            if isinstance(result, Speech):
+                result = replace(result, stages=costs(result.tokens, slot.seconds))
+                if not work.has_sounded:  # its takes were compared, and the best is heard at once
+                    work.handle.put(result.audio)
+            work.handle.finish(result)
 
     def _until_next_end(self) -> float | None:
         """Seconds until the first is out of time; None where none has a limit."""
@@ -257,22 +295,3 @@ class Session:
         return speech_job(
             self.model, request, number=number, on_progress=watch, on_sound=hear, memory=work.memory
         )
-
-    def _give_up(self, work: Work, engine: Engine[Speech]) -> None:
-        """End it, whether it was begun or not, and say so."""
-        for slot in [slot for slot, at_work in self._at_work.items() if at_work is work]:
-            del self._at_work[slot]
-            engine.drop(slot)
-        late = work.end is not None and work.end <= time.monotonic()
-        why = "it took longer than it was given" if late else "it was cancelled"
-        work.handle.finish(CancelledError(f"the speech was broken off: {why}"))
-
-    def _end(self, work: Work, slot: Slot[Speech]) -> None:
-        """Say what became of a job."""
-        result = slot.result
-        assert result is not None  # it is over
-        if isinstance(result, Speech):
-            result = replace(result, stages=costs(result.tokens, slot.seconds))
-            if not work.has_sounded:  # its takes were compared, and the best is heard at once
-                work.handle.put(result.audio)
-        work.handle.finish(result)

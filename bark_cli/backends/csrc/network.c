@@ -13,8 +13,6 @@
 #include <unistd.h>
 #endif
 
-#define SHORT 512 /* positions of windows that are better taken by one thread each: longer ones fill all of them */
-
 /* The structs' sizes, packed into one number. */
 int64_t bark_layout(void) {
     return (int64_t)sizeof(Matrix) | (int64_t)sizeof(Layer) << 16 | (int64_t)sizeof(Network) << 32 |
@@ -100,7 +98,11 @@ static void between(const void *what, int job, int thread) {
     product(&layer->attention, &s, n, s.mixed + (size_t)i * 3 * width, STORE);
 }
 
-static void window(const Network *net, const Scratch *s, int n, int first, float *x, uint16_t *cache) {
+/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
+ * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
+void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint16_t *cache,
+                 int32_t threads) {
+    gather_helpers(threads);
     for (int layer = 0; layer <= net->n_layer; layer++) {
         /* of the last layer, the others' keys and values were all that was wanted */
         int from = layer == net->n_layer ? first : 0, team = team_size();
@@ -110,40 +112,6 @@ static void window(const Network *net, const Scratch *s, int n, int first, float
         share(runs(n - from, each), between, &w);
         if (layer < net->n_layer) attend_window(net, s, layer, n, layer == net->n_layer - 1 ? first : 0, cache);
     }
-}
-
-/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
- * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
-void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint16_t *cache,
-                 int32_t threads) {
-    gather_helpers(threads);
-    window(net, s, n, first, x, cache);
-    dismiss_helpers();
-}
-
-typedef struct {
-    const Network *net;
-    const Scratch *rooms;
-    float *const *x;
-    const int32_t *first;
-    int n;
-} Windows;
-
-static void one_window(const void *what, int job, int thread) {
-    const Windows *w = what;
-    window(w->net, w->rooms + thread, w->n, w->first[job], w->x[job], NULL);
-}
-
-/* `count` windows of n positions, as bark_window computes them; `rooms` has one for each thread, or for each window
- * where these are fewer. Short ones go side by side as long as every thread has one: a thread takes a window through
- * all layers, and waits for nobody. */
-void bark_windows(const Network *net, const Scratch *rooms, int32_t count, int32_t n, const int32_t *first,
-                  float *const *x, int32_t threads) {
-    Windows w = {net, rooms, x, first, n};
-    gather_helpers(threads);
-    int team = team_size(), aside = team > 1 && n <= SHORT ? count / team * team : 0;
-    share(aside, one_window, &w);
-    for (int i = aside; i < count; i++) window(net, rooms, n, first[i], x[i], NULL);
     dismiss_helpers();
 }
 

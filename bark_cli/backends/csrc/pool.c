@@ -22,6 +22,7 @@ static Work *volatile work_now; /* written before the ticket, read after a job w
 static const void *volatile what_now;
 static int team = 1; /* the caller's, who holds `busy` */
 static atomic_int wanted; /* helpers of the round */
+static atomic_int callers = 1; /* at the same time, who have one processor each of those that are lent */
 static int hired;         /* helpers that were started */
 static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER, bed = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t alarm_clock = PTHREAD_COND_INITIALIZER;
@@ -95,8 +96,11 @@ static void hire(int helpers) {
     }
 }
 
+void bark_expect(int32_t count) { atomic_store(&callers, count < 1 ? 1 : count); }
+
 void gather_helpers(int threads) {
     have_helpers = 0;
+    threads /= atomic_load_explicit(&callers, memory_order_relaxed);
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     if (threads <= 1 || pthread_mutex_trylock(&busy)) return;
     hire(threads - 1);
