@@ -79,7 +79,7 @@ class Counting:
     def audio_stream(self) -> AudioStream:
         raise AssertionError("nothing here is streamed")
 
-    def fit_threads(self, n_sequences: int) -> None:
+    def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
         pass
 
     def count(self, what: str) -> int:

@@ -63,6 +63,6 @@ class Backend(Decoder, Protocol):
         """Logits (window - first, vocabulary) of the codebook that each names, or codes, if it may draw."""
         ...
 
-    def fit_threads(self, n_sequences: int) -> None:
-        """Let the calling thread use as many processors as steps of so many sequences are worth."""
+    def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
+        """Let the calling thread, one of so many, use the processors that steps of the sequences are worth."""
         ...

@@ -209,9 +209,9 @@ class Int8Backend:
         """Begin an utterance that is decoded as its codes come."""
         return self._codec.audio_stream()
 
-    def fit_threads(self, n_sequences: int) -> None:
-        """Let calls of the kernel leave each other their processors."""
-        kernel.expect_callers(min(n_sequences, self.side_by_side))
+    def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
+        """Let each caller have his part of the processors; how many a step is worth the kernel is told."""
+        kernel.expect_callers(n_callers)
 
     def _logits(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Logits]:
         network = self._causal[stage]

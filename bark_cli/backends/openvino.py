@@ -183,7 +183,7 @@ class OpenVINOBackend:
         """Begin an utterance that is decoded as its codes come."""
         return OpenVINOStream(self._codec, self._start)
 
-    def fit_threads(self, n_sequences: int) -> None:
+    def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
         """Nothing to do: OpenVINO has threads of its own."""
 
 

@@ -55,7 +55,7 @@ class WideParts(TorchCodec):
             for step in requests
         ]
 
-    def fit_threads(self, n_sequences: int) -> None:
+    def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
         """Let torch use as many threads as steps of so many sequences are worth."""
         self._threads.use(n_sequences)
 

@@ -218,7 +218,8 @@ class Session:
         left_out = held(self._at_work.values(), self._n_steps, time.monotonic(), self._most_listeners())
         for slot, work in self._at_work.items():
             slot.held = work in left_out
-        self.model.backend.fit_threads(len(self._at_work) - len(left_out))
+        n_active = len(self._at_work) - len(left_out)
+        self.model.backend.fit_threads(n_active, min(n_active, len(self._threads)))
         share = self._engine.take(len(self._threads))
         self._n_steps += share is not None
         return share
