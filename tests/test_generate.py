@@ -108,8 +108,8 @@ def test_how_many_are_drawn_at_once_changes_nothing(
     legal: tuple[range, ...], network: Int8GPT, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    for steps in (1, 3, 8):
-        monkeypatch.setattr(generation, "STEPS", steps)
+    for steps in (1, 3, 16):
+        monkeypatch.setattr(generation, "SHORT_STEPS", steps)
         found.append(run(network, opened(network), ahead(2, 50, legal)))
     assert found[0] == found[1] == found[2]
 
@@ -210,8 +210,11 @@ def reader() -> Reader:
     return Reader(np.arange(2000), RULES, 80)
 
 
-def test_what_a_reader_allows_is_drawn_and_what_comes_after_a_return_is_drawn_anew(network: Int8GPT) -> None:
+def test_what_a_reader_allows_is_drawn_and_what_comes_after_a_return_is_drawn_anew(
+    network: Int8GPT, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Against the stage, which asks the reader before each token; as if nothing had been drawn in vain."""
+    monkeypatch.setattr(generation, "SHORT_STEPS", 50)
     plan = replace(ahead(1, 300, (range(80),), temperature=0.3), reader=reader())
     cache, made, calls, places = opened(network), [5], 0, [0]
     while len(made) <= 300:
@@ -224,7 +227,7 @@ def test_what_a_reader_allows_is_drawn_and_what_comes_after_a_return_is_drawn_an
         made += new
     returns = sum(after < before for before, after in pairwise(places))
     assert returns > 0
-    assert calls > 300 / 8
+    assert calls > 300 / 50  # a return has cut one short
     alone, one_by_one, stream, agreed = reader(), opened(network), RandomStream(1), 0
     for step, (before, token) in enumerate(pairwise(made)):
         hidden = network.step(np.array([before]), [one_by_one], [10 + step])

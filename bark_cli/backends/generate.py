@@ -19,6 +19,7 @@ from bark_cli.model.tokens import Tokens
 from bark_cli.stages.steps import Ahead
 
 STEPS = 8  # in a call: what has to wait for it, such as Ctrl-C, waits for no more
+SHORT_STEPS = 16  # the same of a narrow network
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +82,18 @@ class Vocabulary:
 
 def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> list[DrawnIds]:
     """Let sequences go on together, STEPS tokens at most; none hears of the others."""
+    most = SHORT_STEPS if stack.is_narrow else STEPS
     rows = (RowStruct * len(going))()
     held = []  # what the rows point at
     for row, one in zip(rows, going, strict=True):
-        ahead, wanted = one.ahead, min(STEPS, one.ahead.steps)
-        # the very numbers, in the very order, that `sampling.draw` takes
-        mark, (words, state) = ahead.stream.mark(), words_of(ahead.stream, wanted * vocabulary.size)
+        ahead, wanted = one.ahead, min(most, one.ahead.steps)
+        # the very numbers, in the very order, that `sampling.draw` takes; at best made step by step
+        at_once = wanted if ahead.stream.state is None else 1
+        mark, (words, state) = ahead.stream.mark(), words_of(ahead.stream, at_once * vocabulary.size)
         made, end_p = np.zeros(wanted, np.int64), np.zeros(wanted, np.float32)
         order = vocabulary.order(ahead)
         heap = room_for_filters(ahead.sampling, vocabulary.size)
-        held.append((made, end_p, wanted, mark, words, order, heap))
+        held.append((made, end_p, at_once, mark, words, order, heap))
         row.cache, row.state, row.words = address(one.cache), state, address(words)
         row.packs, row.made, row.end_p = address(order), address(made), address(end_p)
         row.token, row.position, row.wanted = one.token, one.length, wanted
@@ -104,6 +107,6 @@ def generate(stack: Stack, vocabulary: Vocabulary, going: Sequence[Going]) -> li
             row.cycle, row.placed, row.reach = rules.cycle, rules.n_placed, rules.reach
     stack.generate(vocabulary.struct, rows, vocabulary.size)
     return [
-        DrawnIds(made[: row.done], end_p[: row.done], wanted, vocabulary.size, mark)
-        for row, (made, end_p, wanted, mark, *_) in zip(rows, held, strict=True)
+        DrawnIds(made[: row.done], end_p[: row.done], max(row.done, at_once), vocabulary.size, mark)
+        for row, (made, end_p, at_once, mark, *_) in zip(rows, held, strict=True)
     ]

@@ -15,7 +15,7 @@ import numpy as np
 from bark_cli.backends import kernel
 from bark_cli.backends.buffers import Array, Buffers, address, room
 from bark_cli.backends.kernel import Layer, Matrix, Network, Scratch
-from bark_cli.backends.threads import threads_for
+from bark_cli.backends.threads import NARROW, threads_for
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.options import StageSampling
@@ -85,6 +85,7 @@ class Stack:
         )  # fmt: skip
         self._most = int(self._code.bark_part())
         self._width = config.n_embd
+        self.is_narrow = config.n_embd < NARROW
         self._threads = min(os.cpu_count() or 1, int(self._code.bark_max_threads()))
         self._config = config
         self._rooms: list[Scratch] = []  # that no call uses

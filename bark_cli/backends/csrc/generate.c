@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     uint16_t *cache;
     uint32_t *state;       /* of its random numbers; NULL: they are there */
-    uint32_t *words;       /* (wanted, ids, 2) what the draws are made from */
+    uint32_t *words;       /* (ids, 2) what a draw is made from; of numbers that are there (wanted, ids, 2) */
     const int32_t *packs;  /* (turns,) which pack is legal at the next step, the one after it and so on, in turn */
     int64_t *made;         /* (wanted,) ids drawn */
     float *end_p;          /* (wanted,) how likely the last legal id was; NaN where the network returned NaN */
@@ -64,18 +64,6 @@ static void bar(const Row *row, int start, int count, float *logits) {
 /* ---- the tokens of sequences ---- */
 
 typedef struct {
-    Row *rows;
-    int ids;
-} Numbers;
-
-static void make_numbers(const void *what, int job, int thread) {
-    const Numbers *n = what;
-    Row *row = n->rows + job;
-    (void)thread;
-    if (row->state) random_words(row->state, 2 * (size_t)row->wanted * n->ids, row->words);
-}
-
-typedef struct {
     const Vocabulary *v;
     Row *const *rows; /* those that one pack is legal for */
     float *logits;    /* (rows, ids) */
@@ -90,11 +78,13 @@ static void draw_one(const void *what, int job, int thread) {
     float *logits = d->logits + (size_t)job * ids, *end_p = row->end_p + step;
     int start = d->v->starts[d->pack];
     Sampling how = {row->temperature, row->top_p, row->top_k, row->heap};
+    uint32_t *words = row->words + (row->state ? 0 : 2 * (size_t)step * ids);
     int index = 0;
+    if (row->state) random_words(row->state, 2 * (size_t)ids, words);
     *end_p = poison(logits, ids);
     if (*end_p == 0.0f) { /* NaN is unequal to all */
         if (row->cycle) bar(row, start, ids, logits);
-        index = draw(logits, ids, &how, row->words + 2 * (size_t)step * ids, end_p);
+        index = draw(logits, ids, &how, words, end_p);
     }
     row->token = start + index;
     if (row->cycle && row->token < row->placed)
@@ -137,9 +127,7 @@ void bark_generate(const Network *net, const Scratch *s, const Vocabulary *v, in
     Row *active[PART];
     uint16_t *caches[PART];
     int32_t positions[PART];
-    Numbers numbers = {rows, v->heads->rows};
     gather_helpers(threads);
-    share(n, make_numbers, &numbers);
     for (;;) {
         int count = 0;
         for (int i = 0; i < n; i++)
