@@ -64,5 +64,5 @@ class Backend(Decoder, Protocol):
         ...
 
     def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
-        """Let the calling thread, one of so many, use the processors that steps of the sequences are worth."""
+        """Let the calling thread, one of so many, use as many processors as its steps are worth."""
         ...
