@@ -397,7 +397,7 @@ def test_what_has_no_run_is_a_finished_models(work, tmp_path, monkeypatch):
         export.write_model(tmp_path / "newer", "fp16", None)
 
 
-def test_a_voice_is_the_utterance_that_the_settings_number(tmp_path, monkeypatch):
+def test_a_voice_is_the_utterance_that_settings_or_auditions_number(tmp_path, monkeypatch):
     def lasting(seconds, place, code, voice=0):
         frames = int(50 * seconds)
         factors = np.tile(np.array([[0, PITCHES, 0, place]], np.int16), (frames, 1))
@@ -419,7 +419,15 @@ def test_a_voice_is_the_utterance_that_the_settings_number(tmp_path, monkeypatch
     export.write_voices(tmp_path)
     with np.load(tmp_path / "anna.npz") as voice:
         assert set(voice["fine_prompt"].ravel().tolist()) == {4}
-    options["histories"]["anna"] = 2
+    (tmp_path / "histories.json").write_text('{"anna": 0}', encoding="utf-8")
+    export.write_voices(tmp_path)
+    with np.load(tmp_path / "anna.npz") as voice:
+        assert set(voice["fine_prompt"].ravel().tolist()) == {4}, "the settings come first"
+    del options["histories"]
+    export.write_voices(tmp_path)
+    with np.load(tmp_path / "anna.npz") as voice:
+        assert set(voice["fine_prompt"].ravel().tolist()) == {3}, "as training.auditions found"
+    options["histories"] = {"anna": 2}
     with pytest.raises(ValueError, match="has 2 utterances 4-6 s long, and none numbered 2"):
         export.write_voices(tmp_path)
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.codec import MEASURES, SAMPLE, Codes, TrainableCodec, first_codec, load_codec, refilled_file
 from training.run import Losses, Run, learnt, save_whole
 from training.settings import HERE, settings
-from training.shards import parts, shard_files, write_arrays
+from training.shards import parts, shard_files, write_arrays, write_bytes
 
 NETWORK = "network."  # before its names in the encoder's file
 REACH = 5  # frames that one layer sees
@@ -107,7 +107,8 @@ def save_encoder(encoder: Encoder, file: Path) -> None:
     """Write all that measures codes, in half precision: with the same codes nano can be trained further."""
     arrays = {name: getattr(encoder.codec, name) for name in MEASURES}
     arrays |= {NETWORK + name: t for name, t in encoder.network.state_dict().items()}
-    save_file({k: (t.half() if t.is_floating_point() else t).contiguous() for k, t in arrays.items()}, file)
+    stored = {k: (t.half() if t.is_floating_point() else t).contiguous() for k, t in arrays.items()}
+    write_bytes(file, save(stored))
 
 
 def begin(network: Expectation, file: Path) -> None:
