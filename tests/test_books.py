@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bark_cli.errors import TextError
 from bark_cli.text.books.book import Book
+from bark_cli.text.books.contents import read_nav
 from bark_cli.text.books.page import Counted, read_page
 from bark_cli.text.books.read import read_book
 
@@ -280,6 +281,23 @@ def test_no_tangle_of_tags_breaks_the_reader(parts: list[str]) -> None:
 def test_deep_and_long_pages_are_read_in_time_that_grows_with_them() -> None:
     text = "<blockquote><div>" * 100_000 + "<p>word</p>" + "<a href='#'>1</a>x" * 100_000
     assert read_page(text, Counted()).passages
+
+
+@pytest.mark.parametrize("many", ["<a ", "<!--", "<![CDATA[", "<a href='"])
+def test_a_hostile_table_of_contents_is_read_in_time_that_grows_with_it(many: str) -> None:
+    """Unbounded, 60 kB of the first took half a minute, and twice as many four times as long."""
+    assert read_nav('<nav epub:type="toc"><ol>' + many * 300_000, "nav.xhtml") == []
+
+
+def test_a_book_without_words_says_so(tmp_path: Path) -> None:
+    path = write_epub(tmp_path / "b.epub", {"a.xhtml": "", "b.xhtml": "<p> </p>"})
+    with pytest.raises(TextError, match="holds no text that can be read aloud"):
+        read_book(path)
+
+
+def test_what_nobody_sees_and_how_a_word_is_spelled_are_not_read() -> None:
+    text = "<p style='color: red; display : none'>No.</p><p><ruby>Yes<rp>(</rp><rt>jes</rt></ruby>.</p>"
+    assert [passage.text for passage in read_page(text, Counted()).passages] == ["Yes."]
 
 
 # other kinds of books

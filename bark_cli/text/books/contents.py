@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from bark_cli.text.books.markup import parse_xml, words_of
 from bark_cli.text.books.package import resolved
+from bark_cli.text.documents.web import bounded
 
 _DEEPEST = 10
 _MOST = 10_000  # entries
@@ -46,7 +47,7 @@ def read_ncx(data: bytes, path: str, source: str) -> list[ContentsLine]:
 def read_nav(text: str, path: str) -> list[ContentsLine]:
     """The entries of a navigation page, in order."""
     reader = _NavReader(path)
-    reader.feed(text)
+    reader.feed(bounded(text))
     reader.close()
     return reader.found
 

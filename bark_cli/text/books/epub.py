@@ -108,7 +108,7 @@ def _marks(spots: Sequence[tuple[int, ContentsLine]], passages: Sequence[Passage
 def _by_page(begins: dict[str, int], passages: Sequence[Passage]) -> list[ChapterStart]:
     """A chapter on each page, named by its heading; of a book without a table of contents."""
     starts = [at for at in dict.fromkeys(begins.values()) if at < len(passages)]
-    if len(starts) == 1:
+    if len(starts) < 2:
         return by_heading(passages)
     ends = [*starts[1:], len(passages)]
     found = []

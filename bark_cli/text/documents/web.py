@@ -20,6 +20,8 @@ _BLOCKS = frozenset(_BLOCKS_NAMES.split())
 _SENTENCES_NAMES = "h1 h2 h3 h4 h5 h6 li tr title dt dd caption figcaption legend summary "
 _SENTENCES = frozenset(_SENTENCES_NAMES.split())
 _SILENT = frozenset(["script", "style", "template", "noscript"])  # nobody sees them
+_BESIDE = frozenset(["rt", "rp"])  # how the word above is spelled: it would be said twice
+_UNDRAWN = re.compile(r"display\s{0,9}:\s{0,9}none", re.IGNORECASE)
 _UNSPOKEN = {
     "pre": "code",
     "svg": "drawings",
@@ -45,7 +47,7 @@ def read_html(text: str, passed: PassedOver, first: int = 1) -> list[Block]:
     return reader.found
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
     """The text with every < as itself that no > ends soon: the parser would look for it again and again."""
     marks = [(match.start(), match.group()) for match in re.finditer("[<>]", text)]
     literal: list[int] = []
@@ -85,7 +87,7 @@ class WebPageReader(HTMLParser):
 
     def read(self, text: str) -> None:
         """Read all of a page."""
-        self.feed(_bounded(text))
+        self.feed(bounded(text))
         self.close()
         self.end_block()
 
@@ -93,7 +95,9 @@ class WebPageReader(HTMLParser):
         """What an element is, in the plural, that is passed over ("" is not told); None if it is read."""
         if tag in _UNSPOKEN:
             return _UNSPOKEN[tag]
-        return "" if tag in _SILENT or ("hidden" in given and tag not in ("body", "html")) else None
+        is_hidden = "hidden" in given or _UNDRAWN.search(given.get("style") or "") is not None
+        is_passed = tag in _SILENT or tag in _BESIDE or (is_hidden and tag not in ("body", "html"))
+        return "" if is_passed else None
 
     def add(self, number: int, said: str) -> None:
         """Take a paragraph."""
