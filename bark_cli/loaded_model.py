@@ -11,7 +11,8 @@ from functools import partial
 from bark_cli import hearing, voices
 from bark_cli.audio import Audio
 from bark_cli.backends import Backend
-from bark_cli.backends.memory import cpu_cache_bytes, fitting_batch_size, free_bytes, paying_batch_size
+from bark_cli.backends.memory import cpu_cache_bytes, fitting_batch_size, free_bytes, roomy_batch_size
+from bark_cli.backends.trial import Tries, paying
 from bark_cli.errors import OptionError
 from bark_cli.known_model import KnownModel
 from bark_cli.model.options import SamplingOptions, check_seed, draw_seed
@@ -53,17 +54,31 @@ class LoadedModel(KnownModel):
     precision: str
     turn: FairLock = field(init=False, repr=False)  # whose engine may use the backend
     memory: Memory = field(init=False, repr=False)  # how its voices spoke
+    _paying: int | None = field(default=None, init=False, repr=False)  # utterances at once, once tried
 
     def __post_init__(self) -> None:
         self.turn = FairLock(self.backend.side_by_side)
         self.memory = Memory(self.name, self.config.semantic.pace)
 
     def fitting_batch_size(self) -> int:
-        """How many utterances at once the free memory holds, 1 .. 64, and on a CPU pay."""
+        """How many utterances at once the free memory holds, 1 .. 64, and on a CPU pay.
+
+        That is tried, once on this machine, and takes a moment.
+        """
         fitting = fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(self.device))
-        if self.precision != "int8" or self.device != "cpu":
+        if self.device != "cpu":
             return fitting
-        return min(fitting, paying_batch_size(self.config, cpu_cache_bytes()))
+        with self.turn:
+            if self._paying is None:
+                self._paying = self._tried(fitting)
+        return min(fitting, self._paying)
+
+    def _tried(self, fitting: int) -> int:
+        """How many at once pay, as far as it can be told."""
+        count = None
+        if isinstance(self.backend, Tries):
+            count = paying(self.backend, self.config, self.precision, fitting)
+        return count or roomy_batch_size(self.config, self.precision, cpu_cache_bytes())
 
 
 def speech_job(

@@ -21,7 +21,7 @@ from bark_cli.backends.memory import (
     cpu_cache_bytes,
     fitting_batch_size,
     free_of_container,
-    paying_batch_size,
+    roomy_batch_size,
 )
 from bark_cli.checkpoint import open_checkpoint
 from bark_cli.errors import BarkError, GenerationError, ModelError, OptionError, TextError, VoiceError
@@ -253,7 +253,7 @@ def test_the_batch_fits_into_memory(tiny_config: BarkConfig) -> None:
     assert fitting_batch_size(tiny_config, 4, free_bytes=10**12) == MOST
 
 
-def test_a_batch_is_as_large_as_pays(tiny_config: BarkConfig, tmp_path: Path) -> None:
+def test_a_batch_is_as_large_as_caches_allow(tiny_config: BarkConfig, tmp_path: Path) -> None:
     """All of it where weights come from memory; else what the processor's cache holds beside them."""
 
     def sized(n_embd: int) -> BarkConfig:
@@ -262,11 +262,12 @@ def test_a_batch_is_as_large_as_pays(tiny_config: BarkConfig, tmp_path: Path) ->
         return replace(tiny_config, semantic=replace(tiny_config.semantic, gpt=gpt), coarse=coarse)
 
     weights, cache = 12 * 10 * 256**2, 2 * 10 * 1000 * 256 * 2
-    assert paying_batch_size(sized(256), weights - 1) == MOST
-    assert paying_batch_size(sized(256), None) == MOST
-    assert paying_batch_size(sized(256), weights) == SURE
-    assert paying_batch_size(sized(256), weights + 20 * cache // 2) == 20
-    assert paying_batch_size(sized(256), weights + 99 * cache) == MOST
+    assert roomy_batch_size(sized(256), "int8", weights - 1) == MOST
+    assert roomy_batch_size(sized(256), "int8", None) == MOST
+    assert roomy_batch_size(sized(256), "int8", weights) == SURE
+    assert roomy_batch_size(sized(256), "int8", weights + 20 * cache // 2) == 20
+    assert roomy_batch_size(sized(256), "int8", weights + 99 * cache) == MOST
+    assert roomy_batch_size(sized(256), "fp32", 4 * weights + 20 * cache) == 20
     assert cpu_cache_bytes(tmp_path) is None
     for index, size in enumerate(("32K", "what", "1024K", "32768K")):
         (tmp_path / f"index{index}").mkdir()

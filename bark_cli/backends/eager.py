@@ -7,12 +7,14 @@ no bit of them (together.py), all else one after the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from bark_cli.backends import CausalStage
-from bark_cli.backends.together import can_go_together, rows_times, step
+from bark_cli.backends.together import can_go_together, rows_times, step, trial
+from bark_cli.backends.trial import Step, size_of, steps_of
 from bark_cli.backends.wide import WideParts
 from bark_cli.checkpoint import Networks
 from bark_cli.model.networks import GPT, KVCache
@@ -54,6 +56,14 @@ class EagerBackend(WideParts):
             _logits(network.lm_head, h[0, -1], step.legal)
             for h, (_, step) in zip(hidden, requests, strict=True)
         ]
+
+    def trial(self, most: int) -> Step | None:
+        """Steps to be tried, of n <= `most` sequences; None where they go one by one."""
+        networks = self._causal.values()
+        if not all(can_go_together(network, self.device) for network in networks):
+            return None
+        with torch.inference_mode():
+            return steps_of({size_of(network.config): partial(trial, network) for network in networks}, most)
 
     def release(self, context: KVCache) -> None:
         """Nothing to do: memory goes back when the cache is let go."""

@@ -16,8 +16,10 @@ from bark_cli.backends import AudioStream, CausalStage, Decoder, kernel
 from bark_cli.backends.buffers import Array, room
 from bark_cli.backends.codec import KernelCodec
 from bark_cli.backends.generate import DrawnIds, Going, Vocabulary, generate
+from bark_cli.backends.memory import midst
 from bark_cli.backends.packed import PackedMatrix
 from bark_cli.backends.threads import threads_beside
+from bark_cli.backends.trial import Step, size_of, steps_of
 from bark_cli.backends.weights import Weights
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import GPTConfig
@@ -31,7 +33,7 @@ class Int8GPT:
     """The causal network of one stage: whole prompts, and steps of one more token."""
 
     def __init__(self, config: GPTConfig, weights: Weights) -> None:
-        self._config = config
+        self._config, self.size = config, size_of(config)
         self._stack = weights.stack(config)
         self._table = weights.table("wte")
         self._positions = weights.table("wpe")(np.arange(config.block_size))
@@ -69,6 +71,14 @@ class Int8GPT:
         x = self._table(ids)
         x += self._positions[list(positions)]
         return self._stack.step(x, caches, positions)
+
+    def trial(self, most: int) -> Step:
+        """Steps to be tried, of n <= `most` sequences."""
+        place = midst(self._config, most, bytes_per_number=2)
+        caches = [self.new_cache() for _ in range(most)]
+        for cache in caches:  # memory that was never written is not there, and is read in no time
+            cache[:, :, :, : place + 1] = 0
+        return lambda n: self.step(np.zeros(n, np.int64), caches[:n], [place] * n)
 
     def logits(self, hidden: Array, legal: range) -> Logits:
         """Logits (n, len(legal)) of final hidden states (n, D); no other row of the head is read."""
@@ -208,6 +218,11 @@ class Int8Backend:
     def audio_stream(self) -> AudioStream:
         """Begin an utterance that is decoded as its codes come."""
         return self._codec.audio_stream()
+
+    def trial(self, most: int) -> Step:
+        """Steps to be tried, of n <= `most` sequences, as one caller of `side_by_side` makes them."""
+        kernel.expect_callers(self.side_by_side)
+        return steps_of({network.size: network.trial for network in self._causal.values()}, most)
 
     def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
         """Let each caller have his part of the processors; how many a step is worth the kernel is told."""

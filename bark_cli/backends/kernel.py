@@ -119,6 +119,11 @@ def best_variant() -> str | None:
     return next((name for name in runnable() if load(name) is not None), None)
 
 
+def variant() -> str | None:
+    """The instruction set that is computed with: the one that BARK_KERNEL names, or the best."""
+    return os.environ.get(FORCED) or best_variant()
+
+
 @lru_cache(maxsize=1)
 def runnable() -> tuple[str, ...]:
     """Those of VARIANTS that this CPU has, compiled or not; none where nothing was compiled to ask it."""

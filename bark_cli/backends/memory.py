@@ -10,7 +10,9 @@ from pathlib import Path
 from bark_cli.model.config import BarkConfig, GPTConfig
 
 MOST = 64  # more gain nothing: by then a step's time grows with its utterances
-SURE = 16  # so many were on no machine slower than one after the other (docs/speed.md)
+SURE = 16  # so many are tried (trial.py), and more are judged by their caches
+_BYTES = {"int8": (1, 2), "bf16": (2, 2), "fp32": (4, 4)}  # of a weight, and of a number in a cache
+TRIED_BYTES = 2**27  # that caches of those which are tried take, at most
 
 
 def cache_bytes(gpt: GPTConfig, bytes_per_number: int) -> int:
@@ -27,18 +29,19 @@ def fitting_batch_size(config: BarkConfig, bytes_per_number: int, free_bytes: in
     return max(1, min(MOST, free_bytes // 2 // both))
 
 
-def paying_batch_size(config: BarkConfig, cpu_cache: int | None) -> int:
-    """Utterances beyond which more at once may take longer than in turn, SURE .. MOST, in int8 on a CPU.
+def roomy_batch_size(config: BarkConfig, precision: str, cpu_cache: int | None) -> int:
+    """Utterances beyond which more at once gain nothing, SURE .. MOST, on a CPU where SURE of them pay.
 
     Weights that are read from memory are read once for all, so that each more pays. Those of a small network
     stay in the processor's cache (bytes, None where that is not known): there more gain nothing as soon as
     their keys and values, half of them filled, have no room beside the weights.
     """
+    weight, number = _BYTES[precision]
     gpts = (config.semantic.gpt, config.coarse.gpt)
-    weights = max(12 * gpt.n_layer * gpt.n_embd**2 for gpt in gpts)
+    weights = max(12 * gpt.n_layer * gpt.n_embd**2 for gpt in gpts) * weight
     if cpu_cache is None or weights > cpu_cache:
         return MOST
-    beside = (cpu_cache - weights) // (max(cache_bytes(gpt, 2) for gpt in gpts) // 2)
+    beside = (cpu_cache - weights) // (max(cache_bytes(gpt, number) for gpt in gpts) // 2)
     return max(SURE, min(MOST, beside))
 
 
@@ -49,6 +52,12 @@ def cpu_cache_bytes(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -
         with suppress(OSError, ValueError):
             sizes.append(int(file.read_text().strip().removesuffix("K")) * 1024)
     return max(sizes, default=None)
+
+
+def midst(gpt: GPTConfig, count: int, bytes_per_number: int) -> int:
+    """A position halfway through the caches of `count` sequences, or as far as TRIED_BYTES go."""
+    each = cache_bytes(gpt, bytes_per_number) // gpt.block_size
+    return max(1, min(gpt.block_size // 2, TRIED_BYTES // (each * count)))
 
 
 def free_bytes(device: str) -> int:

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bark_cli.backends import kernel
+from bark_cli.backends.memory import midst
 from bark_cli.backends.threads import threads_for
+from bark_cli.backends.trial import Step
 from bark_cli.model.networks import GPT, Attention, Block, KVCache
 
 _TYPES = (torch.float32, torch.bfloat16)
@@ -39,6 +41,23 @@ def step(network: GPT, ids: Sequence[int], caches: Sequence[KVCache]) -> Tensor:
         cache.length += 1
     y: Tensor = network.ln_f(x)
     return y
+
+
+def trial(network: GPT, most: int) -> Step:
+    """Steps to be tried, of n <= `most` sequences."""
+    caches = [network.new_cache() for _ in range(most)]
+    place = midst(network.config, most, caches[0].keys.element_size())
+    for cache in caches:  # memory that was never written is not there, and is read in no time
+        cache.keys[:, :, :, : place + 1].zero_()
+        cache.values[:, :, :, : place + 1].zero_()
+
+    @torch.inference_mode()
+    def steps(count: int) -> None:
+        for cache in caches[:count]:
+            cache.length = place
+        step(network, [0] * count, caches[:count])
+
+    return steps
 
 
 def product(layer: nn.Module, x: Tensor) -> Tensor:

@@ -80,10 +80,10 @@ def speak_each(
     Raises:
         OptionError: the batch size is less than 1.
     """
+    most = len(requests) if isinstance(requests, Sized) else None
     if batch_size is None:
-        batch_size = speaker.batch_size
-    if isinstance(requests, Sized) and len(requests):
-        batch_size = min(batch_size, len(requests))
+        batch_size = 1 if most == 1 else speaker.batch_size  # which may have to be tried
+    batch_size = min(batch_size, most) if most else batch_size
     speaker.widen(batch_size)
     waiting, numbers, at_work = iter(requests), count(), dict[int, Pending]()
     over: SimpleQueue[int] = SimpleQueue()

@@ -197,7 +197,7 @@ def narrate_kept(
         on_progress(replace(progress, utterance=missing[progress.utterance]))
 
     rest = replace(narration, pieces=[pieces[number] for number in missing])
-    if batch_size is None:
+    if batch_size is None and len(missing) > 1:
         batch_size = min(bark.batch_size, max(_FEW, len(missing) // 4))
     spoken = narrate(bark, [rest], batch_size=batch_size, on_progress=watch if on_progress else None)
     due = set(missing)

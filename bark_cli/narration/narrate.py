@@ -6,7 +6,7 @@ A piece that continues the one before waits for it; all others share the engine,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -120,6 +120,8 @@ def narrate(
 
     Narrations are taken one by one as there is room. A piece sounds the same whatever else is spoken.
     """
+    if batch_size is None and isinstance(narrations, Sized):
+        batch_size = 1 if sum(len(narration.pieces) for narration in narrations) == 1 else None
     desk = _Desk(iter(narrations))
     spoken = speak_each(bark, desk.requests(), batch_size=batch_size, on_progress=on_progress)
     with closing(spoken) as results:
@@ -158,14 +160,16 @@ def narrate_soon(
             yield PieceResult(piece=piece, result=handle.result())
         finally:
             handle.cancel()
-    most, begin = batch_size or bark.batch_size, n_streamed
+    begin = n_streamed
     group = len(narration.pieces) if chained else 1  # those wait for each other by themselves
     while begin < len(narration.pieces):
         together = replace(narration, pieces=narration.pieces[begin : begin + group])
-        width, listener = min(group, most), _from(begin, on_progress)
+        width, listener = 1 if chained else group, _from(begin, on_progress)
         for done in narrate(bark, [together], batch_size=width, on_progress=listener):
             yield PieceResult(piece=begin + done.piece, sound=done.sound, result=done.speech)
-        begin, group = begin + group, min(2 * group, most)
+        begin += group
+        if begin < len(narration.pieces):
+            group = min(2 * group, batch_size or bark.batch_size)
 
 
 def _can_stream(attempts: Attempts, exact: bool) -> bool:

@@ -130,16 +130,21 @@ class Speaker:
 
     async def _read(self) -> None:
         try:
-            bark = await asyncio.to_thread(self._load)
+            session = await asyncio.to_thread(self._open)
         except BaseException as error:
             self._failure = error if isinstance(error, BarkError) else None
             if self.state == "loading":
                 self.state = "failed"
             raise
         if self.state != "stopped":
-            self._session = bark.session(self._batch_size)
+            self._session = session
             self.state = "ready"
             self._rest_later()
+
+    def _open(self) -> Session:
+        """Read the model, and try how many at once pay before anybody waits for it."""
+        bark = self._load()
+        return bark.session(self._batch_size or bark.fitting_batch_size())
 
     def _stay(self) -> None:
         if self._idle is not None:

@@ -42,13 +42,13 @@ class Session:
         self, model: LoadedModel, batch_size: int | None = None, *, max_waiting: int | None = None
     ) -> None:
         self.model, self.max_waiting = model, max_waiting
-        self.batch_size = model.fitting_batch_size() if batch_size is None else batch_size
-        check_batch_size(self.batch_size)
+        check_batch_size(1 if batch_size is None else batch_size)
+        self._batch_size, self._least = batch_size, 1
         self._change = threading.Condition()
         self._waiting: list[Work] = []
         self._at_work: dict[Slot[Speech], Work] = {}
         self._cancelled: set[Handle] = set()
-        self._engine = Engine[Speech](model.backend, self.batch_size)
+        self._engine = Engine[Speech](model.backend)
         self._threads: list[threading.Thread] = []
         self._n_steps = 0
         self._closing = False
@@ -116,6 +116,13 @@ class Session:
         return narrate_soon(self, narration, exact=exact, batch_size=batch_size, on_progress=on_progress)
 
     @property
+    def batch_size(self) -> int:
+        """How many are at work at once; where nobody said it, the model tries it, which takes a moment."""
+        if self._batch_size is None:
+            self._batch_size = self.model.fitting_batch_size()
+        return max(self._batch_size, self._least)
+
+    @property
     def n_waiting(self) -> int:
         """Requests that wait for room."""
         return len(self._waiting)
@@ -133,7 +140,7 @@ class Session:
         """
         check_batch_size(batch_size)
         with self._change:
-            self.batch_size = max(self.batch_size, batch_size)
+            self._least = max(self._least, batch_size)
 
     def close(self, *, cancel: bool = False, wait: bool = True) -> None:
         """Take no more requests, and end: once those that are here are spoken, or with `cancel` at once."""
@@ -189,6 +196,8 @@ class Session:
 
         While it waits it holds on to nobody's request: who is not held otherwise can go.
         """
+        if self._batch_size is None and len(self._works()) > self._least:
+            self._batch_size = self.model.fitting_batch_size()
         with self._change:
             share = self._next()
         if share is None:
@@ -235,7 +244,8 @@ class Session:
 
     def _begin_some(self) -> None:
         """Begin those who wait, as there is room."""
-        begun = admitted(self._waiting, self._at_work.values(), self.batch_size)
+        most = max(self._batch_size or 1, self._least)
+        begun = admitted(self._waiting, self._at_work.values(), most)
         self._waiting = [work for work in self._waiting if work not in begun]
         for work in begun:
             self._at_work[self._engine.begin(self._job(work))] = work

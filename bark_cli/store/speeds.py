@@ -1,8 +1,9 @@
 """How fast models spoke on this machine: remembered after each run, to say how long the next will take.
 
 Kept in speeds.json in bark's home: for a model, a device and a precision the seconds of work per second of
-speech in the latest runs. Of a short run most is what every run begins with, and one run may have shared the
-machine with anything: so only those of SHORTEST_S and more count, by their median.
+speech in the latest runs, and how many utterances at once paid. Of a short run most is what every run begins
+with, and one run may have shared the machine with anything: so only those of SHORTEST_S and more count, by
+their median.
 
 It is only a memory: where it cannot be read or written, nothing is known, and nobody is told.
 """
@@ -20,7 +21,7 @@ from bark_cli.system.ours import read_ours
 from bark_cli.system.records import Bounds, parse_object
 
 SHORTEST_S = 5.0  # of speech
-_FILE, _START = "speeds.json", " start"
+_FILE, _START, _BATCH = "speeds.json", " start", "at once: "
 _MOST, _RUNS = 100, 9  # models, and runs of each
 _BOUNDS = Bounds(2**18, items=10_000, depth=2)
 
@@ -34,6 +35,17 @@ def remember_speed(model: str, device: str, precision: str, real_time_factor: fl
 def remember_start(model: str, device: str, precision: str, seconds: float) -> None:
     """Keep how many seconds a run took before it began to speak."""
     _remember(_key(model, device, precision) + _START, seconds)
+
+
+def remember_batch(kind: str, count: int) -> None:
+    """Keep how many sequences at once paid, on a machine and for a model of that kind."""
+    _remember(_BATCH + kind, count)
+
+
+def recall_batch(kind: str) -> int | None:
+    """How many sequences at once pay there; None where it was not tried."""
+    count = _usual(_BATCH + kind)
+    return None if count is None else max(1, round(count))
 
 
 def _remember(key: str, value: float) -> None:

@@ -1,0 +1,135 @@
+"""How many at once pay is tried once on a machine, by its own clock, and never for one text."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bark_cli.backends import trial
+from bark_cli.backends.memory import MOST
+from bark_cli.backends.trial import Step, paying_count
+from bark_cli.narration.narrate import Narration, Piece, narrate, narrate_soon
+from bark_cli.pipeline import Bark, SpeechRequest
+from bark_cli.store import bark_home
+from bark_cli.store.speeds import recall_batch, remember_batch, remember_speed
+
+
+class Clock:
+    """Time that passes only while a step is computed; `busy` of it belongs to other programs."""
+
+    def __init__(self, busy: float = 0.0) -> None:
+        self.now, self.own, self.busy = 0.0, 0.0, busy
+
+    def step(self, seconds: Callable[[int], float]) -> Step:
+        def pass_time(count: int) -> None:
+            self.own += seconds(count)
+            self.now += seconds(count) / (1 - self.busy)
+
+        return pass_time
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
+    monkeypatch.setattr("time.thread_time", lambda: clock.own)
+    return clock
+
+
+def test_the_count_is_taken_that_is_quickest_for_each(clock: Clock) -> None:
+    """Of such as are alike the larger; what does not fit is not tried."""
+    weights = clock.step(lambda count: 0.004 + 0.001 * count)
+    small_cache = clock.step(lambda count: {1: 0.003, 4: 0.008, 16: 0.05}[count])
+    no_gain = clock.step(lambda count: 0.003 * count)
+    loss = clock.step(lambda count: 0.003 * count**1.2)
+    assert [paying_count(step, 16) for step in (weights, small_cache, no_gain, loss)] == [16, 4, 16, 1]
+    assert [paying_count(weights, most) for most in (1, 3, 5)] == [1, 1, 4]
+
+
+def test_it_takes_a_moment_and_nothing_is_believed_of_a_busy_machine(clock: Clock) -> None:
+    step = clock.step(lambda count: 0.02 + 0.001 * count)
+    assert paying_count(step, 16) == 16
+    assert clock.now < 0.4
+    clock.busy = 0.25
+    assert paying_count(step, 16) == 16
+    clock.busy = 0.5
+    assert paying_count(step, 16) is None
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Every trial, by how many at most it had to try."""
+    seen: list[int] = []
+
+    def count(_: Step, most: int) -> int | None:
+        seen.append(most)
+        return 4
+
+    monkeypatch.setattr(trial, "paying_count", count)
+    return seen
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_model_is_tried_once_on_a_machine(tiny_model: Path, precision: str, tried: list[int]) -> None:
+    for _ in range(2):
+        bark = Bark.load(tiny_model, device="cpu", precision=precision)
+        step = bark.model.backend.trial(16)  # type: ignore[attr-defined]
+        if step is None:
+            pytest.skip("no C compiler was there when bark was installed")
+        for count in (1, 4, 16):
+            step(count)
+        at_once = 4 * bark.model.backend.side_by_side  # 4 for each caller
+        assert bark.fitting_batch_size() == bark.batch_size == at_once
+        with bark.session() as session:
+            assert session.batch_size == at_once
+            session.widen(99)
+            assert session.batch_size == 99
+    assert tried == [16]
+
+
+def test_where_it_cannot_be_told_caches_decide_and_nothing_is_kept(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "paying_count", lambda *_: None)
+    bark = Bark.load(tiny_model, device="cpu", precision="fp32")
+    assert 16 <= bark.fitting_batch_size() <= MOST
+    assert not (bark_home() / "speeds.json").exists()
+
+
+def test_one_text_tries_nothing_and_neither_does_the_first_of_many(
+    tiny_model: Path, tried: list[int]
+) -> None:
+    bark = Bark.load(tiny_model, device="cpu", precision="fp32")
+    bark.say("hello", seed=1)
+    bark.say_all([SpeechRequest(text="hello", seed=1)])
+    one = Narration(pieces=[Piece(text="hello", seed=1)])
+    list(narrate(bark, [one]))
+    list(narrate_soon(bark, one))
+    list(narrate(bark, [Narration(pieces=[*one.pieces] * 3)], batch_size=3))
+    assert not tried
+    many = narrate_soon(bark, Narration(pieces=[*one.pieces] * 5))
+    for spoken in many:
+        assert spoken.piece > 1 or not tried
+    assert tried == [16]
+
+
+def test_processes_that_keep_speeds_at_once_leave_a_whole_file() -> None:
+    line = (
+        "from bark_cli.store.speeds import remember_batch\n"
+        "import sys\n"
+        "for turn in range(20): remember_batch(f'kind {sys.argv[1]} {turn}', 4)"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", line, str(number)], env=os.environ) for number in range(3)
+    ]
+    while any(writer.poll() is None for writer in writers):
+        recall_batch("kind 0 0")  # reads what is there, or nothing
+    remember_batch("kind", 16)
+    remember_speed("nano", "cpu", "int8", 0.1, 60)
+    assert recall_batch("kind") == 16
+    assert not [file for file in bark_home().iterdir() if file.name != "speeds.json"]
