@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from bark_cli.backends import AudioStream, Backend, CausalStage
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.checkpoint import Networks
-from bark_cli.engine import Engine, Outcome
-from bark_cli.errors import BarkError, GenerationError, OptionError
+from bark_cli.engine import Engine, Outcome, Share
+from bark_cli.errors import BarkError, CancelledError, GenerationError, OptionError
 from bark_cli.model.codec import Codec
 from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
@@ -270,6 +270,63 @@ def test_codes_are_decoded_once_whoever_else_is_still_there(tiny_config: BarkCon
     outcomes = run(backend, tiny_config, [utterance(10), utterance(11)], batch_size=2)
     assert len(outcomes) == 2
     assert backend.count("codec") == 2
+
+
+def answered(engine: Engine[Spoken], share: Share[Spoken]) -> None:
+    engine.work(share)
+    engine.hand_back(share)
+
+
+def test_beside_another_thread_each_takes_its_part_of_the_tokens_and_one_of_all_else(
+    tiny_config: BarkConfig,
+) -> None:
+    backend = Counting(tiny_config)
+    engine = Engine[Spoken](backend, 5)
+    for _ in range(5):
+        engine.begin(speak(utterance(), tiny_config))
+    for _ in range(5):
+        share = engine.take(2)
+        assert share is not None
+        assert len(share.slots) == 1  # a prompt
+        answered(engine, share)
+    first, second = engine.take(2), engine.take(2)
+    assert first is not None
+    assert second is not None
+    assert (len(first.slots), len(second.slots)) == (3, 2)
+    assert engine.take(2) is None  # all are being answered
+    engine.hand_back(second)  # nobody has worked on it
+    assert [type(slot.result) for slot in engine.retire()] == [CancelledError] * 2
+    answered(engine, first)
+    over = 0
+    while engine.slots:
+        shares = [share for share in (engine.take(2), engine.take(2)) if share is not None]
+        assert max(len(share.slots) for share in shares) <= 2
+        for share in shares:
+            answered(engine, share)
+        over += sum(isinstance(slot.result, Spoken) for slot in engine.retire())
+    assert over == 3
+    assert backend.open == []
+
+
+def test_who_is_dropped_while_somebody_works_for_it_gives_back_what_it_holds_afterwards(
+    tiny_config: BarkConfig,
+) -> None:
+    backend = Counting(tiny_config)
+    engine = Engine[Spoken](backend, 2)
+    dropped, other = (engine.begin(speak(utterance(), tiny_config)) for _ in range(2))
+    while (share := engine.take()) is not None and len(share.slots) == 1:
+        answered(engine, share)
+    assert share is not None
+    engine.drop(dropped)
+    assert engine.slots == [other]
+    assert len(backend.open) == 2  # it is in use
+    answered(engine, share)
+    assert len(backend.open) == 1
+    assert dropped.result is None
+    while not engine.step():
+        pass
+    assert isinstance(other.result, Spoken)
+    assert backend.open == []
 
 
 def test_a_batch_of_nothing_is_refused(tiny_config: BarkConfig) -> None:

@@ -149,9 +149,10 @@ class Session:
             if cancel:
                 self._cancelled.update(work.handle for work in self._works())
             self._change.notify_all()
-            threads = [thread for thread in self._threads if thread is not threading.current_thread()]
-        for thread in threads if wait else ():
-            thread.join()
+            threads = list(self._threads)
+        if wait and threading.current_thread() not in threads:  # they wait for each other's lock
+            for thread in threads:
+                thread.join()
 
     def __enter__(self) -> Session:
         return self

@@ -6,7 +6,6 @@ on a CPU `torch.manual_seed` makes both draw the same. After suno-ai/bark, bark/
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -19,12 +18,19 @@ from bark_cli.model.published import LANGUAGES, VOICE_NAMES, speaks_suno_voices
 from bark_cli.model.tokens import Samples, Tokens
 from bark_cli.pipeline import Bark
 from bark_cli.stages import coarse, fine, semantic
-from bark_cli.stages.bar import ProgressBar
-from bark_cli.stages.progress import Watch
-from bark_cli.stages.steps import Drawn, Growing, Job, Request, Wait
+from bark_cli.stages.steps import Growing
 from bark_cli.suno.history import HistoryPrompt, history_tokens
 from bark_cli.suno.loaded import SAMPLE_RATE as SAMPLE_RATE
-from bark_cli.suno.loaded import STAGES, ModelChoice, let_go, load, load_stage, loaded_model, logger, run
+from bark_cli.suno.loaded import (
+    STAGES,
+    ModelChoice,
+    let_go,
+    load,
+    load_stage,
+    loaded_model,
+    logger,
+    run_stage,
+)
 from bark_cli.suno.randomness import global_stream
 from bark_cli.text.normalise import normalise
 
@@ -167,7 +173,7 @@ def generate_text_semantic(
     ids = model.tokenizer.encode(normalise(text), spell=not speaks_suno_voices(model.config))
     longest = semantic.longest(config, max_gen_duration_s)
     steps = semantic.steps(ids, None if voice is None else voice.semantic, config, options, global_stream())
-    return run(_job("semantic", steps, longest, longest / config.rate_hz, silent))
+    return run_stage("semantic", steps, longest, longest / config.rate_hz, silent)
 
 
 def generate_coarse(
@@ -210,7 +216,7 @@ def generate_coarse(
     sampling = _sampling(temp, model.config.sampling.coarse, top_k, top_p)
     said = Growing(tokens.tolist(), ended=True)
     steps = coarse.steps(said, voice, config, rate_hz, sampling, global_stream())
-    return run(_job("coarse", steps, total, len(tokens) / rate_hz, silent))
+    return run_stage("coarse", steps, total, len(tokens) / rate_hz, silent)
 
 
 def generate_fine(
@@ -241,7 +247,7 @@ def generate_fine(
     n_frames = codes.shape[1]
     steps = fine.steps(codes, voice, config, sampling, global_stream())
     total = fine.n_steps(n_frames, len(codes), voice, config)
-    return run(_job("fine", steps, total, n_frames / model.config.coarse.rate_hz, silent))
+    return run_stage("fine", steps, total, n_frames / model.config.coarse.rate_hz, silent)
 
 
 def codec_decode(fine_tokens: Tokens) -> Samples:
@@ -294,23 +300,3 @@ def _checked(tokens: Any, what: str, n_dims: int, size: int) -> Tokens:
     if found.size and (int(found.min()) < 0 or int(found.max()) >= size):
         raise OptionError(f"{what} are outside this model's 0..{size - 1}; were they made by another?")
     return found.astype(np.int64)
-
-
-def _job(
-    stage: str, steps: Generator[Any, Any, Tokens], total: int, audio_s: float, silent: bool
-) -> Job[Tokens]:
-    """The steps of one stage as a job of its own, watched unless `silent`."""
-    watch = Watch(stage, 0, None if silent else ProgressBar())
-    watch.expect(total, audio_s)
-    watch.begin()
-    answer = None
-    while True:
-        try:
-            request: Request | Wait = steps.send(answer)
-        except StopIteration as end:
-            watch.finish()
-            tokens: Tokens = end.value
-            return tokens
-        assert not isinstance(request, Wait)  # for an earlier stage, and that has ended
-        answer = yield stage, request
-        watch.step(len(answer.tokens) if isinstance(answer, Drawn) else 1)

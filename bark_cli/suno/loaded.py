@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bark_cli.engine import Engine
 from bark_cli.errors import BarkError, ModelError
 from bark_cli.loaded_model import LoadedModel
+from bark_cli.model.tokens import Tokens
 from bark_cli.pipeline import Bark
 from bark_cli.settings import Settings, resolve
-from bark_cli.stages.steps import Job
+from bark_cli.stages.bar import ProgressBar
+from bark_cli.stages.progress import Watch
+from bark_cli.stages.steps import Drawn, Job, Request, Wait
 from bark_cli.store import resolve_model
 
 SAMPLE_RATE = 24_000
@@ -104,6 +108,33 @@ def run(job: Job[Result]) -> Result:
     if isinstance(outcome.result, BarkError):
         raise outcome.result
     return outcome.result
+
+
+def run_stage(
+    stage: str, steps: Generator[Any, Any, Tokens], total: int, audio_s: float, silent: bool
+) -> Tokens:
+    """`run` of the steps of one stage, so many for so much sound, with a bar unless `silent`."""
+    return run(_job(stage, steps, total, audio_s, silent))
+
+
+def _job(
+    stage: str, steps: Generator[Any, Any, Tokens], total: int, audio_s: float, silent: bool
+) -> Job[Tokens]:
+    """The steps of one stage as a job of its own, watched unless `silent`."""
+    watch = Watch(stage, 0, None if silent else ProgressBar())
+    watch.expect(total, audio_s)
+    watch.begin()
+    answer = None
+    while True:
+        try:
+            request: Request | Wait = steps.send(answer)
+        except StopIteration as end:
+            watch.finish()
+            tokens: Tokens = end.value
+            return tokens
+        assert not isinstance(request, Wait)  # for an earlier stage, and that has ended
+        answer = yield stage, request
+        watch.step(len(answer.tokens) if isinstance(answer, Drawn) else 1)
 
 
 def _read(choice: ModelChoice, settings: Settings) -> Bark:
