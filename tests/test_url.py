@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from bark_cli.batch.begin import Begun, begin_all, end_all
 from bark_cli.batch.items import Item
-from bark_cli.batch.ledger import hold
+from bark_cli.batch.ledger import LEDGER_FILE, hold
 from bark_cli.batch.make import Failed
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import assign
@@ -332,7 +332,7 @@ def test_a_ledger_of_files_beside_it_is_not_one_of_a_url(tmp_path: Path) -> None
     ):
         pass
     with hold(tmp_path / "list.bark", UrlFolder("memory://there")):
-        pass
+        (tmp_path / "list.bark" / LEDGER_FILE).touch()  # without it nothing was made, and all goes again
     with (
         pytest.raises(UsageError, match=r"holds the ledger of memory://there; give -o another folder"),
         hold(tmp_path / "list.bark"),
