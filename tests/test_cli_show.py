@@ -11,7 +11,7 @@ import soundfile
 
 from bark_cli.audio import FORMATS, Audio, Provenance, save
 from bark_cli.cli.show import show
-from bark_cli.errors import AudioError
+from bark_cli.errors import AudioError, OptionError
 
 NOTE = Provenance("nano", "nano/ann", 7, "ab" * 32, "0.1.0", {"temperature": 0.7})
 SOUND = Audio(np.zeros(36_000, np.float32), 24_000)
@@ -109,3 +109,8 @@ def test_a_note_that_is_damaged_still_says_that_it_is_a_machines_voice(
     show(str(path), as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert (record["ai_generated"], record["provenance"]) == (True, None)
+
+
+def test_a_voice_is_pointed_to_where_voices_are_shown() -> None:
+    with pytest.raises(OptionError, match="`bark voices show` shows what it holds"):
+        show("me.npz", as_json=False)

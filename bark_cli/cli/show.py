@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bark_cli.cli.output import one_line, print_json
+from bark_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from bark_cli.audio import SoundSource
@@ -34,6 +35,10 @@ def show(
     if is_model_file(Path(file)):
         print_model_file(Path(file), tensors=False, as_json=as_json)
         return
+    if file.lower().endswith(".npz"):
+        raise OptionError(
+            f"{file} is a voice by its name, and no sound; `bark voices show` shows what it holds"
+        )
     with open_sound(file) as source:
         found = sound_record(file, source)
     if as_json:
