@@ -63,6 +63,14 @@ def test_between_its_turns_the_discriminator_stays_as_it_is():
     assert any((old != new).any() for old, new in zip(before, contest.network.parameters(), strict=True))
 
 
+def test_a_discriminator_of_24_filters_learns_on_a_processor():
+    torch.manual_seed(0)
+    contest = Contest({**OPTIONS, "windows": [256], "filters": 24, "every": 1}, CPU)
+    for step in (0, 1):
+        play(contest, step)
+    assert all(weight.isfinite().all() for weight in contest.network.parameters())
+
+
 def test_an_interrupted_contest_goes_on_where_it_was(tmp_path):
     torch.manual_seed(0)
     contest, other = Contest(OPTIONS, CPU), Contest(OPTIONS, CPU)

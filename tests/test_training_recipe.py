@@ -164,6 +164,21 @@ def is_alive(process: int) -> bool:
         return sys.platform != "linux"
 
 
+def test_a_run_that_goes_astray_ends_and_keeps_its_last_save(tmp_path, monkeypatch):
+    (tmp_path / "settings.toml").write_text(
+        f'[common]\nruns = "{tmp_path.as_posix()}"\ndata = "x"\nassets = "x"\nthreads = 1\n'
+        "seed = 0\nsteps = 3\nbetas = [0.9, 0.9]\nweight_decay = 0.0\nclip = 1.0\nlr = 0.5\n"
+        "warmup = 0\nsave_every = 1\nreport_every = 9\n[toy]\n"
+    )
+    monkeypatch.setenv("BARK_TRAINING_SETTINGS", str(tmp_path / "settings.toml"))
+    run, network = Run("toy"), torch.nn.Linear(2, 1)
+    run.take_up(network)
+    with pytest.raises(RuntimeError, match="non-finite"):
+        run.train(lambda step: (network(torch.ones(1, 2)).sum() * (1.0, torch.nan)[step], {"loss": 0.0}))
+    assert learnt(run.checkpoint)["weight"].isfinite().all()
+    assert torch.load(run.checkpoint, weights_only=True)["step"] == 1
+
+
 def test_what_is_exported_may_hold_a_share_of_what_a_run_began_with(tmp_path, monkeypatch):
     save_whole({"model": {"weight": torch.tensor([[1.0, 5.0]]), "bias": torch.zeros(1)}}, tmp_path / "old.pt")
     (tmp_path / "settings.toml").write_text(

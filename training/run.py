@@ -242,7 +242,8 @@ class Run:
     def _descend(self, loss: Tensor, factor: float) -> None:
         self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.options["clip"])
+        # what is not a number ends the run before it is saved
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.options["clip"], error_if_nonfinite=True)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.options["lr"] * factor
