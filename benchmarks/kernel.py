@@ -83,7 +83,7 @@ def _causal(config: BarkConfig, rounds: int) -> dict[str, float]:
     found = {f"prompt, {PROMPT}": _best(rounds, lambda: network.prompt(ids, None, network.new_cache()))}
     caches = [network.new_cache() for _ in range(max(BATCHES))]
     for cache in caches:
-        cache[:] = 0x3C00  # any number
+        cache[:] = 0x3C  # any number
     for count in BATCHES:
         going = [
             Going(

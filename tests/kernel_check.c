@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "network.h"
+#include "cache.h"
 
-void bark_step(const Network *, const Scratch *, int32_t, float *, uint16_t *const *, const int32_t *, int32_t);
-void bark_window(const Network *, const Scratch *, int32_t, int32_t, float *, uint16_t *, int32_t);
+void bark_step(const Network *, const Scratch *, int32_t, float *, uint8_t *const *, const int32_t *, int32_t);
+void bark_window(const Network *, const Scratch *, int32_t, int32_t, float *, uint8_t *, int32_t);
 void bark_product(const Matrix *, const Scratch *, int32_t, int32_t, const float *, float *, int32_t);
 void bark_floats(const void *, int32_t, const float *, int32_t, int32_t, int32_t, const float *, float *, int32_t);
 
@@ -104,12 +104,11 @@ static void network(void) {
                             matrix(4 * WIDTH, WIDTH, 0.002f, 0), matrix(WIDTH, 4 * WIDTH, 0.002f, 0)};
     }
     Network net = {layers, floats(WIDTH, 1.0f, 0.1f), NULL, LAYERS, HEADS, WIDTH, BLOCK};
-    size_t f = sizeof(float), places = PART;
+    size_t f = sizeof(float), places = PART, layer = HEADS * ((BLOCK + SPAN - 1) / SPAN) * span_bytes(WIDTH / HEADS);
     Scratch s = {room(THREADS * SHARE * 8 * WIDTH), room(THREADS * SHARE * f),
                  room(THREADS * SHARE * 4 * WIDTH * f), room(places * 3 * WIDTH * f),
-                 room(places * WIDTH * f), room(places * WIDTH * f), room(places * WIDTH * f),
-                 room(MAX_THREADS * QUERIES * (places + PANEL) * f)};
-    uint16_t *cache = room((size_t)LAYERS * 2 * BLOCK * WIDTH * sizeof(uint16_t)), *caches[] = {cache};
+                 room(places * WIDTH * f), room(layer)};
+    uint8_t *cache = room(LAYERS * layer), *caches[] = {cache};
     int32_t positions[] = {N};
     float *x = floats((N + 1) * WIDTH, 0.0f, 1.0f), *all = floats(BLOCK * WIDTH, 0.0f, 1.0f);
     bark_window(&net, &s, N, N - 2, x, cache, THREADS);

@@ -261,13 +261,13 @@ def test_a_batch_is_as_large_as_caches_allow(tiny_config: BarkConfig, tmp_path: 
         coarse = replace(tiny_config.coarse, gpt=replace(tiny_config.coarse.gpt, n_layer=1))
         return replace(tiny_config, semantic=replace(tiny_config.semantic, gpt=gpt), coarse=coarse)
 
-    weights, cache = 12 * 10 * 256**2, 2 * 10 * 1000 * 256 * 2
+    weights, cache = 12 * 10 * 256**2, 2 * 10 * 1000 * 256
     assert roomy_batch_size(sized(256), "int8", weights - 1) == MOST
     assert roomy_batch_size(sized(256), "int8", None) == MOST
     assert roomy_batch_size(sized(256), "int8", weights) == SURE
     assert roomy_batch_size(sized(256), "int8", weights + 20 * cache // 2) == 20
     assert roomy_batch_size(sized(256), "int8", weights + 99 * cache) == MOST
-    assert roomy_batch_size(sized(256), "fp32", 4 * weights + 20 * cache) == 20
+    assert roomy_batch_size(sized(256), "fp32", 4 * weights + 20 * 2 * cache) == 20
     assert cpu_cache_bytes(tmp_path) is None
     for index, size in enumerate(("32K", "what", "1024K", "32768K")):
         (tmp_path / f"index{index}").mkdir()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bark_cli.backends import AudioStream, CausalStage, Decoder, kernel
-from bark_cli.backends.buffers import Array, room
+from bark_cli.backends.buffers import Array
 from bark_cli.backends.codec import KernelCodec
 from bark_cli.backends.generate import DrawnIds, Going, Vocabulary, generate
 from bark_cli.backends.memory import midst
@@ -43,12 +43,10 @@ class Int8GPT:
         self._free: list[Array] = []
 
     def new_cache(self) -> Array:
-        """Room for one sequence: bf16 (layers, 2, heads, positions, head size), keys and values."""
-        c = self._config
-        shape = (c.n_layer, 2, c.n_head, c.block_size, c.n_embd // c.n_head)
+        """Room for the keys and values of one sequence."""
         with suppress(IndexError):  # other threads take from there too
             return self._free.pop()
-        return room(shape, np.uint16)
+        return self._stack.new_cache()
 
     def release(self, cache: Array) -> None:
         """Take a cache back for the next sequence."""
@@ -74,7 +72,7 @@ class Int8GPT:
 
     def trial(self, most: int) -> Step:
         """Steps to be tried, of n <= `most` sequences."""
-        place = midst(self._config, most, bytes_per_number=2)
+        place = midst(self._config, most, bytes_per_number=1)
         caches = [self.new_cache() for _ in range(most)]
         for cache in caches:  # memory that was never written is not there, and is read in no time
             cache[:, :, :, : place + 1] = 0

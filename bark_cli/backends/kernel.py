@@ -47,7 +47,7 @@ class Scratch(Structure):
 
     _fields_ = (
         ("rounded", c_void_p), ("steps", c_void_p), ("wide", c_void_p), ("mixed", c_void_p),
-        ("found", c_void_p), ("keys", c_void_p), ("values", c_void_p), ("scores", c_void_p),
+        ("found", c_void_p), ("heard", c_void_p),
     )  # fmt: skip
 
 
@@ -176,8 +176,8 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not all(hasattr(code, name) for name in _FUNCTIONS):
+    if not all(hasattr(code, name) for name in ("bark_span_bytes", *_FUNCTIONS)):
         return None
-    code.bark_layout.restype = code.bark_generate_layout.restype = c_int64
+    code.bark_layout.restype = code.bark_span_bytes.restype = code.bark_generate_layout.restype = c_int64
     layouts = (code.bark_layout(), code.bark_generate_layout())
     return code if layouts == (_LAYOUT, _GENERATE_LAYOUT) else None

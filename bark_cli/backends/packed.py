@@ -105,26 +105,31 @@ class Stack:
     def _new_room(self, config: GPTConfig) -> Scratch:
         """What no call touches of it takes no memory."""
         code, keep, width = self._code, self._memory.keep, config.n_embd
-        most, panel = self._most, int(code.bark_panel())
+        most = self._most
         rows = max(most, self._threads * int(code.bark_share()))
-        places = -(-max(most, config.block_size) // panel) * panel
-        wide_heads = config.n_head * -(-width // config.n_head // panel) * panel  # heads of whole panels
+        places = max(most, config.block_size)
         return Scratch(
             keep(room((rows, 8 * width), np.uint8)),
             keep(room(rows)),
             keep(room((rows, 4 * width))),
             keep(room((places, 3 * width))),
             keep(room((places, width))),
-            keep(room((places, width))),
-            keep(room((places, wide_heads))),
-            keep(room((self._threads, int(code.bark_queries()), places + panel))),
+            keep(self._cache(layers=1)),
         )
+
+    def new_cache(self) -> Array:
+        """Room for the keys and values of one sequence (csrc/cache.h): (layers, heads, spans, bytes)."""
+        return self._cache(self._config.n_layer)
+
+    def _cache(self, layers: int) -> Array:
+        c = self._config
+        spans = -(-c.block_size // int(self._code.bark_span()))
+        return room((layers, c.n_head, spans, self._code.bark_span_bytes(c.n_embd // c.n_head)), np.uint8)
 
     def step(self, x: Array, caches: Sequence[Array], positions: Sequence[int]) -> Array:
         """Turn embeddings (n, D) into final hidden states in place; row i goes to positions[i] of caches[i].
 
-        The rows may be n sequences, each with its own cache, or follow each other in one. A cache is bf16
-        (layers, 2, heads, positions, head size), keys and values.
+        The rows may be n sequences, each with its own cache, or follow each other in one (`new_cache`).
         """
         for first in range(0, len(x), self._most):  # of a prompt each part sees those before
             rows = slice(first, first + self._most)

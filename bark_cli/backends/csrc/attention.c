@@ -1,195 +1,218 @@
 /* Attention: queries, keys and values -> what each query finds, for steps of many sequences and for whole windows.
  *
- * Keys and values are kept in bfloat16; a cache of one sequence is (layers, 2, heads, positions, size).
- * Of a window they are laid out in panels of 16, keys so that 16 of them meet a query at once and values so that 16
- * of their numbers do: both are then products of the same kind, of a few rows with panels.
+ * Queries, keys and values are rounded to 8 bits, each by the largest of its own numbers in a head, and so are the
+ * weights of a span of positions by the largest of them. Both products are sums of integers, by the tiles that multiply
+ * matrices; what is between them is float, span by span with the largest score so far (Milakov and Gimelshein 2018,
+ * "Online normalizer calculation for softmax"). What a query finds does not depend on who searches beside it.
  */
 #include <math.h>
+#include <string.h>
 
-#include "bands.h"
+#include "cache.h"
 #include "lanes.h"
 #include "pool.h"
+#include "tile.h"
 
-#define STRIP 256   /* values of a panel that stay in the nearest cache while all queries meet them */
-#define MOST_SIZE 8 /* vectors of a head that steps keep in registers */
-
-static uint16_t *cache_of(const Network *net, uint16_t *cache, int layer, int which, int head) {
-    int size = net->width / net->n_head;
-    return cache + (((size_t)layer * 2 + which) * net->n_head + head) * net->block * size;
-}
-
-static void remember(const Network *net, uint16_t *cache, int layer, int position, const float *row) {
-    int size = net->width / net->n_head;
-    for (int which = 0; which < 2; which++)
-        for (int head = 0; head < net->n_head; head++) {
-            uint16_t *to = cache_of(net, cache, layer, which, head) + (size_t)position * size;
-            const float *from = row + (size_t)(which + 1) * net->width + (size_t)head * size;
-            for (int i = 0; i < size; i++) to[i] = to_bf16(from[i]);
-        }
-}
-
-/* ---- steps ---- */
-
-/* dots[k] = query . key k, for `count` keys of whole vectors */
-INLINE void dots_of(const float *query, const uint16_t *keys, int count, int vectors, float *dots) {
-    Floats q[MOST_SIZE * 2];
-    for (int v = 0; v < vectors; v++) q[v] = load(query + LANES * v);
-    for (int t = 0; t < count; t++, keys += LANES * vectors) {
-        for (int v = 0; v < vectors; v += 32 / LANES) __builtin_prefetch(keys + LANES * v + 512);
-        Floats sum = q[0] * load_bf16(keys);
-        for (int v = 1; v < vectors; v++) sum += q[v] * load_bf16(keys + LANES * v);
-        dots[t] = total(sum);
-    }
-}
-
-/* out = the sum of weights[k] * value k, of whole vectors */
-INLINE void gather_of(const float *weights, const uint16_t *values, int count, int vectors, float *out) {
-    Floats sum[MOST_SIZE * 2];
-    for (int v = 0; v < vectors; v++) sum[v] = all(0.0f);
-    for (int t = 0; t < count; t++, values += LANES * vectors) {
-        for (int v = 0; v < vectors; v += 32 / LANES) __builtin_prefetch(values + LANES * v + 512);
-        for (int v = 0; v < vectors; v++) sum[v] += weights[t] * load_bf16(values + LANES * v);
-    }
-    for (int v = 0; v < vectors; v++) store(out + LANES * v, sum[v]);
-}
-
-static void dots(const float *query, const uint16_t *keys, int count, int size, float *out) {
-    if (size == 64) {
-        dots_of(query, keys, count, 64 / LANES, out);
-        return;
-    }
-    for (int t = 0; t < count; t++) {
-        const uint16_t *key = keys + (size_t)t * size;
-        float dot = 0.0f;
-#pragma omp simd reduction(+ : dot)
-        for (int i = 0; i < size; i++) dot += query[i] * from_bf16(key[i]);
-        out[t] = dot;
-    }
-}
-
-static void gather(const float *weights, const uint16_t *values, int count, int size, float *out) {
-    if (size == 64) {
-        gather_of(weights, values, count, 64 / LANES, out);
-        return;
-    }
-    for (int i = 0; i < size; i++) out[i] = 0.0f;
-    for (int t = 0; t < count; t++) {
-        const uint16_t *value = values + (size_t)t * size;
-#pragma omp simd
-        for (int i = 0; i < size; i++) out[i] += weights[t] * from_bf16(value[i]);
-    }
-}
-
-/* scores (count,) -> e to their power, as far as `seen`, and zeros beyond; returns 1 / their sum */
-static float soften(float *scores, int seen, int count, float scale) {
-    float largest = -INFINITY, sum = 0.0f;
-#pragma omp simd reduction(max : largest)
-    for (int t = 0; t < seen; t++) largest = scores[t] > largest ? scores[t] : largest;
-#pragma omp simd reduction(+ : sum)
-    for (int t = 0; t < seen; t++) {
-        scores[t] = exponential((scores[t] - largest) * scale);
-        sum += scores[t];
-    }
-    for (int t = seen; t < count; t++) scores[t] = 0.0f;
-    return 1.0f / sum;
-}
+#define LARGEST_WEIGHT (BIAS ? 255 : 127) /* weights are not negative: no bias is added to them */
 
 typedef struct {
     const Network *net;
     const Scratch *s;
     int layer, n, first;
-    uint16_t *const *caches; /* of a window one or NULL */
+    uint8_t *const *caches; /* of a window one or NULL */
     const int32_t *positions;
 } Attention;
 
-/* A thread's own; `positions` of Scratch are at least a block's */
-static float *scores_of(const Attention *a, int thread) {
-    return a->s->scores + (size_t)thread * QUERIES * (size_t)(panels(a->net->block) + 1) * PANEL;
+/* Room for bytes that a thread is about to multiply: so many as its share of a layer has. */
+static uint8_t *room_of(const Attention *a, int thread) {
+    return a->s->rounded + (size_t)thread * SHARE * 8 * a->net->width;
+}
+
+/* A query, and what it has found in the spans before. */
+typedef struct {
+    float scale;         /* of its products with keys, for powers of two */
+    float largest, sum;  /* score so far; sum of 2^(score - largest) */
+    float before, here;  /* what was found before, and sums of products with this span's weights, are to be taken by */
+} Query;
+
+/* Sums of a query's products with a span's keys -> weights as bytes, of which `seen` count and the others are zero.
+ * A weight holds what a step of its value is worth: so the largest, all numbers considered, is LARGEST_WEIGHT. */
+INLINE void weigh(const Span *span, const int32_t (*sums)[QUERIES][ROWS], int seen, Query *query, uint8_t *weights) {
+    float power[SPAN];
+    Floats most = all(-INFINITY), sum = all(0.0f);
+#pragma GCC unroll 16
+    for (int k = 0; k < SPAN; k += LANES) {
+        Ints products = load_ints(sums[k / ROWS][0] + k % ROWS) - BIAS * load_ints(span->key_total + k);
+        Floats some = as_floats(products) * load(span->key_step + k) * query->scale + load(span->value_power + k);
+        store(power + k, some);
+        most = larger(most, some);
+    }
+    if (seen < SPAN) {
+        for (int k = seen; k < SPAN; k++) power[k] = -INFINITY;
+        most = all(-INFINITY);
+        for (int k = 0; k < SPAN; k += LANES) most = larger(most, load(power + k));
+    }
+    const float here = largest(most);
+#pragma GCC unroll 16
+    for (int k = 0; k < SPAN; k += LANES) store(power + k, powers_of_two(load(power + k) - here));
+    for (int k = seen; k < SPAN; k++) power[k] = 0.0f;
+#pragma GCC unroll 16
+    for (int k = 0; k < SPAN; k += LANES) sum += load(power + k) * load(span->value_inverse + k);
+#pragma omp simd
+    for (int k = 0; k < SPAN; k++) weights[k] = (uint8_t)(int32_t)(power[k] * (float)LARGEST_WEIGHT + 0.5f);
+    arrange(weights, SPAN);
+    const float less = exponential(-0.69314718f * fabsf(here - query->largest));
+    const int higher = here > query->largest;
+    query->before = higher ? less : 1.0f;
+    query->largest = higher ? here : query->largest;
+    query->sum = query->sum * query->before + total(sum) * (higher ? 1.0f : less);
+    query->here = (higher ? 1.0f : less) / (float)LARGEST_WEIGHT;
+}
+
+/* Some queries of one head, and what they see. */
+typedef struct {
+    const float *queries;  /* (rows, size), 3 width apart */
+    float *found;          /* (rows, size), width apart */
+    const uint8_t *spans;
+    int rows, size, width;
+    int seen, more; /* positions that the first of them sees, and how many more each next one does */
+} Search;
+
+/* found (rows, 16) = the same by each query's `before` + products of weights with a block of values by its `here` */
+static void gather(const int8_t *values, const uint8_t *weights, int positions, int rows, const Query *queries,
+                   float *found, size_t apart, int wanted) {
+    int32_t sums[QUERIES][ROWS];
+    memset(sums, 0, sizeof sums[0] * (size_t)rows);
+    multiply(tiles, values, weights, SPAN * BYTES, positions, rows, sums);
+    for (int r = 0; r < rows; r++, found += apart) {
+        float before = queries[r].before, here = queries[r].here;
+        if (wanted == ROWS)
+            for (int i = 0; i < ROWS; i += LANES)
+                store(found + i, load(found + i) * before + as_floats(load_ints(sums[r] + i)) * here);
+        else
+            for (int i = 0; i < wanted; i++) found[i] = found[i] * before + (float)sums[r][i] * here;
+    }
+}
+
+static void begin(const Search *s, Query *queries, uint8_t *rounded) {
+    int whole = whole_lines(s->size);
+    for (int r = 0; r < s->rows; r++, rounded += whole * BYTES) {
+        memset(rounded + s->size, BIAS, (size_t)(whole - s->size));
+        float step = round_row(s->queries + (size_t)r * 3 * s->width, s->size, BIAS, rounded);
+        arrange(rounded, whole);
+        queries[r] = (Query){step * 1.44269504f / sqrtf((float)s->size), -INFINITY, 0.0f, 0.0f, 0.0f};
+        memset(s->found + (size_t)r * s->width, 0, sizeof(float) * (size_t)s->size);
+    }
+}
+
+/* Asks memory for a span's n-th eighth, long before it is needed. */
+static inline void ask_for(const uint8_t *span, int size, int n) {
+    size_t part = span_bytes(size) / 8;
+    for (size_t i = n * part; i < (n + 1) * part; i += 64) __builtin_prefetch(span + i, 0, 2);
+}
+
+/* What the queries find in the span of the positions from `first` on, of which the last of them sees `count`. */
+static void search_span(const Search *s, const uint8_t *at, int first, int count, const uint8_t *rounded, Query *queries) {
+    const Span *span = (const Span *)at;
+    int size = s->size, whole = whole_lines(size), alone = s->rows == 1;
+    int32_t sums[SPAN / ROWS][QUERIES][ROWS];
+    uint8_t weights[QUERIES][SPAN * BYTES];
+    for (int k = 0; k < count; k += ROWS) {
+        if (alone) ask_for(at + span_bytes(size), size, k / ROWS);
+        memset(sums[k / ROWS], 0, sizeof sums[0][0] * (size_t)s->rows);
+        multiply(tiles, keys_of(span) + (size_t)k * whole, rounded, (size_t)whole * BYTES, whole, s->rows,
+                 sums[k / ROWS]);
+    }
+    for (int r = 0; r < s->rows; r++) {
+        int seen = s->seen + r * s->more - first;
+        if (seen > 0) {
+            weigh(span, (const int32_t(*)[QUERIES][ROWS])sums[0][r], seen < SPAN ? seen : SPAN, queries + r, weights[r]);
+            continue;
+        }
+        memset(weights[r], 0, sizeof weights[r]);
+        queries[r].before = 1.0f, queries[r].here = 0.0f;
+    }
+    for (int i = 0; i < size; i += ROWS) {
+        if (alone && i < 4 * ROWS) ask_for(at + span_bytes(size), size, 4 + i / ROWS);
+        gather(values_of(span, size) + (size_t)i * SPAN, weights[0], whole_lines(count), s->rows, queries, s->found + i,
+               (size_t)s->width, size - i < ROWS ? size - i : ROWS);
+    }
+}
+
+static void search(const Search *s, uint8_t *rounded) {
+    int all = s->seen + (s->rows - 1) * s->more; /* that the last of them sees */
+    Query queries[QUERIES];
+    const uint8_t *span = s->spans;
+    begin(s, queries, rounded);
+    begin_tiles();
+    for (int first = 0; first < all; first += SPAN, span += span_bytes(s->size))
+        search_span(s, span, first, all - first < SPAN ? all - first : SPAN, rounded, queries);
+    end_tiles();
+    for (int r = 0; r < s->rows; r++)
+        for (int i = 0; i < s->size; i++) s->found[(size_t)r * s->width + i] /= queries[r].sum;
+}
+
+/* ---- steps ---- */
+
+static void keep_step(const void *what, int job, int thread) {
+    const Attention *a = what;
+    int width = a->net->width, size = width / a->net->n_head;
+    const float *row = a->s->mixed + (size_t)job * 3 * width;
+    for (int head = 0; head < a->net->n_head; head++)
+        keep_positions(a->net, a->caches[job], a->layer, head, a->positions[job], 1, row + width + head * size,
+                       row + 2 * width + head * size, 0, room_of(a, thread));
 }
 
 static void one_step(const void *what, int job, int thread) {
     const Attention *a = what;
-    const Network *net = a->net;
-    int i = job / net->n_head, head = job % net->n_head, size = net->width / net->n_head, seen = a->positions[i] + 1;
-    const float *query = a->s->mixed + (size_t)i * 3 * net->width + (size_t)head * size;
-    float *scores = scores_of(a, thread);
-    float *out = a->s->found + (size_t)i * net->width + (size_t)head * size;
-    dots(query, cache_of(net, a->caches[i], a->layer, 0, head), seen, size, scores);
-    float scale = soften(scores, seen, seen, 1.0f / sqrtf((float)size));
-    gather(scores, cache_of(net, a->caches[i], a->layer, 1, head), seen, size, out);
-    for (int c = 0; c < size; c++) out[c] *= scale;
+    int i = job / a->net->n_head, head = job % a->net->n_head, width = a->net->width, size = width / a->net->n_head;
+    Search s = {a->s->mixed + (size_t)i * 3 * width + (size_t)head * size,
+                a->s->found + (size_t)i * width + (size_t)head * size,
+                (const uint8_t *)span_of(a->net, a->caches[i], a->layer, head, 0),
+                1, size, width, a->positions[i] + 1, 0};
+    search(&s, room_of(a, thread));
 }
 
-void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint16_t *const *caches,
+void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint8_t *const *caches,
                   const int32_t *positions) {
     Attention a = {net, s, layer, n, 0, caches, positions};
-    for (int i = 0; i < n; i++) remember(net, caches[i], layer, positions[i], s->mixed + (size_t)i * 3 * net->width);
+    share(n, keep_step, &a);
     share(n * net->n_head, one_step, &a);
 }
 
 /* ---- windows ---- */
 
-/* One head's keys as panels (positions / 16, size, 16), its values as panels (size / 16, positions, 16); 16 positions of
- * them, and what the cache is to keep. */
-static void lay_out(const void *what, int job, int thread) {
+/* Of the only layer where the window has no cache. */
+static Span *span_of_window(const Attention *a, int head, int position) {
+    if (a->caches) return span_of(a->net, a->caches[0], a->layer, head, position);
+    return span_of(a->net, a->s->heard, 0, head, position);
+}
+
+/* One head's keys and values of a span's positions. */
+static void keep_span(const void *what, int job, int thread) {
     const Attention *a = what;
-    int width = a->net->width, heads = a->net->n_head, size = width / heads, whole = panels(a->n) * PANEL;
-    int head = job % heads, first = job / heads * PANEL, count = a->n - first < PANEL ? a->n - first : PANEL;
-    float *keys = a->s->keys + ((size_t)head * whole + first) * size;
-    float *values = a->s->values + (size_t)head * panels(size) * PANEL * whole;
-    (void)thread;
-    memset(keys, 0, sizeof(float) * PANEL * (size_t)size);
-    for (int t = 0; t < count; t++) {
-        const float *key = a->s->mixed + ((size_t)(first + t) * 3 + 1) * width + (size_t)head * size;
-        for (int i = 0; i < size; i++) keys[i * PANEL + t] = from_bf16(to_bf16(key[i]));
-    }
-    for (int t = 0; t < PANEL; t++)
-        for (int c = 0; c < size; c += PANEL) {
-            const float *value = a->s->mixed + ((size_t)(first + t) * 3 + 2) * width + (size_t)head * size + c;
-            float *to = values + ((size_t)(c / PANEL) * whole + first + t) * PANEL;
-            int some = t >= count ? 0 : size - c < PANEL ? size - c : PANEL;
-            for (int i = 0; i < some; i++) to[i] = from_bf16(to_bf16(value[i]));
-            for (int i = some; i < PANEL; i++) to[i] = 0.0f;
-        }
-    for (int which = 0; which < 2 && a->caches; which++) {
-        uint16_t *cache = cache_of(a->net, a->caches[0], a->layer, which, head) + (size_t)first * size;
-        for (int t = 0; t < count; t++) {
-            const float *row = a->s->mixed + ((size_t)(first + t) * 3 + 1 + which) * width + (size_t)head * size;
-            for (int i = 0; i < size; i++) cache[(size_t)t * size + i] = to_bf16(row[i]);
-        }
-    }
+    int width = a->net->width, heads = a->net->n_head, size = width / heads;
+    int head = job % heads, first = job / heads * SPAN, count = a->n - first < SPAN ? a->n - first : SPAN;
+    const float *key = a->s->mixed + ((size_t)first * 3 + 1) * width + (size_t)head * size;
+    keep_positions(a->net, a->caches ? a->caches[0] : a->s->heard, a->caches ? a->layer : 0, head, first, count, key,
+                   key + width, 3 * (size_t)width, room_of(a, thread));
 }
 
 /* What QUERIES of one head find. */
 static void some_queries(const void *what, int job, int thread) {
     const Attention *a = what;
-    int heads = a->net->n_head, width = a->net->width, size = width / heads, whole = panels(a->n) * PANEL;
+    int heads = a->net->n_head, width = a->net->width, size = width / heads;
     int head = job % heads, start = a->first + job / heads * QUERIES;
-    int rows = a->n - start < QUERIES ? a->n - start : QUERIES;
-    int seen = a->caches ? start + rows : a->n, reach = panels(seen) * PANEL; /* by the last of them */
-    size_t step = (size_t)reach + PANEL; /* rows whole pages apart would compete for the same lines of a cache */
-    const float *queries = a->s->mixed + (size_t)start * 3 * width + (size_t)head * size;
-    const float *keys = a->s->keys + (size_t)head * size * whole;
-    const float *values = a->s->values + (size_t)head * panels(size) * PANEL * whole;
-    float *scores = scores_of(a, thread), inverse[QUERIES];
-    memset(scores, 0, sizeof(float) * step * (size_t)rows);
-    for (int k = 0; k < reach; k += PANEL)
-        bands(queries, 3 * (size_t)width, keys + (size_t)k * size, size, rows, scores + k, step);
-    for (int r = 0; r < rows; r++)
-        inverse[r] = soften(scores + (size_t)r * step, a->caches ? start + r + 1 : a->n, reach, 1.0f / sqrtf((float)size));
-    for (int p = 0; p < panels(size); p++) {
-        float found[QUERIES][PANEL] = {{0}};
-        for (int k = 0; k < reach; k += STRIP)
-            bands(scores + k, step, values + ((size_t)p * whole + k) * PANEL, reach - k < STRIP ? reach - k : STRIP,
-                  rows, found[0], PANEL);
-        for (int r = 0; r < rows; r++)
-            for (int i = 0; i < PANEL && p * PANEL + i < size; i++)
-                a->s->found[((size_t)start + r) * width + (size_t)head * size + p * PANEL + i] = found[r][i] * inverse[r];
-    }
+    Search s = {a->s->mixed + (size_t)start * 3 * width + (size_t)head * size,
+                a->s->found + (size_t)start * width + (size_t)head * size,
+                (const uint8_t *)span_of_window(a, head, 0),
+                a->n - start < QUERIES ? a->n - start : QUERIES, size, width,
+                a->caches ? start + 1 : a->n, a->caches ? 1 : 0};
+    search(&s, room_of(a, thread));
 }
 
-void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint16_t *cache) {
+void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint8_t *cache) {
     Attention a = {net, s, layer, n, first, cache ? &cache : NULL, NULL};
-    share(net->n_head * panels(n), lay_out, &a);
+    share(net->n_head * runs(n, SPAN), keep_span, &a);
     share(net->n_head * runs(n - first, QUERIES), some_queries, &a);
 }

@@ -20,7 +20,7 @@ typedef struct {
 } Vocabulary;
 
 typedef struct {
-    uint16_t *cache;
+    uint8_t *cache;
     uint32_t *state;       /* of its random numbers; NULL: they are there */
     uint32_t *words;       /* (ids, 2) what a draw is made from; of numbers that are there (wanted, ids, 2) */
     const int32_t *packs;  /* (turns,) which pack is legal at the next step, the one after it and so on, in turn */
@@ -125,7 +125,7 @@ int64_t bark_generate_layout(void) { return (int64_t)sizeof(Vocabulary) | (int64
 void bark_generate(const Network *net, const Scratch *s, const Vocabulary *v, int32_t n, Row *rows, float *x,
                    float *logits, int32_t threads) {
     Row *active[PART];
-    uint16_t *caches[PART];
+    uint8_t *caches[PART];
     int32_t positions[PART];
     gather_helpers(threads);
     for (;;) {

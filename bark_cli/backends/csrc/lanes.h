@@ -21,22 +21,39 @@
 #endif
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
-typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
-typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 typedef Floats LooseFloats __attribute__((aligned(4), may_alias)); /* anywhere in memory */
-typedef Halves LooseHalves __attribute__((aligned(2), may_alias));
+typedef Ints LooseInts __attribute__((aligned(4), may_alias));
 
 static inline Floats load(const float *from) { return *(const LooseFloats *)from; }
 static inline void store(float *to, Floats values) { *(LooseFloats *)to = values; }
 static inline Floats all(float value) { return value - (Floats){0}; }
 
-static inline Floats load_bf16(const uint16_t *from) { /* GCC would make five instructions of the conversion */
+static inline Ints load_ints(const int32_t *from) { return *(const LooseInts *)from; }
+static inline Floats as_floats(Ints values) { return __builtin_convertvector(values, Floats); }
+
+/* the larger of each two; where one is NaN, the second */
+static inline Floats larger(Floats a, Floats b) {
 #if defined(__AVX512F__)
-    return (Floats)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
+    return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
 #elif defined(__AVX2__)
-    return (Floats)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from)), 16);
+    return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
 #else
-    return (Floats)(__builtin_convertvector(*(const LooseHalves *)from, Words) << 16);
+    Ints first = a > b;
+    return (Floats)((first & (Ints)a) | (~first & (Ints)b));
+#endif
+}
+
+static inline float largest(Floats values) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)values);
+#elif defined(__AVX2__)
+    __m128 half = _mm_max_ps(_mm256_castps256_ps128((__m256)values), _mm256_extractf128_ps((__m256)values, 1));
+    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+#else
+    float one = values[0] > values[1] ? values[0] : values[1], other = values[2] > values[3] ? values[2] : values[3];
+    return one > other ? one : other;
 #endif
 }
 
@@ -52,17 +69,16 @@ static inline float total(Floats values) {
 #endif
 }
 
-static inline float from_bf16(uint16_t bits) {
-    uint32_t wide = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &wide, sizeof value);
-    return value;
-}
-
-static inline uint16_t to_bf16(float value) { /* to the nearest, ties to even; NaN stays NaN enough to be seen */
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+/* 2^x for -120 <= x <= 0, within 3e-6 of it; of less, 2^-120 */
+static inline Floats powers_of_two(Floats x) {
+    x = larger(all(-120.0f), x);
+    Floats shifted = x + 12582912.0f; /* whole numbers end at the last bit */
+    Floats f = x - (shifted - 12582912.0f);
+    Floats p = f * 0.0095701017f + 0.055917862f;
+    p = p * f + 0.24024745f;
+    p = p * f + 0.69312182f;
+    p = p * f + 0.99999926f;
+    return p * (Floats)(((Ints)shifted << 23) + 0x3f800000); /* the product of a NaN is one */
 }
 
 static inline float exponential(float x) { /* e^x for x <= 0, within 2e-7 of it, after Cephes' expf */

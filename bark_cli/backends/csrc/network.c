@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "network.h"
+#include "cache.h"
 #include "pool.h"
 #if defined(__AMX_INT8__)
 #include <sys/syscall.h>
@@ -22,8 +22,8 @@ int64_t bark_layout(void) {
 int32_t bark_max_threads(void) { return MAX_THREADS; }
 int32_t bark_part(void) { return PART; }
 int32_t bark_share(void) { return SHARE; }
-int32_t bark_queries(void) { return QUERIES; }
-int32_t bark_panel(void) { return PANEL; }
+int32_t bark_span(void) { return SPAN; }
+int64_t bark_span_bytes(int32_t size) { return (int64_t)span_bytes(size); }
 
 /* Whether this processor lets us use what this file was compiled for. */
 int32_t bark_may_run(void) {
@@ -51,7 +51,7 @@ static void final_norm(const Network *net, const Scratch *s, float *x, int n) {
     }
 }
 
-void step(const Network *net, const Scratch *s, int n, float *x, uint16_t *const *caches, const int32_t *positions) {
+void step(const Network *net, const Scratch *s, int n, float *x, uint8_t *const *caches, const int32_t *positions) {
     for (int l = 0; l < net->n_layer; l++) {
         const Layer *layer = net->layers + l;
         norm_and_round(s, x, layer->norm_1, layer->norm_1_bias, n, net->width);
@@ -64,7 +64,7 @@ void step(const Network *net, const Scratch *s, int n, float *x, uint16_t *const
 
 /* x (n, width), n <= PART: in, the embeddings; out, the final hidden states. caches and positions (n,): where each one
  * belongs. The positions may belong to n sequences or follow each other in one. */
-void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint16_t *const *caches,
+void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint8_t *const *caches,
                const int32_t *positions, int32_t threads) {
     gather_helpers(threads);
     step(net, s, n, x, caches, positions);
@@ -100,7 +100,7 @@ static void between(const void *what, int job, int thread) {
 
 /* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
  * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
-void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint16_t *cache,
+void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint8_t *cache,
                  int32_t threads) {
     gather_helpers(threads);
     for (int layer = 0; layer <= net->n_layer; layer++) {

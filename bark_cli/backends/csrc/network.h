@@ -13,8 +13,8 @@
 #define ROWS 16       /* of a matrix that lie together and are multiplied at once */
 #define PART 256      /* inputs that meet a matrix in one go, at most */
 #define SHARE 128     /* positions of a window that a thread takes through a layer, at most; their rows fit a cache */
-#define QUERIES 12    /* of one head that look for keys together */
-#define PANEL 16      /* keys, or numbers of a value, that lie together for attention */
+#define QUERIES 24    /* of one head that look for keys together */
+#define PANEL 16      /* columns of a product of floats that lie together */
 #define MAX_THREADS 64
 
 typedef struct {
@@ -43,10 +43,8 @@ typedef struct {
     float *wide;      /* (room, 4 width) the hidden layer, or a row on its way to `rounded` */
     float *mixed;     /* (positions, 3 width) queries, keys and values */
     float *found;     /* (positions, width) what attention found */
-    float *keys;      /* (width, positions) in panels, whole ones */
-    float *values;    /* (positions, width) in panels, whole ones */
-    float *scores;    /* (threads, QUERIES, positions + a panel) */
-} Scratch;            /* room: PART, or SHARE for each thread; positions: a block's, whole panels, at least PART */
+    uint8_t *heard;   /* a cache of one layer (cache.h), of a window that has none */
+} Scratch;            /* room: PART, or SHARE for each thread; positions: a block's, at least PART */
 
 enum { STORE, ADD, GELU }; /* what becomes of a product */
 
@@ -56,18 +54,21 @@ enum { STORE, ADD, GELU }; /* what becomes of a product */
 /* products.c: out (n, rows) = the inputs in s->rounded (n, columns) times the matrix; n <= PART */
 void product(const Matrix *m, const Scratch *s, int n, float *out, int end);
 /* network.c: x (n, width), n <= PART, from embeddings to final hidden states; where each belongs */
-void step(const Network *net, const Scratch *s, int n, float *x, uint16_t *const *caches, const int32_t *positions);
+void step(const Network *net, const Scratch *s, int n, float *x, uint8_t *const *caches, const int32_t *positions);
 /* rows.c: x (n, width) as inputs of a product, as they are or after a layer norm */
 void round_rows(const Scratch *s, const float *x, int n, int width);
 void norm_and_round(const Scratch *s, const float *x, const float *gain, const float *bias, int n, int width);
 void layer_norm(const float *x, const float *gain, const float *bias, int width, float *out);
+/* rounded (width,) = x by its largest value, plus `bias`; returns what a step is worth, NaN where the row holds a NaN or
+ * an infinity, so that nobody takes it for zeros */
+float round_row(const float *x, int width, int bias, uint8_t *rounded);
 
 /* attention.c: s->mixed -> s->found, for n rows that may belong to n sequences, each with a cache and a place in it */
-void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint16_t *const *caches,
+void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint8_t *const *caches,
                   const int32_t *positions);
 /* The same for the positions first .. n of one sequence, which see those before them and are kept in its cache; or,
  * without a cache, see all. */
-void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint16_t *cache);
+void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint8_t *cache);
 
 #pragma GCC visibility pop
 

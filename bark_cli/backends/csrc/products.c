@@ -48,11 +48,7 @@ static void block(const Product *p, int first, int from, int n) {
     for (int c = 0; c < m->columns; c += CHUNK) {
         int columns = m->columns - c < CHUNK ? m->columns - c : CHUNK;
         const int8_t *lines = m->values + (size_t)first * m->columns + 16 * (size_t)c;
-        const Tile *tile = widest;
-        for (int i = 0; i < n; i += tile->inputs) {
-            while (tile->inputs > n - i) tile++;
-            tile->multiply(lines, x + i * stride + (size_t)c * BYTES, stride, columns, sums + i);
-        }
+        multiply(widest, lines, x + (size_t)c * BYTES, stride, columns, n, sums);
     }
     for (int i = 0; i < n; i++)
         finish(m, first, sums[i], p->s->steps[from + i], p->end, p->out + (size_t)(from + i) * m->rows + first);

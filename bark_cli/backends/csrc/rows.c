@@ -21,24 +21,29 @@ void layer_norm(const float *x, const float *gain, const float *bias, int width,
         for (int i = 0; i < width; i++) out[i] += bias[i];
 }
 
-/* Returns what a step is worth; NaN where the row holds a NaN or an infinity, so that nobody takes it for zeros. */
-static float round_row(const float *x, int width, uint8_t *rounded) {
-    float largest = 0.0f, poison = 0.0f;
-#pragma omp simd reduction(max : largest) reduction(+ : poison)
-    for (int i = 0; i < width; i++) {
-        float size = fabsf(x[i]);
-        largest = size > largest ? size : largest;
+float round_row(const float *x, int width, int bias, uint8_t *rounded) {
+    float most = 0.0f, poison = 0.0f;
+    Floats sizes = all(0.0f), poisons = all(0.0f);
+    int whole = width / LANES * LANES;
+    for (int i = 0; i < whole; i += LANES) {
+        Floats some = load(x + i);
+        sizes = larger(larger(some, -some), sizes);
+        poisons += some * 0.0f;
+    }
+    most = largest(sizes), poison = total(poisons);
+    for (int i = whole; i < width; i++) {
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
         poison += x[i] * 0.0f;
     }
     if (poison != 0.0f) {
-        memset(rounded, BIAS, (size_t)width);
-        largest = NAN;
+        memset(rounded, bias, (size_t)width);
+        most = NAN;
     } else {
-        float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+        float inverse = most > 0.0f ? 127.0f / most : 0.0f;
 #pragma omp simd
-        for (int i = 0; i < width; i++) rounded[i] = (uint8_t)((int32_t)rintf(x[i] * inverse) + BIAS);
+        for (int i = 0; i < width; i++) rounded[i] = (uint8_t)((int32_t)rintf(x[i] * inverse) + bias);
     }
-    return largest / 127.0f;
+    return most / 127.0f;
 }
 
 typedef struct {
@@ -60,7 +65,7 @@ static void some_rows(const void *what, int job, int thread) {
             row = normed;
         }
         memset(rounded + width, BIAS, (size_t)(whole - width));
-        r->s->steps[i] = round_row(row, width, rounded);
+        r->s->steps[i] = round_row(row, width, BIAS, rounded);
         arrange(rounded, whole);
     }
 }

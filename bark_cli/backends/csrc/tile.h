@@ -48,4 +48,13 @@ static inline int32_t four_bytes(const uint8_t *x) {
 #define calm_tiles tiles
 #endif
 
+/* sums (n, ROWS) += a block times n inputs, by the widest of these tiles that they fill, and so on */
+static inline void multiply(const Tile *tile, const int8_t *lines, const uint8_t *x, size_t stride, int columns, int n,
+                            int32_t (*sums)[ROWS]) {
+    for (int i = 0; i < n; i += tile->inputs) {
+        while (tile->inputs > n - i) tile++;
+        tile->multiply(lines, x + i * stride, stride, columns, sums + i);
+    }
+}
+
 #endif

@@ -1,0 +1,40 @@
+/* Positions of a sequence -> its cache. See cache.h. */
+#include "cache.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A key as one of the 16 rows of a block: four of its numbers to a line. */
+static void keep_key(Span *span, int size, int place, const float *key, uint8_t *row) {
+    int whole = whole_lines(size), total = 0;
+    int8_t *to = keys_of(span) + (size_t)(place / ROWS) * ROWS * whole + place % ROWS * 4;
+    memset(row + size, 0, (size_t)(whole - size));
+    span->key_step[place] = round_row(key, size, 0, row);
+    for (int i = 0; i < size; i++) total += (int8_t)row[i];
+    span->key_total[place] = total;
+    for (int i = 0; i < whole; i += 4) memcpy(to + (size_t)i * ROWS, row + i, 4);
+}
+
+/* A value as one of the four columns of a line: 16 of its numbers to a block. */
+static void keep_value(Span *span, int size, int place, const float *value, uint8_t *row) {
+    int8_t *to = values_of(span, size) + place / 4 * 4 * ROWS + place % 4;
+    float step = round_row(value, size, 0, row);
+    if (step == 0.0f) step = 1.0f; /* of zeros */
+    span->value_power[place] = log2f(step);
+    span->value_inverse[place] = 1.0f / step;
+    memset(row + size, 0, (size_t)(whole_blocks(size) - size));
+    for (int block = 0; block < size; block += ROWS, to += SPAN * ROWS)
+        for (int i = 0; i < ROWS; i++) to[4 * i] = (int8_t)row[block + i];
+}
+
+void keep_positions(const Network *net, uint8_t *cache, int layer, int head, int first, int count, const float *key,
+                    const float *value, size_t apart, uint8_t *row) {
+    int size = net->width / net->n_head;
+    for (int position = first; position < first + count; position++, key += apart, value += apart) {
+        Span *span = span_of(net, cache, layer, head, position);
+        int place = position % SPAN;
+        if (place == 0) memset(span, 0, sizeof(Span)); /* what is not kept yet meets zeros: it must be numbers */
+        keep_key(span, size, place, key, row);
+        keep_value(span, size, place, value, row);
+    }
+}
