@@ -75,7 +75,7 @@ class Int8GPT:
         place = midst(self._config, most, bytes_per_number=1)
         caches = [self.new_cache() for _ in range(most)]
         for cache in caches:  # memory that was never written is not there, and is read in no time
-            cache[:, :, :, : place + 1] = 0
+            cache[:, :, : place * cache.shape[2] // self._config.block_size + 1] = 0
         return lambda n: self.step(np.zeros(n, np.int64), caches[:n], [place] * n)
 
     def logits(self, hidden: Array, legal: range) -> Logits:

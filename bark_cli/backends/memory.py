@@ -11,7 +11,7 @@ from bark_cli.model.config import BarkConfig, GPTConfig
 
 MOST = 64  # more gain nothing: by then a step's time grows with its utterances
 SURE = 16  # so many are tried (trial.py), and more are judged by their caches
-_BYTES = {"int8": (1, 1), "bf16": (2, 2), "fp32": (4, 4)}  # of a weight, and of a number in a cache, scales left out
+_BYTES = {"int8": (1, 1), "bf16": (2, 2), "fp32": (4, 4)}  # of a weight, and of a number in a cache
 TRIED_BYTES = 2**27  # that caches of those which are tried take, at most
 
 
