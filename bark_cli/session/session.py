@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Hashable
 from dataclasses import replace
 from types import TracebackType
@@ -18,12 +19,14 @@ from bark_cli.loaded_model import LoadedModel, speech_job
 from bark_cli.model.tokens import Samples
 from bark_cli.narration.narrate import Narration, PieceResult, narrate_soon
 from bark_cli.session.handle import AHEAD_S, Handle
-from bark_cli.session.turns import URGENT, Work, admitted, held
+from bark_cli.session.turns import Work, admitted, held, sharing
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener, Progress
 from bark_cli.stages.steps import Job
 from bark_cli.stages.utterance import costs
 from bark_cli.takes.usual import Memory
+
+_RECENT = 16  # speeches that say how fast the engine is
 
 
 class Session:
@@ -51,6 +54,7 @@ class Session:
         self._engine = Engine[Speech](model.backend)
         self._threads: list[threading.Thread] = []
         self._n_steps = 0
+        self._speeds: deque[float] = deque(maxlen=_RECENT)  # seconds of work for a second of speech
         self._closing = False
 
     def submit(
@@ -276,6 +280,7 @@ class Session:
             assert result is not None  # it is over
             if isinstance(result, Speech):
                 result = replace(result, stages=costs(result.tokens, slot.seconds))
+                self._speeds.append(result.real_time_factor)
                 if not work.has_sounded:  # its takes were compared, and the best is heard at once
                     work.handle.put(result.audio)
             work.handle.finish(result)
@@ -287,7 +292,9 @@ class Session:
 
     def _most_listeners(self) -> int:
         """How many listeners share a step: a GPU's is as long for many; a CPU's only grows with them."""
-        return self.batch_size if self.model.device.startswith(("cuda", "mps")) else URGENT
+        if self.model.device.startswith(("cuda", "mps")):
+            return self.batch_size
+        return sharing(self._speeds, self.batch_size)
 
     def _works(self) -> list[Work]:
         return [*self._waiting, *self._at_work.values()]

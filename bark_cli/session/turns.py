@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
+from statistics import median
 
 from bark_cli.audio import Audio
 from bark_cli.session.handle import Handle
@@ -17,7 +18,7 @@ from bark_cli.takes.usual import Memory
 URGENT = 4
 # A listener with less sound ahead is about to hear a gap. He comes first: better that others begin later than
 # that all of them stutter.
-MARGIN_S = 1.0
+MARGIN_S = 1.5
 
 
 @dataclass(eq=False)
@@ -69,6 +70,22 @@ class Work:
             return 1, self.asked_at
         dry_at = self.sounded_at + self.sounded_s
         return (0 if dry_at < now + MARGIN_S else 2), dry_at
+
+
+def sharing(speeds: Collection[float], batch_size: int) -> int:
+    """How many listeners share a step, where its time grows with them: as many as hear no gap.
+
+    While a piece of sound is heard, all of them have their next one made, which may be twice as long: so half
+    as many as the engine makes seconds of speech in a second. Where even one would hear gaps, what counts is
+    when all of it is there, and URGENT share.
+
+    Args:
+        speeds: of the latest speeches, seconds of work for a second of each, its part of what it shared.
+        batch_size: no more than these.
+    """
+    if not speeds or (speed := median(speeds)) >= 1.0:
+        return min(URGENT, batch_size)
+    return max(1, min(batch_size, int(0.5 / speed)))
 
 
 def admitted(waiting: Collection[Work], at_work: Collection[Work], batch_size: int) -> list[Work]:

@@ -6,7 +6,6 @@ the one before has ended, or as soon as it can, changes no token of the semantic
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, count, repeat, takewhile
@@ -28,7 +27,7 @@ Steps = Generator[Request | Wait, Any, None]
 # How the sound comes. "whole": at once. "exact": the same sound in pieces, as the codec makes them. "early":
 # in pieces, each begun as soon as its codes are there; fine then knows no codes beyond its piece.
 Streaming = Literal["whole", "exact", "early"]
-FIRST_PIECE_S = 0.75  # of sound; pieces then double, up to what fine predicts at once
+FIRST_PIECE_S = 0.75  # of sound at least; pieces then double, up to what fine predicts at once
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,8 +84,14 @@ def costs(tokens: BarkTokens, seconds: dict[str, float]) -> dict[str, StageRepor
 
 
 def piece_sizes(config: BarkConfig) -> Iterator[int]:
-    """Frames in the first piece of sound, the second, and so on without end."""
-    size = min(config.fine.hop_frames, math.ceil(FIRST_PIECE_S * config.coarse.rate_hz))
+    """Frames in the first piece of sound, the second, and so on without end.
+
+    Each costs the fine network a whole window, however short it is: so none is cut short on the way to those
+    that fill one.
+    """
+    size = config.fine.hop_frames
+    while size % 2 == 0 and size // 2 >= FIRST_PIECE_S * config.coarse.rate_hz:
+        size //= 2
     while True:
         yield size
         size = min(config.fine.hop_frames, 2 * size)
