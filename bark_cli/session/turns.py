@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
-from statistics import median
 
 from bark_cli.audio import Audio
 from bark_cli.session.handle import Handle
@@ -83,7 +82,7 @@ def sharing(speeds: Collection[float], batch_size: int) -> int:
         speeds: of the latest speeches, seconds of work for a second of each, its part of what it shared.
         batch_size: no more than these.
     """
-    if not speeds or (speed := median(speeds)) >= 1.0:
+    if not speeds or (speed := sorted(speeds)[len(speeds) // 2]) >= 1.0:  # the median
         return min(URGENT, batch_size)
     return max(1, min(batch_size, int(0.5 / speed)))
 
