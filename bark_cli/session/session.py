@@ -19,7 +19,7 @@ from bark_cli.loaded_model import LoadedModel, speech_job
 from bark_cli.model.tokens import Samples
 from bark_cli.narration.narrate import Narration, PieceResult, narrate_soon
 from bark_cli.session.handle import AHEAD_S, Handle
-from bark_cli.session.turns import Work, admitted, held, sharing
+from bark_cli.session.turns import URGENT, Work, admitted, held, sharing
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Listener, Progress
 from bark_cli.stages.steps import Job
@@ -294,7 +294,8 @@ class Session:
         """How many listeners share a step: a GPU's is as long for many; a CPU's only grows with them."""
         if self.model.device.startswith(("cuda", "mps")):
             return self.batch_size
-        return sharing(self._speeds, self.batch_size)
+        # the batch that pays is not looked for here: who speaks alone has no use for it
+        return sharing(self._speeds, max(URGENT, self._batch_size or 1))
 
     def _works(self) -> list[Work]:
         return [*self._waiting, *self._at_work.values()]
