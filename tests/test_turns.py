@@ -93,7 +93,9 @@ def listen(n_listeners: int, slowness: float, *, sharers: int | None = None) -> 
     """Seconds for which each of so many had to wait in the middle, and the mean rows of a coarse step."""
     checkpoint = read_checkpoint(store.resolve_model("nano").folder)
     backend: Any = CountedTime(slowness)
-    model = LoadedModel("nano", None, checkpoint.config, checkpoint.tokenizer(), backend, "cpu", "int8")
+    model = LoadedModel(
+        "nano", checkpoint.folder, checkpoint.config, checkpoint.tokenizer(), backend, "cpu", "int8"
+    )
     ears = dict[Handle, Ear]()
     put = Handle.put
 
