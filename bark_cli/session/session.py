@@ -1,6 +1,7 @@
 """The engine on threads of its own: requests from any thread -> their handles, filled step by step.
 
-What a session knows is changed under its lock, by whichever thread; only the backend computes without it.
+One thread has the engine at a time, and only the backend computes without its lock. What is asked of a
+session has a lock of its own, so that nobody who asks waits for a step, or for another's listener.
 """
 
 from __future__ import annotations
@@ -47,15 +48,17 @@ class Session:
         self.model, self.max_waiting = model, max_waiting
         check_batch_size(1 if batch_size is None else batch_size)
         self._batch_size, self._least = batch_size, 1
-        self._change = threading.Condition()
+        self._engine_lock = threading.Lock()  # taken before that of `_change`, where both are
+        self._change = threading.Condition()  # of the five below
+        self._n_changes = 0
         self._waiting: list[Work] = []
-        self._at_work: dict[Slot[Speech], Work] = {}
         self._cancelled: set[Handle] = set()
-        self._engine = Engine[Speech](model.backend)
         self._threads: list[threading.Thread] = []
+        self._closing = False
+        self._at_work: dict[Slot[Speech], Work] = {}
+        self._engine = Engine[Speech](model.backend)
         self._n_steps = 0
         self._speeds: deque[float] = deque(maxlen=_RECENT)  # seconds of work for a second of speech
-        self._closing = False
 
     def submit(
         self,
@@ -98,10 +101,10 @@ class Session:
                 )
             who = caller or threading.get_ident()
             self._waiting.append(Work(handle, who, number, on_progress, end, memory))
-            if len(self._threads) < min(self.model.backend.side_by_side, len(self._works())):
+            if len(self._threads) < min(self.model.backend.side_by_side, self.n_waiting + self.n_at_work):
                 self._threads.append(threading.Thread(target=self._run, name="bark-engine", daemon=True))
                 self._threads[-1].start()
-            self._change.notify_all()
+            self._tell()
         return handle
 
     def narrate(
@@ -152,7 +155,7 @@ class Session:
             self._closing = True
             if cancel:
                 self._cancelled.update(work.handle for work in self._works())
-            self._change.notify_all()
+            self._tell()
             threads = list(self._threads)
         if wait and threading.current_thread() not in threads:  # they wait for each other's lock
             for thread in threads:
@@ -171,14 +174,19 @@ class Session:
     def wake(self) -> None:
         """Look again: a handle may have made room for more of its sound."""
         with self._change:
-            self._change.notify_all()
+            self._tell()
 
     def cancel(self, handle: Handle) -> None:
         """Give a request up; it ends at the next step."""
         with self._change:
             if not handle.done:
                 self._cancelled.add(handle)
-                self._change.notify_all()
+                self._tell()
+
+    def _tell(self) -> None:
+        """Let the engine's threads look again."""
+        self._n_changes += 1
+        self._change.notify_all()
 
     # on the engine's threads
 
@@ -187,12 +195,12 @@ class Session:
             while self._step():
                 pass
         finally:
-            with self._change:
+            with self._engine_lock, self._change:
                 self._closing = True
                 left = self._works()
                 self._waiting, self._at_work = [], {}
                 self._engine.close()
-                self._change.notify_all()
+                self._tell()
             for work in left:
                 work.handle.finish(CancelledError("the session ended before this was spoken"))
 
@@ -203,29 +211,33 @@ class Session:
         """
         if self._batch_size is None and len(self._works()) > self._least:
             self._batch_size = self.model.fitting_batch_size()
-        with self._change:
-            share = self._next()
+        share = self._next()
         if share is None:
             return False
         try:
             with self.model.turn:
                 self._engine.work(share)
         finally:
-            with self._change:
+            with self._engine_lock:
                 self._hand_back(share)
+            self.wake()
         return True
 
     def _next(self) -> Share[Speech] | None:
         """Wait until there is something to answer; None when all is over."""
         while True:
-            self._give_up_some()
-            self._begin_some()
-            self._end_some()
-            if (share := self._share()) is not None:
-                return share
-            if self._closing and not self._works():
-                return None
-            self._change.wait(self._until_next_end())
+            seen = self._n_changes
+            with self._engine_lock:
+                self._give_up_some()
+                self._begin_some()
+                self._end_some()
+                if (share := self._share()) is not None:
+                    return share
+            with self._change:
+                if self._closing and not self._works():
+                    return None
+                if self._n_changes == seen:
+                    self._change.wait(self._until_next_end())
 
     def _share(self) -> Share[Speech] | None:
         """What this thread is to answer."""
@@ -239,32 +251,33 @@ class Session:
         return share
 
     def _hand_back(self, share: Share[Speech]) -> None:
-        """Let its jobs go on, and those who hear them, and the other threads."""
+        """Let its jobs go on, and those who hear them."""
         self._engine.hand_back(share)
         for slot in share.slots:
             if slot in self._at_work:  # who was given up is not
                 self._at_work[slot].hand_over()
         self._end_some()
-        self._change.notify_all()
 
     def _begin_some(self) -> None:
         """Begin those who wait, as there is room."""
-        most = max(self._batch_size or 1, self._least)
-        begun = admitted(self._waiting, self._at_work.values(), most)
-        self._waiting = [work for work in self._waiting if work not in begun]
+        with self._change:
+            most = max(self._batch_size or 1, self._least)
+            begun = admitted(self._waiting, self._at_work.values(), most)
+            self._waiting = [work for work in self._waiting if work not in begun]
         for work in begun:
             self._at_work[self._engine.begin(self._job(work))] = work
 
     def _give_up_some(self) -> None:
         """Give up those that were cancelled or are out of time, whether they were begun or not."""
         now = time.monotonic()
-        given_up = [
-            work
-            for work in self._works()
-            if work.handle in self._cancelled or (work.end is not None and work.end <= now)
-        ]
-        self._cancelled.clear()
-        self._waiting = [work for work in self._waiting if work not in given_up]
+        with self._change:
+            given_up = [
+                work
+                for work in self._works()
+                if work.handle in self._cancelled or (work.end is not None and work.end <= now)
+            ]
+            self._cancelled.clear()
+            self._waiting = [work for work in self._waiting if work not in given_up]
         for slot in [slot for slot, work in self._at_work.items() if work in given_up]:
             del self._at_work[slot]
             self._engine.drop(slot)
