@@ -115,7 +115,7 @@ def test_what_a_setting_names_has_to_be_there(
 ) -> None:
     speakers = AudioDevice(index=0, name="Speakers", host_api="", sample_rate=48e3, is_default=True)
     monkeypatch.setattr(devices, "list_devices", lambda: [speakers])
-    monkeypatch.setattr(devices, "portaudio", lambda: None)
+    monkeypatch.setattr(devices, "portaudio", lambda **_: None)
     assert main(["config", "set", name, value]) == code
     assert said in capsys.readouterr().err
     assert user_file().exists() == (code == 0)

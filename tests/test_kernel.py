@@ -288,6 +288,26 @@ def test_a_flat_tail_is_not_lost_under_a_peak(variant: str) -> None:
     assert off(fast._stack.window(x, fast.new_cache(), first=999), expected) < 0.02
 
 
+def test_keys_that_are_large_and_alike_in_some_numbers_leave_the_others_their_steps(variant: str) -> None:
+    """As those of large networks are: bytes of one scale for the whole key would hold little of the rest."""
+    network = GPT(replace(shape(n_layer=1, n_head=1, n_embd=64, bias=True), block_size=1024))
+    state = {name: np.zeros(tensor.shape, np.float32) for name, tensor in network.named_parameters()}
+    state["h.0.ln_1.weight"][:] = state["ln_f.weight"][:] = 1
+    state["h.0.attn.c_attn.weight"][:] = np.concatenate([2 * np.roll(np.eye(64), 7, 0), np.eye(64), np.eye(64)])
+    state["h.0.attn.c_attn.bias"][[64 + 3, 64 + 17]] = 40
+    state["h.0.attn.c_proj.weight"][:] = 10 * np.eye(64)
+    network.load_state_dict({n: torch.from_numpy(t) for n, t in state.items()}, strict=False)
+    x = normal(np.random.default_rng(6), 700, 64)
+    layer = network.eval().h[0]
+    expected = layer.attn(layer.ln_1(torch.from_numpy(x)[None]))[0, 600:].detach()
+    expected = network.ln_f(torch.from_numpy(x)[600:] + expected).detach()
+    fast = Int8GPT(network.config, Weights(state, {}))
+    assert off(fast._stack.window(x.copy(), fast.new_cache(), first=600), expected) < 0.05
+    cache = filled(fast, x[:600])
+    steps = [fast._stack.step(x[i : i + 1].copy(), [cache], [i]) for i in range(600, 604)]
+    assert off(np.concatenate(steps), expected[:4]) < 0.05
+
+
 def test_a_kernel_can_be_forced_and_one_that_cannot_run_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel.compiled.cache_clear()
     try:

@@ -97,7 +97,7 @@ class KeptPieces:
             OutputError: another one has them, or the disk refuses.
         """
         with ExitStack() as stack:
-            with told_of(self.folder):
+            with told_of(self.output):
                 is_ours = stack.enter_context(held(self.folder))
             if not is_ours:
                 raise OutputError(f"another run is writing {self.output}; wait for its end, or stop it")

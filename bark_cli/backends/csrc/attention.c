@@ -13,6 +13,7 @@
 #include "pool.h"
 #include "tile.h"
 
+#define LOG2_E 1.44269504f
 #define LARGEST_WEIGHT (BIAS ? 255 : 127) /* weights are not negative: no bias is added to them */
 
 typedef struct {
@@ -35,15 +36,17 @@ typedef struct {
     float before, here;  /* what was found before, and sums of products with this span's weights, are to be taken by */
 } Query;
 
-/* Sums of a query's products with a span's keys -> weights as bytes, of which `seen` count and the others are zero.
- * A weight holds what a step of its value is worth: so the largest, all numbers considered, is LARGEST_WEIGHT. */
-INLINE void weigh(const Span *span, const int32_t (*sums)[QUERIES][ROWS], int seen, Query *query, uint8_t *weights) {
+/* Sums of a query's products with a span's keys, which all have `common` beside them, -> weights as bytes, of which
+ * `seen` count and the others are zero. A weight holds what a step of its value is worth: so the largest, all numbers
+ * considered, is LARGEST_WEIGHT. */
+INLINE void weigh(const Span *span, const int32_t (*sums)[QUERIES][ROWS], float common, int seen, Query *query,
+                  uint8_t *weights) {
     float power[SPAN];
     Floats most = all(-INFINITY), sum = all(0.0f);
 #pragma GCC unroll 16
     for (int k = 0; k < SPAN; k += LANES) {
         Ints products = load_ints(sums[k / ROWS][0] + k % ROWS) - BIAS * load_ints(span->key_total + k);
-        Floats some = as_floats(products) * load(span->key_step + k) * query->scale + load(span->value_power + k);
+        Floats some = as_floats(products) * load(span->key_step + k) * query->scale + (load(span->value_power + k) + common);
         store(power + k, some);
         most = larger(most, some);
     }
@@ -94,13 +97,22 @@ static void gather(const int8_t *values, const uint8_t *weights, int positions, 
     }
 }
 
+/* The score, for powers of two, of what all keys of a span have in common. */
+static float common_score(const Search *s, const Span *span, int row) {
+    const float *query = s->queries + (size_t)row * 3 * s->width, *common = common_of(span, s->size);
+    float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < s->size; i++) sum += query[i] * common[i];
+    return sum * LOG2_E / sqrtf((float)s->size);
+}
+
 static void begin(const Search *s, Query *queries, uint8_t *rounded) {
     int whole = whole_lines(s->size);
     for (int r = 0; r < s->rows; r++, rounded += whole * BYTES) {
         memset(rounded + s->size, BIAS, (size_t)(whole - s->size));
         float step = round_row(s->queries + (size_t)r * 3 * s->width, s->size, BIAS, rounded);
         arrange(rounded, whole);
-        queries[r] = (Query){step * 1.44269504f / sqrtf((float)s->size), -INFINITY, 0.0f, 0.0f, 0.0f};
+        queries[r] = (Query){step * LOG2_E / sqrtf((float)s->size), -INFINITY, 0.0f, 0.0f, 0.0f};
         memset(s->found + (size_t)r * s->width, 0, sizeof(float) * (size_t)s->size);
     }
 }
@@ -126,7 +138,8 @@ static void search_span(const Search *s, const uint8_t *at, int first, int count
     for (int r = 0; r < s->rows; r++) {
         int seen = s->seen + r * s->more - first;
         if (seen > 0) {
-            weigh(span, (const int32_t(*)[QUERIES][ROWS])sums[0][r], seen < SPAN ? seen : SPAN, queries + r, weights[r]);
+            weigh(span, (const int32_t(*)[QUERIES][ROWS])sums[0][r], first ? common_score(s, span, r) : 0.0f,
+                  seen < SPAN ? seen : SPAN, queries + r, weights[r]);
             continue;
         }
         memset(weights[r], 0, sizeof weights[r]);
@@ -188,13 +201,12 @@ static Span *span_of_window(const Attention *a, int head, int position) {
     return span_of(a->net, a->s->heard, 0, head, position);
 }
 
-/* One head's keys and values of a span's positions. */
-static void keep_span(const void *what, int job, int thread) {
+/* One head's keys and values, span after span. */
+static void keep_head(const void *what, int head, int thread) {
     const Attention *a = what;
-    int width = a->net->width, heads = a->net->n_head, size = width / heads;
-    int head = job % heads, first = job / heads * SPAN, count = a->n - first < SPAN ? a->n - first : SPAN;
-    const float *key = a->s->mixed + ((size_t)first * 3 + 1) * width + (size_t)head * size;
-    keep_positions(a->net, a->caches ? a->caches[0] : a->s->heard, a->caches ? a->layer : 0, head, first, count, key,
+    int width = a->net->width, size = width / a->net->n_head;
+    const float *key = a->s->mixed + width + (size_t)head * size;
+    keep_positions(a->net, a->caches ? a->caches[0] : a->s->heard, a->caches ? a->layer : 0, head, 0, a->n, key,
                    key + width, 3 * (size_t)width, room_of(a, thread));
 }
 
@@ -213,6 +225,6 @@ static void some_queries(const void *what, int job, int thread) {
 
 void attend_window(const Network *net, const Scratch *s, int layer, int n, int first, uint8_t *cache) {
     Attention a = {net, s, layer, n, first, cache ? &cache : NULL, NULL};
-    share(net->n_head * runs(n, SPAN), keep_span, &a);
+    share(net->n_head, keep_head, &a);
     share(net->n_head * runs(n - first, QUERIES), some_queries, &a);
 }

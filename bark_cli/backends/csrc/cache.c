@@ -4,12 +4,29 @@
 #include <math.h>
 #include <string.h>
 
-/* A key as one of the 16 rows of a block: four of its numbers to a line. */
+/* Where a key lies: as one of the 16 rows of a block, four of its numbers to a line. */
+static int8_t *key_of(const Span *span, int size, int place) {
+    return keys_of(span) + (size_t)(place / ROWS) * ROWS * whole_lines(size) + place % ROWS * 4;
+}
+
+/* The mean of a whole span's keys, as they are kept. */
+static void find_common(const Span *before, int size, float *common) {
+    for (int place = 0; place < SPAN; place++) {
+        const int8_t *key = key_of(before, size, place);
+        float step = before->key_step[place] / SPAN;
+        for (int i = 0; i < size; i++) common[i] += step * (float)key[i / 4 * 4 * ROWS + i % 4];
+    }
+    for (int i = 0; i < size; i++) common[i] += common_of(before, size)[i];
+}
+
 static void keep_key(Span *span, int size, int place, const float *key, uint8_t *row) {
     int whole = whole_lines(size), total = 0;
-    int8_t *to = keys_of(span) + (size_t)(place / ROWS) * ROWS * whole + place % ROWS * 4;
+    int8_t *to = key_of(span, size, place);
+    float *own = (float *)(row + whole_blocks(size));
+    const float *common = common_of(span, size);
+    for (int i = 0; i < size; i++) own[i] = key[i] - common[i];
     memset(row + size, 0, (size_t)(whole - size));
-    span->key_step[place] = round_row(key, size, 0, row);
+    span->key_step[place] = round_row(own, size, 0, row);
     for (int i = 0; i < size; i++) total += (int8_t)row[i];
     span->key_total[place] = total;
     for (int i = 0; i < whole; i += 4) memcpy(to + (size_t)i * ROWS, row + i, 4);
@@ -33,7 +50,11 @@ void keep_positions(const Network *net, uint8_t *cache, int layer, int head, int
     for (int position = first; position < first + count; position++, key += apart, value += apart) {
         Span *span = span_of(net, cache, layer, head, position);
         int place = position % SPAN;
-        if (place == 0) memset(span, 0, sizeof(Span)); /* what is not kept yet meets zeros: it must be numbers */
+        if (place == 0) {
+            memset(span, 0, sizeof(Span)); /* what is not kept yet meets zeros: it must be numbers */
+            memset(common_of(span, size), 0, sizeof(float) * (size_t)size);
+            if (position) find_common(span_of(net, cache, layer, head, position - 1), size, common_of(span, size));
+        }
         keep_key(span, size, place, key, row);
         keep_value(span, size, place, value, row);
     }

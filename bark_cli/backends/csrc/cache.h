@@ -2,6 +2,11 @@
  *
  * A cache is (layers, heads, spans): a span holds SPAN positions, in lines of the products' own layout (products.c),
  * so that a position that is kept need not be touched again, and is read in one go from first to last.
+ *
+ * Some numbers of all keys may be large and alike, and would leave a step for the others that is too coarse. So what
+ * the keys of a span have in common is taken from those of the next before they are rounded, and a query's product
+ * with it is added again. (Zhang et al. 2024, "SageAttention", take the mean of all keys, which a prompt does not know
+ * when its first are kept.)
  */
 #ifndef BARK_CACHE_H
 #define BARK_CACHE_H
@@ -15,7 +20,7 @@ typedef struct {
     int32_t key_total[SPAN];  /* the sum of its numbers: what a query of ones would give */
     float value_power[SPAN];  /* log2 of what a step of the value is worth */
     float value_inverse[SPAN]; /* 1 / the same */
-    int8_t numbers[];         /* keys (SPAN / 16, size / 4, 16, 4), then values (size / 16, SPAN / 4, 16, 4) */
+    int8_t numbers[];         /* keys (SPAN / 16, size / 4, 16, 4), then values (size / 16, SPAN / 4, 16, 4), and floats */
 } Span;
 
 static inline int whole_lines(int columns) { return (columns + 3) / 4 * 4; }
@@ -23,11 +28,16 @@ static inline int whole_blocks(int rows) { return (rows + ROWS - 1) / ROWS * ROW
 
 /* Of heads of so many numbers. */
 static inline size_t span_bytes(int size) {
-    return sizeof(Span) + (size_t)SPAN * (size_t)(whole_lines(size) + whole_blocks(size));
+    return sizeof(Span) + (size_t)SPAN * (size_t)(whole_lines(size) + whole_blocks(size)) +
+           sizeof(float) * (size_t)whole_blocks(size);
 }
 static inline int8_t *keys_of(const Span *span) { return (int8_t *)span->numbers; }
 static inline int8_t *values_of(const Span *span, int size) {
     return (int8_t *)span->numbers + (size_t)SPAN * whole_lines(size);
+}
+/* (size,) what was taken from its keys */
+static inline float *common_of(const Span *span, int size) {
+    return (float *)(values_of(span, size) + (size_t)SPAN * whole_blocks(size));
 }
 
 /* The span of a head that a position lies in. */
@@ -40,7 +50,8 @@ static inline Span *span_of(const Network *net, uint8_t *cache, int layer, int h
 #pragma GCC visibility push(hidden)
 
 /* Keep the keys and values of `count` positions of a head from `first` on, which lie `apart` floats from each other;
- * none but the first may be in a span of which an earlier one is kept. `row` is room for (whole_blocks(size),). */
+ * none but the first may be in a span of which an earlier one is kept. `row` is room for whole_blocks(size) bytes and
+ * as many floats. */
 void keep_positions(const Network *net, uint8_t *cache, int layer, int head, int first, int count, const float *key,
                     const float *value, size_t apart, uint8_t *row);
 
