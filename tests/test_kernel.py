@@ -293,7 +293,8 @@ def test_keys_that_are_large_and_alike_in_some_numbers_leave_the_others_their_st
     network = GPT(replace(shape(n_layer=1, n_head=1, n_embd=64, bias=True), block_size=1024))
     state = {name: np.zeros(tensor.shape, np.float32) for name, tensor in network.named_parameters()}
     state["h.0.ln_1.weight"][:] = state["ln_f.weight"][:] = 1
-    state["h.0.attn.c_attn.weight"][:] = np.concatenate([2 * np.roll(np.eye(64), 7, 0), np.eye(64), np.eye(64)])
+    same = np.eye(64)  # a query looks for another number of the keys than its own
+    state["h.0.attn.c_attn.weight"][:] = np.concatenate([2 * np.roll(same, 7, 0), same, same])
     state["h.0.attn.c_attn.bias"][[64 + 3, 64 + 17]] = 40
     state["h.0.attn.c_proj.weight"][:] = 10 * np.eye(64)
     network.load_state_dict({n: torch.from_numpy(t) for n, t in state.items()}, strict=False)
