@@ -32,11 +32,12 @@ static uint8_t *room_of(const Attention *a, int thread) {
 /* A query, and what it has found in the spans before. */
 typedef struct {
     float scale;         /* of its products with keys, for powers of two */
+    float common;        /* score, for powers of two, of what later spans' keys have in common */
     float largest, sum;  /* score so far; sum of 2^(score - largest) */
     float before, here;  /* what was found before, and sums of products with this span's weights, are to be taken by */
 } Query;
 
-/* Sums of a query's products with a span's keys, which all have `common` beside them, -> weights as bytes, of which
+/* Sums of a query's products with a span's keys, whose scores have `common` beside them, -> weights as bytes, of which
  * `seen` count and the others are zero. A weight holds what a step of its value is worth: so the largest, all numbers
  * considered, is LARGEST_WEIGHT. */
 INLINE void weigh(const Span *span, const int32_t (*sums)[QUERIES][ROWS], float common, int seen, Query *query,
@@ -97,22 +98,24 @@ static void gather(const int8_t *values, const uint8_t *weights, int positions, 
     }
 }
 
-/* The score, for powers of two, of what all keys of a span have in common. */
-static float common_score(const Search *s, const Span *span, int row) {
-    const float *query = s->queries + (size_t)row * 3 * s->width, *common = common_of(span, s->size);
+/* A query's product with what later spans' keys have in common. */
+static float common_product(const Search *s, int row) {
+    const float *query = s->queries + (size_t)row * 3 * s->width, *common = common_of((const Span *)s->spans, s->size);
     float sum = 0.0f;
+    if (s->seen + row * s->more <= SPAN) return sum; /* it sees none of them */
 #pragma omp simd reduction(+ : sum)
     for (int i = 0; i < s->size; i++) sum += query[i] * common[i];
-    return sum * LOG2_E / sqrtf((float)s->size);
+    return sum;
 }
 
 static void begin(const Search *s, Query *queries, uint8_t *rounded) {
     int whole = whole_lines(s->size);
+    const float unit = LOG2_E / sqrtf((float)s->size);
     for (int r = 0; r < s->rows; r++, rounded += whole * BYTES) {
         memset(rounded + s->size, BIAS, (size_t)(whole - s->size));
         float step = round_row(s->queries + (size_t)r * 3 * s->width, s->size, BIAS, rounded);
         arrange(rounded, whole);
-        queries[r] = (Query){step * LOG2_E / sqrtf((float)s->size), -INFINITY, 0.0f, 0.0f, 0.0f};
+        queries[r] = (Query){step * unit, common_product(s, r) * unit, -INFINITY, 0.0f, 0.0f, 0.0f};
         memset(s->found + (size_t)r * s->width, 0, sizeof(float) * (size_t)s->size);
     }
 }
@@ -138,7 +141,7 @@ static void search_span(const Search *s, const uint8_t *at, int first, int count
     for (int r = 0; r < s->rows; r++) {
         int seen = s->seen + r * s->more - first;
         if (seen > 0) {
-            weigh(span, (const int32_t(*)[QUERIES][ROWS])sums[0][r], first ? common_score(s, span, r) : 0.0f,
+            weigh(span, (const int32_t(*)[QUERIES][ROWS])sums[0][r], first ? queries[r].common : 0.0f,
                   seen < SPAN ? seen : SPAN, queries + r, weights[r]);
             continue;
         }

@@ -9,22 +9,23 @@ static int8_t *key_of(const Span *span, int size, int place) {
     return keys_of(span) + (size_t)(place / ROWS) * ROWS * whole_lines(size) + place % ROWS * 4;
 }
 
-/* The mean of a whole span's keys, as they are kept. */
-static void find_common(const Span *before, int size, float *common) {
+/* The mean of the first span's keys, as they are kept. */
+static void find_common(const Span *first, int size) {
+    float *common = common_of(first, size);
+    memset(common, 0, sizeof(float) * (size_t)size);
     for (int place = 0; place < SPAN; place++) {
-        const int8_t *key = key_of(before, size, place);
-        float step = before->key_step[place] / SPAN;
+        const int8_t *key = key_of(first, size, place);
+        float step = first->key_step[place] / SPAN;
         for (int i = 0; i < size; i++) common[i] += step * (float)key[i / 4 * 4 * ROWS + i % 4];
     }
-    for (int i = 0; i < size; i++) common[i] += common_of(before, size)[i];
 }
 
-static void keep_key(Span *span, int size, int place, const float *key, uint8_t *row) {
+/* `common` (size,) is taken from it, if there is any. */
+static void keep_key(Span *span, int size, int place, const float *key, const float *common, uint8_t *row) {
     int whole = whole_lines(size), total = 0;
     int8_t *to = key_of(span, size, place);
     float *own = (float *)(row + whole_blocks(size));
-    const float *common = common_of(span, size);
-    for (int i = 0; i < size; i++) own[i] = key[i] - common[i];
+    for (int i = 0; i < size; i++) own[i] = common ? key[i] - common[i] : key[i];
     memset(row + size, 0, (size_t)(whole - size));
     span->key_step[place] = round_row(own, size, 0, row);
     for (int i = 0; i < size; i++) total += (int8_t)row[i];
@@ -47,15 +48,13 @@ static void keep_value(Span *span, int size, int place, const float *value, uint
 void keep_positions(const Network *net, uint8_t *cache, int layer, int head, int first, int count, const float *key,
                     const float *value, size_t apart, uint8_t *row) {
     int size = net->width / net->n_head;
+    const Span *begin = span_of(net, cache, layer, head, 0);
     for (int position = first; position < first + count; position++, key += apart, value += apart) {
         Span *span = span_of(net, cache, layer, head, position);
         int place = position % SPAN;
-        if (place == 0) {
-            memset(span, 0, sizeof(Span)); /* what is not kept yet meets zeros: it must be numbers */
-            memset(common_of(span, size), 0, sizeof(float) * (size_t)size);
-            if (position) find_common(span_of(net, cache, layer, head, position - 1), size, common_of(span, size));
-        }
-        keep_key(span, size, place, key, row);
+        if (place == 0) memset(span, 0, sizeof(Span)); /* what is not kept yet meets zeros: it must be numbers */
+        if (position == SPAN) find_common(begin, size);
+        keep_key(span, size, place, key, position < SPAN ? NULL : common_of(begin, size), row);
         keep_value(span, size, place, value, row);
     }
 }

@@ -4,9 +4,9 @@
  * so that a position that is kept need not be touched again, and is read in one go from first to last.
  *
  * Some numbers of all keys may be large and alike, and would leave a step for the others that is too coarse. So what
- * the keys of a span have in common is taken from those of the next before they are rounded, and a query's product
- * with it is added again. (Zhang et al. 2024, "SageAttention", take the mean of all keys, which a prompt does not know
- * when its first are kept.)
+ * the keys of the first span have in common is taken from all later ones before they are rounded, and a query's
+ * product with it is added again. (Zhang et al. 2024, "SageAttention", take the mean of all keys: of a sequence that
+ * grows nobody knows it.)
  */
 #ifndef BARK_CACHE_H
 #define BARK_CACHE_H
@@ -35,9 +35,9 @@ static inline int8_t *keys_of(const Span *span) { return (int8_t *)span->numbers
 static inline int8_t *values_of(const Span *span, int size) {
     return (int8_t *)span->numbers + (size_t)SPAN * whole_lines(size);
 }
-/* (size,) what was taken from its keys */
-static inline float *common_of(const Span *span, int size) {
-    return (float *)(values_of(span, size) + (size_t)SPAN * whole_blocks(size));
+/* (size,) of the first span of a head: what is taken from the keys of all others */
+static inline float *common_of(const Span *first, int size) {
+    return (float *)(values_of(first, size) + (size_t)SPAN * whole_blocks(size));
 }
 
 /* The span of a head that a position lies in. */
