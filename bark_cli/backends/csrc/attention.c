@@ -47,7 +47,8 @@ INLINE void weigh(const Span *span, const int32_t (*sums)[QUERIES][ROWS], float 
 #pragma GCC unroll 16
     for (int k = 0; k < SPAN; k += LANES) {
         Ints products = load_ints(sums[k / ROWS][0] + k % ROWS) - BIAS * load_ints(span->key_total + k);
-        Floats some = as_floats(products) * load(span->key_step + k) * query->scale + (load(span->value_power + k) + common);
+        Floats beside = load(span->value_power + k) + common;
+        Floats some = as_floats(products) * load(span->key_step + k) * query->scale + beside;
         store(power + k, some);
         most = larger(most, some);
     }
@@ -170,13 +171,14 @@ static void search(const Search *s, uint8_t *rounded) {
 
 /* ---- steps ---- */
 
-static void keep_step(const void *what, int job, int thread) {
+/* One head's keys and values of all rows, in their order: several may belong to one sequence. */
+static void keep_rows(const void *what, int head, int thread) {
     const Attention *a = what;
     int width = a->net->width, size = width / a->net->n_head;
-    const float *row = a->s->mixed + (size_t)job * 3 * width;
-    for (int head = 0; head < a->net->n_head; head++)
-        keep_positions(a->net, a->caches[job], a->layer, head, a->positions[job], 1, row + width + head * size,
-                       row + 2 * width + head * size, 0, room_of(a, thread));
+    for (int i = 0; i < a->n; i++) {
+        const float *key = a->s->mixed + ((size_t)i * 3 + 1) * width + (size_t)head * size;
+        keep_positions(a->net, a->caches[i], a->layer, head, a->positions[i], 1, key, key + width, 0, room_of(a, thread));
+    }
 }
 
 static void one_step(const void *what, int job, int thread) {
@@ -192,7 +194,7 @@ static void one_step(const void *what, int job, int thread) {
 void attend_steps(const Network *net, const Scratch *s, int layer, int n, uint8_t *const *caches,
                   const int32_t *positions) {
     Attention a = {net, s, layer, n, 0, caches, positions};
-    share(n, keep_step, &a);
+    share(net->n_head, keep_rows, &a);
     share(n * net->n_head, one_step, &a);
 }
 
