@@ -54,6 +54,7 @@ class LoadedModel(KnownModel):
     precision: str
     turn: FairLock = field(init=False, repr=False)  # whose engine may use the backend
     memory: Memory = field(init=False, repr=False)  # how its voices spoke
+    _trying: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _paying: int | None = field(default=None, init=False, repr=False)  # utterances at once, once tried
 
     def __post_init__(self) -> None:
@@ -68,7 +69,7 @@ class LoadedModel(KnownModel):
         fitting = fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(self.device))
         if self.device != "cpu":
             return fitting
-        with self.turn:
+        with self._trying, self.turn:  # several may have a turn, and trials beside each other mislead
             if self._paying is None:
                 self._paying = self._tried(fitting)
         return min(fitting, self._paying)

@@ -398,6 +398,21 @@ def test_dialects_of_markdown() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("page", "read"),
+    [
+        ("<p><ruby>漢<rt>kan</ruby> is a sign.</p><p>More.</p>", ["漢 is a sign.", "More."]),
+        ('<p style="display:none">hidden<p>Seen.', ["Seen."]),
+        ("<ul><li hidden>one<ul><li>two</ul>three<li>four</ul><p>After.", ["four.", "After."]),
+        ("<select><option>one<option>two</select><p>After.", ["After."]),
+        ("<table><tr><td>one<td>two<tr><td>three</table><p>After.", ["one, two.", "three.", "After."]),
+        ("<table><tr><td>Outer</td><td><table><tr><td>inner</table></table>", ["Outer.", "inner."]),
+    ],
+)
+def test_elements_whose_end_is_left_out_hide_nothing_that_follows(page: str, read: list[str]) -> None:
+    assert said(page, "html") == read
+
+
 def test_html_is_read_without_tags_scripts_and_styles() -> None:
     text = "<!doctype html><style>p{}</style><h1>One</h1><script>x()</script>\n"
     text += "<p>Two &amp; <b>three</b><ul><li>four</ul>"

@@ -204,7 +204,12 @@ def test_what_is_not_there_cannot_be_kept(
     for words in ("hello", text):
         assert main(["say", "-m", str(tiny_model), words, "-o", str(out), "--keep-partial"]) == 2
         assert "nothing is kept of this text" in capsys.readouterr().err
-    assert list(tmp_path.glob("*.wav")) == []
+    assert list(tmp_path.iterdir()) == []
+    others = tmp_path / ".out.wav.pieces" / "of another text.npz"
+    others.parent.mkdir(mode=0o700)
+    others.touch()
+    assert main(["say", "-m", str(tiny_model), "hello", "-o", str(out), "--keep-partial"]) == 2
+    assert others.exists()
 
 
 def test_a_line_a_minute_says_how_far_a_text_is(capsys: pytest.CaptureFixture[str]) -> None:

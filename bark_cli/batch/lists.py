@@ -58,13 +58,16 @@ def table_lines(file: Path, encoding: str | None = None) -> Generator[str, None,
         OptionError: there is no such encoding.
     """
     number, named = 1, None if encoding is None else text_encoding(encoding)
+    # as of texts (`decode`): what is called latin-1 has its quotes and dashes from cp1252
+    encoded = "cp1252" if named == "iso8859-1" else named or "utf-8"
     try:
         with file.open("rb") as stream:
             head = stream.read(_HEAD)
             if (why := why_no_text(head, str(file))) is not None:
                 raise TextError(why)
             stream.seek(0)
-            with io.TextIOWrapper(stream, encoding=marked(head) or named or "utf-8", newline="") as lines:
+            told = marked(head) if encoded.startswith("utf") else None
+            with io.TextIOWrapper(stream, encoding=told or encoded, newline="") as lines:
                 while line := lines.readline(_MOST_IN_LINE + 1):
                     if len(line) > _MOST_IN_LINE:
                         raise TextError(f"{file}:{number} is too long for a row; is it a table?")

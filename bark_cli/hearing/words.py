@@ -35,7 +35,7 @@ FRACTIONS = {
 # British spellings as American ones: both of a pair come out alike, if not always as a dictionary has them
 AMERICAN = [
     (r"(?<=[a-z]{3})our(?=(?:ed|ing|ers?|ful|less|able|ite|ly|hood)?(?:'?s)?$)", "or"),  # harbour, not hour
-    (r"(?<=[a-z]{3}[aeiou])ll(?=(?:ed|ing|er|ous|y)(?:'?s)?$)", "l"),  # traveller, not filled
+    (r"(?<=[a-z]{3}[aeiou])(?<!fi)(?<!ti)ll(?=(?:ed|ing|er|ous|y)(?:'?s)?$)", "l"),  # traveller, not filled
     (r"(?<=[a-z]{3})is(?=(?:e|ed|ing|ation)(?:'?s)?$)", "iz"),  # realise, not raise
     (r"(?:(?<=cent)|(?<=heat)|(?<=fib)|(?<=lit)|(?<=met))re(?=(?:'?s)?$)", "er"),
 ]
@@ -46,9 +46,9 @@ _WITHOUT_SPACES = ("zh", "ja")
 def word_errors(wanted: str, heard: str, language: str = "en") -> tuple[int, int]:
     """Edit distance in words between two texts, and the number of words wanted.
 
-    Words that differ only in where they are split ("teacup", "tea cup") count as right, and so do British and
-    American spellings. Only English numbers are read; of Chinese and Japanese, which have no spaces, each
-    character is a word.
+    Words that differ only in where they are split ("teacup", "tea cup") count as right, and so do most
+    British and American spellings. Only English numbers are read; of Chinese and Japanese, which have no
+    spaces, each character is a word.
     """
     a, b = _words(wanted, language), _words(heard, language)
     if "".join(a) == "".join(b):

@@ -59,7 +59,7 @@ class KeptPieces:
         self.output = output
         self.folder = output.absolute().with_name(f".{output.name}.pieces")
         self._made_by, self._is_full = cache(made_by), False
-        with suppress(FileNotFoundError):
+        with told_of(output), suppress(FileNotFoundError):
             status = self.folder.lstat()
             if not stat.S_ISDIR(status.st_mode) or not _is_mine(status):
                 raise OutputError(

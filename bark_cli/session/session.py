@@ -102,8 +102,7 @@ class Session:
             who = caller or threading.get_ident()
             self._waiting.append(Work(handle, who, number, on_progress, end, memory))
             if len(self._threads) < min(self.model.backend.side_by_side, self.n_waiting + self.n_at_work):
-                self._threads.append(threading.Thread(target=self._run, name="bark-engine", daemon=True))
-                self._threads[-1].start()
+                self._begin_thread()
             self._tell()
         return handle
 
@@ -148,6 +147,7 @@ class Session:
         check_batch_size(batch_size)
         with self._change:
             self._least = max(self._least, batch_size)
+            self._tell()
 
     def close(self, *, cancel: bool = False, wait: bool = True) -> None:
         """Take no more requests, and end: once those that are here are spoken, or with `cancel` at once."""
@@ -187,6 +187,18 @@ class Session:
         """Let the engine's threads look again."""
         self._n_changes += 1
         self._change.notify_all()
+
+    def _begin_thread(self) -> None:
+        """One more; where the system has none left, those that are there do without it."""
+        thread = threading.Thread(target=self._run, name="bark-engine", daemon=True)
+        self._threads.append(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.remove(thread)
+            if not self._threads:
+                self._waiting.pop()
+                raise
 
     # on the engine's threads
 
@@ -263,9 +275,11 @@ class Session:
         with self._change:
             most = max(self._batch_size or 1, self._least)
             begun = admitted(self._waiting, self._at_work.values(), most)
-            self._waiting = [work for work in self._waiting if work not in begun]
         for work in begun:
-            self._at_work[self._engine.begin(self._job(work))] = work
+            slot = self._engine.begin(self._job(work))
+            with self._change:  # at every moment it is in one of the two: who closes finds it
+                self._waiting.remove(work)
+                self._at_work[slot] = work
 
     def _give_up_some(self) -> None:
         """Give up those that were cancelled or are out of time, whether they were begun or not."""

@@ -67,7 +67,11 @@ def held(folder: Path) -> Iterator[bool]:
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
         if fcntl is None:
-            yield True
+            try:
+                yield True
+            finally:
+                with suppress(OSError):
+                    folder.rmdir()
             return
         descriptor = os.open(folder, os.O_RDONLY)
         is_ours = _lock(descriptor) is not False
@@ -79,8 +83,9 @@ def held(folder: Path) -> Iterator[bool]:
         yield is_ours
     finally:
         if is_ours:
-            with suppress(OSError):
-                folder.rmdir()
+            with suppress(OSError):  # it may be another's by now, made since it was removed
+                if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                    folder.rmdir()
         os.close(descriptor)
 
 

@@ -36,7 +36,7 @@ def play(
     """
     from bark_cli.audio import Player, check_player, open_sound
 
-    check_player(audio_device, instead=f"connect one, or take {file} to a machine that has one")
+    check_player(audio_device, instead=f"take {file} to a machine that has a loudspeaker")
     with (
         open_sound(file) as source,
         Player(source.sample_rate, device=audio_device) as player,

@@ -67,7 +67,7 @@ def _make(bark: Bark | RemoteBark, script: Script, request: SayRequest, kept: Ke
     delivery = request.delivery
     narration = _compose(bark, script, request)
     request.check_redo(narration.text)
-    if kept is not None and len(narration.pieces) == 1:
+    if kept is not None and len(narration.pieces) == 1 and not delivery.keep_partial:
         kept.clear()
         kept = None
     _tell_of_kept(narration, kept, delivery)
@@ -196,6 +196,9 @@ def _begun(script: Script, request: SayRequest, kept: KeptPieces) -> SayRequest:
     if not request.is_seed_drawn or sum(len(line.text) for line in script.lines) <= _LONG:
         return request
     asked = digest([asdict(line) for line in script.lines], dict(script.cast), asdict(request.settings))
+    if request.delivery.keep_partial:
+        found = kept.recall_seed(asked)
+        return request if found is None else replace(request, seed=found)
     return replace(request, seed=kept.seed(asked, request.seed))
 
 

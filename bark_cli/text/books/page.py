@@ -140,6 +140,7 @@ class _PageReader(WebPageReader):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note where anchors are, and of what kind the words are that follow."""
+        self.end_unclosed(tag)
         was_skipping = bool(self._skipped)
         super().handle_starttag(tag, attrs)
         given = dict(attrs)
@@ -167,6 +168,7 @@ class _PageReader(WebPageReader):
 
     def handle_endtag(self, tag: str) -> None:
         """Close what it closes, and drop a link that was but the mark of a note."""
+        self.end_unclosed(tag, closes=True)
         if self._skipped:
             super().handle_endtag(tag)
             return

@@ -21,6 +21,12 @@ _SENTENCES_NAMES = "h1 h2 h3 h4 h5 h6 li tr title dt dd caption figcaption legen
 _SENTENCES = frozenset(_SENTENCES_NAMES.split())
 _SILENT = frozenset(["script", "style", "template", "noscript"])  # nobody sees them
 _BESIDE = frozenset(["rt", "rp"])  # how the word above is spelled: it would be said twice
+_UNCLOSED_NAMES = "p li dt dd tr td th option rt rp "
+_UNCLOSED = frozenset(_UNCLOSED_NAMES.split())  # whose end tags may be left out
+_AROUND_NAMES = "ul ol menu dl table ruby select div section article main blockquote body "
+_AROUND = frozenset(_AROUND_NAMES.split())  # what they are in
+_TOGETHER = ({"rt", "rp"}, {"dt", "dd"}, {"td", "th"})  # one of them ends the other
+_ROWS = frozenset(["tr", "table", "tbody", "thead", "tfoot"])
 _UNDRAWN = re.compile(r"display\s{0,9}:\s{0,9}none", re.IGNORECASE)
 _UNSPOKEN = {
     "pre": "code",
@@ -37,7 +43,7 @@ _RAISED = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
 _LOWERED = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
 _LONGEST_TAG = 20_000  # characters, and how many < there may be in it
 _WITHIN = 50
-_DEEP = 10_000  # of what is passed over; more is not a page
+_DEEP = 1_000  # of what is passed over; more is not a page
 
 
 def read_html(text: str, passed: PassedOver, first: int = 1) -> list[Block]:
@@ -89,6 +95,7 @@ class WebPageReader(HTMLParser):
         """Read all of a page."""
         self.feed(bounded(text))
         self.close()
+        self._end_row()
         self.end_block()
 
     def unspoken(self, tag: str, given: dict[str, str | None]) -> str | None:
@@ -117,8 +124,10 @@ class WebPageReader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Open an element."""
         given = dict(attrs)
+        self.end_unclosed(tag)
         if self._skipped:
-            if tag == self._skipped[0] and tag not in _VOID and len(self._skipped) < _DEEP:
+            around = self._skipped[0] in _UNCLOSED and tag in _AROUND
+            if (tag == self._skipped[0] or around) and tag not in _VOID and len(self._skipped) < _DEEP:
                 self._skipped.append(tag)
             return
         if (what := self.unspoken(tag, given)) is not None:
@@ -129,7 +138,38 @@ class WebPageReader(HTMLParser):
             return
         self._begin(tag, given)
 
+    def end_unclosed(self, tag: str, *, closes: bool = False) -> None:
+        """End what is passed over where a tag that opens, or closes, ends it without one of its own."""
+        if not self._skipped or self._skipped[0] not in _UNCLOSED:
+            return
+        first = self._skipped[0]
+        if closes:
+            is_over = tag in _AROUND and tag not in self._skipped
+        else:
+            is_next = tag == first or {tag, first} in _TOGETHER or (tag == "tr" and first in ("td", "th"))
+            is_beyond = tag in _BLOCKS and (first == "p" or first in _BESIDE)
+            is_over = len(self._skipped) == 1 and (is_next or is_beyond)
+        if is_over:
+            self._skipped.clear()
+
+    def _end_row(self) -> None:
+        """What its cells hold is a sentence."""
+        if self._cells is None:
+            return
+        self._end_cell()
+        self._words, self._cells = [", ".join(filter(None, self._cells))], None
+        self.end_block(is_sentence=True)
+
+    def _end_cell(self) -> None:
+        if self._cells is not None:
+            self._cells.append(" ".join("".join(self._words).split()))
+            self._words = []
+
     def _begin(self, tag: str, given: dict[str, str | None]) -> None:
+        if tag in _ROWS:  # those before may lack their end tags
+            self._end_row()
+        elif tag in ("td", "th"):
+            self._end_cell()
         if tag in _BLOCKS:
             self.end_block()
         if tag in ("ol", "ul"):
@@ -151,16 +191,18 @@ class WebPageReader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """Close one."""
+        self.end_unclosed(tag, closes=True)
         if self._skipped:
             if tag == self._skipped[0]:
                 self._skipped.pop()
+            elif tag in _AROUND and tag in self._skipped:
+                while self._skipped.pop() != tag:
+                    pass
             return
-        if tag in ("td", "th") and self._cells is not None:
-            self._cells.append(" ".join("".join(self._words).split()))
-            self._words = []
-        elif tag == "tr" and self._cells is not None:
-            self._words = [", ".join(filter(None, self._cells))]
-            self._cells = None
+        if tag in ("td", "th"):
+            self._end_cell()
+        elif tag in _ROWS:
+            self._end_row()
         if tag in _BLOCKS:
             self.end_block(is_sentence=tag in _SENTENCES)
         if tag in ("ol", "ul") and self._numbers:
