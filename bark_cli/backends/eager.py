@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from bark_cli.backends import CausalStage
+from bark_cli.backends.logits import logits_of_each
 from bark_cli.backends.together import can_go_together, rows_times, step, trial
 from bark_cli.backends.trial import Step, size_of, steps_of
 from bark_cli.backends.wide import WideParts
@@ -72,12 +73,12 @@ class EagerBackend(WideParts):
 def _together(network: GPT, requests: Sequence[tuple[KVCache, Decode]]) -> list[Logits]:
     """Append one token to each sequence, all at once: logits (len(legal),) each."""
     hidden = step(network, [one.token for _, one in requests], [cache for cache, _ in requests])
-    answers: dict[int, Logits] = {}
-    for legal in {one.legal for _, one in requests}:
-        rows = [i for i, (_, one) in enumerate(requests) if one.legal == legal]
-        head = network.lm_head.weight[legal.start : legal.stop]
-        answers |= zip(rows, rows_times(head, hidden[rows]).float().numpy(), strict=True)
-    return [answers[i] for i in range(len(requests))]
+
+    def logits(rows: list[int], ids: range) -> Logits:
+        head = network.lm_head.weight[ids.start : ids.stop]
+        return rows_times(head, hidden[rows]).float().numpy()
+
+    return logits_of_each([one.legal for _, one in requests], logits)
 
 
 def _logits(head: nn.Module, hidden: torch.Tensor, legal: range) -> Logits:

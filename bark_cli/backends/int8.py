@@ -16,6 +16,7 @@ from bark_cli.backends import AudioStream, CausalStage, Decoder, kernel
 from bark_cli.backends.buffers import Array
 from bark_cli.backends.codec import KernelCodec
 from bark_cli.backends.generate import DrawnIds, Going, Vocabulary, generate
+from bark_cli.backends.logits import logits_of_each
 from bark_cli.backends.memory import midst
 from bark_cli.backends.packed import PackedMatrix
 from bark_cli.backends.threads import threads_beside
@@ -236,7 +237,8 @@ class Int8Backend:
         )
         for sequence in sequences:
             sequence.length += 1
-        return _logits(network, hidden, [step.legal for _, step in requests])
+        legal = [step.legal for _, step in requests]
+        return logits_of_each(legal, lambda rows, ids: network.logits(hidden[rows], ids))
 
     def _tokens(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Answer]:
         going = [
@@ -267,14 +269,3 @@ def _draws(step: Decode) -> tuple[int, int] | None:
     """What steps have in common that are drawn together, turns and legal ids; None: by the stage."""
     ahead = step.ahead
     return None if ahead is None else (len(ahead.legal), len(ahead.legal[0]))
-
-
-def _logits(network: Int8GPT, hidden: Array, legal: Sequence[range]) -> list[Logits]:
-    """Logits (len(legal[i]),) of each row of hidden (n, D); rows that want the same ids go together."""
-    if all(wanted == legal[0] for wanted in legal):
-        return list(network.logits(hidden, legal[0]))
-    answers: dict[int, Logits] = {}
-    for wanted in set(legal):
-        rows = [i for i, ids in enumerate(legal) if ids == wanted]
-        answers |= zip(rows, network.logits(hidden[rows], wanted), strict=True)
-    return [answers[i] for i in range(len(legal))]
