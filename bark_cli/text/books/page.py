@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bark_cli.text.books.book import Kind, Passage
 from bark_cli.text.documents.passed import PassedOver
-from bark_cli.text.documents.web import WebPageReader
+from bark_cli.text.documents.web import VOID, WebPageReader
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOTES = frozenset(
@@ -41,24 +41,6 @@ _LIGATURES = {
     0xFB06: "st",
 }
 _DEEPEST = 50  # notes and quotations within each other
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]
-)
 
 
 class Counted(PassedOver):
@@ -146,7 +128,7 @@ class _PageReader(WebPageReader):
         given = dict(attrs)
         if name := given.get("id") or (given.get("name") if tag == "a" else None):
             self.anchors.setdefault(name, len(self.passages))
-        if was_skipping or self._skipped or tag in _VOID:
+        if was_skipping or self._skipped or tag in VOID:
             if tag == "hr":
                 self._break()
             return

@@ -37,7 +37,7 @@ _UNSPOKEN = {
     **dict.fromkeys(("iframe", "object", "embed", "audio", "video", "canvas"), "embedded things"),
 }
 _VOID_NAMES = "area base br col embed hr img input link meta param source track wbr "
-_VOID = frozenset(_VOID_NAMES.split())
+VOID = frozenset(_VOID_NAMES.split())  # what has no end tag
 _NUMBER = re.compile("[0-9]{1,9}")
 _RAISED = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
 _LOWERED = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
@@ -127,13 +127,13 @@ class WebPageReader(HTMLParser):
         self.end_unclosed(tag)
         if self._skipped:
             around = self._skipped[0] in _UNCLOSED and tag in _AROUND
-            if (tag == self._skipped[0] or around) and tag not in _VOID and len(self._skipped) < _DEEP:
+            if (tag == self._skipped[0] or around) and tag not in VOID and len(self._skipped) < _DEEP:
                 self._skipped.append(tag)
             return
         if (what := self.unspoken(tag, given)) is not None:
             if what:
                 self._passed.add(what, self._number)
-            if tag not in _VOID:
+            if tag not in VOID:
                 self._skipped.append(tag)
             return
         self._begin(tag, given)
