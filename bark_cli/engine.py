@@ -22,7 +22,6 @@ from bark_cli.stages.steps import (
     Aside,
     Close,
     Decode,
-    Drawn,
     FineWindow,
     Job,
     Prefill,
@@ -47,24 +46,6 @@ class Outcome(Generic[Result]):
 
 
 @dataclass(eq=False)
-class _Sequence:
-    """A causal sequence that is open in the backend."""
-
-    context: Any
-    ids: list[int]  # that its cache holds
-    is_plain: bool  # no other embeddings were added to theirs
-
-    def is_continued_by(self, request: Prefill) -> bool:
-        """Whether the prompt is what is held already and one token more: so it is where a window goes on."""
-        return (
-            self.is_plain
-            and request.merged is None
-            and len(request.ids) == len(self.ids) + 1
-            and request.ids[:-1].tolist() == self.ids
-        )
-
-
-@dataclass(eq=False)
 class Slot(Generic[Result]):
     """A job at work, and what it asks for now: None when it is over."""
 
@@ -76,7 +57,7 @@ class Slot(Generic[Result]):
     request: Request | None = None
     result: Result | BaseException | None = None  # what became of it: an exception is what ended it
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    _open: dict[str, _Sequence] = field(default_factory=dict)
+    _open: dict[str, Any] = field(default_factory=dict)  # the sequence of each stage, as the backend gave it
     _audio: AudioStream | None = None
 
 
@@ -152,8 +133,6 @@ class Engine(Generic[Result]):
         """
         active = [slot for slot in self.slots if not slot.held]
         asking = [slot for slot in active if not slot.taken]
-        for slot in asking:
-            _go_on(slot)
         for kind in (PROMPT, *KINDS[self._turn :], *KINDS[: self._turn]):
             if slots := [slot for slot in asking if _is_of(slot, kind)]:
                 break
@@ -243,19 +222,14 @@ class Engine(Generic[Result]):
         """Begin a sequence in place of the one that is open."""
         self._release(slot, slot.stage)
         context, logits = self.backend.prefill(_causal(slot.stage), request)
-        slot._open[slot.stage] = _Sequence(context, request.ids.tolist(), request.merged is None)
+        slot._open[slot.stage] = context
         return logits
 
     def _appended(self, slots: Sequence[Slot[Result]], requests: Sequence[Decode]) -> Sequence[Answer]:
         """Append a token to every sequence of a stage, all at once."""
         stage = _causal(slots[0].stage)
-        sequences = [slot._open[stage] for slot in slots]
-        asked = [(sequence.context, request) for sequence, request in zip(sequences, requests, strict=True)]
-        answers = self.backend.decode(stage, asked)
-        for sequence, request, answer in zip(sequences, requests, answers, strict=True):
-            drawn = answer.tokens[:-1].tolist() if isinstance(answer, Drawn) else []
-            sequence.ids += [request.token, *drawn]
-        return answers
+        contexts = [slot._open[stage] for slot in slots]
+        return self.backend.decode(stage, list(zip(contexts, requests, strict=True)))
 
     def _decoded(self, slot: Slot[Result], request: Sound) -> Samples:
         if request.extent == "whole":
@@ -281,7 +255,7 @@ class Engine(Generic[Result]):
         """Give back the sequences of those stages that are open."""
         for stage in stages:
             if stage in slot._open:
-                self.backend.release(slot._open.pop(stage).context)
+                self.backend.release(slot._open.pop(stage))
 
 
 def check_batch_size(batch_size: int) -> None:
@@ -303,13 +277,6 @@ def _outcome(slot: Slot[Result], index: int) -> Outcome[Result]:
 
 def _causal(stage: str) -> CausalStage:
     return "semantic" if stage == "semantic" else "coarse"
-
-
-def _go_on(slot: Slot[Any]) -> None:
-    """Make a step of a prompt to which the open sequence lacks nothing but the last token."""
-    request, sequence = slot.request, slot._open.get(slot.stage)
-    if isinstance(request, Prefill) and sequence is not None and sequence.is_continued_by(request):
-        slot.request = Decode(int(request.ids[-1]), request.legal, request.ahead)
 
 
 def _is_of(slot: Slot[Any], kind: tuple[type, str | None]) -> bool:

@@ -100,7 +100,7 @@ def test_no_history_is_none_and_not_all_of_it(tiny_config: BarkConfig) -> None:
     assert asked.ids.tolist() == [*range(22, 30), *[config.semantic_pad_token] * 8, config.infer_token]
 
 
-def test_every_window_opens_with_a_prompt_and_every_step_continues_the_last_token(
+def test_windows_that_move_open_with_a_prompt_and_every_step_continues_the_last_token(
     tiny_config: BarkConfig,
 ) -> None:
     config = tiny_config.coarse
@@ -115,6 +115,34 @@ def test_every_window_opens_with_a_prompt_and_every_step_continues_the_last_toke
         elif step:
             assert request.ids[-step:].tolist() == flat[:step][-24:].tolist()[-step:]
     assert codes.T.reshape(-1).tolist() == [n % 32 for n in range(1, 33)]
+
+
+@pytest.mark.parametrize(("voiced", "prompts"), [(False, [0, 36, 48]), (True, [0, 12, 24, 36, 48])])
+def test_a_window_that_begins_as_the_last_one_goes_on_without_a_prompt(
+    tiny_config: BarkConfig, voiced: bool, prompts: list[int]
+) -> None:
+    history = voice(20, 30, size=32) if voiced else None
+    _, asked = run(np.arange(20), history, tiny_config.coarse, 50.0)
+    assert [step for step, request in enumerate(asked) if isinstance(request, Prefill)] == prompts
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 20), st.integers(0, 24))
+def test_what_stands_before_every_token_is_what_sunos_windows_hold(
+    tiny_config: BarkConfig, n_semantic: int, n_voice: int, max_history: int
+) -> None:
+    """Suno's code begins every window anew: a prompt, and what has been made since."""
+    config = dataclasses.replace(tiny_config.coarse, max_history_tokens=max_history)
+    spoken, before = np.arange(n_semantic) % 64, voice(n_voice, 2 * n_voice, size=32) if n_voice else None
+    codes, asked = run(spoken, before, config, 50.0)
+    history, flat = coarse.trim_history(before, config, 50.0), coarse.flatten(codes, config)
+    semantic, sequence = np.concatenate([history.semantic, spoken]), list[int]()
+    for step, request in enumerate(asked):
+        sequence = request.ids.tolist() if isinstance(request, Prefill) else [*sequence, request.token]
+        opened = step - step % config.sliding_window_tokens
+        so_far = np.concatenate([history.flat, flat[:opened]])
+        window = coarse.prompt(semantic, so_far, len(history.semantic), opened, config, 50.0)
+        assert sequence == [*window.ids.tolist(), *flat[opened:step].tolist()]
 
 
 @settings(max_examples=30, deadline=None)

@@ -114,6 +114,19 @@ def enough(n_semantic: int, n_before: int, step: int, config: CoarseConfig, sema
     return not opens or n_before + n_semantic >= end
 
 
+def opens(history: History, step: int, config: CoarseConfig, semantic_rate_hz: float) -> bool:
+    """Whether a prompt is due at a step: a window is, and it begins otherwise than what is computed already.
+
+    Suno's code computes a prompt for every window. Until the semantic tokens move on or the oldest codes drop
+    out, that prompt is the last one with the new codes appended, so the sequence just goes on.
+    """
+    width = config.sliding_window_tokens
+    if step == 0 or step % width:
+        return step == 0
+    firsts = (_first(len(history.semantic), at, config, semantic_rate_hz) for at in (step - width, step))
+    return len(set(firsts)) > 1 or len(history.flat) + step > config.max_history_tokens
+
+
 def steps(
     semantic: Growing[int],
     voice: BarkTokens | None,
@@ -123,7 +136,7 @@ def steps(
     stream: RandomStream,
     made: Growing[int] | None = None,
 ) -> CoarseSteps:
-    """Ask for flat tokens, a prompt opening each window; return codes (n_codebooks, F).
+    """Ask for flat tokens, a prompt opening each window that needs one; return codes (n_codebooks, F).
 
     Waits while the semantic stage has not made what a step needs. The flat tokens are added to `made` as they
     come.
@@ -142,7 +155,7 @@ def steps(
             break
         further = ahead(step, known, config, sampling, stream)
         request: Prefill | Decode
-        if step % config.sliding_window_tokens == 0:
+        if opens(history, step, config, semantic_rate_hz):
             context = np.concatenate([history.semantic, np.array(semantic.items, dtype=np.int64)])
             so_far = np.concatenate([history.flat, np.array(made.items, dtype=np.int64)])
             request = replace(
