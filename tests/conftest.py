@@ -232,7 +232,7 @@ def tiny_codec_tensors(config: CodecConfig, seed: int = 0) -> dict[str, torch.Te
             convolution(f"codec.decoder.model.{layer}.block.3", channels, channels // 2, 1)
             convolution(f"codec.decoder.model.{layer}.shortcut", channels, channels, 1)
         layer += 1
-    convolution(f"codec.decoder.model.{layer + 1}", 1, channels, 7)
+    convolution(f"codec.decoder.model.{layer + 1}", 1, channels, config.last_kernel_size)
     for i in range(config.n_codebooks):
         put(f"codec.quantizer.vq.layers.{i}._codebook.embed", config.codebook_size, config.dimension)
     return tensors

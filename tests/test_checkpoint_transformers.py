@@ -64,6 +64,10 @@ def test_a_hostile_bin_is_not_run(hugging: Path, vocabulary_fits: None) -> None:
         ("fine_acoustics_config", "n_codes_total", 10**12, "is 1000000000000"),
         ("codec_config", "upsampling_ratios", 7, "not Bark's"),
         ("codec_config", "audio_channels", 2, "audio_channels is 2"),
+        ("codec_config", "kernel_size", 9, "kernel_size is 9"),
+        ("codec_config", "last_kernel_size", 0, "last_kernel_size is 0"),
+        ("codec_config", "last_kernel_size", 65, "last_kernel_size is 65"),
+        ("codec_config", "last_kernel_size", 19, "the model is incomplete|model.safetensors"),
         ("codec_config", "num_residual_layers", "many", "n_residual_layers is 'many'"),
     ],
 )

@@ -85,7 +85,7 @@ def random_codec(config: CodecConfig) -> Codec:
     books = tensors.pop("codebooks")
     tensors |= {CODEBOOK_NAME.format(i): book for i, book in enumerate(books)}
     last = [name for name in tensors if name.startswith("decoder.")][-2:]
-    tensors |= {name: tensors[name] * 20 for name in last}
+    tensors |= {name: tensors[name] * 140 / config.last_kernel_size for name in last}
     return Codec.from_tensors(config, tensors)
 
 
@@ -98,6 +98,7 @@ CODECS = {
     "encodec-24khz": lambda: random_codec(CodecConfig()),
     "nano": nano_codec,
     "dilated": lambda: random_codec(CONFIG),
+    "a-long-last-convolution": lambda: random_codec(replace(CONFIG, last_kernel_size=19)),
 }
 
 
@@ -166,6 +167,15 @@ def test_what_a_stream_remembers_does_not_grow(codec: Codec) -> None:
     assert before > 0
     stream.push(random_codes(codec.config, 40))
     assert remembered() == before
+
+
+def test_the_mirror_of_a_last_convolution_is_waited_for() -> None:
+    """One that reaches back further than the first one does, since few samples come of a frame."""
+    codec = random_codec(replace(CONFIG, ratios=(2,), last_kernel_size=20))
+    codes, stream = random_codes(codec.config, 30), CodecStream(codec)
+    pieces = [stream.push(codes[:, i : i + 1]) for i in range(30)]
+    assert [len(piece) for piece in pieces] == 9 * [0] + [20] + 20 * [2]
+    torch.testing.assert_close(torch.cat(pieces), by_encodec(codec, codes), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 31])

@@ -254,6 +254,17 @@ def test_what_transformers_would_compute_otherwise_does_not_fit(
     assert layouts_for(change(config)) == ["native", "openvino"]
 
 
+@pytest.mark.parametrize("layout", ["suno", "gguf"])
+def test_a_long_last_convolution_does_not_fit_where_nothing_tells_of_it(
+    layout: Any, sources: dict[str, Path]
+) -> None:
+    config = read_checkpoint(sources["suno"]).config
+    assert layout in layouts_for(config)
+    longer = replace(config, codec=replace(config.codec, last_kernel_size=19))
+    assert misfit(longer, layout) == "its codec last_kernel_size is 19, where the layout has 7"
+    assert layouts_for(longer) == ["native", "transformers", "openvino"]
+
+
 def test_another_vocabulary_does_not_fit_sunos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["convert", "nano", str(out), "--to", "suno"]) == 2

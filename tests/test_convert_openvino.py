@@ -47,6 +47,17 @@ def test_there_and_back_is_equal_to_the_bit(tiny_model: Path, there: Path, tmp_p
     assert not differing(back, original)
 
 
+def test_a_long_last_convolution_is_computed_as_in_torch(tmp_path: Path) -> None:
+    config = make_tiny_config()
+    config = replace(config, codec=replace(config.codec, last_kernel_size=19))
+    source = make_native(tmp_path / "source", config)
+    out = converted(source, tmp_path / "out", "openvino")  # which compares the sound
+    assert read_checkpoint(out).config == config
+    ours, theirs = (Bark.load(folder, precision="fp32") for folder in (out, source))
+    made = [bark.say("hello bark", seed=1).audio.samples for bark in (ours, theirs)]
+    np.testing.assert_allclose(made[0], made[1], atol=1e-4)
+
+
 def test_a_folder_has_all_that_a_model_needs(there: Path) -> None:
     names = {path.name for path in there.iterdir()}
     graphs = {f"openvino_{part}.{suffix}" for part in PARTS for suffix in ("xml", "bin")}

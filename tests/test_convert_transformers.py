@@ -94,7 +94,8 @@ def narrow_outputs(config: BarkConfig) -> BarkConfig:
 @pytest.mark.parametrize("lstm", [0, 2])
 def test_a_random_one_with_every_number_its_own(lstm: int, voice: str | None, tmp_path: Path) -> None:
     config = narrow_outputs(make_tiny_config())
-    config = replace(config, codec=replace(config.codec, lstm=lstm, n_residual_layers=2))
+    codec = replace(config.codec, lstm=lstm, n_residual_layers=2, last_kernel_size=19)
+    config = replace(config, codec=codec)
     source = make_native(tmp_path / "tiny", config)
     write_voice(source / "voices" / "ann.npz", tiny_voice(config))
     folder = converted(source, tmp_path / "converted", "transformers")

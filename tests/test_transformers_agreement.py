@@ -75,7 +75,7 @@ GENERATION = {
 }
 
 
-def make_transformers_bark(seed: int = 0, bias: bool = False) -> Any:
+def make_transformers_bark(seed: int = 0, bias: bool = False, last_kernel_size: int = 7) -> Any:
     shape = {"num_layers": 2, "num_heads": 2, "hidden_size": 32, "bias": bias}
     codec = EncodecConfig(
         target_bandwidths=[3.0],  # 8 codebooks of 5 bits at 75 frames per second
@@ -84,6 +84,7 @@ def make_transformers_bark(seed: int = 0, bias: bool = False) -> Any:
         num_filters=4,
         num_residual_layers=2,
         num_lstm_layers=1,
+        last_kernel_size=last_kernel_size,
     )
     config = BarkConfig(
         semantic_config=BarkSemanticConfig(
@@ -186,6 +187,20 @@ def test_codec_waveform(theirs: Any, ours: Networks, frames: int) -> None:
     found = ours.codec.decode(codes)
     assert found.shape == (frames * 320,)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("last_kernel_size", [19, 20])
+def test_codec_waveform_with_a_long_last_convolution(
+    last_kernel_size: int, tokenizer: Path, tmp_path: Path
+) -> None:
+    model = make_transformers_bark(seed=2, last_kernel_size=last_kernel_size)
+    model.save_pretrained(tmp_path)
+    found = read_checkpoint(finish_folder(tmp_path, tokenizer))
+    assert found.config.codec.last_kernel_size == last_kernel_size
+    codes = random_ids(32, 8, 40)
+    expected = model.codec_model.decoder(model.codec_model.quantizer.decode(codes[:, None]))[0, 0]
+    torch.testing.assert_close(build_networks(found).codec.decode(codes), expected, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()

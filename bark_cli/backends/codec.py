@@ -92,8 +92,9 @@ class KernelCodec:
             matrix, bias = halves[:, :, ::-1].reshape(ups * layer.outputs, -1), np.tile(bias, ups)
         else:
             matrix = weight.transpose(0, 2, 1).reshape(layer.outputs, -1)
+        panels = matrix if len(matrix) == 1 else _panels(matrix)  # of a single output there is none to fill
         return _Layer(
-            weights=keep(_panels(matrix)), bias=keep(_padded(bias)), inputs=layer.inputs,
+            weights=keep(panels), bias=keep(_padded(bias)), inputs=layer.inputs,
             outputs=ups * layer.outputs, taps=_taps(layer), dilation=layer.dilation, upsampling=ups,
             activated=layer.is_activated, mirrored=ups == 1, branches=layer.branches, joins=layer.joins,
             past=past,

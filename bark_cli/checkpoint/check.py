@@ -26,6 +26,7 @@ _CEILINGS = {
     "dimension": 4_096,
     "n_residual_layers": 16,
     "lstm": 16,
+    "last_kernel_size": 64,  # what it reaches back to lies in the first frames that any codec decodes at once
     "sample_rate": 768_000,
     "cycle": 1_024,
 }

@@ -104,6 +104,7 @@ def _empty_encoder(config: CodecConfig) -> dict[str, Tensor]:
             norm="none",
             causal=config.causal,
             lstm=config.lstm,
+            last_kernel_size=config.last_kernel_size,  # the encoder's, too
         )
     return {f"encoder.{name}": torch.zeros(value.shape) for name, value in encoder.state_dict().items()}
 

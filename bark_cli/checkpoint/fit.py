@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, Literal
 
 from bark_cli.checkpoint.gguf_keys import config_of, keys_of, names_of_biases
@@ -87,7 +88,7 @@ def _transformers_rules(config: BarkConfig) -> Iterator[tuple[bool, str]]:
 
 def _said_rules(config: BarkConfig, saying: BarkConfig) -> list[tuple[bool, str]]:
     """What the layout would have the model be, beside what it is."""
-    said, wanted = saying.to_dict(), config.to_dict()
+    said, wanted = asdict(saying), asdict(config)
     parts = ("semantic", "coarse", "fine", "codec")
     differing = [
         (f"{part} {name}", value, said[part][name])

@@ -101,6 +101,7 @@ def _codec(codec: CodecConfig) -> dict[str, Any]:
         "num_lstm_layers": max(1, codec.lstm),  # there is always one; see encodec_state
         "upsampling_ratios": list(codec.ratios),
         "use_causal_conv": codec.causal,
+        "last_kernel_size": codec.last_kernel_size,
         "target_bandwidths": [_bandwidth(codec)],
     }
 

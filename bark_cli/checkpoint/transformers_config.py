@@ -24,7 +24,6 @@ _FIXED_CODEC = {
     "norm_type": "weight_norm",
     "pad_mode": "reflect",
     "kernel_size": 7,
-    "last_kernel_size": 7,
     "residual_kernel_size": 3,
     "dilation_growth_rate": 2,
     "compress": 2,
@@ -162,6 +161,7 @@ def _codec_config(values: Values, n_codebooks: int) -> CodecConfig:
         "n_residual_layers": "num_residual_layers",
         "lstm": "num_lstm_layers",
         "causal": "use_causal_conv",
+        "last_kernel_size": "last_kernel_size",
     }
     given = _given(values, names)
     if "ratios" in given:

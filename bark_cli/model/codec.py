@@ -90,6 +90,7 @@ class Codec(nn.Module):
             norm="none",  # the checkpoint's weight norm is folded into the weights when it is read
             causal=config.causal,
             lstm=config.lstm,
+            last_kernel_size=config.last_kernel_size,
         )
         self.register_buffer(
             "codebooks", torch.empty(config.n_codebooks, config.codebook_size, config.dimension)

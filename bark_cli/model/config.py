@@ -107,6 +107,7 @@ class CodecConfig:
     n_residual_layers: int = 1
     lstm: int = 2
     causal: bool = True
+    last_kernel_size: int = 7  # taps of the last convolution
 
     @property
     def hop(self) -> int:
@@ -130,6 +131,8 @@ class BarkConfig:
         values = asdict(self)
         if self.sampling.fine_codebooks is None:
             del values["sampling"]["fine_codebooks"]  # which earlier versions do not know
+        if self.codec.last_kernel_size == CodecConfig.last_kernel_size:
+            del values["codec"]["last_kernel_size"]  # nor this
         return values
 
     @classmethod

@@ -12,7 +12,7 @@ from bark_cli.model.config import CodecConfig
 
 # encodec's name of codebook i, (codebook size, dimension)
 CODEBOOK_NAME = "quantizer.vq.layers.{}._codebook.embed"
-_WIDE = 7  # taps of the first and the last convolution
+_FIRST = 7  # taps of the first convolution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def decoder_layers(config: CodecConfig) -> Iterator[Convolution | Recurrence]:
         name="decoder.model.0.conv.conv",
         inputs=config.dimension,
         outputs=width,
-        taps=_WIDE,
+        taps=_FIRST,
         is_activated=False,
     )
     for number in range(config.lstm):
@@ -86,7 +86,8 @@ def decoder_layers(config: CodecConfig) -> Iterator[Convolution | Recurrence]:
         for number in range(config.n_residual_layers):
             place += 1
             yield from _residual(f"decoder.model.{place}", width, 2**number)
-    yield Convolution(name=f"decoder.model.{place + 2}.conv.conv", inputs=width, outputs=1, taps=_WIDE)
+    name, taps = f"decoder.model.{place + 2}.conv.conv", config.last_kernel_size
+    yield Convolution(name=name, inputs=width, outputs=1, taps=taps)
 
 
 def _residual(name: str, width: int, dilation: int) -> Iterator[Convolution]:

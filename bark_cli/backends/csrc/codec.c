@@ -13,9 +13,10 @@
 #define AT_ONCE 96    /* rows that meet a panel before the next panel is read; a multiple of any BAND */
 #define SOME 4096     /* numbers to a job of what is done to each by itself */
 #define FEW_PANELS 4  /* whose sums stay in registers while one row meets them */
+#define SUMS 8        /* samples of a single channel whose sums stay in registers */
 
 typedef struct {
-    const float *weights;   /* (outputs / 16, taps, inputs, 16), the oldest tap first */
+    const float *weights;   /* (outputs / 16, taps, inputs, 16), the oldest tap first; of one output, (taps, inputs) */
     const float *bias;      /* (outputs,) in whole panels */
     const float *recurrent; /* of an LSTM, (outputs / 16, outputs / 4, 16): what it makes of its own last row; else NULL */
     int32_t inputs, outputs, taps, dilation, upsampling; /* outputs: of all upsampled rows, or of an LSTM's gates */
@@ -104,9 +105,40 @@ static void some_outputs(const void *what, int job, int thread) {
     }
 }
 
+/* out (samples,) += sums of x times weights (count,), of which each sample's x begins `step` after the one before */
+INLINE void sums(const float *x, int step, const float *weights, int count, int samples, float *out) {
+    Floats sum[SUMS] = {{0}};
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        Floats weight = load(weights + i);
+#pragma GCC unroll 8
+        for (int s = 0; s < samples; s++) sum[s] += load(x + s * step + i) * weight;
+    }
+#pragma GCC unroll 8
+    for (int s = 0; s < samples; s++) out[s] += total(sum[s]);
+    for (; i < count; i++)
+        for (int s = 0; s < samples; s++) out[s] += x[s * step + i] * weights[i];
+}
+
+static void some_samples(const void *what, int job, int thread) { /* in a panel 15 products of 16 would be for nothing */
+    const Convolving *c = what;
+    const DecoderLayer *l = c->l;
+    int first = job * AT_ONCE, end = c->rows - first < AT_ONCE ? c->rows : first + AT_ONCE, width = l->inputs;
+    int together = l->dilation == 1 ? l->taps : 1, count = together * width;
+    (void)thread;
+    for (int r = first; r < end; r++) c->out[r] = *l->bias + (c->adds ? c->out[r] : 0.0f);
+    for (int t = 0; t < l->taps; t += together) {
+        const float *x = c->heard + (size_t)t * l->dilation * width, *weights = l->weights + (size_t)t * width;
+        int r = first;
+        for (; r + SUMS <= end; r += SUMS) sums(x + (size_t)r * width, width, weights, count, SUMS, c->out + r);
+        for (; r < end; r++) sums(x + (size_t)r * width, width, weights, count, 1, c->out + r);
+    }
+}
+
 static void convolve(const DecoderLayer *l, const float *heard, int rows, float *out, int adds) {
     Convolving c = {l, heard, out, rows, adds};
-    share(panels(l->outputs) * runs(rows, AT_ONCE), some_outputs, &c);
+    if (l->outputs == 1) share(runs(rows, AT_ONCE), some_samples, &c);
+    else share(panels(l->outputs) * runs(rows, AT_ONCE), some_outputs, &c);
 }
 
 /* ---- the LSTM ---- */
