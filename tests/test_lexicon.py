@@ -53,6 +53,7 @@ def test_words_are_whole_and_case_counts_where_it_is_to(lexicon: Path) -> None:
         "[patterns]\n'a' = '\\2'",
         "[german.words]\na = 'b'",
         "[words",
+        "[patterns]\n'(?:a{1000}){1000}' = 'b'",
         '"" = 1',
     ],
 )
@@ -61,6 +62,23 @@ def test_what_is_no_lexicon_is_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(OptionError) as told:
         read_lexicon(tmp_path / "x.toml")
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "language", "line"),
+    [("[patterns]", None, 4), ("[de.patterns]", "de", 4), ("patterns = {'x' = 'y'}\n[de.patterns]", "de", 5)],
+)
+def test_a_pattern_that_would_take_for_ever_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, language: str | None, line: int
+) -> None:
+    monkeypatch.setattr("bark_cli.text.lexicon._PATIENCE_S", 0.05)
+    path = tmp_path / "slow.toml"
+    path.write_text(f"# of mine\n{where}\n'b' = 'c'\n'(a|aa)+$' = 'd'\n")
+    assert said(path, "aab aa", language) == "aac d"
+    with pytest.raises(
+        OptionError, match=rf"slow.toml, line {line}: the pattern \(a\|aa\)\+\$ took more than"
+    ):
+        said(path, "a" * 60 + "!", language)
 
 
 def test_the_dry_run_shows_what_will_be_spoken(lexicon: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol, cast
 
 from bark_cli.audio import Audio, Provenance, open_sink
 from bark_cli.audio.aac import AacPipe
+from bark_cli.errors import OptionError
 from bark_cli.model.options import draw_seed
 from bark_cli.narration.compose import compose_for
 from bark_cli.narration.narrate import Narration, narrate_soon
@@ -136,7 +137,10 @@ class Recital:
         settings = order.settle(None if order.voice is None else listing.find_voice(order.voice))
         recipe = Recipe.of(settings, model.config.sampling, order.language)
         if listing.lexicon is not None:
-            script = listing.lexicon.respell(script, recipe.language)
+            try:
+                script = listing.lexicon.respell(script, recipe.language)
+            except OptionError as error:  # whose words are for who runs the server, not for its clients
+                raise RuntimeError(str(error)) from error
         narration = compose_for(model, script, recipe, facts.seed)
         facts.voice = settings.voice or model.config.default_voice
         facts.text_tokens = sum(piece.tokens for piece in narration.pieces)

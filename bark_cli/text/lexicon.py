@@ -12,11 +12,15 @@ Team = "Tiem"
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import regex  # re has no limit of time, and some patterns would take for ever
 
 from bark_cli.errors import OptionError
 from bark_cli.system import toml
@@ -24,6 +28,12 @@ from bark_cli.text.script import Script
 
 _KINDS = ("words", "exact", "patterns")
 _MOST_BYTES, _MOST_ENTRIES, _LONGEST = 2**20, 10_000, 1_000
+_PATIENCE_S = 5.0  # of CPU time, for a pattern and one text
+_MOST_REPEATS = 10_000  # that a pattern asks for: x{100} within y{100} is compiled as 10,000 of x
+
+
+class SlowPatternError(Exception):
+    """A pattern, by its text, that takes too long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +45,20 @@ class Entries:
     patterns: Mapping[str, str] = field(default_factory=dict)
 
     def respell(self, text: str) -> str:
-        """The text as it is to be spoken."""
+        """The text as it is to be spoken.
+
+        Raises:
+            SlowPatternError: a pattern tries more ways to read the text than there is time for.
+        """
         if self.words or self.exact:
             known = sorted({*self.words, *self.exact}, key=len, reverse=True)
             either = "|".join(map(re.escape, known))
             text = re.sub(rf"(?<!\w)(?:{either})(?!\w)", self._said, text, flags=re.IGNORECASE)
         for pattern, said in self.patterns.items():
-            text = re.sub(pattern, said, text)
+            try:
+                text = regex.sub(pattern, said, text, timeout=_PATIENCE_S)
+            except TimeoutError as error:
+                raise SlowPatternError(pattern) from error
         return text
 
     def _said(self, match: re.Match[str]) -> str:
@@ -54,18 +71,41 @@ class Lexicon:
     """The entries for every language, by its code; those under "" are for all."""
 
     by_language: Mapping[str, Entries]
+    path: Path
+    text: str  # of the file
 
     def respell(self, script: Script, language: str | None) -> Script:
-        """The script as it is to be spoken; entries of its language go before those for all."""
-        codes = dict.fromkeys((language or "", ""))
-        entries = [self.by_language[code] for code in codes if code in self.by_language]
+        """The script as it is to be spoken; entries of its language go before those for all.
+
+        Raises:
+            OptionError: a pattern takes too long.
+        """
+        codes = [code for code in dict.fromkeys((language or "", "")) if code in self.by_language]
         lines = []
         for line in script.lines:
             text = line.text
-            for one in entries:
-                text = one.respell(text)
+            for code in codes:
+                try:
+                    text = self.by_language[code].respell(text)
+                except SlowPatternError as slow:
+                    raise OptionError(
+                        f"{self._where(str(slow), code)}: the pattern {slow} took more than "
+                        f"{_PATIENCE_S:g} s for one text; avoid repeats within repeats, such as (a+)+"
+                    ) from slow
             lines.append(replace(line, text=text))
         return replace(script, lines=tuple(lines))
+
+    def _where(self, pattern: str, code: str) -> str:
+        """The file, and the line in which a pattern stands."""
+        heading = ""
+        for number, row in enumerate(self.text.split("\n"), 1):
+            if row.lstrip().startswith("["):
+                heading = row
+            with suppress(ValueError, TypeError, AttributeError):  # a row that says nothing by itself
+                table = toml.loads(f"{heading}\n{row}")
+                if pattern in (table.get(code, {}) if code else table).get("patterns", {}):
+                    return f"--say-as {self.path}, line {number}"
+        return f"--say-as {self.path}"
 
 
 def read_lexicon(path: Path) -> Lexicon:
@@ -79,7 +119,8 @@ def read_lexicon(path: Path) -> Lexicon:
             data = stream.read(_MOST_BYTES + 1)
         if len(data) > _MOST_BYTES:
             raise OptionError(f"--say-as {path} has more than 1 MiB; make it shorter")
-        found = toml.loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        found = toml.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise OptionError(f"cannot read --say-as {path}: {reason}; correct it") from error
@@ -88,7 +129,7 @@ def read_lexicon(path: Path) -> Lexicon:
     lexicon = {code: _entries(table, code, path) for code, table in tables.items()}
     if sum(len(e.words) + len(e.exact) + len(e.patterns) for e in lexicon.values()) > _MOST_ENTRIES:
         raise OptionError(f"--say-as {path} has more than {_MOST_ENTRIES} entries; make it shorter")
-    return Lexicon(by_language=lexicon)
+    return Lexicon(by_language=lexicon, path=path, text=text)
 
 
 def _entries(table: Any, code: str, path: Path) -> Entries:
@@ -112,9 +153,11 @@ def _entries(table: Any, code: str, path: Path) -> Entries:
 
 
 def _check_pattern(pattern: str, said: str, where: str) -> None:
+    if math.prod(int(count) or 1 for count in re.findall(r"\{(\d{1,9})", pattern)) > _MOST_REPEATS:
+        raise OptionError(f"{where}: the pattern {pattern} repeats things too often; make its {{N}} smaller")
     try:
-        re.sub(f"(?:{pattern})|", said, "")  # an empty match reads all of what is said for it
-    except (re.error, IndexError, RecursionError, OverflowError) as error:
+        regex.sub(f"(?:{pattern})|", said, "")  # an empty match reads all of what is said for it
+    except (regex.error, IndexError, RecursionError, OverflowError) as error:
         raise OptionError(
             f"{where}: the pattern {pattern} is not understood ({error}); correct it"
         ) from error

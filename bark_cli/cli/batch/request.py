@@ -125,7 +125,8 @@ class BatchRequest(Speaking):
         heard |= {"size": self.size, "input_format": reading.format, "encoding": reading.encoding}
         heard |= {"language": self.language}
         if reading.lexicon is not None:  # else what was made by earlier versions is still the same
-            heard["lexicon"] = asdict(reading.lexicon)
+            entries = reading.lexicon.by_language
+            heard["lexicon"] = {"by_language": {code: asdict(one) for code, one in entries.items()}}
         if reading.dialogue is not None:
             heard["dialogue"] = [voice_identity(reading.dialogue.voice, folder), reading.dialogue.pause_s]
         if reading.reads_numbers:
