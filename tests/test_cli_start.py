@@ -35,8 +35,30 @@ def test_without_a_command_help_is_shown(arguments: list[str], capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["help"], ["--help"]),
+        (["help", "say"], ["say", "--help"]),
+        (["help", "voices", "ls"], ["voices", "ls", "--help"]),
+        (["voices", "help"], ["voices", "--help"]),
+        (["voices", "help", "ls"], ["voices", "ls", "--help"]),
+        (["help", "help"], ["--help"]),
+    ],
+)
+def test_help_may_be_asked_for_in_a_word(
+    typed: list[str], meant: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(meant) == 0
+    wanted = capsys.readouterr()
+    assert main(typed) == 0
+    assert capsys.readouterr() == wanted
+    assert "  help " not in wanted.out  # it clutters no list of commands
+
+
+@pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (["help", "sing"], "No such command 'sing'"),
         (["sing"], "No such command 'sing'"),
         (["say", "--sed", "3"], "No such option"),
         (["say", "a", "--size", "huge"], "--size"),

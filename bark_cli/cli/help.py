@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -27,7 +27,14 @@ class _Quick:
 
 
 class CommandGroup(_Quick, TyperGroup):
-    """A group of commands."""
+    """A group of commands, for which `help` and `help COMMAND` are --help."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As usual, once what many type first is written as an option."""
+        if args[:1] == ["help"]:
+            args = [*dropwhile("help".__eq__, args), "--help"]
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
 
 class Command(_Quick, TyperCommand):
