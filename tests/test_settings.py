@@ -40,7 +40,7 @@ VALUES: dict[str, tuple[Value, Value]] = {
     "liveliness": (0.5, 2.0),
     "top_k": (0, 50),
     "top_p": (0.9, 1.0),
-    "min_eos_p": (0.0, 0.05),
+    "min_eos_p": (1.0, 0.05),
     "max_duration": (0.5, 14.0),
     "fine_codebooks": (2, 4),
     "continuity": ("previous", "none"),

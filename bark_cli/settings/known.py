@@ -159,7 +159,13 @@ class Settings:
         above=True,
     )
     min_eos_p: float | None = _setting(
-        None, "stop once the end of speech has this probability", float, low=0.0, high=1.0
+        # at 0, as Suno's code reads it, speech would end before its first token
+        None,
+        "stop once the end of speech has this probability",
+        float,
+        low=0.0,
+        high=1.0,
+        above=True,
     )
     max_duration: float | None = _setting(
         None, "stop after so many seconds of speech", float, low=0.0, above=True
