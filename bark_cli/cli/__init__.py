@@ -7,7 +7,6 @@ its terminal, 131 by its quit key). BARK_DEBUG=1 adds the traceback.
 from __future__ import annotations
 
 import atexit
-import errno
 import io
 import os
 import signal
@@ -101,6 +100,7 @@ def _report(error: BaseException) -> int:
 
         traceback.print_exception(error)
     from bark_cli.cli.output import abandon_stdout, one_line
+    from bark_cli.system.files import is_disk_full
 
     try:
         _flush()
@@ -115,8 +115,11 @@ def _report(error: BaseException) -> int:
         code, message = error.exit_code, str(error)
     elif _is_out_of_memory(error):
         code, message = 1, "out of memory; use --device cpu or a smaller model" + _DEBUG_HINT
-    elif isinstance(error, OSError) and (is_stdout_lost or _is_of_print(error)):
+    elif isinstance(error, OSError) and is_stdout_lost:
         code, message = 1, f"cannot write to standard output: {error.strerror}"
+    elif isinstance(error, OSError) and is_disk_full(error) and error.filename is None:
+        # a print where Python buffers nothing, or a file whose name was not told
+        code, message = 1, f"cannot write: {error.strerror}; standard output, or a file, is on a full disk"
     elif isinstance(error, OSError):
         code, message = 1, f"{error}{_DEBUG_HINT}"
     else:
@@ -124,11 +127,6 @@ def _report(error: BaseException) -> int:
     with suppress(OSError):
         print(f"bark: {one_line(message)}", file=sys.stderr)
     return code
-
-
-def _is_of_print(error: OSError) -> bool:
-    """Whether a print has met a full disk, as it does at once with PYTHONUNBUFFERED; files have names."""
-    return error.errno == errno.ENOSPC and error.filename is None
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
