@@ -60,6 +60,7 @@ def test_steps_run_in_their_order_and_networks_side_by_side():
 
 def test_what_is_there_is_not_made_again_and_a_failure_ends_it(tmp_path, monkeypatch, capsys):
     (tmp_path / "settings.toml").write_text(
+        f'base = "training/settings.toml"\n'
         f'[common]\ndata = "{tmp_path.as_posix()}"\nruns = "runs"\nassets = "nano"\n'
     )
     (tmp_path / "teacher.onnx").touch()
@@ -77,6 +78,33 @@ def test_what_is_there_is_not_made_again_and_a_failure_ends_it(tmp_path, monkeyp
     ran.clear()
     assert recipe.main() == 0
     assert sorted(ran) == ["decoder", "fine"]
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("", "has no [common], nor has its base; write base = "),
+        ('base = "training/settings.toml"\ncodec = 1', "has no [codec], nor has its base"),
+        (
+            (HERE / "settings.toml").read_text().replace("n_layer = 6", ""),
+            "has no n_layer in [semantic.shape]",
+        ),
+        ('base = "training/nothing.toml"', "or the base that it names, cannot be read"),
+        ("[common", "cannot be read"),
+    ],
+    ids=["nothing", "not a table", "a number", "no base", "not TOML"],
+)
+def test_settings_that_lack_something_are_told_before_the_first_step(tmp_path, monkeypatch, said, line):
+    file = tmp_path / "settings.toml"
+    file.write_text(said)
+    monkeypatch.setenv("BARK_TRAINING_SETTINGS", str(file))
+    monkeypatch.setattr(recipe, "in_a_process", lambda *_: pytest.fail("it was begun"))
+    monkeypatch.setattr(sys, "argv", ["training"])
+    with pytest.raises(SystemExit) as error:
+        recipe.main()
+    assert str(error.value).startswith(str(file))
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_texts_without_wordnet_say_what_to_install(tmp_path, monkeypatch, capsys):

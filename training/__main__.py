@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from training.processes import alone
-from training.settings import settings
+from training.settings import check_settings, settings
 
 NETWORKS = ("decoder", "coarse", "semantic", "fine")  # none needs another; the longest first
 STEPS = (
@@ -56,6 +56,7 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := [step for step in given.steps if step not in STEPS]:
         parser.error(f"no step is called {unknown[0]}")
+    check_settings()
     done, runs = made_once(settings("prepare")["data"]), settings("common")["runs"]
     left = [step for step in STEPS if step not in done or not done[step].exists()]
     try:
