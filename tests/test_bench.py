@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,19 @@ from bark_cli.bench import (
     floors,
     measure,
     peak_memory_bytes,
-    random_checkpoint,
     random_config,
+    random_model,
     read_bytes_per_second,
 )
 from bark_cli.bench.floor import BYTES_PER_WEIGHT, step_bytes
-from bark_cli.checkpoint import expected_shapes
+from bark_cli.bench.weights import write_random
+from bark_cli.checkpoint import expected_shapes, read_checkpoint
 from bark_cli.cli import main
-from bark_cli.errors import OptionError
+from bark_cli.errors import OptionError, OutputError
 from bark_cli.model.config import BarkConfig, SemanticConfig
 from bark_cli.model.networks import GPT
 from bark_cli.pipeline import Bark
+from bark_cli.store import converted_home
 
 KEYS = [
     "model",
@@ -71,8 +74,10 @@ def result(*runs: float, **changes: Any) -> BenchResult:
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_config: BarkConfig) -> Bark:
-    return Bark.from_checkpoint(random_checkpoint(tiny_config), name="noise", device="cpu", precision="fp32")
+def tiny(tiny_config: BarkConfig, tmp_path_factory: pytest.TempPathFactory) -> Bark:
+    folder = tmp_path_factory.mktemp("random") / "noise"
+    write_random(folder, tiny_config, storage="fp32")
+    return Bark.load(folder, device="cpu", precision="fp32")
 
 
 def test_random_weights_have_the_shapes_that_suno_published() -> None:
@@ -83,26 +88,76 @@ def test_random_weights_have_the_shapes_that_suno_published() -> None:
     assert millions == {"small": 398, "large": 1094}  # the codec and its 15 million included
 
 
-def test_random_weights_are_noise_in_memory_of_their_own(tiny_config: BarkConfig) -> None:
-    one, again, other = (random_checkpoint(tiny_config, seed=seed).tensors for seed in (0, 0, 1))
-    assert {name: tensor.shape for name, tensor in one.items()} == expected_shapes(tiny_config)
-    assert len({tensor.untyped_storage().data_ptr() for tensor in one.values()}) == len(one)
-    assert all(torch.equal(one[name], again[name]) for name in one)
+def test_random_weights_are_noise_in_the_layout_of_a_conversion(
+    tiny_config: BarkConfig, tmp_path: Path
+) -> None:
+    for name, seed in [("one", 0), ("again", 0), ("other", 1)]:
+        write_random(tmp_path / name, tiny_config, storage="int8", seed=seed)
+    write_random(tmp_path / "floats", tiny_config, storage="fp32")
+    one, again, other, floats = (
+        read_checkpoint(tmp_path / name) for name in ("one", "again", "other", "floats")
+    )
+    assert {name: tensor.shape for name, tensor in one.tensors.items()} == expected_shapes(tiny_config)
+    assert {name: tensor.shape for name, tensor in floats.tensors.items()} == expected_shapes(tiny_config)
+    assert not floats.scales
+    assert all(torch.equal(one.tensors[name], again.tensors[name]) for name in one.tensors)
     matrix = "coarse.h.0.mlp.c_fc.weight"
-    assert not torch.equal(one[matrix], other[matrix])
-    assert 0.015 < float(one[matrix].std()) < 0.025
-    assert not torch.equal(one[matrix], one["coarse.h.1.mlp.c_fc.weight"])
-    assert torch.equal(one["fine.ln_f.weight"], torch.ones(32))
-    assert torch.equal(one["fine.ln_f.bias"], torch.zeros(32))
+    assert one.tensors[matrix].dtype == torch.int8
+    assert not torch.equal(one.tensors[matrix], other.tensors[matrix])
+    assert not torch.equal(one.tensors[matrix], one.tensors["coarse.h.1.mlp.c_fc.weight"])
+    for checkpoint in (one, floats):
+        assert 0.015 < float(checkpoint.float32(matrix).std()) < 0.025
+        assert torch.equal(checkpoint.tensors["fine.ln_f.weight"], torch.ones(32))
+        assert torch.equal(checkpoint.tensors["fine.ln_f.bias"], torch.zeros(32))
 
 
 def test_a_block_is_laid_out_until_the_tensor_is_full(
-    tiny_config: BarkConfig, monkeypatch: pytest.MonkeyPatch
+    tiny_config: BarkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bark_cli.bench.weights.BLOCK", 1009)
-    table = random_checkpoint(tiny_config).tensors["semantic.wte.weight"].flatten()
+    write_random(tmp_path / "noise", tiny_config, storage="fp32")
+    table = read_checkpoint(tmp_path / "noise").tensors["semantic.wte.weight"].flatten()
     assert torch.equal(table[:1009], table[1009:2018])
     assert 0.015 < float(table.std()) < 0.025
+
+
+@pytest.mark.parametrize("storage", ["int8", "fp32"])
+def test_making_weights_takes_no_memory_that_would_count(
+    tiny_config: BarkConfig, tmp_path: Path, storage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.bench.weights.BLOCK", 10_007)
+    semantic = tiny_config.semantic
+    wide = replace(semantic, gpt=replace(semantic.gpt, input_vocab_size=300_000))  # 9.6 million numbers
+    tracemalloc.start()
+    try:
+        write_random(tmp_path / "noise", replace(tiny_config, semantic=wide), storage=storage)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2e6 < 9e6 < (tmp_path / "noise" / "model.safetensors").stat().st_size
+
+
+def test_the_folder_of_random_weights_is_gone_once_they_are_loaded(
+    tiny_config: BarkConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.bench.weights.random_config", {"small": tiny_config}.__getitem__)
+    with random_model("small", storage="int8") as folder:
+        assert folder.is_relative_to(converted_home())
+        bark = Bark.load(folder, device="cpu", precision="int8")
+    assert list(converted_home().iterdir()) == []  # and no conversion was kept of it
+    assert bark.name == "random-small"
+    found = measure(bark, BenchPlan(seconds=0.2, repeats=1), load_seconds=0.0)
+    assert found.audio_seconds == pytest.approx(0.2)
+
+
+def test_random_weights_that_have_no_room_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bark_cli.store.free_bytes", lambda: 10**9)
+    with (
+        pytest.raises(OutputError, match=r"random-large needs 1\.\d+ GB of disk in .* and 1\.00 GB are free"),
+        random_model("large", storage="int8"),
+    ):
+        pytest.fail("it was begun")
+    assert not converted_home().exists()
 
 
 @pytest.mark.parametrize(

@@ -495,6 +495,8 @@ def test_leftovers_are_found_and_a_whole_model_is_left_alone() -> None:
     writing = fill(store.converted_home() / ".writing-0123456789ab")
     fresh = fill(store.converted_home() / ".writing-abcdefabcdef")
     make_old(writing)
+    bench = fill(store.converted_home() / ".bark-0123456789ab.part")
+    make_old(bench)
     build = fill(model_home("small") / "fedcba987654-01234567")
     alone = fill(model_home("suno/bark") / ".writing-0123456789ab")
     removing = fill(store.models_home() / ".removing-abc")
@@ -513,6 +515,7 @@ def test_leftovers_are_found_and_a_whole_model_is_left_alone() -> None:
         stale.with_name("0123-4567"): "a conversion whose model is gone or has changed",
         unknown: "a conversion whose model is gone or has changed",
         writing: "left by an interrupted conversion",
+        bench: "left by an interrupted measurement",
         voice: "left by an interrupted write",
     }
     assert all(one.bytes == bytes_of(one.path) and not one.in_use for one in found)

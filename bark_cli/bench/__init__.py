@@ -4,7 +4,7 @@ from bark_cli.bench.floor import floors
 from bark_cli.bench.memory_use import peak_memory_bytes, read_bytes_per_second
 from bark_cli.bench.plot import draw
 from bark_cli.bench.timing import BenchPlan, BenchResult, StageCost, load_timed, measure
-from bark_cli.bench.weights import SIZES, random_checkpoint, random_config
+from bark_cli.bench.weights import SIZES, random_config, random_model
 
 __all__ = [
     "SIZES",
@@ -16,7 +16,7 @@ __all__ = [
     "load_timed",
     "measure",
     "peak_memory_bytes",
-    "random_checkpoint",
     "random_config",
+    "random_model",
     "read_bytes_per_second",
 ]

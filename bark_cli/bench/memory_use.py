@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 import time
 
-import torch
-
 _READ_BYTES = 256 * 2**20  # beyond the caches of most machines
 _PASSES = 8
 
@@ -14,6 +12,8 @@ _PASSES = 8
 def peak_memory_bytes(device: str = "cpu") -> int | None:
     """The most memory held so far, on a GPU its own; None where the system does not say (Windows)."""
     if device.startswith("cuda"):
+        import torch
+
         return int(torch.cuda.max_memory_allocated(device))
     try:
         import resource
@@ -28,6 +28,8 @@ def read_bytes_per_second(device: str = "cpu") -> float:
 
     On a CPU the memory is read by torch's threads, as many as there are. For OpenVINO it is the CPU's.
     """
+    import torch  # here, for it is not to count in the peak of what speaks without it
+
     device, columns = "cpu" if device.startswith("openvino") else device, 4096
     matrix = torch.ones(_READ_BYTES // 4 // columns, columns, device=device)
     vector = torch.ones(columns, device=device)

@@ -15,7 +15,7 @@ from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
 from bark_cli.audio.tags.mp4 import write_mp4
 from bark_cli.book.compose import Paragraph, Section
 from bark_cli.system.files import new_path, told_of, write_whole
-from bark_cli.system.folders import new_folder
+from bark_cli.system.folders import folder_beside, new_folder
 
 IN_ONE = (".opus", ".ogg", ".mp3", ".flac", *MP4)  # formats that have chapters
 _MOST_NAME = 80  # characters of a chapter's title in the name of its file
@@ -70,7 +70,7 @@ class Shelf(Protocol):
 def open_one_file(path: Path, edition: Edition) -> Iterator[Shelf]:
     """One file with chapters."""
     if path.suffix.lower() in MP4:
-        with new_path(path, force=edition.force) as part, beside(path) as scratch:
+        with new_path(path, force=edition.force) as part, folder_beside(path) as scratch:
             sound = scratch / "book.flac"
             with open_sink(sound, None, edition.sample_rate) as sink:
                 yield _OneFile(path, sink, edition)
@@ -82,24 +82,6 @@ def open_one_file(path: Path, edition: Edition) -> Iterator[Shelf]:
         path, None, edition.sample_rate, edition.metadata, tags=edition.tags, force=edition.force
     ) as sink:
         yield _OneFile(path, sink, edition)
-
-
-@contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """A hidden folder for what is needed on the way, on the disk of the output; a kill's is swept later."""
-    import os
-    import shutil
-
-    from bark_cli.system.parts import new_part_folder
-
-    with told_of(path):
-        scratch, lock = new_part_folder(path.resolve())
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
 
 
 class _OneFile:

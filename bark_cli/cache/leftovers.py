@@ -26,6 +26,7 @@ from bark_cli.store.manifest import (
 )
 from bark_cli.store.places import compiled_home
 from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
+from bark_cli.system.parts import PARTS
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
 _DOWNLOAD = "an interrupted download"
@@ -35,6 +36,7 @@ _STALE = "a conversion whose model is gone or has changed"
 _CONVERTING = "left by an interrupted conversion"
 _REMOVAL = "left by an interrupted removal"
 _VOICE = "left by an interrupted write"
+_BENCH = "left by an interrupted measurement"
 _COMPILED = "compiled by OpenVINO, and made again when it is needed"
 
 
@@ -130,6 +132,9 @@ def _conversions() -> Iterator[Leftover]:
     for path in sorted(store.converted_home().glob(f"{SCRATCH}*")):
         if _age_s(path) > ABANDONED_S:
             yield Leftover(path=path, what=_CONVERTING)
+    for path in sorted(store.converted_home().glob(PARTS)):
+        if _age_s(path) > GRACE_S:
+            yield Leftover(path=path, what=_BENCH)
 
 
 def _compiled() -> Iterator[Leftover]:
@@ -141,7 +146,7 @@ def _compiled() -> Iterator[Leftover]:
 def _scratch() -> Iterator[Leftover]:
     """Files that a killed process was writing among the voices."""
     for home in (store.voices_home(), store.suno_voices_home()):
-        for path in sorted(home.rglob(".bark-*.part")):
+        for path in sorted(home.rglob(PARTS)):
             if _age_s(path) > GRACE_S:
                 yield Leftover(path=path, what=_VOICE)
 

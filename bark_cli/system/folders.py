@@ -45,14 +45,27 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     """
     check_new_folder(path, force=force)
     target = path.resolve()  # a link keeps pointing where it points
-    with told_of(path):
-        scratch, lock = new_part_folder(target)
-    try:
+    with folder_beside(path) as scratch:
         yield scratch
         with told_of(path):
             _sync(scratch)
             check_new_folder(path, force=force)
             _move(scratch, target)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A hidden folder for what is needed on the way to `path`, on its disk; it goes when the block ends.
+
+    What a killed process leaves is swept by the next one.
+
+    Raises:
+        OutputError: the disk refuses it.
+    """
+    with told_of(path):
+        scratch, lock = new_part_folder(path.resolve())
+    try:
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if lock is not None:

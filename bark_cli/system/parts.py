@@ -20,6 +20,7 @@ try:
 except ImportError:  # Windows; there nothing is swept
     fcntl = None  # type: ignore[assignment]
 
+PARTS = ".bark-*.part"  # their names, for a glob
 _NAME = re.compile(r"\.bark-[0-9a-f]{12}\.part")
 _LOOK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 

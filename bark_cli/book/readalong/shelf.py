@@ -13,8 +13,9 @@ from bark_cli.audio import Sink, open_sink
 from bark_cli.book.compose import Section
 from bark_cli.book.readalong.package import CONTAINER, Leaf, contents, cover_name, package
 from bark_cli.book.readalong.page import CSS, overlay, text_page
-from bark_cli.book.shelf import Edition, Shelf, Told, beside, chapter_tags
+from bark_cli.book.shelf import Edition, Shelf, Told, chapter_tags
 from bark_cli.system.files import new_path, told_of
+from bark_cli.system.folders import folder_beside
 
 SUFFIX = ".epub"
 FORMATS = ("mp3", "opus")  # that every reading system has to play (Opus since EPUB 3.3)
@@ -24,7 +25,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # of all members: the archive holds no times of t
 @contextmanager
 def open_readalong(path: Path, edition: Edition) -> Iterator[Shelf]:
     """A shelf that becomes the EPUB at `path`; `edition.format` is one of FORMATS."""
-    with new_path(path, force=edition.force) as part, beside(path) as scratch:
+    with new_path(path, force=edition.force) as part, folder_beside(path) as scratch:
         shelf = _ReadAlong(scratch, edition)
         yield shelf
         with told_of(path):
