@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2 as httpx
@@ -17,7 +18,9 @@ from wyoming.info import Describe, Info
 from bark_cli.cli import main
 from bark_cli.cli.serve.command import parse_aliases, parse_time
 from bark_cli.cli.serve.door import read_key
+from bark_cli.cli.serve.run import Telling
 from bark_cli.errors import OptionError
+from bark_cli.server.accounts import LogEntry
 
 
 async def describe(port: int) -> Info:
@@ -106,6 +109,18 @@ def test_a_key_does_not_open_wyoming_to_other_machines(
     command = ["serve", "-m", str(tiny_model), "--host", "0.0.0.0", "--api-key-file", str(tmp_path / "key")]
     assert main([*command, "--wyoming"]) == 2
     assert "Wyoming has no keys" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here is always full")
+@pytest.mark.parametrize("log", ["text", "json"])
+def test_a_full_disk_of_the_log_is_no_fault_of_a_request(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        telling = Telling(log=log, quiet=False, open_page=False)
+        telling.tell(LogEntry("1", "GET", "/health"))
+        telling.note("it speaks")
+        with suppress(OSError):
+            full.close()
 
 
 def test_times_aliases_and_keys(tmp_path: Path) -> None:

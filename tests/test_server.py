@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -25,6 +26,7 @@ import soundfile
 from serving import PATIENCE_S, Served, served
 
 from bark_cli.audio import open_sound, pcm16
+from bark_cli.audio.aac import AacPipe
 from bark_cli.errors import BarkError
 from bark_cli.model.options import SamplingOptions
 from bark_cli.narration.recite import recite
@@ -147,6 +149,12 @@ def test_aac_is_made_by_ffmpeg(server: Served, bark: Bark, client: httpx.Client)
         assert next(broken_off.iter_bytes())
     until(lambda: server.speaker.n_orders == 0)
     assert client.get("/openapi.json").text.count('"audio/aac"') == 4  # of two routes
+
+
+@pytest.mark.skipif(FFMPEG is None or not hasattr(os, "getpgid"), reason="no ffmpeg, or no process groups")
+def test_a_terminals_ctrl_c_does_not_reach_ffmpeg_while_the_server_finishes() -> None:
+    with AacPipe(io.BytesIO(), 24_000) as pipe:
+        assert os.getpgid(pipe._process.pid) != os.getpgrp()
 
 
 def test_without_ffmpeg_aac_is_refused_by_name(
@@ -528,19 +536,24 @@ def test_more_than_may_wait_are_told_when_to_come_again(tiny_model: Path) -> Non
         assert ask(client).status_code == 200
 
 
+def failing(folder: Path) -> Bark:
+    """A Bark that fails in the middle of a long text."""
+    found = Bark.load(folder, device="cpu", precision="fp32")
+    plain, calls = found.model.backend.fine_logits, []
+
+    def fail(requests: Any) -> Any:
+        calls.append(requests)
+        if len(calls) > 20:
+            raise RuntimeError("secret detail")
+        return plain(requests)
+
+    found.model.backend.fine_logits = fail  # type: ignore[method-assign]
+    return found
+
+
 def test_an_error_in_the_middle_breaks_the_body(tiny_model: Path) -> None:
     def load() -> Bark:
-        found = Bark.load(tiny_model, device="cpu", precision="fp32")
-        plain, calls = found.model.backend.fine_logits, []
-
-        def fail(requests: Any) -> Any:
-            calls.append(requests)
-            if len(calls) > 20:
-                raise RuntimeError("secret detail")
-            return plain(requests)
-
-        found.model.backend.fine_logits = fail  # type: ignore[method-assign]
-        return found
+        return failing(tiny_model)
 
     with served(tiny_model, load=load, batch_size=1) as server, server.client() as client:
         with pytest.raises(httpx.RemoteProtocolError):
@@ -550,6 +563,21 @@ def test_an_error_in_the_middle_breaks_the_body(tiny_model: Path) -> None:
         assert "secret" not in response.text
         until(lambda: len(server.entries) == 2)
         assert all("secret detail" in (entry.note or "") for entry in server.entries)
+
+
+def test_an_error_in_the_middle_resets_a_connection_of_http_1_0(tiny_model: Path) -> None:
+    body = json.dumps({"model": "tts-1", "input": LONG * 8, "response_format": "pcm"}).encode()
+    with (
+        served(tiny_model, load=lambda: failing(tiny_model), batch_size=1) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as old,
+    ):
+        old.sendall(
+            b"POST /v1/audio/speech HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        assert old.recv(12) == b"HTTP/1.1 200"
+        with pytest.raises(ConnectionResetError):  # its end alone would be that of a whole body
+            b"".join(iter(lambda: old.recv(65_536), b""))
 
 
 # security
@@ -668,6 +696,25 @@ def test_who_asks_for_nothing_or_never_comes_to_an_end_is_shown_out(
                 assert one.recv(13) == answer
         with server.client() as client:
             assert ask(client).status_code == 200
+
+
+def test_an_answer_that_nobody_takes_holds_its_connection_only_for_a_while(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("speech._PATIENCE_S", "run._REQUEST_S", "run._UNREAD_S"):
+        monkeypatch.setattr(f"bark_cli.server.{name}", 0.2)
+    text = "hello. [pause 60s] bark."
+    body = json.dumps({"model": "tts-1", "input": text, "response_format": "pcm", **SHORT}).encode()
+    with served(tiny_model) as server:
+        server.server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as deaf:
+            deaf.sendall(
+                b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            until(lambda: bool(server.entries))
+            assert server.entries[0].note == "the client takes nothing"
+            until(lambda: not server.server.server_state.connections)
 
 
 # the model comes and goes

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,14 @@ AudioBufferSourceNode.prototype.start = function (when) {
 """
 
 
+# what the status has said
+WATCH = """
+window.told = [];
+new MutationObserver(() => window.told.push(document.getElementById("status").textContent))
+  .observe(document.getElementById("status"), { childList: true, characterData: true, subtree: true });
+"""
+
+
 @pytest.fixture(scope="module")
 def server(tiny_model: Path) -> Iterator[Served]:
     with served(tiny_model, batch_size=4) as found:
@@ -49,15 +61,15 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(server: Served, browser: Any) -> Iterator[Any]:
     context = browser.new_context()
-    yield opened(context, server)
+    yield opened(context, server.url)
     context.close()
 
 
-def opened(context: Any, server: Served) -> Any:
+def opened(context: Any, url: str) -> Any:
     page = context.new_page()
     page.set_default_timeout(PATIENCE_S * 1000)
     page.add_init_script(PROBE)
-    page.goto(server.url)
+    page.goto(url)
     page.wait_for_selector("#voice option:nth-child(2)", state="attached")
     return page
 
@@ -112,7 +124,7 @@ def test_it_stops_in_the_middle_and_speaks_again(server: Served, page: Any) -> N
 
 def test_two_tabs_each_hear_their_own(server: Served, browser: Any) -> None:
     context = browser.new_context()
-    tabs = [opened(context, server) for _ in range(2)]
+    tabs = [opened(context, server.url) for _ in range(2)]
     for number, tab in enumerate(tabs):
         tab.click("#more summary")
         tab.fill("#seed", str(number))
@@ -130,7 +142,7 @@ def test_two_tabs_each_hear_their_own(server: Served, browser: Any) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(server: Served, browser: Any, scheme: str) -> None:
     context = browser.new_context(color_scheme=scheme)
-    page = opened(context, server)
+    page = opened(context, server.url)
     page.click("#more summary")
     page.check("#script")
     say(page, "ANNA: hello\nBEN: my name\n")
@@ -147,7 +159,7 @@ def test_axe_finds_no_serious_fault(server: Served, browser: Any, scheme: str) -
 def test_a_text_may_be_as_long_as_the_server_lets_it(tiny_model: Path, browser: Any) -> None:
     with served(tiny_model, max_text=9000) as server:
         context = browser.new_context()
-        page = opened(context, server)
+        page = opened(context, server.url)
         page.wait_for_selector("#count:has-text('of 9000 characters')")
         context.close()
 
@@ -167,15 +179,87 @@ def test_tags_scripts_and_errors_in_words(page: Any) -> None:
 
 def test_it_asks_for_the_key_and_then_speaks(tiny_model: Path, browser: Any) -> None:
     with served(tiny_model, key="a-secret-key") as server:
-        context = browser.new_context(viewport={"width": 360, "height": 740})
-        page = opened(context, server)
+        context = browser.new_context(viewport={"width": 320, "height": 740})
+        page = opened(context, server.url)
         page.click("#speak")
         page.wait_for_selector("#error:has-text('needs an API key')")
         page.fill("#key", "a-secret-key")
         page.keyboard.press("Tab")
         say(page, "hello")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
         context.close()
+
+
+class Prefixed(BaseHTTPRequestHandler):
+    """A proxy that serves what lies at `port` under /bark/."""
+
+    port: int
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.removeprefix("/bark")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if path == self.path:
+            self.send_error(404)
+            return
+        with closing(HTTPConnection("127.0.0.1", self.port)) as inner:
+            inner.request(self.command, path, body, dict(self.headers))
+            answer = inner.getresponse()
+            sound = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "content-length", "date"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(sound)))
+        self.end_headers()
+        self.wfile.write(sound)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+def test_a_proxy_may_serve_it_under_a_prefix(server: Served, browser: Any) -> None:
+    handler = type("Handler", (Prefixed,), {"port": server.port})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as proxy:
+        threading.Thread(target=proxy.serve_forever).start()
+        context = browser.new_context()
+        try:
+            say(opened(context, f"http://127.0.0.1:{proxy.server_port}/bark/"), "hello")
+        finally:
+            context.close()
+            proxy.shutdown()
+
+
+def test_by_keyboard_alone_it_speaks_stops_and_keeps_its_place(page: Any) -> None:
+    at = "document.activeElement.id"
+    page.fill("#text", " ".join([TEXT] * 30))
+    page.evaluate(WATCH)
+    page.press("#text", "Control+Enter")
+    page.wait_for_selector("#made:has-text('s made')")
+    page.focus("#speak")
+    page.keyboard.press("Tab")
+    assert page.evaluate(at) == "stop"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#stop:disabled")
+    assert page.evaluate(at) == "speak"
+    # a screen reader would talk over the speech if it were told of every piece
+    assert page.evaluate("window.told") == ["Waiting for the first sound", "Speaking", "Stopped"]
+
+
+def test_of_several_asked_for_in_a_row_the_last_alone_is_heard(page: Any) -> None:
+    page.fill("#text", " ".join([TEXT] * 30))
+    page.click("#speak")
+    page.wait_for_selector("#status:has-text('Speaking')")
+    page.evaluate("for (let n = 0; n < 4; n += 1) document.getElementById('speak').click()")
+    page.wait_for_selector("#status:has-text('Speaking')")
+    page.click("#stop")
+    page.wait_for_selector("#stop:disabled")
+    page.evaluate("window.heard.length = 0")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.heard.length") == 0
+    assert page.inner_text("#status") == "Stopped"
 
 
 def test_nothing_inline_runs_and_everything_has_a_name(server: Served, page: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 import time
@@ -256,6 +257,20 @@ def test_a_client_that_goes_away_is_cancelled(server: Served) -> None:
             assert server.entries[-1].details.get("pieces", 0) < 40
             until(lambda: server.speaker.n_at_work + server.speaker.n_waiting == 0)
     assert seconds(asyncio.run(say(server, "hello"))) > 0
+
+
+def test_who_takes_nothing_of_what_is_said_is_shown_out(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_QUIET_S", 0.2)
+    with served(tiny_model, wyoming=True) as server:
+        assert server.server._wyoming is not None
+        server.server._wyoming._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        n_open = len(os.listdir("/dev/fd"))  # noqa: PTH208
+        with socket.create_connection(("127.0.0.1", server.wyoming_port), timeout=PATIENCE_S) as deaf:
+            deaf.sendall(frame("synthesize", {"text": "hello. [pause 60s] bark."}))
+            until(lambda: bool(server.entries))
+            until(lambda: len(os.listdir("/dev/fd")) == n_open + 1)  # noqa: PTH208
 
 
 def test_no_more_connections_than_may_be(server: Served) -> None:

@@ -48,7 +48,10 @@ class AacPipe(AbstractContextManager["AacPipe"]):
         ]
         words += ["-c:a", "aac", "-b:a", _BIT_RATE, "-f", "adts", "-flush_packets", "1", "pipe:1"]
         pipe, null = subprocess.PIPE, subprocess.DEVNULL
-        self._process = subprocess.Popen([ffmpeg, *words], stdin=pipe, stdout=pipe, stderr=null)
+        # Ctrl-C, which a terminal sends to all of us, is for us alone: what is at work may be finished
+        self._process = subprocess.Popen(
+            [ffmpeg, *words], stdin=pipe, stdout=pipe, stderr=null, start_new_session=True
+        )
         self._stream = stream
         self._failure: BaseException | None = None  # of the stream
         self._reader = threading.Thread(target=self._hand_on, name="bark-aac", daemon=True)

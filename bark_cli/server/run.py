@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 GRACE_S = 5  # for what is at work when the server is told to stop
 _REQUEST_S = 30.0  # in which a connection has to bring a whole request
 _IDLE_S = 30  # for which a connection may stay after an answer
+_UNREAD_S = 120.0  # for which it may stay where its client takes nothing of the answer
 _BACKLOG = 1024
 
 
@@ -167,12 +169,14 @@ def _wyoming_door(serving: Serving, metrics: Metrics, listener: socket.socket) -
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1, where a connection cannot stay for long without asking for anything."""
+    """HTTP/1.1, where a connection cannot stay for long without asking for anything, or taking the answer."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for its first request."""
         super().connection_made(transport)
-        self._asked_at = self.loop.time()
+        self.app = self._broken_off_in_sight
+        self._asked_at = self._taken_at = self.loop.time()
+        self._unread = 0  # bytes of the answer
         self._look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -189,12 +193,25 @@ class _Protocol(H11Protocol):
         self._look = self.loop.call_later(_REQUEST_S / 2, self._look_at_it)
 
     def _look_at_it(self) -> None:
-        """Close it if it has asked for nothing in all that time."""
-        at_work = self.cycle is not None and not self.cycle.response_complete
-        if not at_work and self.loop.time() - self._asked_at >= _REQUEST_S:
-            self.transport.close()
+        """Close it if it has asked for nothing in all that time, and for good if nothing is taken either."""
+        now, unread = self.loop.time(), self.transport.get_write_buffer_size()
+        if not self.transport.is_closing() or unread != self._unread:
+            self._unread, self._taken_at = unread, now
+        elif now - self._taken_at >= _UNREAD_S:
+            self.transport.abort()  # it waits for what is unread to be taken, and would for ever
             return
+        at_work = self.cycle is not None and not self.cycle.response_complete
+        if not at_work and now - self._asked_at >= _REQUEST_S:
+            self.transport.close()
         self._look_later()
+
+    async def _broken_off_in_sight(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application. HTTP/1.0 ends a body by closing the connection: to break one off, it is reset."""
+        await self.config.loaded_app(scope, receive, send)
+        if scope["http_version"] == "1.0" and not self.cycle.response_complete:
+            with suppress(OSError):  # it has gone away
+                connection = self.transport.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def allow_many_connections() -> None:

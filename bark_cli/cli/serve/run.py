@@ -6,7 +6,7 @@ import signal
 import sys
 import webbrowser
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Telling:
-    """What is told of it."""
+    """What is told of it. Where that cannot be written, as on a full disk, the server goes on untold."""
 
     log: str  # text, json or none: a line for each request
     quiet: bool
@@ -36,10 +36,17 @@ class Telling:
 
     def tell(self, entry: LogEntry) -> None:
         """A request's line."""
-        if self.log == "json":
-            print(entry.as_json(), file=sys.stderr, flush=True)
-        elif self.log == "text":
-            note(entry.as_line())
+        with suppress(OSError):
+            if self.log == "json":
+                print(entry.as_json(), file=sys.stderr, flush=True)
+            elif self.log == "text":
+                note(entry.as_line())
+
+    def note(self, message: str) -> None:
+        """What its owner should know, unless he wants quiet."""
+        if not self.quiet:
+            with suppress(OSError):
+                note(message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +116,7 @@ def load(settings: Settings, size: str | None, telling: Telling, who: dict[str, 
         size=size,
         device=settings.device,
         precision=settings.precision,
-        on_note=None if telling.quiet else note,
+        on_note=telling.note,
     )
 
 
@@ -134,16 +141,15 @@ def run(door: Door, served: Served, telling: Telling) -> None:
         address = door.address(listener.getsockname()[1])
 
         def begin() -> None:
-            if not telling.quiet:
-                note(f"{serving.listing.model} speaks at {address}; Ctrl-C ends it")
-            if wyoming is not None and not telling.quiet:
-                note(f"and speaks Wyoming on port {wyoming.getsockname()[1]}")
+            telling.note(f"{serving.listing.model} speaks at {address}; Ctrl-C ends it")
+            if wyoming is not None:
+                telling.note(f"and speaks Wyoming on port {wyoming.getsockname()[1]}")
             if telling.open_page:
                 webbrowser.open(address)
 
-        if not telling.quiet and not door.is_loopback:
+        if not door.is_loopback:
             who = "whoever has the key" if rules.key else "EVERYBODY who reaches this machine"
-            note(f"{who} may ask, over plain HTTP")
+            telling.note(f"{who} may ask, over plain HTTP")
         allow_many_connections()
         told = {"address": address, "model": serving.listing.model}
         local = held.enter_context(local_door(serving.speaker, serving.who, told))

@@ -1,9 +1,9 @@
 // The page: what is typed and pressed -> sound, a picture of it, and a list of what was said.
 
-import { Player } from "/page/player.js";
-import { castOf, showCast, speakersOf } from "/page/script.js";
-import { getJson, setKey, soundFile, speak, Trouble, wavFile } from "/page/server.js";
-import { Wave } from "/page/wave.js";
+import { Player } from "./player.js";
+import { castOf, showCast, speakersOf } from "./script.js";
+import { getJson, setKey, soundFile, speak, Trouble, wavFile } from "./server.js";
+import { Wave } from "./wave.js";
 
 const $ = (id) => document.getElementById(id);
 const TAGS = ["[laughs]", "[laughter]", "[sighs]", "[gasps]", "[clears throat]", "[music]", "♪ ♪", "…", "[pause 1s]"];
@@ -20,7 +20,7 @@ async function begin() {
   TAGS.forEach((tag) => $("tags").append(button(tag, () => insert(tag), `Put in ${tag}`)));
   try {
     const [models, listed, presets, described] = await Promise.all([
-      getJson("/v1/models"), getJson("/v1/audio/voices"), getJson("/v1/audio/presets"), getJson("/openapi.json"),
+      getJson("v1/models"), getJson("v1/audio/voices"), getJson("v1/audio/presets"), getJson("openapi.json"),
     ]);
     $("text").maxLength = described.components.schemas.Speech.properties.input.maxLength;
     $("model").textContent = `${models.data[0].id} speaks here`;
@@ -96,16 +96,13 @@ function orderOf() {
 }
 
 async function say(order, { keep = true } = {}) {
-  await stop();
   const mine = { abort: new AbortController(), player: null };
-  work = mine;
+  if (!await isNext(mine)) return;
   const pieces = [];
   const asked = performance.now();
   let head = null;
   let first = null;
-  setBusy(true);
   tell("Waiting for the first sound");
-  wave.clear();
   const queue = setInterval(() => { if (!first) tellOfQueue(mine); }, 1000);
   try {
     const sounds = speak(order, mine.abort.signal, (found) => {
@@ -118,17 +115,22 @@ async function say(order, { keep = true } = {}) {
       pieces.push(samples);
       mine.player.put(samples);
       wave.put(samples);
-      if (work === mine) tell(`Speaking: ${mine.player.seconds.toFixed(1)} s made`);
+      if (work === mine) {
+        tell("Speaking");
+        $("made").textContent = `${mine.player.seconds.toFixed(1)} s made`;
+      }
     }
     const made = mine.player?.seconds ?? 0;
     const took = (performance.now() - asked) / 1000;
     if (keep && made) remember({ ...order, seed: head.seed, voice: order.voice ?? head.voice }, pieces, head.rate);
-    tell(`${made.toFixed(1)} s of sound; it began after ${first.toFixed(1)} s and took ${took.toFixed(1)} s`);
+    if (work === mine) {
+      $("made").textContent = "";
+      tell(`${made.toFixed(1)} s of sound; it began after ${first.toFixed(1)} s and took ${took.toFixed(1)} s`);
+    }
     wave.describe(`${made.toFixed(1)} seconds`);
     await mine.player.drained();
   } catch (error) {
-    if (error.name === "AbortError") tell("Stopped");
-    else tellOf(error);
+    if (work === mine) tellOf(error); // else it was stopped
     await mine.player?.stop();
   } finally {
     clearInterval(queue);
@@ -142,11 +144,8 @@ async function say(order, { keep = true } = {}) {
 }
 
 async function replay(pieces, rate) {
-  await stop();
   const mine = { abort: new AbortController(), player: new Player(rate) };
-  work = mine;
-  setBusy(true);
-  wave.clear();
+  if (!await isNext(mine)) return;
   tell("Playing it again");
   for (const samples of pieces) {
     mine.player.put(samples);
@@ -163,14 +162,28 @@ async function replay(pieces, rate) {
   }
 }
 
+/** End what is at work, and whether this is what comes next: else another was asked for meanwhile. */
+async function isNext(mine) {
+  const before = work;
+  work = mine;
+  setBusy(true);
+  await end(before);
+  if (work === mine) wave.clear();
+  return work === mine;
+}
+
 async function stop() {
   const mine = work;
   if (!mine) return;
   work = null;
-  mine.abort.abort();
-  await mine.player?.stop();
   tell("Stopped");
   setBusy(false);
+  await end(mine);
+}
+
+async function end(one) {
+  one?.abort.abort();
+  await one?.player?.stop();
 }
 
 /** Colour the waveform as it is heard. */
@@ -187,7 +200,7 @@ function follow(mine) {
 
 async function tellOfQueue(mine) {
   try {
-    const { orders, slots, status } = await getJson("/ready");
+    const { orders, slots, status } = await getJson("ready");
     if (work !== mine || mine.player) return;
     if (status === "resting") tell("The model is being loaded again");
     else if (orders > slots) tell(`Waiting: ${orders - 1} others are being served`);
@@ -254,8 +267,9 @@ async function downloadMp3(order) {
 
 // words
 
+/** What a screen reader says as it changes: not more often than somebody wants to hear it. */
 function tell(words) {
-  $("status").textContent = words;
+  if ($("status").textContent !== words) $("status").textContent = words;
 }
 
 function tellOf(error) {
@@ -269,8 +283,9 @@ function tellOf(error) {
 }
 
 function setBusy(busy) {
+  if (!busy && document.activeElement === $("stop")) $("speak").focus(); // a button that is off holds no focus
   $("stop").disabled = !busy;
-  $("form").setAttribute("aria-busy", String(busy));
+  $("made").textContent = "";
   if (busy) $("error").hidden = true;
 }
 
@@ -310,7 +325,7 @@ $("theme").addEventListener("click", () => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && work) stop();
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) sayTyped();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) sayTyped();
 });
 const prefers = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 showTheme(localStorage.getItem("bark-theme") ?? prefers);

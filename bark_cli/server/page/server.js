@@ -14,6 +14,7 @@ export function setKey(value) {
   sessionStorage.setItem("bark-key", key);
 }
 
+// paths are relative to the page's own: a proxy may serve it under a prefix
 async function ask(path, options = {}) {
   const headers = { ...(options.headers ?? {}) };
   if (key) headers.Authorization = `Bearer ${key}`;
@@ -46,7 +47,7 @@ export async function getJson(path) {
 
 function post(order, format, signal) {
   const body = JSON.stringify({ ...order, response_format: format });
-  return ask("/v1/audio/speech", {
+  return ask("v1/audio/speech", {
     method: "POST", headers: { "Content-Type": "application/json" }, body, signal,
   });
 }

@@ -104,6 +104,8 @@ class _Client:
                 self._speaking.cancel()
                 await asyncio.gather(self._speaking, return_exceptions=True)
             self._writer.close()
+            # which waits for what is unread to be taken, and would for ever
+            asyncio.get_running_loop().call_later(_QUIET_S, self._writer.transport.abort)
 
     async def _next(self) -> Event | None:
         """The next event; None after the last, and where a client has nothing to say and to hear."""
