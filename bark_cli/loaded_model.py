@@ -1,38 +1,33 @@
-"""A model that can speak, and its job: SpeechRequest -> voice, text ids, takes, verdict -> Speech."""
+"""A model that can speak: its name or folder, a device and a precision -> LoadedModel."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
+from pathlib import Path
 
-from bark_cli import hearing, voices
-from bark_cli.audio import Audio
+from bark_cli import store
 from bark_cli.backends import Backend
+from bark_cli.backends.device import choose_device, choose_precision
 from bark_cli.backends.memory import cpu_cache_bytes, fitting_batch_size, free_bytes, roomy_batch_size
+from bark_cli.backends.registry import backend_for
 from bark_cli.backends.trial import Tries, paying
-from bark_cli.errors import OptionError
+from bark_cli.checkpoint.mix import mix_stages
+from bark_cli.checkpoint.open import open_checkpoint
+from bark_cli.checkpoint.read import read_checkpoint
+from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.known_model import KnownModel
-from bark_cli.model.options import SamplingOptions, check_seed, draw_seed
-from bark_cli.model.tokens import CODEBOOKS, Samples
-from bark_cli.speech import Speech, SpeechRequest
-from bark_cli.stages.progress import Listener
-from bark_cli.stages.steps import Job
-from bark_cli.stages.utterance import Utterance
-from bark_cli.takes.attempt import attempt
-from bark_cli.takes.expected import expected
+from bark_cli.model.options import STAGES
+from bark_cli.store import ModelRef
 from bark_cli.takes.usual import Memory
-from bark_cli.text.normalise import normalise
-from bark_cli.text.split import language_of
-from bark_cli.voices import Voice
 
 NUMBER_BYTES = 4  # of a cache, at most
 
 
 class FairLock(AbstractContextManager[None]):
-    """A lock for so many at a time, which goes to who waits for it before it goes back to who had it."""
+    """A lock for `count` holders at a time; a thread that waits gets it before the one that just had it."""
 
     def __init__(self, count: int) -> None:
         self._next, self._held = threading.Lock(), threading.Semaphore(count)
@@ -82,91 +77,51 @@ class LoadedModel(KnownModel):
         return count or roomy_batch_size(self.config, self.precision, cpu_cache_bytes())
 
 
-def speech_job(
-    model: LoadedModel,
-    request: SpeechRequest,
+def load_model(
+    model: str | Path | None,
+    stages: Mapping[str, str | Path],
     *,
-    number: int = 0,
-    on_progress: Listener | None = None,
-    on_sound: Callable[[Samples], None] | None = None,
-    memory: Memory | None = None,
-) -> Job[Speech]:
-    """The whole way from a request to a Speech, whose `stages` its engine knows.
+    size: str | None,
+    device: str,
+    precision: str,
+    offload: bool,
+    note: Callable[[str], None],
+) -> LoadedModel:
+    """Read a model, and other models' stages by name; arguments and errors are those of `Bark.load`."""
+    # what is wrong with these is known before seconds are spent on reading
+    refs = {stage: store.resolve_model(other) for stage, other in stages.items()}
+    # where every stage is chosen, no other model is needed
+    ref = refs["fine"] if model is None and len(refs) == len(STAGES) else store.resolve_model(model)
+    is_openvino = store.places.is_openvino(ref.folder)
+    target = choose_device("openvino" if device == "auto" and is_openvino else device)
+    if precision == "auto" and is_openvino and target.startswith("openvino"):
+        from bark_cli.checkpoint.openvino import stored_as
 
-    Args:
-        model: who speaks.
-        request: what is said.
-        number: of the utterance among those asked for together, for `on_progress`.
-        on_progress: told of every step of the network.
-        on_sound: given samples (N,) as they come, if the request is streamed or of one take.
-        memory: how the voices spoke; None is the model's own.
+        precision = stored_as(ref.folder)
+    precision = choose_precision(precision, target)
+    base = _read(ref, size, precision, note)
+    others = {stage: _read(other, None, precision, note) for stage, other in refs.items()}
+    checkpoint, name = mix_stages(base, others), store.mixed_name(ref, refs)
+    return model_of(checkpoint, name, target, precision, offload=offload)
 
-    Raises:
-        TextError: the text is empty, too long or unreadable.
-        VoiceError: the voice is unknown, malformed or made for another model.
-        OptionError: the seed is out of range, or a draft is asked of OpenVINO.
-        GenerationError: the model made no speech.
-    """
-    line = normalise(request.text)
-    seed = draw_seed() if request.seed is None else request.seed
-    check_seed(seed)
-    check_codebooks(model, request.options)
-    speaker = model.find_voice(request.voice)
-    name = voices.NO_VOICE if speaker is None else speaker.name
-    rate = model.config.codec.sample_rate
-    language = language_of(line, request.language or voices.language_of_voice(name))
-    memory = memory or model.memory
-    spoken, takes = yield from attempt(
-        _utterance(model, request, line, language, speaker, seed, number),
-        model.config,
-        request.attempts,
-        partial(expected, line, language, memory.usual(name)),
-        lambda samples: hearing.words_right(samples, rate, text=line, language=language),
-        on_progress,
-        on_sound,
-        partial(memory.add, name) if memory.wants(name, seed) else None,
-    )
-    return Speech(
-        audio=Audio(samples=spoken.samples, sample_rate=rate),
-        tokens=spoken.tokens,
-        text=line,
-        model=model.name,
-        voice=None if speaker is None else speaker.name,
-        seed=spoken.seed,
-        complete=spoken.is_complete,
-        stages={},
-        takes=takes,
+
+def model_of(
+    checkpoint: Checkpoint, name: str, device: str, precision: str, *, offload: bool = False
+) -> LoadedModel:
+    """A checkpoint as a model that computes on a device and in a precision that have been chosen."""
+    return LoadedModel(
+        name=name,
+        folder=checkpoint.folder,
+        config=checkpoint.config,
+        tokenizer=checkpoint.tokenizer(),
+        backend=backend_for(checkpoint, device, precision, offload=offload),
+        device=device,
+        precision=precision,
     )
 
 
-def check_codebooks(model: LoadedModel, options: SamplingOptions | None) -> None:
-    """Refuse a draft where the codec takes all codebooks.
-
-    Raises:
-        OptionError: it does.
-    """
-    n_wanted = CODEBOOKS if options is None else options.fine_codebooks or CODEBOOKS
-    if n_wanted < CODEBOOKS and model.device.startswith("openvino"):
-        raise OptionError(
-            f"OpenVINO's codec takes all {CODEBOOKS} codebooks; leave fine_codebooks out, or use device cpu"
-        )
-
-
-def _utterance(
-    model: LoadedModel,
-    request: SpeechRequest,
-    line: str,
-    language: str,
-    speaker: Voice | None,
-    seed: int,
-    number: int,
-) -> Utterance:
-    """A line as the stages need it."""
-    return Utterance(
-        text_ids=model.tokenizer.encode(line, language),
-        voice=None if speaker is None else speaker.tokens,
-        seed=seed,
-        options=request.options or model.config.sampling,
-        streaming=request.streaming,
-        index=number,
-    )
+def _read(ref: ModelRef, size: str | None, precision: str, note: Callable[[str], None]) -> Checkpoint:
+    """The model's files, for int8 by way of a conversion that is kept."""
+    if precision == "int8":
+        return open_checkpoint(ref.folder, size=size or ref.size, storage="int8", note=note)
+    return read_checkpoint(ref.folder, size=size or ref.size)

@@ -8,26 +8,17 @@ from contextlib import closing
 from pathlib import Path
 from threading import Lock
 
-from bark_cli import store
-from bark_cli.backends import Backend
 from bark_cli.backends.device import choose_device, choose_precision
-from bark_cli.backends.registry import backend_for
-from bark_cli.checkpoint.mix import mix_stages
-from bark_cli.checkpoint.open import open_checkpoint
-from bark_cli.checkpoint.read import read_checkpoint
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.errors import BarkError
 from bark_cli.known_model import SpeaksWith
-from bark_cli.loaded_model import LoadedModel
-from bark_cli.model.config import BarkConfig
+from bark_cli.loaded_model import LoadedModel, load_model, model_of
 from bark_cli.model.options import SamplingOptions
 from bark_cli.model.spelling import Loss
-from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.narration.each import speak_each
 from bark_cli.session import AHEAD_S, Handle, Session, SpeechStream
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Progress, StageReport
-from bark_cli.store import ModelRef
 from bark_cli.takes.take import DEFAULT_ATTEMPTS, Attempts
 from bark_cli.voices import Voice
 
@@ -42,18 +33,8 @@ class Bark(SpeaksWith):
 
     model: LoadedModel
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        folder: Path,
-        config: BarkConfig,
-        tokenizer: BarkTokenizer,
-        backend: Backend,
-        device: str,
-        precision: str,
-    ) -> None:
-        self.model = LoadedModel(name, folder, config, tokenizer, backend, device, precision)
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
         self._lock = Lock()
         self._own: Session | None = None
 
@@ -93,23 +74,18 @@ class Bark(SpeaksWith):
             OptionError: this machine has no such device, the precision is unknown, or the stages come from
                 models whose tokens differ.
         """
-        # what is wrong with these is known before seconds are spent on reading
         given = {"semantic": semantic, "coarse": coarse, "fine": fine}
-        refs = {stage: store.resolve_model(other) for stage, other in given.items() if other is not None}
-        # where every stage is chosen, no other model is needed
-        ref = refs["fine"] if model is None and len(refs) == len(given) else store.resolve_model(model)
-        is_openvino = store.places.is_openvino(ref.folder)
-        target = choose_device("openvino" if device == "auto" and is_openvino else device)
-        if precision == "auto" and is_openvino and target.startswith("openvino"):
-            from bark_cli.checkpoint.openvino import stored_as
-
-            precision = stored_as(ref.folder)
-        precision = choose_precision(precision, target)
-        note = on_note or (lambda _: None)
-        base = _read(ref, size, precision, note)
-        others = {stage: _read(other, None, precision, note) for stage, other in refs.items()}
-        checkpoint, name = mix_stages(base, others), store.mixed_name(ref, refs)
-        return cls._computing(checkpoint, name, target, precision, offload=offload)
+        return cls(
+            load_model(
+                model,
+                {stage: other for stage, other in given.items() if other is not None},
+                size=size,
+                device=device,
+                precision=precision,
+                offload=offload,
+                note=on_note or (lambda _: None),
+            )
+        )
 
     @classmethod
     def from_checkpoint(
@@ -121,22 +97,7 @@ class Bark(SpeaksWith):
             OptionError: this machine has no such device, or the precision is unknown.
         """
         target = choose_device(device)
-        return cls._computing(checkpoint, name, target, choose_precision(precision, target))
-
-    @classmethod
-    def _computing(
-        cls, checkpoint: Checkpoint, name: str, device: str, precision: str, *, offload: bool = False
-    ) -> Bark:
-        """Make a model that computes on a device and in a precision that have been chosen."""
-        return cls(
-            name=name,
-            folder=checkpoint.folder,
-            config=checkpoint.config,
-            tokenizer=checkpoint.tokenizer(),
-            backend=backend_for(checkpoint, device, precision, offload=offload),
-            device=device,
-            precision=precision,
-        )
+        return cls(model_of(checkpoint, name, target, choose_precision(precision, target)))
 
     @property
     def device(self) -> str:
@@ -300,10 +261,3 @@ class Bark(SpeaksWith):
                 self._own = Session(self.model)
                 weakref.finalize(self, self._own.close, cancel=True)
             return self._own
-
-
-def _read(ref: ModelRef, size: str | None, precision: str, note: Callable[[str], None]) -> Checkpoint:
-    """The model's files, for int8 by way of a conversion that is kept."""
-    if precision == "int8":
-        return open_checkpoint(ref.folder, size=size or ref.size, storage="int8", note=note)
-    return read_checkpoint(ref.folder, size=size or ref.size)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from conftest import tiny_tensors, tiny_voice, write_tiny_tokenizer, write_voice
 
-from bark_cli.checkpoint import STAGES, Checkpoint, mix_stages, read_checkpoint, write_native
+from bark_cli.checkpoint import Checkpoint, mix_stages, read_checkpoint, write_native
 from bark_cli.cli import main
 from bark_cli.errors import OptionError
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.options import STAGES, SamplingOptions, StageSampling
 from bark_cli.pipeline import Bark
 from bark_cli.store import models_home
 

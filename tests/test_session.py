@@ -24,7 +24,8 @@ from bark_cli.narration.narrate import Narration, Piece, narrate
 from bark_cli.narration.timeline import Timeline
 from bark_cli.pipeline import Bark
 from bark_cli.session import Handle, Session
-from bark_cli.session.turns import URGENT, Work, admitted, held
+from bark_cli.session.turns import URGENT, admitted, held
+from bark_cli.session.work import Work
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import Progress
 

@@ -18,7 +18,7 @@ from bark_cli import engine, store
 from bark_cli.checkpoint import read_checkpoint
 from bark_cli.loaded_model import LoadedModel
 from bark_cli.model.tokens import Samples, Tokens
-from bark_cli.session import Handle, Session, session, turns
+from bark_cli.session import Handle, Session, session, work
 from bark_cli.session.turns import URGENT, sharing
 from bark_cli.speech import SpeechRequest
 from bark_cli.stages.steps import Decode, Drawn, DrawnCodes, FineWindow, Prefill
@@ -113,7 +113,7 @@ def listen(n_listeners: int, slowness: float, *, sharers: int | None = None) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         clock = SimpleNamespace(monotonic=lambda: backend.now, perf_counter=lambda: backend.now)
-        for module in (engine, session, turns):
+        for module in (engine, session, work):
             patch.setattr(module, "time", clock)
         patch.setattr(Handle, "put", hear)
         if sharers is not None:

@@ -51,7 +51,7 @@ class Written:
 
 
 def convert(request: ConvertRequest, note: Callable[[str], None]) -> Written:
-    """Write the model into a new folder or file; `note` is told, in a line each, what is done now.
+    """Write the model into a new folder or file; `note` is called with a line for each step.
 
     Raises:
         OptionError: the layout cannot hold this model; nothing was written.

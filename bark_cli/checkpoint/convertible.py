@@ -127,7 +127,7 @@ def needed_bytes(checkpoint: Checkpoint, request: ConvertRequest) -> int:
 
 
 def check_room(out: Path, needed: int) -> None:
-    """Find out whether so many bytes can be written now.
+    """Check that there is room on the disk.
 
     Raises:
         OutputError: they cannot.

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from bark_cli.checkpoint.check import check_config
 from bark_cli.checkpoint.record import Checkpoint, ChosenTensors
 from bark_cli.errors import ModelError, OptionError
+from bark_cli.model.options import STAGES
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-STAGES = ("semantic", "coarse", "fine")
 
 
 def mix_stages(base: Checkpoint, stages: Mapping[str, Checkpoint]) -> Checkpoint:
@@ -51,7 +50,7 @@ def mix_stages(base: Checkpoint, stages: Mapping[str, Checkpoint]) -> Checkpoint
     except ModelError as error:
         reason = str(error).partition(" run: ")[2]
         raise OptionError(
-            f"these stages do not go together: {reason}; take them from alike models"
+            f"these stages do not go together: {reason}; take them from models of the same kind"
         ) from error
     sources = {"semantic": semantic, "coarse": coarse, "fine": fine, "codec": fine}
     return replace(

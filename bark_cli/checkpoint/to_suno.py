@@ -16,10 +16,10 @@ from torch import Tensor
 from bark_cli.checkpoint.encodec import encodec_state
 from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.model.config import BarkConfig, GPTConfig
+from bark_cli.model.options import STAGES
 from bark_cli.store import SUNO_FILES
 
 CODEC_FILE = "encodec_24khz-d7cc33bc.th"
-_STAGES = ("semantic", "coarse", "fine")
 _N_CODEBOOKS = 32  # of EnCodec, of which Bark has the first 8
 _SMALL_WIDTH = 768  # of Suno's small model; the large one has 1024
 
@@ -30,7 +30,7 @@ def write_suno(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype = torch.
     Raises:
         OSError: the disk refuses.
     """
-    for stage, name in zip(_STAGES, SUNO_FILES[_size(checkpoint.config)], strict=True):
+    for stage, name in zip(STAGES, SUNO_FILES[_size(checkpoint.config)], strict=True):
         gpt: GPTConfig = getattr(checkpoint.config, stage).gpt
         held = {"model": _state(checkpoint, stage, dtype), "model_args": _arguments(gpt)}
         # suno-ai/bark asks for the loss; nobody measured it here

@@ -22,7 +22,7 @@ from bark_cli.checkpoint.record import Checkpoint
 from bark_cli.checkpoint.transformers import GPT_NAMES, PARTS
 from bark_cli.checkpoint.transformers_config import OWN, bark_config
 from bark_cli.model.config import BarkConfig, CodecConfig, GPTConfig
-from bark_cli.model.options import StageSampling
+from bark_cli.model.options import STAGES, StageSampling
 
 _OUR_GPT_NAMES = {ours: theirs for theirs, ours in GPT_NAMES.items()}
 _OUR_PARTS = {ours: theirs for theirs, ours in PARTS.items()}
@@ -169,7 +169,7 @@ def _tensors(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, Tensor]:
     """All weights by Transformers' names."""
     config = checkpoint.config
     found: dict[str, Tensor] = {}
-    for stage in ("semantic", "coarse", "fine"):
+    for stage in STAGES:
         theirs = _OUR_PARTS[stage]
         for name, value in checkpoint.part(stage).items():
             found[f"{theirs}.{_gpt_name(name)}"] = value.to(dtype).contiguous()

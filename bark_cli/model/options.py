@@ -11,6 +11,7 @@ from numbers import Integral
 
 from bark_cli.errors import OptionError
 
+STAGES = ("semantic", "coarse", "fine")
 SEED_LIMIT = 2**32
 FEWEST_CODEBOOKS = 2  # those that Suno's coarse stage makes
 
@@ -49,7 +50,7 @@ class SamplingOptions:
     min_eos_p: float | None = 0.2  # stop as soon as end of speech is this likely
     max_duration_s: float | None = None  # stop the semantic stage after this much speech
     may_end: bool = True  # False: speech goes on until max_duration_s or the model's limit, to the token
-    fine_codebooks: int | None = None  # the first so many are predicted and heard, for drafts; None is all
+    fine_codebooks: int | None = None  # how many are predicted and heard, for drafts; None is all
 
     def __post_init__(self) -> None:
         if self.min_eos_p is not None and not 0.0 <= self.min_eos_p <= 1.0:

@@ -1,6 +1,6 @@
 """Frames between `bark say` and a server on this machine: facts (JSON) and arrays <-> bytes, all bounded.
 
-A frame is two numbers of four bytes (big-endian), a JSON object of so many bytes, and so many of arrays.
+A frame is two sizes of four bytes (big-endian), a JSON object of the first size, and arrays of the second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bark_cli import errors
 from bark_cli.audio import Audio
 from bark_cli.errors import BarkError
-from bark_cli.model.options import SamplingOptions, StageSampling
+from bark_cli.model.options import STAGES, SamplingOptions, StageSampling
 from bark_cli.model.tokens import BarkTokens
 from bark_cli.speech import Speech, SpeechRequest
 from bark_cli.stages.progress import StageReport
@@ -31,7 +31,6 @@ HEAD = struct.Struct(">II")
 MOST_FACTS = 2**20  # bytes
 MOST_ARRAYS = 2**26
 _KINDS = ("<f4", "<i8")
-_TOKENS = ("semantic", "coarse", "fine")
 # what a request is answered with where it cannot be said; any other error is a reason to go on alone
 TOLD: dict[str, type[BarkError]] = {
     kind.__name__: kind
@@ -205,16 +204,16 @@ def error_in(message: Message) -> BarkError:
 
 
 def _token_arrays(tokens: BarkTokens) -> dict[str, NDArray[Any]]:
-    return {name: getattr(tokens, name).astype("<i8", copy=False) for name in _TOKENS}
+    return {name: getattr(tokens, name).astype("<i8", copy=False) for name in STAGES}
 
 
 def _tokens_in(message: Message) -> BarkTokens:
-    semantic, coarse, fine = (message.arrays[name] for name in _TOKENS)
+    semantic, coarse, fine = (message.arrays[name] for name in STAGES)
     return BarkTokens(semantic=semantic, coarse=coarse, fine=fine)
 
 
 def _options(facts: dict[str, Any]) -> SamplingOptions:
-    stages = {name: StageSampling(**facts[name]) for name in ("semantic", "coarse", "fine")}
+    stages = {name: StageSampling(**facts[name]) for name in STAGES}
     return SamplingOptions(**{**facts, **stages})
 
 

@@ -1,14 +1,19 @@
 """One engine at work for many callers: a SpeechRequest from any thread, at any time -> a Handle on it.
 
-`session` owns the engine on a thread of its own, `handle` is what callers hold, `turns` says who goes first.
-What a caller does (reading slowly, cancelling, failing) shows in its own speech and in nobody else's.
-Names are imported when first used: who only holds a handle needs no torch.
+session   owns the engine, on threads of its own
+handle    what callers hold
+work      a request on its way through the engine; job is what the engine does for it
+turns     who goes first
+
+What a caller does (reading slowly, cancelling, failing) shows in their own speech and in nobody else's.
+Names are imported when first used: holding a handle needs no torch.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bark_cli.system.later import imported_later
 
 if TYPE_CHECKING:
     from bark_cli.session.handle import AHEAD_S as AHEAD_S
@@ -16,11 +21,6 @@ if TYPE_CHECKING:
     from bark_cli.session.handle import SpeechStream as SpeechStream
     from bark_cli.session.session import Session as Session
 
-_HOMES = {"AHEAD_S": "handle", "Handle": "handle", "Session": "session", "SpeechStream": "handle"}
-__all__ = ["AHEAD_S", "Handle", "Session", "SpeechStream"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = imported_later(
+    __name__, {"handle": ("AHEAD_S", "Handle", "SpeechStream"), "session": ("Session",)}
+)

@@ -1,7 +1,7 @@
 """The engine on threads of its own: requests from any thread -> their handles, filled step by step.
 
-One thread has the engine at a time, and only the backend computes without its lock. What is asked of a
-session has a lock of its own, so that nobody who asks waits for a step, or for another's listener.
+One thread has the engine at a time, and only the backend computes without its lock. Requests are kept under
+another lock, so that no caller waits for a step, or for another caller's listener.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from collections.abc import Generator, Hashable
 from dataclasses import replace
 from types import TracebackType
 
-from bark_cli.audio import Audio
 from bark_cli.engine import Engine, Share, Slot, check_batch_size
 from bark_cli.errors import BusyError, CancelledError, OptionError
-from bark_cli.loaded_model import LoadedModel, speech_job
-from bark_cli.model.tokens import Samples
+from bark_cli.loaded_model import LoadedModel
 from bark_cli.narration.narrate import Narration, PieceResult, narrate_soon
 from bark_cli.session.handle import AHEAD_S, Handle
-from bark_cli.session.turns import URGENT, Work, admitted, held, sharing
+from bark_cli.session.turns import URGENT, admitted, held, seconds_left, sharing
+from bark_cli.session.work import Work
 from bark_cli.speech import Speech, SpeechRequest
-from bark_cli.stages.progress import Listener, Progress
-from bark_cli.stages.steps import Job
+from bark_cli.stages.progress import Listener
 from bark_cli.stages.utterance import costs
 from bark_cli.takes.usual import Memory
 
@@ -139,7 +137,7 @@ class Session:
         return len(self._at_work)
 
     def widen(self, batch_size: int) -> None:
-        """Let so many be at work at once, if that is more than now.
+        """Let at least `batch_size` be at work at once.
 
         Raises:
             OptionError: it is less than 1.
@@ -219,7 +217,7 @@ class Session:
     def _step(self) -> bool:
         """Wait for something to do and do a share of it; False when all is over.
 
-        While it waits it holds on to nobody's request: who is not held otherwise can go.
+        While it waits it keeps no request alive: one that nobody else holds can go.
         """
         if self._batch_size is None and len(self._works()) > self._least:
             self._batch_size = self.model.fitting_batch_size()
@@ -249,7 +247,7 @@ class Session:
                 if self._closing and not self._works():
                     return None
                 if self._n_changes == seen:
-                    self._change.wait(self._until_next_end())
+                    self._change.wait(seconds_left(self._works(), time.monotonic()))
 
     def _share(self) -> Share[Speech] | None:
         """What this thread is to answer."""
@@ -266,7 +264,7 @@ class Session:
         """Let its jobs go on, and those who hear them."""
         self._engine.hand_back(share)
         for slot in share.slots:
-            if slot in self._at_work:  # who was given up is not
+            if slot in self._at_work:  # one that was given up is not
                 self._at_work[slot].hand_over()
         self._end_some()
 
@@ -276,8 +274,8 @@ class Session:
             most = max(self._batch_size or 1, self._least)
             begun = admitted(self._waiting, self._at_work.values(), most)
         for work in begun:
-            slot = self._engine.begin(self._job(work))
-            with self._change:  # at every moment it is in one of the two: who closes finds it
+            slot = self._engine.begin(work.job(self.model))
+            with self._change:  # at every moment it is in one of the two, so that `close` finds it
                 self._waiting.remove(work)
                 self._at_work[slot] = work
 
@@ -285,20 +283,14 @@ class Session:
         """Give up those that were cancelled or are out of time, whether they were begun or not."""
         now = time.monotonic()
         with self._change:
-            given_up = [
-                work
-                for work in self._works()
-                if work.handle in self._cancelled or (work.end is not None and work.end <= now)
-            ]
+            given_up = [work for work in self._works() if work.handle in self._cancelled or work.is_late(now)]
             self._cancelled.clear()
             self._waiting = [work for work in self._waiting if work not in given_up]
         for slot in [slot for slot, work in self._at_work.items() if work in given_up]:
             del self._at_work[slot]
             self._engine.drop(slot)
         for work in given_up:
-            late = work.end is not None and work.end <= now
-            why = "it took longer than it was given" if late else "it was cancelled"
-            work.handle.finish(CancelledError(f"the speech was broken off: {why}"))
+            work.give_up(now)
 
     def _end_some(self) -> None:
         """Say what became of the jobs that are over."""
@@ -308,37 +300,14 @@ class Session:
             if isinstance(result, Speech):
                 result = replace(result, stages=costs(result.tokens, slot.seconds))
                 self._speeds.append(result.real_time_factor)
-                if not work.has_sounded:  # its takes were compared, and the best is heard at once
-                    work.handle.put(result.audio)
-            work.handle.finish(result)
-
-    def _until_next_end(self) -> float | None:
-        """Seconds until the first is out of time; None where none has a limit."""
-        ends = [work.end for work in self._works() if work.end is not None]
-        return max(0.0, min(ends) - time.monotonic()) if ends else None
+            work.finish(result)
 
     def _most_listeners(self) -> int:
         """How many listeners share a step: a GPU's is as long for many; a CPU's only grows with them."""
         if self.model.device.startswith(("cuda", "mps")):
             return self.batch_size
-        # the batch that pays is not looked for here: who speaks alone has no use for it
+        # no trial for the best batch size here: a single speaker has no use for it
         return sharing(self._speeds, max(URGENT, self._batch_size or 1))
 
     def _works(self) -> list[Work]:
         return [*self._waiting, *self._at_work.values()]
-
-    def _job(self, work: Work) -> Job[Speech]:
-        rate = self.model.config.codec.sample_rate
-
-        def hear(samples: Samples) -> None:
-            work.fresh.append(Audio(samples, rate))
-
-        def watch(progress: Progress) -> None:
-            work.handle.progress = progress
-            if work.on_progress is not None:
-                work.on_progress(progress)
-
-        request, number = work.handle.request, work.number
-        return speech_job(
-            self.model, request, number=number, on_progress=watch, on_sound=hear, memory=work.memory
-        )

@@ -1,74 +1,15 @@
-"""Priorities: who of those waiting is begun, and who of those at work sits out a step."""
+"""Priorities: which waiting requests are begun, and which of those at work sit out a step."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Collection, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
-from bark_cli.audio import Audio
-from bark_cli.session.handle import Handle
-from bark_cli.stages.progress import Listener
-from bark_cli.takes.usual import Memory
+from bark_cli.session.work import Work
 
-# Listeners who have heard nothing yet: so many are begun beyond the batch, and while one is at work the
-# others take part in one step of so many. A single sequence steps faster than many do.
+# How many listeners that have heard nothing yet are begun beyond the batch. While one of them is at work, the
+# others take part in one step out of this many: a single sequence steps faster than many do.
 URGENT = 4
-# A listener with less sound ahead is about to hear a gap. He comes first: better that others begin later than
-# that all of them stutter.
-MARGIN_S = 1.5
-
-
-@dataclass(eq=False)
-class Work:
-    """A request on its way through the engine."""
-
-    handle: Handle
-    caller: Hashable  # who asks
-    number: int  # of the utterance among those asked for together
-    on_progress: Listener | None
-    end: float | None  # monotonic seconds at which it is given up
-    memory: Memory | None = None  # how the voices spoke; None is what the model knows
-    asked_at: float = field(default_factory=time.monotonic)
-    sounded_at: float | None = None  # first; monotonic seconds, as the others
-    sounded_s: float = 0.0  # seconds of sound handed over
-    fresh: list[Audio] = field(default_factory=list)  # made in this step, and not yet handed over
-
-    def hand_over(self) -> None:
-        """Give the reader what the step made."""
-        for piece in self.fresh:
-            self.sounded_at = self.sounded_at or time.monotonic()
-            self.sounded_s += piece.duration_s
-            self.handle.put(piece)
-        self.fresh.clear()
-
-    @property
-    def has_sounded(self) -> bool:
-        """Whether something was heard of it."""
-        return self.sounded_at is not None
-
-    @property
-    def has_listener(self) -> bool:
-        """Whether somebody hears it while it is made."""
-        return self.handle.request.streaming != "whole"
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether somebody listens who has heard nothing yet."""
-        return self.has_listener and not self.has_sounded
-
-    @property
-    def is_held(self) -> bool:
-        """Whether it waits for its reader."""
-        return self.handle.is_full
-
-    def need(self, now: float) -> tuple[int, float]:
-        """How much a listener needs a step, the least first."""
-        if self.sounded_at is None:
-            return 1, self.asked_at
-        dry_at = self.sounded_at + self.sounded_s
-        return (0 if dry_at < now + MARGIN_S else 2), dry_at
 
 
 def sharing(speeds: Collection[float], batch_size: int) -> int:
@@ -88,7 +29,7 @@ def sharing(speeds: Collection[float], batch_size: int) -> int:
 
 
 def admitted(waiting: Collection[Work], at_work: Collection[Work], batch_size: int) -> list[Work]:
-    """Who of those waiting is begun now: listeners first, then whose caller has the fewest at work.
+    """Which of those waiting are begun now: listeners first, then the callers with the fewest at work.
 
     A job that is held for a slow reader takes nobody's place, as long as there are not too many of them.
     """
@@ -109,8 +50,8 @@ def admitted(waiting: Collection[Work], at_work: Collection[Work], batch_size: i
 
 
 def held(at_work: Collection[Work], step: int, now: float, most_listeners: int) -> set[Work]:
-    """Who is left out of a step: who waits for a reader, who has the most to hear yet of more than
-    `most_listeners` and, while somebody waits for a sound, bulk.
+    """Which works are left out of a step: those that wait for a reader; of more than `most_listeners`, those
+    with the most sound ahead; and bulk, while a listener waits for a sound.
     """
     out = {work for work in at_work if work.is_held}
     listeners = [work for work in at_work if work.has_listener and work not in out]
@@ -121,3 +62,9 @@ def held(at_work: Collection[Work], step: int, now: float, most_listeners: int) 
     if urgent and not is_bulks_turn:
         out.update(work for work in at_work if work not in urgent)
     return out
+
+
+def seconds_left(works: Collection[Work], now: float) -> float | None:
+    """Seconds until the first is out of time; None where none has a limit."""
+    ends = [work.end for work in works if work.end is not None]
+    return max(0.0, min(ends) - now) if ends else None

@@ -49,6 +49,6 @@ class ProgressBar:
 
 
 def _is_notebook() -> bool:
-    """Whether the code runs in a kernel; who only has IPython imported, or a kernel's package, does not."""
+    """Whether the code runs in a kernel; having IPython or a kernel's package imported is not enough."""
     ipython = sys.modules.get("IPython")
     return hasattr(ipython.get_ipython(), "kernel") if ipython is not None else False

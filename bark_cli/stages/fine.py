@@ -77,7 +77,7 @@ def steps(
 ) -> FineSteps:
     """Ask for one codebook of one window after the other; return all codes (n_codebooks, F).
 
-    With `n_wanted` the first so many codebooks, or as many as are given: no codebook depends on a later one.
+    With `n_wanted` only that many codebooks, or as many as are given: no codebook depends on a later one.
     """
     n_given, n_frames = coarse.shape
     history = _history(voice, config)

@@ -106,7 +106,7 @@ class Reader:
         return False
 
     def _run(self, token: int, cycle: int) -> None:
-        """Take in that another token begins, and see whether it tells of a second reading."""
+        """Take in that another token begins, and see whether it begins a second reading."""
         before = self._said.get(self._at - cycle)
         if before and self._text[self._at] != self._text[self._at - cycle]:
             if not self._same:

@@ -1,4 +1,4 @@
-"""What is told of an utterance: steps of a stage -> Progress as they are done, StageReport at the end."""
+"""How far an utterance is: steps of a stage -> Progress as they are done, StageReport at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Progress:
 
     stage: str  # "semantic", "coarse", "fine" or "codec"
     done: int  # steps of the network
-    total: int  # of the semantic stage: at most so many, for speech ends when it ends
+    total: int  # of the semantic stage: at most, since speech ends when it ends
     seconds: float  # since the stage began
     audio_s: float = 0.0  # seconds of speech that this stage has made
     utterance: int = 0  # its number among those asked for together
@@ -43,7 +43,7 @@ class Watch:
     began: float = field(default_factory=time.perf_counter)
 
     def expect(self, total: int, audio_s: float) -> None:
-        """So many steps make so many seconds of speech."""
+        """Set how many steps the stage takes, and how many seconds of speech they make."""
         self.total, self.audio_s = total, audio_s
 
     def begin(self) -> None:

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bark_cli.errors import GenerationError
-from bark_cli.model.options import StageSampling
+from bark_cli.model.options import STAGES, StageSampling
 from bark_cli.model.tokens import Logits, Tokens
 
-STAGES = ("semantic", "coarse", "fine")
 _HIGH = 2**21 - 1  # of 64 random bits 53 make a number: these of the first word, all of the second
 
 

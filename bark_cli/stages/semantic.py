@@ -64,7 +64,7 @@ def steps(
     """
     limit = longest(config, options.max_duration_s)
     made = Growing[int]() if made is None else made
-    # who wants so many seconds, come what may, also gets what is said a second time
+    # a caller that wants a fixed length also gets what is said a second time
     reader = (
         Reader(text_ids, config.reading, config.pad_token + 1) if config.reading and options.may_end else None
     )

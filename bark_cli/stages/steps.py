@@ -99,7 +99,7 @@ class FineWindow:
 class Drawing:
     """How codes are drawn, all frames of a window at once."""
 
-    n_codes: int  # of the vocabulary, the first so many
+    n_codes: int  # how many ids at the front of the vocabulary are codes
     sampling: StageSampling
     stream: RandomStream
 

@@ -16,21 +16,15 @@ from bark_cli.model.config import CoarseConfig
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.model.published import LANGUAGES, VOICE_NAMES, speaks_suno_voices
 from bark_cli.model.tokens import Samples, Tokens
-from bark_cli.pipeline import Bark
 from bark_cli.stages import coarse, fine, semantic
 from bark_cli.stages.steps import Growing
 from bark_cli.suno.history import HistoryPrompt, history_tokens
 from bark_cli.suno.loaded import SAMPLE_RATE as SAMPLE_RATE
-from bark_cli.suno.loaded import (
-    STAGES,
-    ModelChoice,
-    let_go,
-    load,
-    load_stage,
-    loaded_model,
-    logger,
-    run_stage,
-)
+from bark_cli.suno.loaded import loaded_model, run_stage
+from bark_cli.suno.preload import clean_models as clean_models
+from bark_cli.suno.preload import load_codec_model as load_codec_model
+from bark_cli.suno.preload import load_model as load_model
+from bark_cli.suno.preload import preload_models as preload_models
 from bark_cli.suno.randomness import global_stream
 from bark_cli.text.normalise import normalise
 
@@ -44,89 +38,6 @@ ALLOWED_PROMPTS = set(VOICE_NAMES)
 
 # "own" is the model's own way: 0.7 (fine 0.5) in Suno's models
 Temperature = float | Literal["own"]
-
-
-def preload_models(
-    text_use_gpu: bool = True,
-    text_use_small: bool = False,
-    coarse_use_gpu: bool = True,
-    coarse_use_small: bool = False,
-    fine_use_gpu: bool = True,
-    fine_use_small: bool = False,
-    codec_use_gpu: bool = True,
-    force_reload: bool = False,
-) -> None:
-    """Load the model, so that the first words come without that wait; nothing is downloaded.
-
-    Which one is settled as for the command: BARK_MODEL, the settings, the best installed, else nano.
-    SUNO_USE_SMALL_MODELS takes small before large. With SUNO_OFFLOAD_CPU only the network at work lies on the
-    GPU, and the others wait in the machine's memory; on a CPU it changes nothing.
-
-    Args:
-        text_use_gpu: all stages share one device; where all four are False it is the CPU.
-        text_use_small: take this stage from the model `small`.
-        coarse_use_gpu: as `text_use_gpu`.
-        coarse_use_small: as `text_use_small`.
-        fine_use_gpu: as `text_use_gpu`.
-        fine_use_small: as `text_use_small`.
-        codec_use_gpu: as `text_use_gpu`.
-        force_reload: read it again, though it is in hand.
-
-    Raises:
-        ModelError: the model is missing or damaged.
-        OptionError: the stages do not go together.
-    """
-    gpus = (text_use_gpu, coarse_use_gpu, fine_use_gpu, codec_use_gpu)
-    small = {"semantic": text_use_small, "coarse": coarse_use_small, "fine": fine_use_small}
-    small_stages = frozenset(stage for stage, is_small in small.items() if is_small)
-    _, bark = load(ModelChoice(small_stages, not any(gpus), frozenset(STAGES)), again=force_reload)
-    if any(gpus) and not all(gpus):
-        _tell_of_device(bark)
-
-
-def load_model(
-    use_gpu: bool = True, use_small: bool = False, force_reload: bool = False, model_type: str = "text"
-) -> None:
-    """Load one stage, and with the first of them the others; in the reference it returns the network.
-
-    Args:
-        use_gpu: of the first call; all stages share one device.
-        use_small: take this stage from the model `small`.
-        force_reload: read it again, though it is in hand.
-        model_type: `text`, `coarse` or `fine`.
-
-    Raises:
-        ModelError: the model is missing or damaged.
-        OptionError: the type is unknown, or the stages do not go together.
-    """
-    stage = {"text": "semantic", "coarse": "coarse", "fine": "fine"}.get(model_type)
-    if stage is None:
-        raise OptionError(f"model_type {model_type!r} is unknown; give text, coarse or fine")
-    bark = load_stage(stage, small=use_small, only_cpu=not use_gpu, again=force_reload)
-    if not use_gpu:
-        _tell_of_device(bark)
-
-
-def load_codec_model(use_gpu: bool = True, force_reload: bool = False) -> None:
-    """Load the codec, and with it the rest of the model; in the reference it returns EnCodec's network.
-
-    Raises:
-        ModelError: the model is missing or damaged.
-    """
-    bark = load_stage("codec", small=False, only_cpu=not use_gpu, again=force_reload)
-    if not use_gpu:
-        _tell_of_device(bark)
-
-
-def _tell_of_device(bark: Bark) -> None:
-    """Say that a stage whose call has asked for the CPU is not there alone."""
-    if bark.device != "cpu":
-        logger.warning("all stages compute on %s; give every use_gpu=False to use the CPU", bark.device)
-
-
-def clean_models(model_key: str | None = None) -> None:
-    """Let the model go, so that its memory is free; all of it, whichever stage is named."""
-    let_go()
 
 
 def generate_text_semantic(
@@ -147,11 +58,11 @@ def generate_text_semantic(
         text: one that fits the model at once.
         history_prompt: a voice's name, a .npz file, or a full generation.
         temp: 0 takes the likeliest token; "own" is the model's way, 0.7 in Suno's.
-        top_k: draw among so many; None is all.
-        top_p: draw among the likeliest that carry so much; None is all.
+        top_k: draw among this many; None is all.
+        top_p: draw among the likeliest that add up to this probability; None is all.
         silent: show no progress.
         min_eos_p: speech ends where its end is as likely as this; None leaves that to the draw.
-        max_gen_duration_s: it ends after so much speech.
+        max_gen_duration_s: it ends after this many seconds of speech.
         allow_early_stop: False goes on until the limit.
         use_kv_caching: keys and values are always kept, which changes no token.
 
@@ -289,7 +200,7 @@ def _windows(config: CoarseConfig, history: int | None, window: int | None) -> C
 
 
 def _checked(tokens: Any, what: str, n_dims: int, size: int) -> Tokens:
-    """Tokens as int64, once they are found to be whole numbers in 0 .. size - 1 of so many dimensions.
+    """Tokens as int64, checked to be whole numbers in 0 .. size - 1, with `n_dims` dimensions.
 
     Raises:
         OptionError: they are not.

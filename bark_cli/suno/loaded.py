@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from bark_cli.engine import Engine
 from bark_cli.errors import BarkError, ModelError
 from bark_cli.loaded_model import LoadedModel
+from bark_cli.model.options import STAGES
 from bark_cli.model.tokens import Tokens
 from bark_cli.pipeline import Bark
 from bark_cli.settings import Settings, resolve
@@ -24,7 +25,6 @@ from bark_cli.stages.steps import Drawn, Job, Request, Wait
 from bark_cli.store import resolve_model
 
 SAMPLE_RATE = 24_000
-STAGES = ("semantic", "coarse", "fine")
 MANY = 1_000  # sequences at once, which are worth all threads
 logger = logging.getLogger("bark_cli.suno")
 Result = TypeVar("Result")
@@ -113,7 +113,7 @@ def run(job: Job[Result]) -> Result:
 def run_stage(
     stage: str, steps: Generator[Any, Any, Tokens], total: int, audio_s: float, silent: bool
 ) -> Tokens:
-    """`run` of the steps of one stage, so many for so much sound, with a bar unless `silent`."""
+    """`run` of one stage: `total` steps for `audio_s` seconds of sound, with a bar unless `silent`."""
     return run(_job(stage, steps, total, audio_s, silent))
 
 

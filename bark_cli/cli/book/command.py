@@ -151,8 +151,9 @@ def book(
     However it was stopped, the same command goes on where it was. If the text has changed, only the pieces
     that changed are made again. The pieces lie beside OUT, in a hidden folder, until it is done.
     """
+    from bark_cli.cli.book.outline import outline
     from bark_cli.cli.book.request import book_request
-    from bark_cli.cli.book.work import outline, work
+    from bark_cli.cli.book.work import work
 
     request = book_request(context.params)
     if request.settings.offline:

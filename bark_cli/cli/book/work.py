@@ -1,4 +1,4 @@
-"""`bark book` at work: BookRequest -> an audiobook, or a table of what it would be."""
+"""`bark book` at work: BookRequest -> an audiobook."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from bark_cli.book.compose import ComposedBook, choose, compose_book
 from bark_cli.cli.book.progress import BookBar, ChapterLines, clock
 from bark_cli.cli.book.request import BookRequest
 from bark_cli.cli.download.offer import resolve_or_offer
-from bark_cli.cli.output import is_watched, note, one_line, print_json
-from bark_cli.cli.table import aligned
+from bark_cli.cli.output import is_watched, note, print_json
 from bark_cli.errors import BarkError, OptionError
 from bark_cli.system.interrupts import parting_words
 from bark_cli.system.units import human_speed
@@ -25,59 +24,13 @@ if TYPE_CHECKING:
     from bark_cli.audio import Tags
     from bark_cli.book.shelf import Edition, Told
     from bark_cli.narration.kept import KeptPieces
-    from bark_cli.narration.narrate import Narration
     from bark_cli.narration.recipe import Recipe
     from bark_cli.pipeline import Bark
     from bark_cli.text.books.book import Book
-    from bark_cli.text.script import Script
 
 _GENRE = "Audiobook"
 _HERE = "were here; --fresh begins anew"
 _KEPT = "are kept; run the same command again to go on"
-
-
-def outline(request: BookRequest) -> None:
-    """Print the chapters; nothing is written, and no model loaded.
-
-    Raises:
-        BarkError: the book cannot be read, or the model is not here.
-    """
-    from bark_cli.checkpoint.vocabulary import read_vocabulary
-    from bark_cli.cli.say.outline import work_s
-    from bark_cli.narration.compose import budget, compose
-
-    book = request.read()
-    numbers = choose(book, request.chapters)
-    config, tokenizer = read_vocabulary(_model_folder(request, book))
-    recipe, limits = _recipe(request, book, config.sampling), budget(config, tokenizer.count, tokenizer.loss)
-
-    def cut(script: Script) -> Narration:
-        return compose(script, recipe, limits, seed=request.seed)
-
-    spell = partial(request.reading.spoken, language=recipe.language)
-    composed = compose_book(book, numbers, recipe, cut, seed=request.seed, respeak=spell)
-    work = work_s(composed.narration, request)
-    if request.as_json:
-        print_json(_outlined(composed, work))
-        return
-    _tell_of_loss(composed, request)
-    rows = [
-        (
-            str(section.number),
-            str(book.chapters[section.number - 1].n_words),
-            clock(composed.estimate_s(section)),
-            one_line(section.title),
-        )
-        for section in composed.sections
-    ]
-    print("\n".join(aligned([("CHAPTER", "WORDS", "TIME", "TITLE"), *rows])))
-    total = sum(composed.estimate_s(section) for section in composed.sections)
-    told = "" if work is None else f", about {clock(work)} of work as fast as it has spoken here"
-    who = f" by {book.author}" if book.author else ""
-    if (dialogue := request.reading.dialogue) is not None:
-        voices = [piece.voice for piece in composed.narration.pieces]
-        note(f"{dialogue.voice} says {voices.count(dialogue.voice)} of {len(voices)} pieces: the dialogue")
-    note(f"{one_line(book.title + who)}: about {clock(total)} of sound{told}")
 
 
 def work(request: BookRequest) -> None:
@@ -90,12 +43,12 @@ def work(request: BookRequest) -> None:
 
     book = request.read()
     numbers, again = choose(book, request.chapters), set(choose(book, request.redo) if request.redo else ())
-    _model_folder(request, book)
+    model_folder(request, book)
     bark = request.load(None if request.quiet else note)
     kept = request.kept_pieces(bark, str(request.output))
     with kept.held():
         request, seeds = _seeds(request, book, kept, again)
-        recipe = _recipe(request, book, bark.config.sampling)
+        recipe = recipe_for(request, book, bark.config.sampling)
         composed = compose_book(
             book,
             numbers,
@@ -113,7 +66,7 @@ def _make(request: BookRequest, bark: Bark, composed: ComposedBook, kept: KeptPi
     from bark_cli.book.make import make_book
     from bark_cli.book.output import opener
 
-    _tell_of_loss(composed, request)
+    tell_of_loss(composed, request)
     _tell_of_kept(composed, kept, request)
     told: list[Told] = []
     chapters = partial(make_book, bark, composed, kept, batch_size=request.settings.batch_size)
@@ -136,7 +89,7 @@ def _make(request: BookRequest, bark: Bark, composed: ComposedBook, kept: KeptPi
     _report(request, bark, told, display)
 
 
-def _model_folder(request: BookRequest, book: Book) -> Path:
+def model_folder(request: BookRequest, book: Book) -> Path:
     """Where the model is, which has the voices.
 
     Raises:
@@ -152,7 +105,7 @@ def _model_folder(request: BookRequest, book: Book) -> Path:
     return folder
 
 
-def _recipe(request: BookRequest, book: Book, defaults: Any) -> Recipe:
+def recipe_for(request: BookRequest, book: Book, defaults: Any) -> Recipe:
     """How it is spoken: in the book's language, unless another was given or the voice has one."""
     recipe = request.recipe(defaults)
     return recipe if recipe.language else replace(recipe, language=book.language)
@@ -234,7 +187,7 @@ def _display(composed: ComposedBook, request: BookRequest) -> Iterator[ChapterLi
         yield display
 
 
-def _tell_of_loss(composed: ComposedBook, request: BookRequest) -> None:
+def tell_of_loss(composed: ComposedBook, request: BookRequest) -> None:
     """Say what of the book is not read."""
     if composed.narration.told is not None and not request.quiet:
         note(composed.narration.told)
@@ -273,29 +226,3 @@ def _report(request: BookRequest, bark: Bark, told: list[Told], display: Chapter
         speed = "" if factor is None else f", {human_speed(factor)}"
         chapters = f"{len(told)} chapter{'s' * (len(told) != 1)}"
         note(f"{request.output}: {chapters}, {clock(total)} of sound{speed}")
-
-
-def _outlined(composed: ComposedBook, work_s: float | None) -> dict[str, object]:
-    """What `--dry-run --json` prints."""
-    book = composed.book
-    return {
-        "title": book.title,
-        "author": book.author,
-        "language": book.language,
-        "left_out": composed.narration.told,
-        "work_seconds": None if work_s is None else round(work_s, 1),
-        "chapters": [
-            {
-                "number": section.number,
-                "title": section.title,
-                "words": book.chapters[section.number - 1].n_words,
-                "seconds": round(composed.estimate_s(section), 1),
-                "pieces": [piece.text for piece in composed.of_section(section).pieces],
-                "voices": [
-                    None if piece.voice is None else str(piece.voice)
-                    for piece in composed.of_section(section).pieces
-                ],
-            }
-            for section in composed.sections
-        ],
-    }
