@@ -25,7 +25,7 @@ from typing import Any
 from bark_cli.batch.identity import Maker
 from bark_cli.batch.items import Item
 from bark_cli.batch.ledger import LEDGER_FILE, hold
-from bark_cli.batch.make import Failed, Make, Making
+from bark_cli.batch.make import Failed, Make
 from bark_cli.batch.make import make as make_here
 from bark_cli.batch.manner import Manner
 from bark_cli.batch.order import Order
@@ -163,7 +163,7 @@ def make_all(
     """One run of the command's own driver, placing and ledger included."""
     maker = Maker(models=[resolve_model(model)], voice=None, seed=None, settings={})
     manner = Manner(settings=Settings(precision="fp32", max_duration=1.0, batch_size=8))
-    told = job(maker, [], manner, level="off", tells=True)
+    told = job(maker, [], manner)
     tasks = (
         Task(
             item=Item(source=str(i), name=str(i), text=text),
@@ -194,15 +194,7 @@ def make_all(
 def here(model: str, manner: Manner, scratch: Path) -> Make:
     """The model in this process."""
     bark = Bark.load(model, precision="fp32")
-    return partial(
-        make_here,
-        Making(
-            speaker=bark,
-            scratch=scratch,
-            compose=manner.composer(bark.model),
-            metadata=manner.describer(bark.name, bark.config.default_voice),
-        ),
-    )
+    return partial(make_here, manner.making(bark, bark.name, scratch))
 
 
 def resident_mb() -> int:

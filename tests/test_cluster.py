@@ -36,7 +36,7 @@ from bark_cli.cli import main
 from bark_cli.cluster import speak_dataset
 from bark_cli.cluster.connect import ClusterError, address_of, joined
 from bark_cli.cluster.crew import Crew
-from bark_cli.cluster.dataset import DatasetManner, DatasetSpeaker
+from bark_cli.cluster.dataset import DatasetSpeaker
 from bark_cli.cluster.hiring import Asked, Hiring, hiring
 from bark_cli.cluster.job import Parcel, Wanted, job
 from bark_cli.cluster.models import find, pack, unpack
@@ -222,7 +222,7 @@ class Sleeper(Worker):
 def crew_of(talkative: Path, scratch: Path) -> Crew:
     ref = ModelRef(name="tiny", folder=talkative)
     maker = Maker(models=[ref], voice=None, seed=None, settings={})
-    told = job(maker, [], Manner(settings=Settings()), level="off", tells=False)
+    told = job(maker, [], Manner(settings=Settings(metadata=False)))
     return Crew(told, Hiring(workers=2, cpus=1, gpus=0.0), scratch, worker=Sleeper)
 
 
@@ -288,9 +288,10 @@ def test_files_of_a_data_set_are_brought_to_a_level_and_say_how_they_were_made_i
 ) -> None:
     texts = pyarrow.table({"text": ["hello bark", None, ""]})
     for says in (True, False):
-        settings = Settings(precision="fp32", max_duration=0.3, normalize="peak", metadata=says)
-        how = DatasetManner(model=str(talkative), columns={}, format="flac", seed=7, settings=settings)
-        row, *others = DatasetSpeaker(how, torch.get_num_threads())(texts).to_pylist()
+        how = Settings(
+            model=str(talkative), seed=7, precision="fp32", max_duration=0.3, normalize="peak", metadata=says
+        )
+        row, *others = DatasetSpeaker(how, {}, torch.get_num_threads())(texts).to_pylist()
         assert {(other["audio"], other["error"]) for other in others} == {(None, "it has no text")}
         samples, _ = soundfile.read(io.BytesIO(row["audio"]))
         assert abs(samples).max() == pytest.approx(10 ** (-1 / 20), rel=0.01)

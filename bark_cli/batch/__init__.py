@@ -1,6 +1,7 @@
 """Many texts in, many sound files out: paths -> files in a folder or at a URL, and a ledger of what is done.
 
-items       what is asked for: folders, files, patterns, JSON Lines -> Item
+gather      what is asked for: folders, files, patterns, lists -> Items
+items       the rows of a list -> Items; lists that are packed, or Parquet: `lists`
 outputs     where each goes: below the folder, and no two to one place
 identity    what decides how a sound comes out -> its key
 ledger      what has been made -> `.bark-batch.jsonl`, one line each
@@ -9,11 +10,11 @@ destination where files lie: a folder of this machine
 url         the same at a URL that many machines reach; and its `listing`
 room        a name -> whether a file may take it
 place       a finished file -> its name, and its line in the ledger before
-begin       orders for who puts files there himself -> their lines in the ledger before
+begin       orders of workers that place files themselves -> their lines in the ledger before
 shards/     finished files -> a data set in a few large files
-plan        items and the ledger -> what is left to do
+plan        items and the ledger -> what is left to do; `outlook` remembers it in few bytes
 order       a task and its text -> all that it takes to make it, on any machine
-manner      how items are spoken: what travels with the orders
+manner      how items are spoken: plain data that travels to where the model is
 make        orders -> files without their names, all of them sharing the engine
 run         what is left to do -> files with theirs
 join        all files in one

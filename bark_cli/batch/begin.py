@@ -1,4 +1,4 @@
-"""Orders for who puts the files there himself -> the same, noted in the ledger before anything is made.
+"""Orders of workers that place files themselves -> the same, noted in the ledger before anything is made.
 
 So a file that is there when a run was killed is known, and may be written over by the next.
 """
@@ -28,7 +28,7 @@ class Begun:
 
 
 def begin_all(orders: Sequence[Order], ledger: Ledger, *, overwrite: bool = False) -> list[Begun | BarkError]:
-    """Note that files are about to be made by who puts them there himself, and make room for them.
+    """Note that files are about to be made and placed by a worker, and make room for them.
 
     Returns:
         For each order what to hand out, or why its files cannot have their names.

@@ -40,7 +40,7 @@ class Destination(Protocol):
         """Where it is on this machine; None where it is not."""
 
     def shown(self, output: str = "") -> str:
-        """How people are told of a file, or of all."""
+        """How a file, or all of them, is shown to people."""
 
     def exists(self, output: str) -> bool:
         """Whether anything has that name."""

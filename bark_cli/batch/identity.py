@@ -37,7 +37,7 @@ class Maker:
 
     @cached_property
     def default_voice(self) -> str | None:
-        """The voice that the leading model has for who names none.
+        """The voice that the leading model takes where none is named.
 
         Raises:
             ModelError: the model's configuration cannot be read.

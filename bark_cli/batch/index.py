@@ -60,7 +60,7 @@ class Index:
 
 
 class _Scratch(sqlite3.Connection):
-    """A database whose lack of room is told as any other."""
+    """A database whose errors for lack of room are ours."""
 
     def execute(self, *asked: Any) -> sqlite3.Cursor:
         with _told():

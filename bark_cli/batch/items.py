@@ -90,7 +90,11 @@ def _renamed(row: dict[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
 
 
 def lines_of(stream: IO[bytes], source: str, stem: str, columns: Mapping[str, str]) -> Iterator[Item]:
-    """The items of JSON Lines; empty lines count, and are nothing."""
+    """The items of JSON Lines; empty lines count, and are nothing.
+
+    Raises:
+        TextError: a line is too long; what else is wrong with one is its item's problem.
+    """
     read = iter(lambda: stream.readline(_MAX_LINE + 1), b"")
     for number, line in enumerate(read, start=1):
         if len(line) > _MAX_LINE:

@@ -68,7 +68,7 @@ class Ledger:
 
     Args:
         folder: where the ledger lies.
-        destination: where the files lie that it tells of; None: in the same folder.
+        destination: where its files lie; None: in the same folder.
     """
 
     def __init__(self, folder: Path, destination: Destination | None = None) -> None:
@@ -148,7 +148,7 @@ class Ledger:
         return (entry for entry in found if entry is not None)
 
     def _read(self, at: int, size: int) -> Entry | None:
-        """The entry that is so many bytes from the beginning; None where the line is foreign."""
+        """The entry that begins at that byte; None where the line is foreign."""
         descriptor = open_ours(self._file, os.O_RDONLY)
         try:
             os.lseek(descriptor, at, os.SEEK_SET)
@@ -178,7 +178,7 @@ def hold(folder: Path, destination: Destination | None = None) -> Iterator[tuple
     Raises:
         OutputError: another process has them, the folder cannot be written, or a link is where one of our own
             files is to be.
-        UsageError: the ledger tells of files in another place.
+        UsageError: the ledger is about files in another place.
     """
     from filelock import FileLock, Timeout
 
@@ -217,10 +217,10 @@ def hold(folder: Path, destination: Destination | None = None) -> Iterator[tuple
 
 
 def _check_place(folder: Path, destination: Destination | None) -> None:
-    """Find out whether a ledger tells of the files of a place, or of none yet; None: of those beside it.
+    """Check that a ledger is about the files of a place, or of none yet; None: of those beside it.
 
     Raises:
-        UsageError: it tells of those of another.
+        UsageError: it is about files in another place.
     """
     with told_of(folder / URL_FILE):
         found = read_ours(folder / URL_FILE, _LONGEST_URL)

@@ -1,4 +1,4 @@
-"""What lies below a URL: a name -> its size; each folder is asked for once, when a name in it is first."""
+"""The files below a URL: a name -> its size; a folder is listed once, when one of its names is asked for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Listed(NamedTuple):
     """What has a name."""
 
     size: int | None  # bytes; None: it is a folder
-    md5: str | None = None  # where it is told
+    md5: str | None = None  # where the store gives it
 
 
 class ListedFolder:

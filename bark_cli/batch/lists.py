@@ -1,4 +1,4 @@
-"""A list that somebody packed, or keeps in Parquet -> its bytes or its rows, a little at a time."""
+"""A compressed list, or one in Parquet -> its bytes or its rows, a little at a time."""
 
 from __future__ import annotations
 

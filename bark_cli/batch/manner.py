@@ -1,4 +1,4 @@
-"""How the items of a batch are spoken: settings -> for each a Narration, and what its file says of itself.
+"""How the items of a batch are spoken: settings -> a Making, whose files say how they were made.
 
 A Manner is plain data, so that it can travel to another machine.
 """
@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from bark_cli.audio import Provenance, Tags
 from bark_cli.audio.sink import NO_TAGS
 from bark_cli.batch.items import Item
+from bark_cli.batch.make import Making
 from bark_cli.known_model import KnownModel
 from bark_cli.narration.compose import compose_for
+from bark_cli.narration.each import Speaks
 from bark_cli.narration.narrate import Narration, VoiceChoice
 from bark_cli.narration.recipe import Recipe
 from bark_cli.settings.known import Settings
@@ -49,28 +52,59 @@ class Manner:
         voice = self.settings.voice if item.voice is None else item.voice
         return voice, item.language or self.language or language_of_voice(voice)
 
-    def composer(
+    def making(
         self,
-        model: KnownModel,
+        speaker: Speaks,
+        model: str,
+        scratch: Path,
         *,
         on_told: Callable[[Item, str], None] = lambda _item, _told: None,
         voices: Mapping[str, Voice] | None = None,
-    ) -> Callable[[Item, str, int], Narration]:
-        """What makes narrations of items, their texts and seeds, for a model.
+        batch_size: int | None = None,
+    ) -> Making:
+        """How files are made so.
 
         Args:
-            model: who speaks.
+            speaker: who speaks.
+            model: what files call it.
+            scratch: an empty folder, where files grow.
             on_told: is told what of a text is left out.
             voices: what is spoken with in the place of names; others the model finds by itself.
+            batch_size: pieces at once; None is as many as fit.
 
         Raises:
             OptionError: a setting is outside its range.
         """
+        settings, default_voice = self.settings, speaker.model.config.default_voice
+        return Making(
+            speaker=speaker,
+            scratch=scratch,
+            compose=self._composer(speaker.model, on_told, voices or {}),
+            metadata=self._describer(model, default_voice) if settings.metadata else None,
+            level=settings.normalize,  # type: ignore[arg-type]  # one of its choices
+            tags=self.tags,
+            batch_size=batch_size,
+        )
+
+    def voice_names(self, item: Item, text: str, default: str | None) -> set[str]:
+        """The voices that an item is spoken in: its own or the batch's, else the model's, and its cast's.
+
+        Raises:
+            TextError: as `script`.
+        """
+        voice = self.settings.voice if item.voice is None else item.voice
+        voice = default if voice is None else voice
+        return {voice or NO_VOICE, *self.script(item, text).cast.values()} - {NO_VOICE}
+
+    def _composer(
+        self, model: KnownModel, on_told: Callable[[Item, str], None], voices: Mapping[str, Voice]
+    ) -> Callable[[Item, str, int], Narration]:
+        """What makes narrations of items, their texts and seeds, for a model."""
         recipe = Recipe.of(self.settings, model.config.sampling, self.language)
-        known, default = voices or {}, model.config.default_voice
+        default = model.config.default_voice
 
         def speaker(voice: str | None) -> VoiceChoice:
-            return known.get((default if voice is None else voice) or NO_VOICE, voice)
+            return voices.get((default if voice is None else voice) or NO_VOICE, voice)
 
         def narration(item: Item, text: str, seed: int) -> Narration:
             voice, language = self.voice_and_language(item)
@@ -84,7 +118,9 @@ class Manner:
 
         return narration
 
-    def describer(self, name: str, default_voice: str | None) -> Callable[[Item, Narration, int], Provenance]:
+    def _describer(
+        self, name: str, default_voice: str | None
+    ) -> Callable[[Item, Narration, int], Provenance]:
         """What tells how a file was made by the model of that name, whose voice is that one by default."""
 
         def metadata(item: Item, narration: Narration, seed: int) -> Provenance:
@@ -92,13 +128,3 @@ class Manner:
             return narration.provenance(name, voice, seed, self.noted)
 
         return metadata
-
-    def voice_names(self, item: Item, text: str, default: str | None) -> set[str]:
-        """The voices that an item is spoken in: its own or the batch's, else the model's, and its cast's.
-
-        Raises:
-            TextError: as `script`.
-        """
-        voice = self.settings.voice if item.voice is None else item.voice
-        voice = default if voice is None else voice
-        return {voice or NO_VOICE, *self.script(item, text).cast.values()} - {NO_VOICE}

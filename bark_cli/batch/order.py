@@ -18,7 +18,7 @@ class Order:
     text: str
     seed: int
     key: str  # what the file will be known by
-    replaces: bool = False  # whether it may be written over what has its name, by who puts it there himself
+    replaces: bool = False  # whether a worker that places it itself may write over what has its name
 
     def entry(self, output: str, facts: FileFacts, seconds: float, *, shard: str | None = None) -> Entry:
         """What the ledger says of one of its files; in a shard, the facts are those of the shard."""

@@ -37,7 +37,7 @@ class Task:
 
 
 class Outputs:
-    """The names below a folder, and who has them; little memory is taken however many there are.
+    """The names below a folder, and which item has each; little memory is taken however many there are.
 
     Args:
         folder: what all files lie below; None: it is not on this machine.
@@ -100,7 +100,7 @@ class Outputs:
         return task
 
     def _owner(self, output: str, source: str) -> str | None:
-        """Take a name, or find out who has it."""
+        """Take a name, or find out which item has it."""
         key, value = os.fsencode(_normal(output)), os.fsencode(source)
         if self._taken.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (key, value)).rowcount:
             return None
@@ -153,7 +153,7 @@ def is_inside(folder: Path | None, below: PurePosixPath) -> bool:
 
 
 def _check_name(item: Item, output: str, depth: int) -> None:
-    """Find out whether a file can have that name, below a folder whose path takes so many bytes.
+    """Check that a file can have that name, below a folder whose path takes that many bytes.
 
     Raises:
         UsageError: it cannot.

@@ -1,4 +1,4 @@
-"""A name where the files of a batch lie -> whether a file may take it, and room for it."""
+"""A file's name in the destination of a batch -> whether a new file may take it, and room for it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,11 @@ def check_free(output: str, ledger: Ledger, *, overwrite: bool = False) -> None:
 
 
 def keep_aside(output: str, destination: Destination) -> str:
-    """Give a file another name, which no file has; returns the last part of it."""
+    """Give a file another name, which no file has; returns the last part of it.
+
+    Raises:
+        OutputError: that name is taken, too.
+    """
     kept = output + KEPT
     if destination.exists(kept):
         path, other = destination.shown(output), destination.shown(kept)

@@ -50,7 +50,7 @@ def run(
         tasks: what is to be made.
         make: who makes files of orders; they have to lie on the disk of the ledger's.
         packing: puts them into shards; None: each gets a file of its own.
-        delivers: who makes files puts them where they go himself.
+        delivers: files are placed where they are made.
 
     Raises:
         OutputError: the disk is full, or the ledger cannot be written; what is made by then stays.
@@ -67,7 +67,7 @@ def run(
                 failed.clear()
                 yield from events
     except BaseException:
-        with uninterrupted(), suppress(BarkError):  # what stopped it is told
+        with uninterrupted(), suppress(BarkError):  # what stopped it is raised already
             list(_last_shard(packing))
         raise
     with uninterrupted():
@@ -112,7 +112,7 @@ def _begun(
 def _placed(
     batch: Batch, group: Sequence[Progress], kept: dict[str, str], packing: Packing | None
 ) -> Iterator[Event]:
-    """Give what is finished its name, and note what has it already; all else is told as it is.
+    """Give what is finished its name, and note what has it already; other events are passed on.
 
     Raises:
         OutputError: the disk is full.

@@ -62,7 +62,7 @@ class UrlFolder:
         return found is not None and found.size is None
 
     def holds(self, output: str, facts: FileFacts) -> bool:
-        """Whether it has that size, and those bytes as far as is told."""
+        """Whether it has that size, and those bytes as far as the store says."""
         if self.folder is not None:  # what is here can be looked at
             return LocalFolder(self.folder).holds(output, facts)
         found = self._listing.find(output)

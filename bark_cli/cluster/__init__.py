@@ -1,8 +1,9 @@
 """Many machines, by way of Ray: the orders of a batch -> workers that make files -> the one place they go to.
 
 connect     joins a cluster, or starts one on this machine
-job         what a worker is told once: the manner, and which model
-models      finds a model on a worker's machine, or brings it there
+hiring      how many workers, and what each has of its machine
+job         what travels between the command and a worker: the manner, which model, finished files
+models      finds a model on a worker's machine, or brings it there; voices go there by `voices`
 worker      an actor that holds the model: orders -> files as bytes
 dataset     for pipelines of others: a Ray Data set of texts -> the same with sounds
 serving     the server of `bark serve` as an application of Ray Serve

@@ -18,7 +18,7 @@ from bark_cli.system.interrupts import ENDINGS
 SCHEME = "ray"
 # What Ray prints beside what a program does; read when it is imported. Files of its log keep all of it.
 _QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "1",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # every line that is printed for other processes
@@ -65,7 +65,7 @@ def joined(address: str | None) -> Iterator[None]:
         os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     import ray
 
-    if ray.is_initialized():  # by who calls this from Python
+    if ray.is_initialized():  # by the Python program that calls this
         yield
         return
     logging.getLogger("ray").setLevel(logging.CRITICAL)

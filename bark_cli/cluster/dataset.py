@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bark_cli.audio.formats import find_format
 from bark_cli.batch.items import FIELDS, Item, item_of
-from bark_cli.batch.make import Failed, Finished, Making, make
+from bark_cli.batch.make import Failed, Finished, make
 from bark_cli.batch.manner import Manner
 from bark_cli.batch.order import Order
 from bark_cli.batch.outputs import Task
@@ -22,18 +22,8 @@ if TYPE_CHECKING:
     import pyarrow
     import ray.data
 
+FORMAT = "flac"
 ROWS = 64  # that a worker is given at once
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetManner:
-    """How the rows of a data set are spoken."""
-
-    model: str | None
-    columns: Mapping[str, str]  # field -> column
-    format: str
-    seed: int | None
-    settings: Settings
 
 
 def speak_dataset(
@@ -41,7 +31,7 @@ def speak_dataset(
     *,
     model: str | None = None,
     columns: Mapping[str, str] | None = None,
-    format: str = "flac",
+    format: str = FORMAT,
     seed: int | None = None,
     workers: int = 1,
     worker_cpus: int = 1,
@@ -76,17 +66,14 @@ def speak_dataset(
     if unknown := columns.keys() - set(FIELDS):
         raise OptionError(f"{min(unknown)} is not a field; fields are {', '.join(FIELDS)}")
     try:
-        chosen = Settings(**settings)
+        how = Settings(model=model, format=find_format(name=format), seed=seed, **settings)
     except TypeError as error:
         raise OptionError(
             f"{str(error).rpartition(' ')[2]} is not a setting; `bark config show` lists them"
         ) from error
-    how = DatasetManner(
-        model=model, columns=columns, format=find_format(name=format), seed=seed, settings=chosen
-    )
     return dataset.map_batches(
         DatasetSpeaker,
-        fn_constructor_args=(how, worker_cpus),
+        fn_constructor_args=(how, columns, worker_cpus),
         batch_size=rows,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=workers),
@@ -98,28 +85,27 @@ def speak_dataset(
 class DatasetSpeaker:
     """An actor of Ray Data: it holds the model, and speaks a batch of rows."""
 
-    def __init__(self, how: DatasetManner, threads: int) -> None:
+    def __init__(self, settings: Settings, columns: Mapping[str, str], threads: int) -> None:
         import torch
 
         from bark_cli.pipeline import Bark
 
         torch.set_num_threads(threads)
-        settings = how.settings
-        self._how, self._manner = how, Manner(settings=settings)
-        self._bark = Bark.load(how.model, device=settings.device, precision=settings.precision)
+        self._manner, self._columns = Manner(settings=settings), columns  # field -> column
+        self._bark = Bark.load(settings.model, device=settings.device, precision=settings.precision)
 
     def __call__(self, table: pyarrow.Table) -> pyarrow.Table:
         """Rows -> the same with their sounds."""
         import pyarrow
 
-        names = {self._how.columns.get(field, field): field for field in FIELDS}
+        names = {self._columns.get(field, field): field for field in FIELDS}
         given = table.select([name for name in table.column_names if name in names])
         orders, found = list[Order](), [_Row() for _ in range(table.num_rows)]
         for number, row in enumerate(given.to_pylist()):
             try:
                 ours = {names[name]: value for name, value in row.items() if value is not None}
                 if ours.get("text", "") == "":
-                    raise TextError(f"it has no {self._how.columns.get('text', 'text')}")
+                    raise TextError(f"it has no {self._columns.get('text', 'text')}")
                 order = self._order(item_of(ours, f"row {number}", str(number)), number)
                 orders.append(order)
                 found[number].seed = order.seed
@@ -139,26 +125,17 @@ class DatasetSpeaker:
         return kept
 
     def _order(self, item: Item, number: int) -> Order:
-        seed = self._how.seed if item.seed is None else item.seed
+        settings = self._manner.settings
+        seed = settings.seed if item.seed is None else item.seed
         if seed is None:
-            voice = self._manner.settings.voice if item.voice is None else item.voice
+            voice = settings.voice if item.voice is None else item.voice
             seed = int(digest(item.text, voice)[:8], 16)
-        task = Task(item=item, output=str(number), format=self._how.format)
+        task = Task(item=item, output=str(number), format=settings.format or FORMAT)
         return Order(task=task, text=item.text, seed=seed, key="")
 
     def _speak(self, orders: list[Order], scratch: Path, found: list[_Row]) -> None:
         bark, manner = self._bark, self._manner
-        level: Any = manner.settings.normalize  # one of its choices
-        making = Making(
-            speaker=bark,
-            scratch=scratch,
-            compose=manner.composer(bark.model),
-            metadata=manner.describer(bark.name, bark.config.default_voice)
-            if manner.settings.metadata
-            else None,
-            level=level,
-            batch_size=manner.settings.batch_size,
-        )
+        making = manner.making(bark, bark.name, scratch, batch_size=manner.settings.batch_size)
         for events in make(making, orders):
             for one in events:
                 if isinstance(one, Finished):
@@ -171,7 +148,7 @@ class DatasetSpeaker:
 
 @dataclass
 class _Row:
-    """What becomes of a row."""
+    """What came of a row."""
 
     audio: bytes | None = None
     duration: float | None = None

@@ -1,4 +1,4 @@
-"""One worker of a run as the command sees it: what it has to do, and how much more it takes."""
+"""One worker of a run as the command sees it: its orders, and how many more it takes."""
 
 from __future__ import annotations
 

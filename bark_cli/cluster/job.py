@@ -1,11 +1,10 @@
-"""What a worker is told once, and tells: a Job -> Ready; orders -> Parcels, with files or what they are."""
+"""What travels between the command and a worker: a Job -> Ready; Orders -> Parcels with files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bark_cli.audio import Level
 from bark_cli.batch.destination import FileFacts
 from bark_cli.batch.identity import Maker, model_identity
 from bark_cli.batch.make import Failed, Said
@@ -30,8 +29,6 @@ class Job:
     leading: Wanted
     stages: Mapping[str, Wanted]  # semantic, coarse, fine: models for single stages
     manner: Manner
-    level: Level = "off"
-    tells: bool = True  # whether files say how they were made
     url: str | None = None  # where workers put the files; None: they send them back
 
     @property
@@ -40,16 +37,8 @@ class Job:
         return [self.leading, *self.stages.values()]
 
 
-def job(
-    maker: Maker,
-    stages: Sequence[str],
-    manner: Manner,
-    *,
-    level: Level,
-    tells: bool,
-    url: str | None = None,
-) -> Job:
-    """What workers are told; `stages` says what the models after the leading one are for.
+def job(maker: Maker, stages: Sequence[str], manner: Manner, *, url: str | None = None) -> Job:
+    """What every worker gets; `stages` says what the models after the leading one are for.
 
     Raises:
         ModelError: a model cannot be read.
@@ -65,8 +54,6 @@ def job(
         leading=leading,
         stages=single,
         manner=manner,
-        level=level,
-        tells=tells,
         url=url,
     )
 

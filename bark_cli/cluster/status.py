@@ -1,4 +1,4 @@
-"""What each worker of a run is at, and has done: for whoever watches."""
+"""What each worker of a run is doing and has done, for the display and for --json."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from bark_cli import __version__
 from bark_cli.batch.destination import FileFacts
-from bark_cli.batch.make import Delivered, Failed, Finished, Making, Progress, Said, is_for_all, make
+from bark_cli.batch.make import Delivered, Failed, Finished, Progress, Said, is_for_all, make
 from bark_cli.batch.order import Order
 from bark_cli.batch.url import UrlFolder
 from bark_cli.cluster.job import Job, Lacking, Parcel, Ready
@@ -66,7 +66,7 @@ class Worker:
         )
         self._destination = None if job.url is None else UrlFolder(job.url)
         self._home = _home()
-        self._job, self._bark = job, bark
+        self._job = job
         self._session = bark.session(settings.batch_size)
         return Ready(
             version=__version__,
@@ -95,15 +95,7 @@ class Worker:
         assert self._home is not None  # it was loaded
         fetched: dict[str, Voice] = {name: ray.get(ref) for name, ref in voices.items()}
         scratch = Path(tempfile.mkdtemp(dir=self._home))
-        manner, bark = self._job.manner, self._bark
-        making = Making(
-            speaker=self._session,
-            scratch=scratch,
-            compose=manner.composer(bark.model, voices=fetched),
-            metadata=manner.describer(self._job.name, bark.config.default_voice) if self._job.tells else None,
-            level=self._job.level,
-            tags=manner.tags,
-        )
+        making = self._job.manner.making(self._session, self._job.name, scratch, voices=fetched)
         parcels, since = list[Parcel](), time.monotonic()
         try:
             for parcel in _parcels(make(making, iter(orders)), self._destination):
@@ -130,7 +122,7 @@ def _home() -> Path:
 
 
 def _parcels(groups: Iterable[Sequence[Progress]], destination: UrlFolder | None) -> Iterator[Parcel]:
-    """One for each order, once it is over: what is told of one that dies with its worker is told again."""
+    """One for each order, once it is over: events of an order that dies with its worker are sent again."""
     told = defaultdict[str, list[Said | Failed]](list)
     for one in chain.from_iterable(groups):
         if isinstance(one, Finished):
@@ -143,7 +135,7 @@ def _parcels(groups: Iterable[Sequence[Progress]], destination: UrlFolder | None
 
 
 def _parcel(finished: Finished, events: Sequence[Said | Failed]) -> Parcel:
-    """What the command is given; the files are here no more."""
+    """The files as bytes, for the command; here they are removed."""
     parcel = Parcel(
         output=finished.order.task.output,
         events=events,
@@ -157,7 +149,7 @@ def _parcel(finished: Finished, events: Sequence[Said | Failed]) -> Parcel:
 
 
 def _delivered(finished: Finished, events: Sequence[Said | Failed], destination: UrlFolder) -> Parcel:
-    """What the command is told of files that are put where they go, the sound last.
+    """Put files where they go, the sound last, and report them to the command.
 
     Raises:
         UnreachableError: nothing can be put there.

@@ -1,6 +1,6 @@
 """Rows <-> a Parquet file with a column of Audio, as the package `datasets` writes and reads it.
 
-The sound is struct<bytes, path>; the features are told in the schema's metadata under "huggingface"
+The sound is struct<bytes, path>; the features are described in the schema's metadata under "huggingface"
 (datasets.features.Features.arrow_schema).
 """
 

@@ -92,8 +92,6 @@ def _makes(request: BatchRequest, maker: Maker, scratch: Path, tally: Tally) -> 
         maker,
         [stage.removesuffix("_model") for stage in stages],
         request.manner,
-        level=request.normalize,
-        tells=request.settings.metadata,
         url=request.url if _are_delivered(request) else None,
     )
     note = (lambda _: None) if request.quiet else tell
@@ -112,22 +110,14 @@ def _are_delivered(request: BatchRequest) -> bool:
 
 def _make_here(request: BatchRequest, scratch: Path) -> Make:
     """The model, which makes files of orders."""
-    from bark_cli.batch.make import Making, make
+    from bark_cli.batch.make import make
 
-    bark, manner = request.load(None if request.quiet else tell), request.manner
+    bark = request.load(None if request.quiet else tell)
 
     def on_told(item: Item, told: str) -> None:
         if not request.quiet:
             tell(f"{item.source}: {told}")
 
-    metadata = manner.describer(bark.name, bark.config.default_voice) if request.settings.metadata else None
-    making = Making(
-        speaker=bark,
-        scratch=scratch,
-        compose=manner.composer(bark.model, on_told=on_told),
-        metadata=metadata,
-        level=request.normalize,
-        tags=request.tags,
-        batch_size=request.settings.batch_size,
-    )
+    batch_size = request.settings.batch_size
+    making = request.manner.making(bark, bark.name, scratch, on_told=on_told, batch_size=batch_size)
     return partial(make, making)

@@ -17,7 +17,6 @@ from bark_cli.system.home import expanded
 from bark_cli.system.units import parse_bytes
 
 if TYPE_CHECKING:
-    from bark_cli.audio import Level
     from bark_cli.batch.destination import Destination
     from bark_cli.batch.gather import Sources
     from bark_cli.batch.identity import Maker
@@ -48,12 +47,9 @@ class OnCluster:
 class BatchRequest(Speaking):
     """Everything `bark batch` was asked for."""
 
-    paths: Sequence[str]
+    sources: Sources
     folder: Path  # that all goes into, or at least the ledger
     url: str | None  # that all but the ledger goes to
-    pattern: str | None
-    is_jsonl: bool
-    columns: Mapping[str, str]  # field -> what lists call it
     joins: bool
     overwrite: bool
     format: str
@@ -75,26 +71,6 @@ class BatchRequest(Speaking):
         from bark_cli.batch.url import UrlFolder
 
         return None if self.url is None else UrlFolder(self.url)
-
-    @property
-    def normalize(self) -> Level:
-        """What the sound of every file is brought to."""
-        return self.settings.normalize  # type: ignore[return-value]  # one of its choices
-
-    @property
-    def sources(self) -> Sources:
-        """Where the items are."""
-        from bark_cli.batch.gather import Sources
-
-        stdin = None if sys.stdin is None else sys.stdin.buffer
-        return Sources(
-            paths=self.paths,
-            pattern=self.pattern,
-            is_jsonl=self.is_jsonl,
-            columns=self.columns,
-            encoding=self.reading.encoding,
-            stdin=stdin,
-        )
 
     @property
     def manner(self) -> Manner:
@@ -179,11 +155,8 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
     check_tags_fit(settings.format or FORMAT, shared["tags"])
     return BatchRequest(
         **shared,
-        paths=given["paths"],
+        sources=_sources(given),
         **_place(given),
-        pattern=given["glob"],
-        is_jsonl=given["jsonl"],
-        columns=_columns(given["column"] or []),
         joins=given["join"],
         overwrite=given["overwrite"],
         format=settings.format or FORMAT,
@@ -194,6 +167,24 @@ def batch_request(given: Mapping[str, Any]) -> BatchRequest:
         as_json=given["as_json"],
         quiet=given["quiet"],
         verbose=given["verbose"],
+    )
+
+
+def _sources(given: Mapping[str, Any]) -> Sources:
+    """Where the items are.
+
+    Raises:
+        OptionError: --column is not understood.
+    """
+    from bark_cli.batch.gather import Sources
+
+    return Sources(
+        paths=given["paths"],
+        pattern=given["glob"],
+        is_jsonl=given["jsonl"],
+        columns=_columns(given["column"] or []),
+        encoding=given["encoding"],
+        stdin=None if sys.stdin is None else sys.stdin.buffer,
     )
 
 
