@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from bark_cli import audio as sound
-from bark_cli.audio import FORMATS, Audio, WavPipe, check_sound_file, encode, save
+from bark_cli.audio import FORMATS, Audio, check_sound_file, encode, open_sink, save
 from bark_cli.errors import AudioError, OptionError, OutputError
 
 
@@ -95,7 +95,7 @@ def test_a_wav_in_a_pipe_is_readable_without_its_length(tmp_path: Path) -> None:
     whole = tone(0.3)
     for count in (1, 4):
         path = tmp_path / f"{count}.wav"
-        with path.open("wb") as file, WavPipe(file, whole.sample_rate) as pipe:
+        with path.open("wb") as file, open_sink(file, "wav", whole.sample_rate) as pipe:
             for samples in np.array_split(whole.samples, count):
                 pipe.put(Audio(samples, whole.sample_rate))
         data, rate = soundfile.read(path, dtype="int16")
@@ -110,6 +110,6 @@ def test_a_wav_in_a_pipe_is_readable_without_its_length(tmp_path: Path) -> None:
 def test_damaged_sound_goes_into_no_pipe(tmp_path: Path) -> None:
     bad = Audio(samples=np.array([0, np.nan], np.float32), sample_rate=24_000)
     stream = io.BytesIO()
-    with WavPipe(stream, 24_000) as pipe, pytest.raises(AudioError, match="NaN"):
+    with open_sink(stream, "wav") as pipe, pytest.raises(AudioError, match="NaN"):
         pipe.put(bad)
     assert stream.getvalue() == b""

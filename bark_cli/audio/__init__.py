@@ -1,12 +1,12 @@
 """Sound and where it goes: samples (N,) -> a file of any known format, a pipe, or the loudspeaker; and back.
 
 sound       Audio, silence, pieces joined
-formats     which there are; encoders, wav and ogg make their bytes, piece by piece
+formats     which there are; encoders, wav, ogg and aac make their bytes, piece by piece
 sink        pieces of sound into a file or a pipe; source reads a file again
 tags        what players show: title, author, cover, chapters
 provenance  what made a sound, in the tags of its file
 loudness    measured after ITU-R BS.1770, and normalised; level, of sound that comes in pieces
-tempo       faster or slower at the same pitch
+tempo       faster or slower at the same pitch; quiet, how much is silence
 subtitles   what is said when, as .srt or .vtt
 player      the loudspeaker; devices are what there is to choose from
 notebook    a player in a cell
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from bark_cli.audio.level import Level as Level
     from bark_cli.audio.level import LevelledSink as LevelledSink
     from bark_cli.audio.loudness import LoudnessMeter as LoudnessMeter
-    from bark_cli.audio.loudness import loudness_gain as loudness_gain
-    from bark_cli.audio.loudness import measure_loudness as measure_loudness
-    from bark_cli.audio.loudness import normalise_loudness as normalise_loudness
-    from bark_cli.audio.loudness import normalise_peak as normalise_peak
-    from bark_cli.audio.loudness import peak_gain as peak_gain
     from bark_cli.audio.loudness import scaled as scaled
     from bark_cli.audio.notebook import player_html as player_html
     from bark_cli.audio.player import Player as Player
@@ -44,7 +39,6 @@ if TYPE_CHECKING:
     from bark_cli.audio.provenance import Provenance as Provenance
     from bark_cli.audio.provenance import hash_text as hash_text
     from bark_cli.audio.sink import Sink as Sink
-    from bark_cli.audio.sink import WavPipe as WavPipe
     from bark_cli.audio.sink import encode as encode
     from bark_cli.audio.sink import open_sink as open_sink
     from bark_cli.audio.sink import save as save
@@ -57,13 +51,11 @@ if TYPE_CHECKING:
     from bark_cli.audio.source import open_sound as open_sound
     from bark_cli.audio.source import read_provenance as read_provenance
     from bark_cli.audio.subtitles import Cue as Cue
-    from bark_cli.audio.tags import ChapterMark as ChapterMark
     from bark_cli.audio.tags import Tags as Tags
     from bark_cli.audio.tags import check_tags_fit as check_tags_fit
     from bark_cli.audio.tags import parse_tags as parse_tags
     from bark_cli.audio.tags import read_cover as read_cover
     from bark_cli.audio.tempo import Tempo as Tempo
-    from bark_cli.audio.wav import wav_header as wav_header
 
 __getattr__ = imported_later(
     __name__,
@@ -73,66 +65,16 @@ __getattr__ = imported_later(
         "level": ("Level", "LevelledSink"),
         "loudness": (
             "LoudnessMeter",
-            "loudness_gain",
-            "measure_loudness",
-            "normalise_loudness",
-            "normalise_peak",
-            "peak_gain",
             "scaled",
         ),
         "notebook": ("player_html",),
         "player": ("Player", "play"),
         "provenance": ("Provenance", "hash_text"),
-        "sink": ("Sink", "WavPipe", "encode", "open_sink", "save"),
+        "sink": ("Sink", "encode", "open_sink", "save"),
         "sound": ("Audio", "faded", "join", "pcm16", "silence"),
         "source": ("SoundSource", "open_sound", "read_provenance"),
         "subtitles": ("Cue",),
-        "tags": ("ChapterMark", "Tags", "check_tags_fit", "parse_tags", "read_cover"),
+        "tags": ("Tags", "check_tags_fit", "parse_tags", "read_cover"),
         "tempo": ("Tempo",),
-        "wav": ("wav_header",),
     },
 )
-__all__ = [
-    "FORMATS",
-    "FORMAT_NAMES",
-    "Audio",
-    "AudioDevice",
-    "ChapterMark",
-    "Cue",
-    "Level",
-    "LevelledSink",
-    "LoudnessMeter",
-    "Player",
-    "Provenance",
-    "Sink",
-    "SoundSource",
-    "Tags",
-    "Tempo",
-    "WavPipe",
-    "check_player",
-    "check_sound_file",
-    "check_tags_fit",
-    "encode",
-    "faded",
-    "find_format",
-    "hash_text",
-    "join",
-    "list_devices",
-    "loudness_gain",
-    "measure_loudness",
-    "normalise_loudness",
-    "normalise_peak",
-    "open_sink",
-    "open_sound",
-    "parse_tags",
-    "pcm16",
-    "peak_gain",
-    "play",
-    "player_html",
-    "read_cover",
-    "read_provenance",
-    "save",
-    "scaled",
-    "silence",
-    "wav_header",
-]

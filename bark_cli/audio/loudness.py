@@ -1,4 +1,4 @@
-"""How loud sound is, and making it as loud as other speech: samples (N,) -> LUFS -> samples times one gain.
+"""How loud sound is, and the gain that makes it as loud as other speech: samples (N,) -> LUFS -> a factor.
 
 After ITU-R BS.1770-4: K-weighting, the mean power of 400 ms every 100 ms, gates at -70 LUFS and at 10 LU
 below the mean. The weighting is that of the analogue prototype of the published 48 kHz filters, with the
@@ -8,7 +8,6 @@ constants of libebur128 (ebur128.c, ebur128_init_filter).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -73,50 +72,16 @@ class LoudnessMeter:
         return _lufs(float(loud[loud > loud.mean() / 10].mean()))
 
 
-def measure_loudness(pieces: Iterable[Audio]) -> float:
-    """Integrated loudness in LUFS of mono pieces in a row; minus infinity for silence or no pieces.
-
-    Raises:
-        AudioError: a sample is not a number.
-    """
-    meter: LoudnessMeter | None = None
-    for piece in pieces:
-        meter = meter or LoudnessMeter(piece.sample_rate)
-        meter.put(piece)
-    return -math.inf if meter is None else meter.lufs()
-
-
-def loudness_gain(lufs: float, peak: float, *, target_lufs: float = TARGET_LUFS) -> float:
-    """The factor that brings sound of `lufs` to the target, or as near as its `peak` (0..1) allows."""
+def loudness_gain(lufs: float, peak: float) -> float:
+    """The factor that brings sound of `lufs` to TARGET_LUFS, or as near as its `peak` (0..1) allows."""
     if math.isinf(lufs) or peak <= 0:
         return 1.0
-    return min(10 ** ((target_lufs - lufs) / 20), peak_gain(peak))
+    return min(10 ** ((TARGET_LUFS - lufs) / 20), peak_gain(peak))
 
 
-def peak_gain(peak: float, *, target_dbfs: float = PEAK_DBFS) -> float:
-    """The factor that brings a `peak` (0..1) to the target; 1 for silence."""
-    return 10 ** (target_dbfs / 20) / peak if peak > 0 else 1.0
-
-
-def normalise_loudness(audio: Audio, *, target_lufs: float = TARGET_LUFS) -> Audio:
-    """The sound as loud as `target_lufs`, or as near as it gets with no sample above PEAK_DBFS.
-
-    Raises:
-        AudioError: a sample is not a number.
-    """
-    meter = LoudnessMeter(audio.sample_rate)
-    meter.put(audio)
-    return scaled(audio, loudness_gain(meter.lufs(), meter.peak, target_lufs=target_lufs))
-
-
-def normalise_peak(audio: Audio, *, target_dbfs: float = PEAK_DBFS) -> Audio:
-    """The sound with its loudest sample at `target_dbfs`.
-
-    Raises:
-        AudioError: a sample is not a number.
-    """
-    peak = float(np.abs(clipped(audio)).max(initial=0.0))
-    return scaled(audio, peak_gain(peak, target_dbfs=target_dbfs))
+def peak_gain(peak: float) -> float:
+    """The factor that brings a `peak` (0..1) to PEAK_DBFS; 1 for silence."""
+    return 10 ** (PEAK_DBFS / 20) / peak if peak > 0 else 1.0
 
 
 def scaled(audio: Audio, gain: float) -> Audio:

@@ -135,7 +135,7 @@ class Player(AbstractContextManager["Player"]):
             ) as stream:
                 supply = _Supply(self._waiting, first, max(1, round(BLOCK_S * self._rate)))
                 self._write_all(stream, supply)
-        except BaseException as error:  # whatever it is: who waits for this thread is to hear of it
+        except BaseException as error:  # whatever it is: it is raised where this thread is waited for
             self._failure = error
 
     def _write_all(self, stream: Any, supply: _Supply) -> None:

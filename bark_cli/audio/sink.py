@@ -145,13 +145,6 @@ class _PipeSink(Sink):
         self._encoder.finish()
 
 
-class WavPipe(_PipeSink):
-    """Writes pieces of sound to a stream of bytes as one WAV, each as it comes."""
-
-    def __init__(self, stream: BinaryIO, sample_rate: int) -> None:
-        super().__init__(stream, _encoder("wav", sample_rate, None, is_file=False), sample_rate)
-
-
 def open_sink(
     target: str | Path | BinaryIO,
     format: str | None = None,

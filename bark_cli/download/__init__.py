@@ -1,7 +1,12 @@
 """From a hub to this machine: a model's name -> its files, whole and verified, as a model to use.
 
-`hub` and `transfer` speak with the hub, `needs` finds out what a model takes, `plan` holds it, `installed`
-says whether it is here already, `install` carries it out.
+needs      what a model takes: plan holds it, choose picks the files, offers knows GGUF files of others
+hub        what a repository holds; client is the way there, failures what goes wrong on it
+transfer   one file; partial is what has come of it so far, bounded refuses too much
+install    carries a plan out: prepare makes our layout, model_voices brings a model's own voices
+installed  whether it is here already; room whether the disk holds it
+step       how far it is, for listeners
+suno_voices  Suno's voices, without a model
 """
 
 from __future__ import annotations
@@ -9,12 +14,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from bark_cli.download.install import install
-from bark_cli.download.needs import downloadable, make_plan
+from bark_cli.download.needs import make_plan
 from bark_cli.download.plan import Plan
 from bark_cli.download.step import Step, StepListener
 from bark_cli.store import Manifest
 
-__all__ = ["Plan", "Step", "StepListener", "download", "downloadable", "make_plan"]
+__all__ = ["Plan", "Step", "StepListener", "download", "make_plan"]
 
 
 def download(

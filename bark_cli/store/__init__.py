@@ -1,7 +1,14 @@
 """Models on this machine: names, folders, manifests, locks; nothing here meets a network or reads weights.
 
-`places` knows the folders, `names` what may be a name, `manifest` what a downloaded model consists of,
-`models` finds the model that a name means, `lock` keeps processes from installing the same thing twice.
+places       the folders
+names        what may be a name
+models       the model that a name means
+manifest     what a downloaded model consists of; suno_voices the same of Suno's voices
+conversions  what was made of a model once, to start faster
+speeds       how fast models spoke here
+lock         keeps processes from installing the same thing twice
+
+`download` puts models here, `checkpoint` reads them, `cache` lists, checks and removes them.
 """
 
 from __future__ import annotations
@@ -12,7 +19,6 @@ from bark_cli.store.models import (
     MODELS,
     SUNO_FILES,
     WEIGHT_FILES,
-    ModelEntry,
     ModelRef,
     download_command,
     find_model,
@@ -48,7 +54,6 @@ __all__ = [
     "Damage",
     "FileRecord",
     "Manifest",
-    "ModelEntry",
     "ModelRef",
     "bark_home",
     "cache_home",

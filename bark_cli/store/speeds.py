@@ -5,7 +5,7 @@ speech in the latest runs, and how many utterances at once paid. Of a short run 
 with, and one run may have shared the machine with anything: so only those of SHORTEST_S and more count, by
 their median.
 
-It is only a memory: where it cannot be read or written, nothing is known, and nobody is told.
+It is only a memory: where it cannot be read or written, nothing is known, and no error is raised.
 """
 
 from __future__ import annotations

@@ -1,32 +1,22 @@
-"""Voices: their catalogue, their files, and the user's own."""
+"""Voices: their catalogue, their files, and the user's own.
+
+`catalogue` finds a voice by name or path, `file` reads and writes one, `own` keeps the user's.
+"""
 
 from __future__ import annotations
 
 from bark_cli.voices.catalogue import (
     NO_VOICE,
     Voice,
-    VoiceInfo,
     find_voice,
-    lacks_suno_voices,
     language_of_voice,
-    list_voices,
-    locate_voice,
-    model_voices,
-    own_voices,
 )
-from bark_cli.voices.file import check_voice_file, save_voice
+from bark_cli.voices.file import save_voice
 
 __all__ = [
     "NO_VOICE",
     "Voice",
-    "VoiceInfo",
-    "check_voice_file",
     "find_voice",
-    "lacks_suno_voices",
     "language_of_voice",
-    "list_voices",
-    "locate_voice",
-    "model_voices",
-    "own_voices",
     "save_voice",
 ]

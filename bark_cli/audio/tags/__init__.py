@@ -7,6 +7,6 @@ write   a finished file -> the same with tags
 mp4     by way of ffmpeg: .m4b and .m4a
 """
 
-from bark_cli.audio.tags.model import FIELDS, ChapterMark, Tags, check_tags_fit, parse_tags, read_cover
+from bark_cli.audio.tags.model import ChapterMark, Tags, check_tags_fit, parse_tags, read_cover
 
-__all__ = ["FIELDS", "ChapterMark", "Tags", "check_tags_fit", "parse_tags", "read_cover"]
+__all__ = ["ChapterMark", "Tags", "check_tags_fit", "parse_tags", "read_cover"]
