@@ -31,7 +31,7 @@ from bark_cli.stages.steps import (
 )
 
 CAUSAL: tuple[CausalStage, ...] = ("semantic", "coarse")
-# what is asked for, and by which stage; prompts go first, so that whoever they open steps with the others
+# what is asked for, and by which stage; prompts go first, so that what they open steps with the others
 PROMPT = (Prefill, None)
 KINDS = ((Decode, "semantic"), (Decode, "coarse"), (FineWindow, None), (Sound, None), (Aside, None))
 
@@ -50,9 +50,9 @@ class Slot(Generic[Result]):
     """A job at work, and what it asks for now: None when it is over."""
 
     job: Job[Result]
-    held: bool = False  # it is not answered for now: its owner says so, and the others go on
+    held: bool = False  # its owner wants it left out for now; the others go on
     taken: bool = False  # somebody is answering it
-    dropped: bool = False  # its end waits for who is answering it
+    dropped: bool = False  # it is released once the thread that answers it is done
     stage: str = ""
     request: Request | None = None
     result: Result | BaseException | None = None  # what became of it: an exception is what ended it
@@ -126,7 +126,7 @@ class Engine(Generic[Result]):
         return self.retire()
 
     def take(self, n_threads: int = 1) -> Share[Result] | None:
-        """What the calling thread, one of so many, is to answer next; None where nobody asks for anything.
+        """What the calling thread, one of `n_threads`, is to answer next; None where nothing is asked for.
 
         Tokens are drawn together: for all who want one, beside other threads for its part of the sequences.
         So are fine windows by one thread; all else goes one by one.
@@ -152,7 +152,7 @@ class Engine(Generic[Result]):
     def work(self, share: Share[Result]) -> None:
         """Find the answers of a share; any number of threads may, each its own.
 
-        Where several cannot be answered together, each is tried alone: who is at fault ends alone.
+        Where several cannot be answered together, each is tried alone: the one at fault ends alone.
         """
         began = time.perf_counter()
         share.answers = self._answers(share.slots)

@@ -74,7 +74,7 @@ class GenerationError(BarkError):
 
 
 class CancelledError(GenerationError):
-    """Speech that was broken off: by who asked for it, or because it took longer than it was given."""
+    """Speech that was broken off: by its caller, or because it took longer than its time limit."""
 
 
 class BusyError(BarkError):

@@ -131,7 +131,7 @@ def measure(
         bark: a loaded model.
         plan: what to speak.
         load_seconds: what loading took, to be reported along.
-        tell: called with a line for the human who waits.
+        tell: called with a line for the user.
 
     Raises:
         BarkError: as `Bark.say_all`.
@@ -162,7 +162,7 @@ def measure(
 
 
 def _speak(bark: Bark, batch_size: int, pieces: list[int]) -> list[Speech]:
-    """All utterances of the batch, piece after piece, each of exactly so many semantic tokens."""
+    """All utterances of the batch, piece after piece, each of exactly that many semantic tokens."""
     spoken: list[Speech] = []
     for tokens in pieces:
         # half a token less than it lasts: the semantic stage makes the first count that lasts longer

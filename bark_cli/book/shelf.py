@@ -63,7 +63,7 @@ class Shelf(Protocol):
         """Where the sound of the next one goes; leaving it ends the chapter."""
 
     def finish(self, told: Sequence[Told]) -> None:
-        """Take note of what is told of all of them, now that they are done."""
+        """Take what is said of all chapters, now that they are done."""
 
 
 @contextmanager

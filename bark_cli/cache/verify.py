@@ -36,7 +36,7 @@ def bytes_to_check(models: Iterable[CachedModel]) -> int:
 def check_models(
     models: Iterable[CachedModel], on_bytes: Callable[[int], None] = lambda _: None
 ) -> Iterator[Check]:
-    """Read every byte of each model and of what was made of it; `on_bytes` is told of each read."""
+    """Read every byte of each model and of what was made of it; `on_bytes` gets the size of each read."""
     for model in models:
         own = _damages(model, on_bytes) if model.place == "bark" else []
         made = [one for one in _used(model) if compare_files(one.folder, one.files, on_bytes)]

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _run(arguments)
     except BaseException as error:
-        # what libraries make of an interrupt (an ImportError, say) is of no interest to who pressed Ctrl-C
+        # what libraries make of an interrupt (an ImportError, say) is of no interest after Ctrl-C
         code = interrupt.code or _report(error)
     finally:
         interrupt.restore()

@@ -1,4 +1,4 @@
-"""A question before something is lost or begun: yes or no, from the human at the terminal."""
+"""A yes-or-no question to the user at the terminal, before something is lost or begun."""
 
 from __future__ import annotations
 

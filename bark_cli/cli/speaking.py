@@ -80,7 +80,7 @@ class Speaking:
             raise
 
     def load(self, on_note: Callable[[str], None] | None) -> Bark:
-        """The model, read; `on_note` is told of a conversion.
+        """The model, loaded; `on_note` is called with a line when it is converted first.
 
         Raises:
             BarkError: as `Bark.load`.
@@ -188,7 +188,7 @@ def _is_described_as_english(settings: Settings) -> bool:
     from bark_cli.store import resolve_model
     from bark_cli.voices.catalogue import locate_voice
 
-    with suppress(BarkError):  # what is not there is told where it is looked for
+    with suppress(BarkError):  # what is missing is reported where it is needed
         folder = resolve_model(settings.model).folder
         voice = settings.voice or config_in(folder).default_voice
         return voice is not None and locate_voice(voice, folder).language == "en"

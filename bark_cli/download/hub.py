@@ -115,7 +115,7 @@ def _ask_for(repository: str, revision: str | None, what: str, patience: Patienc
         if not isinstance(found, Failure):
             return found
         vain += 1
-        # where nothing can be reached, whoever waits for the list is told at once
+        # where nothing can be reached, the error is raised at once
         if found.kind == "unreachable" or patience.is_over(found, vain):
             raise found.error(what)
         time.sleep(patience.wait_s(found, vain))
@@ -182,7 +182,7 @@ def _remote_file(repository: str, commit: str, sibling: _Sibling, endpoint: str)
 
 
 def _match(pattern: re.Pattern[str], digits: str | None) -> str | None:
-    """A hash, or None where none is given; something else is an error, lest a file go unchecked."""
+    """A hash, or None where none is given; anything else is an error, so that no file goes unchecked."""
     if digits is not None and not pattern.fullmatch(digits):
         raise ValueError("a hash that is none")
     return digits

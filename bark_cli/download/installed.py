@@ -1,4 +1,4 @@
-"""What is here already: a Plan or a name -> the Manifest of what lies in its place, if it is just that."""
+"""Whether it is here already: a Plan or a name -> the Manifest in its place, if it is the same."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def drop_damaged_conversions(home: Path) -> None:
 
 
 def prepare_int8(build: Path, begin: Callable[[], None]) -> None:
-    """Convert to int8 now where this machine speaks in it, and speech begins sooner; `begin` is told."""
+    """Convert to int8 now, where this machine speaks in it, to begin sooner later on; calls `begin` first."""
     from bark_cli.checkpoint import open_checkpoint
 
     if makes_int8():

@@ -8,7 +8,7 @@ from bark_cli.system.units import human_bytes
 
 
 def check_room(name: str, needed: int) -> None:
-    """Find out whether so many bytes can be written now, for the model of that name.
+    """Check that there is room on the disk for the model of that name.
 
     Raises:
         OutputError: they cannot.

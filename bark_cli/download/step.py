@@ -1,4 +1,4 @@
-"""How far a download is, step by step: what a listener is told while it goes on."""
+"""How far a download is: the Steps that a listener is called with while it goes on."""
 
 from __future__ import annotations
 

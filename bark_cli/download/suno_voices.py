@@ -189,7 +189,7 @@ class _Counter:
         self._listener, self._total, self._done, self._lock = listener, total, 0, Lock()
 
     def add(self, count: int) -> None:
-        """So many more have come; less than 0: so many are given up."""
+        """Count bytes that have come; less than 0: bytes that are given up."""
         with self._lock:
             self._done += count
             self._listener(Step("fetch", "Suno's voices", self._done, self._total))

@@ -16,7 +16,7 @@ from bark_cli.store import is_offline
 
 __all__ = ["fetch", "part_path"]
 
-_WORTH_BYTES = 2**14  # a try that brings so many was not in vain
+_WORTH_BYTES = 2**14  # a try that brings this many was not in vain
 
 
 def fetch(

@@ -26,13 +26,3 @@ __getattr__ = imported_later(
         "words": ("edits", "normalised", "word_errors"),
     },
 )
-__all__ = [
-    "INSTALL",
-    "Judge",
-    "edits",
-    "is_installed",
-    "normalised",
-    "why_deaf",
-    "word_errors",
-    "words_right",
-]

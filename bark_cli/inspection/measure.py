@@ -90,7 +90,7 @@ class SoundMeter:
         self._waiting = heard[count * self._hop :]
 
     def _columns_of(self, heard: Floats, count: int) -> tuple[Floats, Floats, Floats]:
-        """The lowest and highest sample (C,) and the power (C, window // 2 + 1) of so many columns."""
+        """The lowest and highest sample (C,) and the power (C, window // 2 + 1) of that many columns."""
         windows = sliding_window_view(heard, self._window)[:: self._hop][:count]
         power = np.abs(np.fft.rfft(windows * np.hanning(self._window))) ** 2
         own = heard[self._lead : self._lead + count * self._hop].reshape(count, self._hop)

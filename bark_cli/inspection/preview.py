@@ -32,7 +32,7 @@ def preview_voice(voice: str | Path, ref: ModelRef | None = None) -> Audio:
         ModelError: the model is incomplete, damaged or foreign.
     """
     ref = ref or previewing_model(voice)
-    find_voice(voice, model_folder=ref.folder, config=config_in(ref.folder))  # wrong ones are told at once
+    find_voice(voice, model_folder=ref.folder, config=config_in(ref.folder))  # a wrong one raises at once
     import torch
 
     from bark_cli.checkpoint import build_codec, read_checkpoint

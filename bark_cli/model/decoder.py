@@ -1,6 +1,6 @@
 """EnCodec's decoder as a list of layers: CodecConfig -> what each hears and makes, by encodec's names.
 
-After encodec, encodec/modules/seanet.py, SEANetDecoder, and without torch: for who computes them otherwise.
+After encodec, encodec/modules/seanet.py, SEANetDecoder; without torch, for other ways to compute them.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Int8Matrix:
             block = weight[rows].astype(np.float32)
             step = np.abs(block).max(axis=1, keepdims=True) / np.float32(127)
             step[step == 0] = 1  # a row of zeros has no scale; 1 keeps the division defined and the row zero
-            with np.errstate(invalid="ignore"):  # what is no number is told by its scale
+            with np.errstate(invalid="ignore"):  # a row with NaN shows in its scale
                 quantized[rows] = np.rint(block / step).clip(-127, 127)
             scale[rows] = step[:, 0]
         return cls(quantized, scale)

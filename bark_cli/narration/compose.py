@@ -75,7 +75,7 @@ def compose(
         limits: of a piece.
         seed: of the first piece, from which those of the others follow in order.
         find_voice: what is put in a voice's place.
-        left_out: what was passed over when the text was read; it is told with the rest.
+        left_out: what was passed over when the text was read; it is reported with the rest.
 
     Raises:
         TextError: nothing of it can be said.

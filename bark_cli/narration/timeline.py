@@ -84,7 +84,7 @@ class Timeline:
         return [] if piece.begin_s is None else self._rest((piece.begin_s - self.duration_s) * self._speed)
 
     def _heard_s(self, samples: int) -> float:
-        """When what comes after so many spoken samples is heard."""
+        """When the sound after that many spoken samples is heard."""
         return samples / self._rate / self._speed
 
     def _room(self, number: int) -> float:

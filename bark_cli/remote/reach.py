@@ -1,4 +1,4 @@
-"""The server of this user on this machine, if it would do: the path of its socket -> a RemoteBark."""
+"""This user's server on this machine, if it speaks as we would: the path of its socket -> a RemoteBark."""
 
 from __future__ import annotations
 

@@ -6,6 +6,9 @@ access     who may ask: key, Host, Origin, sizes; accounts: an id, a log line an
 order      a request's JSON -> SpeechOrder; schema is what it may hold, openapi tells the world
 speech     SpeechOrder -> the sound of it, while it is made; recital makes it on a thread of its own
 speaker    the model that is served: loaded, let go when idle, and loaded again
+caller     one client's requests to the session; channel carries their bytes from a thread to a task
+metrics    figures for Prometheus
+local      the door for `bark say` on this machine; `remote` is its other side
 listing    models and voices, and the names that other programs call them by
 problem    errors as OpenAI's clients understand them
 wyoming    Home Assistant's door, beside HTTP

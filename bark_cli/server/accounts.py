@@ -29,7 +29,7 @@ _ID = re.compile(r"[\w.:-]{1,64}\Z", re.ASCII)
 
 @dataclass
 class LogEntry:
-    """One request, as it is told of; no word of a text is in it."""
+    """One request, as it is logged; no word of a text is in it."""
 
     id: str
     method: str

@@ -29,7 +29,7 @@ OPEN_LISTS = ("/v1/models", "/v1/models/", "/v1/audio/models", "/v1/audio/voices
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """What is served, to whom, and who is told of it."""
+    """What is served, to whom, and where it is logged."""
 
     speaker: Speaker
     listing: Listing

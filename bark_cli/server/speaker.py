@@ -110,7 +110,7 @@ class Speaker:
             "loading": "the model is being loaded; ask again in a moment",
             "failed": f"the model could not be loaded: {self._failure or 'the log says why'}",
         }
-        # a model that was let go and cannot be read now may be readable for the next who asks
+        # a model that was let go and cannot be read now may be readable for the next request
         state = "failed" if self.state == "resting" else self.state
         message = words.get(state, "the server is stopping; ask again later")
         raise Problem(503, message, SERVER, code=state, headers={"retry-after": "2"})

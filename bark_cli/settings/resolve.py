@@ -12,7 +12,7 @@ from bark_cli.settings.paths import project_file, shown, user_file
 from bark_cli.settings.presets import find_preset, presets_with
 from bark_cli.settings.toml_file import Assigned, Layer, Preset, SettingsFile, read_file
 
-# who asks for a temperature means it, whatever a file or a preset below says of single stages or liveliness
+# a temperature that was asked for counts, whatever a file or preset below says of stages or liveliness
 _BROADER = {
     "temperature": ("semantic_temperature", "coarse_temperature", "liveliness"),
     "semantic_temperature": ("liveliness",),
@@ -45,7 +45,7 @@ def resolve(
     Args:
         flags: what was given on the command line, by the settings' names; None means that it was not.
         whole: settings that the command line alone decides, and a preset that it names.
-        usual: the preset of who names none.
+        usual: the preset where none is named.
 
     Raises:
         OptionError: a value is outside its range, a file is damaged or says what it may not, or there is no

@@ -1,4 +1,4 @@
-"""Files and folders on their way: a folder -> a hidden part in it, locked while its process lives.
+"""Files and folders that are being written: a folder -> a hidden part in it, locked while its process lives.
 
 The lock (flock) is the system's own and ends with the process, however that ends: a part that can be locked
 was left by a process that was killed, and the next one to write there sweeps it.

@@ -91,7 +91,7 @@ def _heard(spoken: Spoken, config: BarkConfig, expected: Expected) -> Heard:
 
 
 def _judge(spoken: Spoken, utterance: Utterance, config: BarkConfig, expected: Expected) -> Verdict:
-    # who asks for so many seconds does not mind that they are reached, nor that the text would take more
+    # a caller that sets a limit does not mind that it is reached, nor that the text would take more
     longest_s = utterance.options.max_duration_s
     complete = longest_s is not None or spoken.is_complete
     if longest_s is not None:

@@ -2,7 +2,7 @@
 
 Kept in paces.json in bark's home, the latest pieces of every voice: what went wrong among them is outvoted,
 and a voice that changed is soon known anew. It is only a memory: where it cannot be read or written, or holds
-what nobody can have said, nothing is known, and nobody is told.
+impossible values, nothing is known, and no error is raised.
 """
 
 from __future__ import annotations

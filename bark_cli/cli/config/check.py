@@ -1,4 +1,4 @@
-"""Whether what a setting is to name is there: a voice, a model, a loudspeaker."""
+"""Whether the voice, model or loudspeaker that a setting is to name exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that is asked for and not here: the question whether to download it -> the model, or the error."""
+"""A model that is asked for and not here: ask whether to download it -> the model, or the error."""
 
 from __future__ import annotations
 

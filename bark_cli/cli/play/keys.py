@@ -65,7 +65,7 @@ def _terminal() -> int | None:
         import termios  # noqa: F401  (Windows has none)
 
         descriptor = sys.stdin.fileno()
-        # who is in the background and touches the terminal is stopped
+        # a process in the background that touches the terminal is stopped
         return descriptor if os.isatty(descriptor) and _is_in_foreground(descriptor) else None
     except (ImportError, AttributeError, OSError, ValueError):  # standard input may be closed, or none at all
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Result:
-    """What came of a request; of each piece only what is told of it, for there may be thousands."""
+    """What came of a request; of each piece only what is reported, for there may be thousands."""
 
     timeline: Timeline
     sample_rate: int

@@ -183,7 +183,7 @@ def _kept(
         yield request, None
         return
     kept = request.kept_pieces(bark, delivery.output)
-    with nullcontext() if delivery.keep_partial else kept.held():  # who only looks disturbs nobody
+    with nullcontext() if delivery.keep_partial else kept.held():  # only reading needs no lock
         if delivery.fresh:
             kept.empty()
         yield _begun(script, request, kept), kept

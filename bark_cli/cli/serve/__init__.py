@@ -1,1 +1,1 @@
-"""`bark serve`: a server in front, or one in the background."""
+"""`bark serve`: a speech server, in the foreground or the background."""

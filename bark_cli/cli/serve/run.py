@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Telling:
-    """What is told of it. Where that cannot be written, as on a full disk, the server goes on untold."""
+    """What is printed about it; where that cannot be written, as on a full disk, the server goes on."""
 
     log: str  # text, json or none: a line for each request
     quiet: bool

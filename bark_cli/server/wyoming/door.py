@@ -51,7 +51,7 @@ class WyomingDoor:
         self._server = await asyncio.start_server(self._meet, sock=self._listener, limit=MOST_LINE)
 
     async def close(self, grace_s: float) -> None:
-        """Let nobody else in, and end what is being said if it is not over in so many seconds."""
+        """Let nobody else in, and end what is still being said after that many seconds."""
         if self._server is not None:
             self._server.close()
         speaking = [task for task, client in self._clients.items() if client.is_speaking]

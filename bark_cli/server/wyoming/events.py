@@ -1,4 +1,4 @@
-"""Bytes -> events, each of bounded size, and what they ask for; voices -> what is told of them.
+"""Bytes -> events, each of bounded size, and what they ask for; voices -> how they are described.
 
 A frame is a line of JSON (type, data_length, payload_length), that much JSON and that much payload. The
 `wyoming` package reads as many bytes as a frame claims to have, so frames are read here; what an event looks
@@ -121,7 +121,7 @@ def wish_in(event: Event) -> Wish:
 
 
 def info(model: str, voices: Sequence[VoiceInfo]) -> Info:
-    """What is told of us: one program, and its voices by language."""
+    """How we describe ourselves: one program, and its voices by language."""
     told = [
         _voice(voice.name, voice.description, [voice.language] if voice.language else list(LANGUAGES))
         for voice in voices

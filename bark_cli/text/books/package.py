@@ -165,7 +165,7 @@ def _all(facts: Element, name: str) -> list[str]:
 
 
 def _title(facts: Element) -> str:
-    """The main title, where several are told apart, else the first."""
+    """The title marked as the main one, else the first."""
     kinds = {
         found.get("refines", "").lstrip("#"): words_of(found)
         for found in facts.iter("meta")

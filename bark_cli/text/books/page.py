@@ -1,4 +1,4 @@
-"""A page of a book (XHTML) -> its passages, and where each anchor is; what is not read aloud is told."""
+"""A page of a book (XHTML) -> its passages, where each anchor is, and what is not read aloud."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _DEEPEST = 50  # notes and quotations within each other
 
 
 class Counted(PassedOver):
-    """What of a book is not read aloud; where pages have no numbers, how often is told."""
+    """What of a book is not read aloud, and how often; its pages have no line numbers."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -91,7 +91,7 @@ def is_stamped(row: str) -> bool:
 
 
 def _behind(row: str, n_folded: int) -> str:
-    """What is written in a row behind its first signs, of which so many are left once it is folded."""
+    """The rest of a row after its first signs; `n_folded` is how many of those the folded row has."""
     for at, sign in enumerate(row):
         if n_folded == 0:
             return row[at:]

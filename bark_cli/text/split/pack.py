@@ -33,7 +33,7 @@ def join(a: Unit, b: Unit) -> Unit:
 
 
 def heavier(unit: Unit, weight: float) -> Unit:
-    """A unit whose tokens count so many times."""
+    """A unit whose tokens count `weight` times as much."""
     return unit._replace(tokens=unit.tokens * weight)
 
 
