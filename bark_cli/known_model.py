@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bark_cli import voices
 from bark_cli.model.config import BarkConfig
-from bark_cli.model.spelling import Loss
 from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.voices import Voice
 from bark_cli.voices.file import check_tokens
@@ -22,14 +20,6 @@ class KnownModel:
     folder: Path
     config: BarkConfig
     tokenizer: BarkTokenizer
-
-    def count_tokens(self, texts: Sequence[str], language: str | None = None) -> list[int]:
-        """How many tokens each text has for this model; the language is that of words for signs."""
-        return self.tokenizer.count(texts, language)
-
-    def loss(self, text: str, language: str | None = None) -> Loss:
-        """What this model cannot read of a text, or not as it stands."""
-        return self.tokenizer.loss(text, language)
 
     def find_voice(self, voice: str | Path | Voice | None) -> Voice | None:
         """The voice that was asked for, checked, else the model's default; None is no history.

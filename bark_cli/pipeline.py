@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from threading import Lock
@@ -14,7 +14,6 @@ from bark_cli.errors import BarkError
 from bark_cli.known_model import SpeaksWith
 from bark_cli.loaded_model import LoadedModel, load_model, model_of
 from bark_cli.model.options import SamplingOptions
-from bark_cli.model.spelling import Loss
 from bark_cli.narration.each import speak_each
 from bark_cli.session import AHEAD_S, Handle, Session, SpeechStream
 from bark_cli.speech import Speech, SpeechRequest
@@ -241,14 +240,6 @@ class Bark(SpeaksWith):
     def widen(self, batch_size: int) -> None:
         """Let more be worked on at once than fit by estimate."""
         self._shared().widen(batch_size)
-
-    def count_tokens(self, texts: Sequence[str], language: str | None = None) -> list[int]:
-        """How many tokens each text has for this model; the language is that of words for signs, e.g. de."""
-        return self.model.count_tokens(texts, language)
-
-    def loss(self, text: str, language: str | None = None) -> Loss:
-        """What this model cannot read of a text, or not as it stands."""
-        return self.model.loss(text, language)
 
     def fitting_batch_size(self) -> int:
         """How many utterances at once the free memory holds, 1 .. 64."""

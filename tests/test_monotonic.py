@@ -115,7 +115,7 @@ def test_nano_reads_no_text_beyond_its_end() -> None:
             step = (token - at) % rules.cycle
             assert step <= rules.reach
             at += step
-        assert at < nano.count_tokens([text])[0] + 1, text
+        assert at < nano.model.tokenizer.count([text])[0] + 1, text
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def compose_for(
             known[voice] = model.find_voice(voice) or NO_VOICE
         return known[voice]
 
-    limits = budget(model.config, model.count_tokens, model.loss)
+    limits = budget(model.config, model.tokenizer.count, model.tokenizer.loss)
     return compose(script, recipe, limits, seed=seed, find_voice=find, left_out=left_out)
 
 
