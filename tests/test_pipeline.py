@@ -292,16 +292,7 @@ TO_THE_LIMIT = SamplingOptions(may_end=False)  # 40 semantic tokens, 60 frames: 
 
 def with_own_backend(bark: Bark) -> Bark:
     """The same model, with a backend that a test may change."""
-    m = bark.model
-    return Bark(
-        name=m.name,
-        folder=m.folder,
-        config=m.config,
-        tokenizer=m.tokenizer,
-        backend=copy.copy(m.backend),
-        device=m.device,
-        precision=m.precision,
-    )
+    return Bark(replace(bark.model, backend=copy.copy(bark.model.backend)))
 
 
 def joined(pieces: list[Audio]) -> NDArray[np.float32]:

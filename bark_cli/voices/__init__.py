@@ -10,6 +10,7 @@ from bark_cli.voices.catalogue import (
     Voice,
     find_voice,
     language_of_voice,
+    list_voices,
 )
 from bark_cli.voices.file import save_voice
 
@@ -18,5 +19,6 @@ __all__ = [
     "Voice",
     "find_voice",
     "language_of_voice",
+    "list_voices",
     "save_voice",
 ]
