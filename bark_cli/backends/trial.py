@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from bark_cli.backends import kernel
-from bark_cli.backends.threads import lent_threads
+from bark_cli.backends.threads import NARROW, lent_threads
 from bark_cli.model.config import BarkConfig, GPTConfig
 from bark_cli.store.speeds import recall_batch, remember_batch
 
-COUNTS = (16, 4, 1)
-ALIKE = 1.05  # of times that differ by less the larger count is taken: what else there is gains by it
-BUDGET_S, LEAST_S = 0.25, 0.002
-ROUNDS = 5  # at most; at least two, of which the first warms up
+COUNTS = (1, 4, 16)
+FEW = 4  # of a narrow network, whose weights stay in the caches: never far from what is quickest
+ALIKE = 1.05  # times that differ by less are taken for the same
+BUDGET_S = 0.2  # after which no more rounds are begun
+ROUNDS = range(2, 16)  # at least and, where they are short, at most
+TURN_S = 0.002  # at least
 
 Step = Callable[[int], object]
 
@@ -42,12 +44,14 @@ def paying(backend: Tries, config: BarkConfig, precision: str, most: int) -> int
 
     None where it cannot be told, or where as many as were tried pay, so that more may.
     """
-    kind, most = _kind(config, precision), min(most, COUNTS[0])
+    kind, most = _kind(config, precision), min(most, COUNTS[-1])
     if (count := recall_batch(kind)) is None:
         step = backend.trial(most)
         count = None if step is None else paying_count(step, most)
-        if count is not None and most == COUNTS[0]:
+        if count is not None and most == COUNTS[-1]:
             remember_batch(kind, count)
+        if count is None and step is not None and config.coarse.gpt.n_embd < NARROW:
+            count = FEW
     return None if count is None or count >= most else count * backend.side_by_side
 
 
@@ -70,36 +74,47 @@ def steps_of(trials: Mapping[tuple[int, int, int], Callable[[int], Step]], most:
 
 
 def paying_count(step: Step, most: int) -> int | None:
-    """Of COUNTS up to `most` the one whose steps take the least time for each sequence.
+    """Of COUNTS up to `most` the one whose steps take the least time for each sequence; they take turns.
 
-    Counts take turns, each for about as long as one step of the largest, and the best turn of each counts.
     None where other programs had this processor meanwhile: nothing can be told then.
     """
-    counts = [count for count in COUNTS if count <= most]
-    best = dict.fromkeys(counts, float("inf"))
+    turns: dict[int, list[float]] = {count: [] for count in COUNTS if count <= most}
     began, own = time.perf_counter(), time.thread_time()
-    for n_round in range(ROUNDS):
-        turn_s = LEAST_S
-        for count in counts:
-            per_row, turn_s = _turn(step, count, turn_s)
-            best[count] = min(best[count], per_row)
-        taken = time.perf_counter() - began
-        if _is_busy(taken, time.thread_time() - own):
+    for n_rounds in range(1, ROUNDS.stop):
+        for count, turn in turns.items():
+            turn.append(_turn(step, count))
+        passed = time.perf_counter() - began
+        if _is_busy(passed, time.thread_time() - own):
             return None
-        if n_round and taken > BUDGET_S:
+        if n_rounds in ROUNDS and passed > BUDGET_S:
             break
-    least = min(best.values())
-    return next(count for count in counts if best[count] <= ALIKE * least)
+    return quickest(turns)
 
 
-def _turn(step: Step, count: int, least_s: float) -> tuple[float, float]:
-    """Steps of so many for that long at least: seconds for each sequence, and in all."""
-    began, n_rows, taken = time.perf_counter(), 0, 0.0
-    while taken < least_s or not n_rows:
+def quickest(turns: Mapping[int, Sequence[float]]) -> int:
+    """The quickest of counts, the smallest first, by their seconds for each sequence, turn by turn.
+
+    The best turn of each counts. How far it can be believed is told by the middle one: a larger count has to
+    gain more than they differ by, and more than ALIKE.
+    """
+    best = {count: min(turn) for count, turn in turns.items()}
+    sure = max(ALIKE, *(sorted(turn)[len(turn) // 2] / min(turn) for turn in turns.values()))
+    found = min(best)
+    for count, seconds in best.items():
+        if seconds * sure < best[found]:
+            found = count
+    return found
+
+
+def _turn(step: Step, count: int) -> float:
+    """Seconds for each sequence of steps of so many, for TURN_S at least."""
+    marks = [time.perf_counter()]
+    while marks[-1] - marks[0] < TURN_S:
         step(count)
-        n_rows += count
-        taken = time.perf_counter() - began
-    return taken / n_rows, taken
+        marks.append(time.perf_counter())
+    if len(marks) > 2:  # where steps are short, the first finds the nearest caches full of other things
+        del marks[0]
+    return (marks[-1] - marks[0]) / (len(marks) - 1) / count
 
 
 def _is_busy(taken_s: float, own_s: float) -> bool:

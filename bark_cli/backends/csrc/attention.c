@@ -130,11 +130,11 @@ static inline void ask_for(const uint8_t *span, int size, int n) {
 /* What the queries find in the span of the positions from `first` on, of which the last of them sees `count`. */
 static void search_span(const Search *s, const uint8_t *at, int first, int count, const uint8_t *rounded, Query *queries) {
     const Span *span = (const Span *)at;
-    int size = s->size, whole = whole_lines(size), alone = s->rows == 1;
+    int size = s->size, whole = whole_lines(size), asks = s->rows == 1 && first + SPAN < s->seen; /* for the next one */
     int32_t sums[SPAN / ROWS][QUERIES][ROWS];
     uint8_t weights[QUERIES][SPAN * BYTES];
     for (int k = 0; k < count; k += ROWS) {
-        if (alone) ask_for(at + span_bytes(size), size, k / ROWS);
+        if (asks) ask_for(at + span_bytes(size), size, k / ROWS);
         memset(sums[k / ROWS], 0, sizeof sums[0][0] * (size_t)s->rows);
         multiply(tiles, keys_of(span) + (size_t)k * whole, rounded, (size_t)whole * BYTES, whole, s->rows,
                  sums[k / ROWS]);
@@ -150,7 +150,7 @@ static void search_span(const Search *s, const uint8_t *at, int first, int count
         queries[r].before = 1.0f, queries[r].here = 0.0f;
     }
     for (int i = 0; i < size; i += ROWS) {
-        if (alone && i < 4 * ROWS) ask_for(at + span_bytes(size), size, 4 + i / ROWS);
+        if (asks && i < 4 * ROWS) ask_for(at + span_bytes(size), size, 4 + i / ROWS);
         gather(values_of(span, size) + (size_t)i * SPAN, weights[0], whole_lines(count), s->rows, queries, s->found + i,
                (size_t)s->width, size - i < ROWS ? size - i : ROWS);
     }

@@ -98,6 +98,15 @@ static void between(const void *what, int job, int thread) {
     product(&layer->attention, &s, n, s.mixed + (size_t)i * 3 * width, STORE);
 }
 
+/* How many of `count` positions a job has, at most SHARE: jobs are alike, and as many for each thread, so that nobody
+ * waits for the last. */
+static int positions_to_a_job(int count, int team) {
+    int turns = runs(count, SHARE * team);
+    if (team > 1 && turns < 2) turns = 2; /* who comes late leaves less to wait for */
+    int each = 4 * runs(count, 4 * turns * team); /* a tile takes so many */
+    return each < SHARE / 4 ? SHARE / 4 : each;
+}
+
 /* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
  * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
 void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint8_t *cache,
@@ -105,9 +114,7 @@ void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first,
     gather_helpers(threads);
     for (int layer = 0; layer <= net->n_layer; layer++) {
         /* of the last layer, the others' keys and values were all that was wanted */
-        int from = layer == net->n_layer ? first : 0, team = team_size();
-        int each = team == 1 ? n - from : runs(n - from, 2 * team);
-        each = each < SHARE / 4 ? SHARE / 4 : each < SHARE ? each : SHARE;
+        int from = layer == net->n_layer ? first : 0, each = positions_to_a_job(n - from, team_size());
         Between w = {net, s, x, layer, from, n, each};
         share(runs(n - from, each), between, &w);
         if (layer < net->n_layer) attend_window(net, s, layer, n, layer == net->n_layer - 1 ? first : 0, cache);
