@@ -12,6 +12,8 @@
 void bark_step(const Network *, const Scratch *, int32_t, float *, uint8_t *const *, const int32_t *, int32_t);
 void bark_window(const Network *, const Scratch *, int32_t, int32_t, float *, uint8_t *, int32_t);
 void bark_product(const Matrix *, const Scratch *, int32_t, int32_t, const float *, float *, int32_t);
+void bark_pack(const int8_t *, int32_t, int32_t, int8_t *, int32_t *, uint8_t *, int32_t);
+int64_t bark_input_bytes(int32_t);
 void bark_floats(const void *, int32_t, const float *, int32_t, int32_t, int32_t, const float *, float *, int32_t);
 
 enum { THREADS = 3, WIDTH = 128, HEADS = 2, LAYERS = 2, BLOCK = 96, N = 40 };
@@ -32,31 +34,31 @@ static float *floats(int count, float base, float spread) {
     return to;
 }
 
-/* A random matrix, extremes included, with scales that are all `scale`. */
-static Matrix matrix(int rows, int columns, float scale, int extreme) {
-    int blocks = (rows + ROWS - 1) / ROWS;
-    int8_t *values = room((size_t)blocks * ROWS * columns);
-    float *scales = room(sizeof(float) * (size_t)blocks * ROWS);
-    int32_t *totals = room(sizeof(int32_t) * (size_t)blocks * ROWS);
-    uint8_t *calm = room((size_t)blocks); /* none is */
-    for (int row = 0; row < rows; row++) {
-        scales[row] = scale;
-        for (int c = 0; c < columns; c++) {
-            int value = extreme && row % 3 == 0 ? (row % 2 ? 127 : -127) : draw(255) - 127;
-            values[((size_t)(row / ROWS) * (columns / 4) + c / 4) * 64 + row % ROWS * 4 + c % 4] = (int8_t)value;
-            totals[row] += value;
-        }
-    }
-    return (Matrix){values, scales, NULL, totals, calm, rows, columns};
+/* (rows, columns) weights, extremes included */
+static int8_t *weights(int rows, int columns, int extreme) {
+    int8_t *values = room((size_t)rows * columns);
+    for (int row = 0; row < rows; row++)
+        for (int c = 0; c < columns; c++)
+            values[row * columns + c] = (int8_t)(extreme && row % 3 == 0 ? (row % 2 ? 127 : -127) : draw(255) - 127);
+    return values;
 }
 
-static int value(const Matrix *m, int row, int c) {
-    return m->values[((size_t)(row / ROWS) * (m->columns / 4) + c / 4) * 64 + row % ROWS * 4 + c % 4];
+/* They as a matrix, with scales that are all `scale`. */
+static Matrix matrix(const int8_t *values, int rows, int columns, float scale) {
+    size_t blocks = (size_t)(rows + ROWS - 1) / ROWS;
+    int8_t *packed = room(blocks * ROWS * columns);
+    float *scales = room(sizeof(float) * blocks * ROWS);
+    int32_t *totals = room(sizeof(int32_t) * blocks * ROWS);
+    uint8_t *calm = room(blocks * (size_t)(columns / RUN_COLUMNS + 1));
+    for (int row = 0; row < rows; row++) scales[row] = scale;
+    bark_pack(values, rows, columns, packed, totals, calm, THREADS);
+    return (Matrix){packed, scales, NULL, totals, calm, rows, columns};
 }
 
 static int wrong(int rows, int columns, int n) {
-    Matrix m = matrix(rows, columns, 1.0f, 1);
-    Scratch s = {.rounded = room((size_t)PART * 2 * columns), .steps = room(sizeof(float) * PART)};
+    const int8_t *values = weights(rows, columns, 1);
+    Matrix m = matrix(values, rows, columns, 1.0f);
+    Scratch s = {.rounded = room(PART * (size_t)bark_input_bytes(columns)), .steps = room(sizeof(float) * PART)};
     float *x = room(sizeof(float) * (size_t)n * columns), *y = room(sizeof(float) * (size_t)n * rows);
     for (int i = 0; i < n; i++)
         for (int c = 0; c < columns; c++) /* a largest value of 127 makes steps of 1 */
@@ -66,7 +68,7 @@ static int wrong(int rows, int columns, int n) {
     for (int i = 0; i < n; i++)
         for (int row = 0; row < rows; row++) {
             int sum = 0;
-            for (int c = 0; c < columns; c++) sum += value(&m, row, c) * (int)x[(size_t)i * columns + c];
+            for (int c = 0; c < columns; c++) sum += values[row * columns + c] * (int)x[(size_t)i * columns + c];
             bad += y[(size_t)i * rows + row] != (float)sum;
         }
     if (bad) printf("%d x %d, %d inputs: %d sums are wrong\n", rows, columns, n, bad);
@@ -96,16 +98,20 @@ static void print(const char *name, const float *x, int count) {
     printf("\n");
 }
 
+static Matrix random_matrix(int rows, int columns) {
+    return matrix(weights(rows, columns, 0), rows, columns, 0.002f);
+}
+
 static void network(void) {
     Layer layers[LAYERS];
     for (int l = 0; l < LAYERS; l++) {
         layers[l] = (Layer){floats(WIDTH, 1.0f, 0.1f), NULL, floats(WIDTH, 1.0f, 0.1f), floats(WIDTH, 0.0f, 0.1f),
-                            matrix(3 * WIDTH, WIDTH, 0.002f, 0), matrix(WIDTH, WIDTH, 0.002f, 0),
-                            matrix(4 * WIDTH, WIDTH, 0.002f, 0), matrix(WIDTH, 4 * WIDTH, 0.002f, 0)};
+                            random_matrix(3 * WIDTH, WIDTH), random_matrix(WIDTH, WIDTH),
+                            random_matrix(4 * WIDTH, WIDTH), random_matrix(WIDTH, 4 * WIDTH)};
     }
     Network net = {layers, floats(WIDTH, 1.0f, 0.1f), NULL, LAYERS, HEADS, WIDTH, BLOCK};
     size_t f = sizeof(float), places = PART, layer = HEADS * ((BLOCK + SPAN - 1) / SPAN) * span_bytes(WIDTH / HEADS);
-    Scratch s = {room(THREADS * SHARE * 8 * WIDTH), room(THREADS * SHARE * f),
+    Scratch s = {room(THREADS * SHARE * (size_t)bark_input_bytes(4 * WIDTH)), room(THREADS * SHARE * f),
                  room(THREADS * SHARE * 4 * WIDTH * f), room(places * 3 * WIDTH * f),
                  room(places * WIDTH * f), room(layer)};
     uint8_t *cache = room(LAYERS * layer), *caches[] = {cache};

@@ -200,19 +200,34 @@ def test_sums_are_exact_for_any_number_of_rows(rows: int, variant: str) -> None:
 
 @pytest.mark.parametrize("excess", [0, 1])
 def test_long_sums_are_exact_where_they_just_fit_and_where_they_do_not(excess: int, variant: str) -> None:
-    """32 lines of four columns, of which two and two add up: 15 * 2,184 is the most that 16 bits hold."""
-    weight = np.zeros((32, 256), np.int8)
-    weight[::2, :128] = weight[1::2, 128:] = 34  # 64 of them: 2,176
-    weight[::2, :2], weight[1::2, 128:130] = 38, 38
-    weight[::2, 0] += excess
-    weight[1::2] *= -1
-    x = np.full((3, 256), 127)
-    x[1] = -127
+    """Eight products of neighbours in four lines fit 16 bits if the weights' squares are 48,803 at most."""
+    weight = np.zeros((32, 64), np.int8)
+    eight = [0, 1, 4, 5, 8, 9, 12, 13]
+    weight[::2, eight], weight[1::2, eight] = 78, -78  # 48,672
+    weight[:, 0] += np.sign(weight[:, 0]) * (2 * excess - 1)
+    x = np.zeros((9, 64))
+    x[:, 63] = 127  # makes steps of 1
+    x[:8, eight] = np.array([52, -52, 53, -53, 64, -64, 65, 127])[:, None]  # squares of 22,000 stay in a line
+    x[8, eight] = [127, -127] * 4
     _, _, calm = in_blocks(weight)
     if variant == "avx2":
-        assert calm.tolist() == [1 - excess] * 2
+        assert calm.tolist() == [[1 - excess, 1, 1, 1]] * 2
     assert np.array_equal(
         PackedMatrix(Int8Matrix(weight, np.ones(32, np.float32))).product(x), x @ weight.astype(int).T
+    )
+
+
+@pytest.mark.parametrize("columns", [4, 12, 16, 44, 1040])
+def test_inputs_too_large_for_a_line_are_counted_as_well(columns: int, variant: str) -> None:
+    """Some of each row, or all: by pairs, by lines, and beyond the last whole run of lines."""
+    generator = np.random.default_rng(columns)
+    weight = generator.integers(-127, 128, (48, columns), np.int8)
+    x = np.rint(generator.normal(0, 40, (7, columns)).clip(-127, 127))
+    x[1], x[2], x[3] = 127, -127, np.where(np.arange(columns) % 2, 127, -127)
+    x[4] = np.where(generator.random(columns) < 0.9, 0, 127)
+    x[:, 0] = 127
+    assert np.array_equal(
+        PackedMatrix(Int8Matrix(weight, np.ones(48, np.float32))).product(x), x @ weight.astype(int).T
     )
 
 
@@ -242,9 +257,11 @@ def test_products_are_those_of_the_rounded_row(rows: int, outputs: int, width: i
     np.testing.assert_allclose(PackedMatrix(matrix, bias).product(x), expected, rtol=1e-3, atol=2e-2)
 
 
-def test_blocks_hold_every_value_once_and_zeros() -> None:
+def test_blocks_hold_every_value_once_and_zeros(variant: str) -> None:
     values = np.arange(-60, 60, dtype=np.int8).reshape(20, 6)
     blocks, total, _ = in_blocks(values)
+    if variant == "avx2":  # it keeps 128 more
+        blocks = (blocks.view(np.uint8) - np.uint8(128)).view(np.int8)
     assert blocks.shape == (2, 2, BLOCK, 4)
     back = blocks.transpose(0, 2, 1, 3).reshape(32, 8)
     assert np.array_equal(back[:20, :6], values)

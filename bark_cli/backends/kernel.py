@@ -176,8 +176,9 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not all(hasattr(code, name) for name in ("bark_span_bytes", *_FUNCTIONS)):
+    if not all(hasattr(code, name) for name in ("bark_span_bytes", "bark_input_bytes", *_FUNCTIONS)):
         return None
-    code.bark_layout.restype = code.bark_span_bytes.restype = code.bark_generate_layout.restype = c_int64
+    for name in ("layout", "generate_layout", "span_bytes", "input_bytes"):
+        getattr(code, f"bark_{name}").restype = c_int64
     layouts = (code.bark_layout(), code.bark_generate_layout())
     return code if layouts == (_LAYOUT, _GENERATE_LAYOUT) else None

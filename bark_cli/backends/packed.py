@@ -53,7 +53,8 @@ class PackedMatrix:
         n, width = x.shape
         y = np.empty((n, self.rows), np.float32)
         part = min(n, int(self._code.bark_part()))
-        rounded, steps = room((part, 2 * self.struct.columns), np.uint8), room(part)
+        bytes_each = self._code.bark_input_bytes(self.struct.columns)
+        rounded, steps = room((part, bytes_each), np.uint8), room(part)
         scratch = Scratch(rounded=address(rounded), steps=address(steps))
         self._code.bark_product(self.struct, scratch, n, width, address(x), address(y), threads_for(width, n))
         return y
@@ -109,7 +110,7 @@ class Stack:
         rows = max(most, self._threads * int(code.bark_share()))
         places = max(most, config.block_size)
         return Scratch(
-            keep(room((rows, 8 * width), np.uint8)),
+            keep(room((rows, code.bark_input_bytes(4 * width)), np.uint8)),
             keep(room(rows)),
             keep(room((rows, 4 * width))),
             keep(room((places, 3 * width))),
@@ -216,13 +217,13 @@ def words_of(stream: RandomStream, count: int) -> tuple[Array, int | None]:
 def in_blocks(values: Array) -> tuple[Array, Array, Array]:
     """Int8 (R, C) as csrc/ reads it, (blocks of 16 rows, C / 4, 16, 4), and sums of rows; ending in zeros.
 
-    And of each block whether it is calm: whether longer sums of its products fit 16 bits.
+    And of each block where it is calm (R / 16, C / 16): where longer sums of its products fit 16 bits.
     """
     values = np.ascontiguousarray(values)
     rows, columns = values.shape
     n_blocks = -(-rows // BLOCK)
     blocks, total = room((n_blocks, -(-columns // 4), BLOCK, 4), np.int8), room(n_blocks * BLOCK, np.int32)
-    calm = np.zeros(n_blocks, np.uint8)
+    calm = np.zeros((n_blocks, -(-columns // BLOCK)), np.uint8)
     _compiled().bark_pack(
         address(values), rows, columns, address(blocks), address(total), address(calm),
         threads_for(columns, rows),

@@ -26,7 +26,7 @@ typedef struct {
 
 /* Room for bytes that a thread is about to multiply: so many as its share of a layer has. */
 static uint8_t *room_of(const Attention *a, int thread) {
-    return a->s->rounded + (size_t)thread * SHARE * 8 * a->net->width;
+    return a->s->rounded + (size_t)thread * SHARE * input_bytes(4 * a->net->width);
 }
 
 /* A query, and what it has found in the spans before. */

@@ -8,6 +8,7 @@
 
 #include "cache.h"
 #include "pool.h"
+#include "tile.h"
 #if defined(__AMX_INT8__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ int32_t bark_part(void) { return PART; }
 int32_t bark_share(void) { return SHARE; }
 int32_t bark_span(void) { return SPAN; }
 int64_t bark_span_bytes(int32_t size) { return (int64_t)span_bytes(size); }
+int64_t bark_input_bytes(int32_t columns) { return (int64_t)input_bytes(columns); }
 
 /* Whether this processor lets us use what this file was compiled for. */
 int32_t bark_may_run(void) {
@@ -87,7 +89,7 @@ static void between(const void *what, int job, int thread) {
     size_t room = (size_t)thread * SHARE;
     Scratch s = *w->s;
     float *x = w->x + (size_t)i * width;
-    s.rounded += room * 8 * width, s.steps += room, s.wide += room * 4 * width;
+    s.rounded += room * input_bytes(4 * width), s.steps += room, s.wide += room * 4 * width;
     if (w->layer) after_attention(w->net->layers + w->layer - 1, &s, s.found + (size_t)i * width, x, n, width);
     if (w->layer > last) {
         final_norm(w->net, &s, x, n);

@@ -11,6 +11,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #define ROWS 16       /* of a matrix that lie together and are multiplied at once */
+#define RUN_COLUMNS 16 /* of a block whose products may be added up together before the sums are widened */
 #define PART 256      /* inputs that meet a matrix in one go, at most */
 #define SHARE 128     /* positions of a window that a thread takes through a layer, at most; their rows fit a cache */
 #define QUERIES 24    /* of one head that look for keys together */
@@ -18,11 +19,11 @@
 #define MAX_THREADS 64
 
 typedef struct {
-    const int8_t *values; /* (rows / 16, columns / 4, 16, 4): blocks of 16 rows, zeros where they end */
+    const int8_t *values; /* (rows / 16, columns / 4, 16, 4): blocks of 16 rows, zeros where they end; packed by pack.c */
     const float *scale;   /* (rows,) padded to 16 as all below */
     const float *bias;    /* (rows,) or NULL */
     const int32_t *total; /* (rows,) the sum of a row: what an input of ones would give */
-    const uint8_t *calm;  /* (rows / 16,) of each block, whether sums of LONG_RUN lines fit 16 bits (tile.h) */
+    const uint8_t *calm;  /* (rows / 16, columns / 16) of each block, where its longer sums fit 16 bits (matrix_avx2.h) */
     int32_t rows, columns; /* columns: a multiple of 4 */
 } Matrix;
 
@@ -38,7 +39,7 @@ typedef struct {
 } Network;
 
 typedef struct {
-    uint8_t *rounded; /* (room, 8 width) inputs as the products read them */
+    uint8_t *rounded; /* (room,) inputs of 4 width columns as the products read them */
     float *steps;     /* (room,) what one step of `rounded` is worth */
     float *wide;      /* (room, 4 width) the hidden layer, or a row on its way to `rounded` */
     float *mixed;     /* (positions, 3 width) queries, keys and values */

@@ -7,35 +7,17 @@
 
 typedef struct {
     const int8_t *values; /* (rows, columns) */
-    int8_t *blocks;       /* (rows / 16, columns / 4, 16, 4): zeros beyond the rows and columns */
+    int8_t *blocks;       /* (rows / 16, columns / 4, 16, 4): zeros beyond the rows and columns; plus WEIGHT_BIAS */
     int32_t *total;       /* (rows,) padded to 16 */
-    uint8_t *calm;        /* (rows / 16,) */
+    uint8_t *calm;        /* (rows / 16, columns / 16) */
     int rows, columns;
 } Packing;
-
-/* Whether no input makes the sums of any LONG_RUN lines overflow 16 bits, of which each takes two columns of a row. */
-static int is_calm(const int8_t *block, int lines) {
-    for (int first = 0; first + LONG_RUN <= lines && LONG_RUN; first += LONG_RUN) {
-        int16_t above[2 * ROWS] = {0}, below[2 * ROWS] = {0}; /* what the positive and the negative weights add up to */
-        for (int line = first; line < first + LONG_RUN; line++) {
-            const int8_t *pairs = block + 4 * ROWS * (size_t)line;
-#pragma omp simd
-            for (int i = 0; i < 2 * ROWS; i++) {
-                int16_t one = pairs[2 * i], other = pairs[2 * i + 1];
-                above[i] = (int16_t)(above[i] + (one > 0 ? one : 0) + (other > 0 ? other : 0));
-                below[i] = (int16_t)(below[i] - (one < 0 ? one : 0) - (other < 0 ? other : 0));
-            }
-        }
-        for (int i = 0; i < 2 * ROWS; i++)
-            if (above[i] * LARGEST > INT16_MAX || below[i] * LARGEST > INT16_MAX) return 0;
-    }
-    return 1;
-}
 
 static void one_block(const void *what, int job, int thread) {
     const Packing *p = what;
     int whole = (p->columns + 3) / 4 * 4;
     int8_t *block = p->blocks + (size_t)job * ROWS * whole;
+    uint8_t *calm = p->calm + (size_t)job * runs(whole, RUN_COLUMNS);
     (void)thread;
     for (int w = 0; w < ROWS; w++) {
         int row = job * ROWS + w, sum = 0, columns = row < p->rows ? p->columns : 0, c = 0;
@@ -46,7 +28,9 @@ static void one_block(const void *what, int job, int thread) {
         for (int i = 0; i < columns; i++) sum += values[i];
         p->total[row] = sum;
     }
-    p->calm[job] = (uint8_t)is_calm(block, whole / 4);
+    for (int c = 0; c < whole; c += RUN_COLUMNS)
+        *calm++ = (uint8_t)is_calm(block + c * ROWS, (whole - c < RUN_COLUMNS ? whole - c : RUN_COLUMNS) / 4);
+    for (int i = 0; i < ROWS * whole && WEIGHT_BIAS; i++) block[i] = (int8_t)(block[i] + WEIGHT_BIAS);
 }
 
 void bark_pack(const int8_t *values, int32_t rows, int32_t columns, int8_t *blocks, int32_t *total, uint8_t *calm,

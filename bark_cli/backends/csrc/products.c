@@ -18,7 +18,7 @@ static inline void finish(const Matrix *m, int first, const int32_t *sums, float
     int rows = m->rows - first < ROWS ? m->rows - first : ROWS;
     float y[ROWS];
     for (int w = 0; w < ROWS; w++)
-        y[w] = (float)(sums[w] - BIAS * m->total[first + w]) * m->scale[first + w] * step;
+        y[w] = (float)(sums[w] - INPUT_BIAS * m->total[first + w]) * m->scale[first + w] * step;
     if (m->bias)
         for (int w = 0; w < ROWS; w++) y[w] += m->bias[first + w];
     if (end == GELU)
@@ -41,15 +41,17 @@ typedef struct {
 static void block(const Product *p, int first, int from, int n) {
     const Matrix *m = p->m;
     int32_t sums[NEAR][ROWS];
-    size_t stride = (size_t)m->columns * BYTES;
+    size_t stride = input_bytes(m->columns);
     const uint8_t *x = p->s->rounded + from * stride;
-    const Tile *widest = m->calm[first / ROWS] ? calm_tiles : tiles;
+    const int8_t *lines = m->values + (size_t)first * m->columns;
+    const uint8_t *calm = m->calm + (size_t)(first / ROWS) * runs(m->columns, RUN_COLUMNS);
     memset(sums, 0, sizeof sums[0] * (size_t)n);
-    for (int c = 0; c < m->columns; c += CHUNK) {
-        int columns = m->columns - c < CHUNK ? m->columns - c : CHUNK;
-        const int8_t *lines = m->values + (size_t)first * m->columns + 16 * (size_t)c;
-        multiply(widest, lines, x + (size_t)c * BYTES, stride, columns, n, sums);
+    for (int c = 0, columns; c < m->columns; c += columns) {
+        columns = alike(calm, c, m->columns - c < CHUNK ? m->columns - c : CHUNK);
+        multiply(calm[c / RUN_COLUMNS] ? calm_tiles : block_tiles, lines + 16 * (size_t)c, x + input_place(c), stride,
+                 columns, n, sums);
     }
+    multiply_taken(lines, x, stride, m->columns, n, sums);
     for (int i = 0; i < n; i++)
         finish(m, first, sums[i], p->s->steps[from + i], p->end, p->out + (size_t)(from + i) * m->rows + first);
 }

@@ -58,15 +58,15 @@ static void some_rows(const void *what, int job, int thread) {
     int width = r->width, whole = (width + 3) / 4 * 4; /* columns beyond the width meet zeros of the matrix */
     for (int i = job * TOGETHER; i < r->n && i < (job + 1) * TOGETHER; i++) {
         const float *row = r->x + (size_t)i * width;
-        uint8_t *rounded = r->s->rounded + (size_t)i * whole * BYTES;
+        uint8_t *rounded = r->s->rounded + (size_t)i * input_bytes(whole);
         if (r->gain) {
             float *normed = r->s->wide + (size_t)i * 4 * width; /* free at this time */
             layer_norm(row, r->gain, r->bias, width, normed);
             row = normed;
         }
-        memset(rounded + width, BIAS, (size_t)(whole - width));
-        r->s->steps[i] = round_row(row, width, BIAS, rounded);
-        arrange(rounded, whole);
+        memset(rounded + width, INPUT_BIAS, (size_t)(whole - width));
+        r->s->steps[i] = round_row(row, width, INPUT_BIAS, rounded);
+        arrange_input(rounded, whole);
     }
 }
 

@@ -1,8 +1,8 @@
 /* The tile of this instruction set: sums[r][16] += a block of 16 rows times some inputs, four columns at a time.
  *
  * Each tile_*.h says how a product reads its inputs (BIAS is added to each, BYTES lie in memory for each, `arrange`
- * puts a rounded row so), and lists its tiles in `tiles`, widest first, the last of them for one input. Where products
- * add up in 16 bits, `calm_tiles` do so for LONG_RUN lines, of blocks which no input of at most LARGEST makes overflow.
+ * puts a rounded row so), and lists its tiles in `tiles`, widest first, the last of them for one input. So matrices and
+ * attention are multiplied, but for AVX2, which has another way for matrices (matrix_avx2.h).
  */
 #ifndef BARK_TILE_H
 #define BARK_TILE_H
@@ -34,6 +34,8 @@ static inline int32_t four_bytes(const uint8_t *x) {
 #include "tile_avxvnni.h"
 #elif defined(__AVX2__)
 #include "tile_avx2.h"
+
+#include "matrix_avx2.h"
 #elif defined(__ARM_FEATURE_DOTPROD) && !defined(BARK_PLAIN)
 #include "tile_dotprod.h"
 #elif defined(__aarch64__) && !defined(BARK_PLAIN)
@@ -42,10 +44,21 @@ static inline int32_t four_bytes(const uint8_t *x) {
 #include "tile_plain.h"
 #endif
 
-#if !defined(LONG_RUN) /* sums are of 32 bits from the first product on, and all blocks are alike */
-#define LONG_RUN 0
-#define LARGEST 0
+#if !defined(INPUT_BIAS) /* matrices are multiplied as all else is, and their blocks are alike */
+#define INPUT_BIAS BIAS
+#define WEIGHT_BIAS 0
+#define block_tiles tiles
 #define calm_tiles tiles
+
+static inline size_t input_bytes(int columns) { return (size_t)columns * BYTES; }
+static inline size_t input_place(int column) { return (size_t)column * BYTES; }
+static inline void arrange_input(uint8_t *row, int columns) { arrange(row, columns); }
+static inline int is_calm(const int8_t *run, int lines) { (void)run, (void)lines; return 0; }
+static inline int alike(const uint8_t *calm, int column, int columns) { (void)calm, (void)column; return columns; }
+static inline void multiply_taken(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int n,
+                                  int32_t (*sums)[ROWS]) {
+    (void)lines, (void)x, (void)stride, (void)columns, (void)n, (void)sums;
+}
 #endif
 
 /* sums (n, ROWS) += a block times n inputs, by the widest of these tiles that they fill, and so on */

@@ -1,16 +1,12 @@
-/* AVX2: an input as two halves of four bits, so that eight products of 16 bits add up without an overflow.
+/* AVX2, attention: an input as two halves of four bits, so that eight products of 16 bits add up without an overflow.
  *
  * maddubs multiplies 32 unsigned by signed bytes and adds neighbours to 16 bits. With whole inputs two such products
- * fill 15 bits, and each has to be widened before it is added. A half is at most 15: 2 * 15 * 127 * 8 = 30,480. Weights
- * that are as large as that lie among smaller ones: of nearly all blocks 32 lines fit, whatever the inputs are.
+ * fill 15 bits, and each has to be widened before it is added. A half is at most 15: 2 * 15 * 127 * 8 = 30,480.
  */
 #include <immintrin.h>
 
 enum { BIAS = 128, BYTES = 2 };
-enum { UNROLLED = 16 }; /* lines */
-enum { RUN = 8 };   /* lines of any block that 16 bits hold the sums of */
-#define LONG_RUN 32 /* of a calm one */
-#define LARGEST 15  /* half of an input */
+enum { RUN = 8 }; /* lines that 16 bits hold the sums of */
 
 static inline void begin_tiles(void) {}
 static inline void end_tiles(void) {}
@@ -36,29 +32,28 @@ INLINE void add_products(__m256i *sum, __m256i half, __m256i rows) {
     __asm__ volatile("" : "+x"(*sum)); /* or GCC moves it to memory */
 }
 
+/* sums of some inputs += so many lines times each */
 INLINE void halves_of(const int8_t *lines, const uint8_t *x, size_t stride, int count, int inputs,
                       int32_t (*sums)[ROWS]) {
     __m256i upper[3][2], lower[3][2];
-    const int part = count < UNROLLED ? count : UNROLLED;
 #pragma GCC unroll 4
     for (int i = 0; i < inputs; i++)
 #pragma GCC unroll 2
         for (int v = 0; v < 2; v++) upper[i][v] = lower[i][v] = _mm256_setzero_si256();
-    for (int first = 0; first < count; first += part)
-#pragma GCC unroll 16
-        for (int line = 0; line < part; line++, lines += 64, x += 8) {
-            __builtin_prefetch(lines + AHEAD);
-            __m256i rows[2] = {_mm256_loadu_si256((const __m256i *)lines), _mm256_loadu_si256((const __m256i *)lines + 1)};
+#pragma GCC unroll 8
+    for (int line = 0; line < count; line++, lines += 64, x += 8) {
+        __builtin_prefetch(lines + AHEAD);
+        __m256i rows[2] = {_mm256_loadu_si256((const __m256i *)lines), _mm256_loadu_si256((const __m256i *)lines + 1)};
 #pragma GCC unroll 4
-            for (int i = 0; i < inputs; i++) {
-                __m256i high = _mm256_set1_epi32(four_bytes(x + i * stride));
-                add_products(&upper[i][0], high, rows[0]);
-                add_products(&upper[i][1], high, rows[1]);
-                __m256i low = _mm256_set1_epi32(four_bytes(x + i * stride + 4));
-                add_products(&lower[i][0], low, rows[0]);
-                add_products(&lower[i][1], low, rows[1]);
-            }
+        for (int i = 0; i < inputs; i++) {
+            __m256i high = _mm256_set1_epi32(four_bytes(x + i * stride));
+            add_products(&upper[i][0], high, rows[0]);
+            add_products(&upper[i][1], high, rows[1]);
+            __m256i low = _mm256_set1_epi32(four_bytes(x + i * stride + 4));
+            add_products(&lower[i][0], low, rows[0]);
+            add_products(&lower[i][1], low, rows[1]);
         }
+    }
 #pragma GCC unroll 4
     for (int i = 0; i < inputs; i++)
 #pragma GCC unroll 2
@@ -70,34 +65,22 @@ INLINE void halves_of(const int8_t *lines, const uint8_t *x, size_t stride, int 
         }
 }
 
-INLINE void avx2(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int run, int inputs,
-                 int32_t (*sums)[ROWS]) {
+INLINE void halves(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int inputs,
+                   int32_t (*sums)[ROWS]) {
     int c = 0;
-    for (; c + 4 * run <= columns; c += 4 * run)
-        halves_of(lines + 16 * (size_t)c, x + 2 * c, stride, run, inputs, sums);
     for (; c + 4 * RUN <= columns; c += 4 * RUN)
         halves_of(lines + 16 * (size_t)c, x + 2 * c, stride, RUN, inputs, sums);
     for (; c < columns; c += 4) halves_of(lines + 16 * (size_t)c, x + 2 * c, stride, 1, inputs, sums);
 }
 
-static void avx2_1(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2(lines, x, stride, columns, RUN, 1, sums);
+static void halves_1(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
+    halves(lines, x, stride, columns, 1, sums);
 }
-static void avx2_2(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2(lines, x, stride, columns, RUN, 2, sums);
+static void halves_2(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
+    halves(lines, x, stride, columns, 2, sums);
 }
-static void avx2_3(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2(lines, x, stride, columns, RUN, 3, sums);
-}
-static void calm_1(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2(lines, x, stride, columns, LONG_RUN, 1, sums);
-}
-static void calm_2(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2(lines, x, stride, columns, LONG_RUN, 2, sums);
-}
-static void calm_3(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2(lines, x, stride, columns, LONG_RUN, 3, sums);
+static void halves_3(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
+    halves(lines, x, stride, columns, 3, sums);
 }
 
-static const Tile tiles[] = {{3, avx2_3}, {2, avx2_2}, {1, avx2_1}};
-static const Tile calm_tiles[] = {{3, calm_3}, {2, calm_2}, {1, calm_1}};
+static const Tile tiles[] = {{3, halves_3}, {2, halves_2}, {1, halves_1}};
