@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterable
@@ -148,7 +149,8 @@ def test_numbers_in_names_count_as_numbers() -> None:
     [
         (["nowhere"], "there is no nowhere"),
         (["no*where"], "no file matches no[*]where"),
-        (["empty"], "there is nothing to say in empty"),
+        (["empty"], r"there is nothing to say in empty \(looked for"),
+        (["empty.jsonl"], "there is nothing to say in empty.jsonl; write a text into each line or row"),
         (["-"], "add --jsonl"),
     ],
 )
@@ -157,6 +159,7 @@ def test_nothing_to_do_is_bad_usage(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.jsonl").touch()
     with pytest.raises(UsageError, match=said):
         list(gather(Sources(paths=paths)))
 
@@ -288,6 +291,17 @@ def test_half_a_character_in_a_text_is_that_lines_problem(text: str) -> None:
     good, bad = lines({"text": "hello"}, {"text": text})
     assert "its text holds a NUL or half a character" in str(bad.problem)
     assert good.problem is None
+
+
+@pytest.mark.parametrize(("platform", "is_one"), [("darwin", True), ("linux", False)])
+def test_names_that_a_mac_takes_for_one_are_told_before_any_work(
+    platform: str, is_one: bool, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    names = ("Ann.wav", "ann.wav", "\u00e9.wav", "e\u0301.wav")
+    given = lines(*({"text": "a", "output": name} for name in names))
+    problems = [task.item.problem for task in assign(given, out, "wav")]
+    assert [problem is not None for problem in problems] == [False, is_one, False, is_one]
 
 
 def test_two_to_one_file_is_found_before_any_work(texts: Path, out: Path) -> None:

@@ -347,7 +347,13 @@ def test_html_and_a_folder_and_fiction_books_are_read(tmp_path: Path) -> None:
         (folder / f"{number}.txt").write_text(f"Text {number}.")
     (folder / "x.md").write_text("# Named\n\nX.\n")
     book = read_book(folder)
+    assert (titles(book), list(book.left_out)) == (["1", "2", "10", "Named"], [])
+    for other in ("part 2/1.txt", "sounds/1.mp3", "notes.docx", "cover.jpg", ".hidden/1.txt"):
+        (folder / other).parent.mkdir(exist_ok=True)
+        (folder / other).touch()
+    book = read_book(folder)
     assert titles(book) == ["1", "2", "10", "Named"]
+    assert list(book.left_out) == ["notes.docx, part 2 (of a folder its own texts are read)"]
     fiction = tmp_path / "b.fb2"
     fiction.write_text(
         '<FictionBook xmlns="http://www.gribuser.ru/xml/fictionbook/2.0"><description><title-info><author>'

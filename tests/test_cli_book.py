@@ -156,6 +156,39 @@ def test_a_changed_paragraph_makes_only_its_pieces_anew_and_a_chapter_can_be_sai
     assert out.read_bytes() == third
 
 
+def test_a_folder_that_holds_anything_else_is_never_replaced(
+    book: Path, how: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "tale"
+    asked = ["book", str(book), "-o", str(out), "--chapters", "3", "--subtitles", "srt", "-q", *how]
+    assert main(asked) == 0
+    (out / ".DS_Store").touch()
+    assert main([*asked, "--force"]) == 0
+    before = sorted(path.name for path in out.iterdir())
+    (out / "mine.txt").write_text("mine")
+    for force in ([], ["--force"], ["--redo", "3"]):
+        assert main([*asked, *force]) == 1
+        assert f"{out} holds 'mine.txt'" in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == sorted([*before, "mine.txt"])
+
+
+def test_the_folder_that_one_is_in_is_never_replaced(
+    book: Path,
+    how: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "here" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "inner")
+    assert main(["book", str(book), "-o", ".", *how]) == 1
+    assert "you are in ., which" in capsys.readouterr().err
+    for command in (["book", str(book), "-o", ".."], ["convert", how[1], "..", "--to", "native"]):
+        assert main([*command, "--force"]) == 1
+        assert capsys.readouterr().err
+    assert (tmp_path / "here" / "inner").samefile(".")
+
+
 def test_the_dry_run_lists_the_chapters_and_loads_no_model(
     book: Path,
     how: list[str],

@@ -502,6 +502,15 @@ def test_no_text_on_a_terminal_shows_help(
     assert captured.err.startswith("Usage: bark say")
 
 
+@pytest.mark.parametrize("words", [["-"], ["-f", "-"]])
+def test_a_pipe_that_is_closed_is_told_in_a_line(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as after <&-
+    assert main(["say", *words]) == 2
+    assert capsys.readouterr().err.startswith("bark: - reads from a pipe, and standard input is closed")
+
+
 @pytest.mark.usefixtures("no_model")
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
@@ -533,6 +542,9 @@ def test_no_text_on_a_terminal_shows_help(
         (["hello", "-v", "TINY/ANN"], 2, "no voice 'TINY/ANN'; did you mean tiny/ann"),
         (["hello", "-o", "dir.wav"], 1, "dir.wav is a folder; give the name of a file in it"),
         (["hello", "-o", "no/a.wav"], 1, "cannot write no/a.wav: no does not exist; create it first"),
+        (["hello", "-o", "x" * 300 + ".wav"], 1, "cannot write xxx"),
+        (["hello", "-o", "/dev/null"], 1, "/dev/null is not an ordinary file; -o - writes to a pipe"),
+        (["hello", "-o", ""], 2, "-o is empty; give it a name"),
         (["hello", "-o", "old.wav/a.wav"], 1, "cannot write old.wav/a.wav: old.wav is not a folder"),
         (["hello", "-o", "-", "--json"], 2, "--json and -o - cannot share standard output"),
         (
@@ -1010,6 +1022,8 @@ def test_an_option_that_is_mistyped_is_none_of_the_text(
     assert "No such option" in capsys.readouterr().err
     assert main([*say, "-x"]) == 2
     assert "No such option: -x; text that begins with a dash goes behind --" in capsys.readouterr().err
+    assert main([*say, "hello", "--voice"]) == 2
+    assert "requires an argument.\n" in capsys.readouterr().err
     assert main([*say, "--seed", "1", "--dry-run", "--", "-x"]) == 0
     assert main([*say, "hello", "-o", "- no name.bark", "--dry-run"]) in (
         0,

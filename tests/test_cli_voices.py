@@ -95,8 +95,9 @@ def test_one_language(
     monkeypatch.setenv("BARK_HOME", str(tmp_path))
     for name in ("fr_speaker_2", "de_speaker_2", "x"):
         write_voice(tmp_path / "voices" / f"{name}.npz", tiny_voice(tiny_config))
-    assert main(["voices", "ls", "-m", str(tiny_model), "--lang", "de"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["NAME", "de_speaker_2"]
+    for asked in ("de", "DE", "de-AT"):
+        assert main(["voices", "ls", "-m", str(tiny_model), "--lang", asked]) == 0
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["NAME", "de_speaker_2"]
     assert main(["voices", "ls", "-m", str(tiny_model), "--lang", "it"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""

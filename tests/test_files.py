@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -12,10 +13,25 @@ import pytest
 from bark_cli.errors import OutputError
 from bark_cli.system import files
 from bark_cli.system.files import check_target, write_whole
+from bark_cli.system.folders import below
 
 
 def names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
+
+
+def test_what_goes_while_a_folder_is_gone_through_is_no_error(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    found = {path.relative_to(tmp_path).as_posix() for path in below(tmp_path)}
+    assert found == {"a", "a/inner", "a/file", "b", "b/inner", "b/file", "link"}
+    walk = below(tmp_path)
+    first = next(walk)
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "b")
+    assert {first.name, *(path.name for path in walk)} == {"a", "b", "link"}
 
 
 def test_writes_all_bytes_and_leaves_nothing_beside(tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ def test_a_damaged_piece_is_made_anew(bark: Bark, kept: KeptPieces, damage: byte
     assert kept.find(text.pieces[0], text) is not None  # mended
 
 
+def test_a_name_as_long_as_can_be_has_room_for_its_pieces(bark: Bark, tmp_path: Path) -> None:
+    kept = KeptPieces(tmp_path / f"{'x' * 251}.wav", lambda: "made by")
+    text = narration("hello", "bark")
+    assert len(spoken(narrate_kept(bark, text, kept))) == kept.count(text) == 2
+    assert KeptPieces(tmp_path / f"{'x' * 250}y.wav", lambda: "made by").count(text) == 0
+
+
 def test_a_folder_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".a.wav.pieces").symlink_to(tmp_path / "elsewhere")

@@ -267,6 +267,10 @@ def test_the_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert user_file() == tmp_path / "roaming" / "bark_cli" / "config.toml"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     assert user_file() == tmp_path / "xdg" / "bark_cli" / "config.toml"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "~/xdg")
+    assert user_file() == Path.home() / "xdg" / "bark_cli" / "config.toml"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "xdg")  # not to be heeded: it would be another in each folder
+    assert user_file() == tmp_path / "roaming" / "bark_cli" / "config.toml"
     monkeypatch.setenv("BARK_CONFIG", "~/mine.toml")
     assert user_file() == Path.home() / "mine.toml"
     assert "BARK_CONFIG names" in error_of()

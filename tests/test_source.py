@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import struct
 from pathlib import Path
 
@@ -54,3 +56,16 @@ def test_many_channels_are_read_in_smaller_blocks(tmp_path: Path) -> None:
         blocks = [len(block.samples) for block in source.blocks()]
     assert sum(blocks) == 5_000
     assert max(blocks) * 1024 <= 2**22
+
+
+def test_a_name_that_is_not_utf8_is_read_as_it_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = wav(tmp_path / os.fsdecode(b"caf\xe9.wav"), 24_000)
+    assert main(["show", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sample_rate"] == 24_000
+    path.write_text("no sound")
+    assert main(["show", str(path)]) == 1
+    assert capsys.readouterr().err.endswith(
+        "is not a sound file that can be read here: Format not recognised\n"
+    )

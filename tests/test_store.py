@@ -95,6 +95,8 @@ def test_home_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert bark_home() == tmp_path / "cache" / "bark_cli"
     monkeypatch.setenv("XDG_CACHE_HOME", "~/x")  # as a file of settings gives it, which no shell expands
     assert bark_home() == Path.home() / "x" / "bark_cli"
+    monkeypatch.setenv("XDG_CACHE_HOME", "x")  # not to be heeded: each working folder had a cache of its own
+    assert bark_home().is_absolute()
     monkeypatch.setenv("BARK_HOME", str(tmp_path / "mine"))
     assert bark_home() == tmp_path / "mine"
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import typer
 
+from bark_cli.cli import main
 from bark_cli.cli.app import COMMANDS, app
 from bark_cli.cli.values import take_plainly
 
@@ -15,7 +17,7 @@ def value_of(coerce: Any, given: object, parameter: Any, context: Any) -> object
     try:
         return coerce(given, param=parameter, ctx=context)
     except Exception as error:  # of typer's own Click, which has no public name
-        return type(error).__name__, getattr(error, "message", "")
+        return type(error).__name__, getattr(error, "message", "").removeprefix("Value error, ")
 
 
 @pytest.mark.parametrize("name", ["say", "batch", "bench"])
@@ -38,3 +40,28 @@ def test_values_taken_plainly_are_those_that_typer_makes(name: str) -> None:
             seen += 1
     assert name in COMMANDS
     assert seen > 150
+
+
+def test_a_value_that_is_no_choice_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["say", "hello", "--continuity", "both"]) == 2
+    told = capsys.readouterr().err
+    assert "Invalid value for '--continuity': 'both' is not one of 'voice'" in told
+
+
+@pytest.mark.parametrize(
+    "command", [["batch", "texts"], ["book", "a.txt"], ["voices", "preview", "nano/anna"]]
+)
+def test_an_output_without_a_name_is_refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "-o", ""]) == 2
+    assert "-o is empty; give it a name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["tags", "voices ls", "config show", "config presets", "cache ls", "cache verify", "cache prune"],
+)
+def test_json_is_a_list_where_the_help_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--help"]) == 0
+    says_list = "Print one JSON list" in capsys.readouterr().out
+    assert main([*command.split(), "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), list) == says_list

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bark_cli.errors import OptionError
@@ -52,6 +53,6 @@ def check_sound_file(path: str | Path, *, force: bool = False, format: str | Non
         OptionError: the format is not known.
         OutputError: it exists and `force` is off, is a folder, or its folder is missing or read-only.
     """
-    if not Path(path).is_dir():  # else that is what is wrong with it
+    if not os.path.isdir(path):  # noqa: PTH112  (a name may be too long for pathlib); else that is what is wrong with it
         find_format(path, format)
     check_target(Path(path), force=force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -84,8 +85,10 @@ def _open(path: Path) -> Any:
 
     try:
         with path.open("rb"):  # whose errors say what is wrong; libsndfile's say "System error"
-            return Forward(path)
+            # bytes: soundfile encodes no name that is not UTF-8
+            return Forward(os.fsencode(path) if os.name == "posix" else path)
     except OSError as error:
         raise AudioError(f"cannot read {path}: {error.strerror}; give the name of a sound file") from error
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
-        raise AudioError(f"{path} is not a sound file that can be read here: {error}") from error
+        why = getattr(error, "error_string", str(error)).rstrip(".")
+        raise AudioError(f"{path} is not a sound file that can be read here: {why}") from error

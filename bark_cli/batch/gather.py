@@ -6,7 +6,6 @@ import glob
 import os
 import re
 import shutil
-import stat
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import IO, BinaryIO, NoReturn
 
 from bark_cli.batch.items import Item, is_list, items_of, lines_of
 from bark_cli.errors import TextError, UsageError
+from bark_cli.system.files import is_special
 from bark_cli.text.documents import TEXT_SUFFIXES
 
 STDIN = "-"
@@ -138,23 +138,15 @@ def _walk(root: Path, pattern: str | None) -> list[Path]:
     for folder, inner, names in os.walk(root, onerror=_unreadable):
         inner[:] = [name for name in inner if not name.startswith(".")]
         paths = [Path(folder, name) for name in names if not name.startswith(".")]
+        # of a pipe nobody knows when it ends
         found += [
-            path for path in paths if _is_wanted(path.relative_to(root), pattern) and not _is_waited_for(path)
+            path for path in paths if _is_wanted(path.relative_to(root), pattern) and not is_special(path)
         ]
     return sorted(found, key=lambda path: (natural(path), str(path)))
 
 
 def _is_wanted(path: Path, pattern: str | None) -> bool:
     return path.suffix.lower() in TEXT_SUFFIXES if pattern is None else path.match(pattern)
-
-
-def _is_waited_for(path: Path) -> bool:
-    """Whether it is a pipe, a socket or a device, of which nobody knows when it ends."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:  # a link to nothing, say; whoever reads it will tell
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _unreadable(error: OSError) -> NoReturn:
@@ -183,6 +175,8 @@ def _spooled(sources: Sources) -> IO[bytes]:
 
 
 def _nothing(sources: Sources) -> UsageError:
-    asked = sources.pattern or " ".join(f"*{suffix}" for suffix in TEXT_SUFFIXES)
     where = ", ".join(sources.paths)
+    if not any(Path(path).is_dir() for path in sources.paths):
+        return UsageError(f"there is nothing to say in {where}; write a text into each line or row")
+    asked = sources.pattern or " ".join(f"*{suffix}" for suffix in TEXT_SUFFIXES)
     return UsageError(f"there is nothing to say in {where} (looked for {asked}); use --glob")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -181,4 +183,7 @@ def _no_name(name: str) -> UsageError:
 
 
 def _normal(output: str) -> str:
+    """What all names of one file share: on a Mac neither case nor composition tells two apart."""
+    if sys.platform == "darwin":
+        return unicodedata.normalize("NFC", output).casefold()
     return os.path.normcase(output)

@@ -10,7 +10,7 @@ from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
 from bark_cli.audio.tags.mp4 import check_ffmpeg
 from bark_cli.book.readalong import SUFFIX as READ_ALONG
 from bark_cli.book.readalong import open_readalong
-from bark_cli.book.shelf import IN_ONE, Edition, Shelf, open_folder, open_one_file
+from bark_cli.book.shelf import IN_ONE, Edition, Shelf, check_replaceable, open_folder, open_one_file
 from bark_cli.errors import OptionError
 from bark_cli.system.files import check_target
 from bark_cli.system.folders import check_new_folder
@@ -25,7 +25,7 @@ def check_output(path: Path, *, force: bool, subtitles: str | None = None) -> No
 
     Raises:
         OptionError: its suffix says nothing that we know, or ffmpeg is missing.
-        OutputError: it exists and `force` is off, or cannot be written.
+        OutputError: it exists and `force` is off, or holds files of others, or cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix in IN_ONE or suffix == READ_ALONG:
@@ -38,6 +38,7 @@ def check_output(path: Path, *, force: bool, subtitles: str | None = None) -> No
         others = ", ".join((*IN_ONE, READ_ALONG))
         raise OptionError(f"{path}: {suffix} files hold no chapters; use one of {others}, or a folder")
     else:
+        check_replaceable(path)
         check_new_folder(path, force=force)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -14,11 +15,17 @@ from bark_cli.audio.subtitles import subtitles
 from bark_cli.audio.tags.mp4 import SUFFIXES as MP4
 from bark_cli.audio.tags.mp4 import write_mp4
 from bark_cli.book.compose import Paragraph, Section
+from bark_cli.errors import OutputError
 from bark_cli.system.files import new_path, told_of, write_whole
 from bark_cli.system.folders import folder_beside, new_folder
+from bark_cli.system.ours import read_ours
 
 IN_ONE = (".opus", ".ogg", ".mp3", ".flac", *MP4)  # formats that have chapters
 _MOST_NAME = 80  # characters of a chapter's title in the name of its file
+_MOST_BYTES = 200  # of the same: systems take 255, and number and suffix are to come
+_PLAYLIST, _LONGEST_PLAYLIST = "playlist.m3u8", 2**22  # bytes
+_COVERS, _SUBTITLES = ("cover.jpg", "cover.png"), (".srt", ".vtt")
+_OF_DESKTOPS = (".DS_Store", "Thumbs.db", "desktop.ini")  # which put them into every folder that is looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +134,30 @@ def open_folder(path: Path, edition: Edition) -> Iterator[Shelf]:
         yield Folder(folder, edition)
 
 
+def check_replaceable(path: Path) -> None:
+    """Find out whether a folder, if there is one, holds an audiobook of ours and nothing else.
+
+    Raises:
+        OutputError: it holds what would be lost with it.
+    """
+    with told_of(path):
+        names = [one.name for one in path.iterdir()] if path.is_dir() else []
+        playlist = read_ours(path / _PLAYLIST, _LONGEST_PLAYLIST) if _PLAYLIST in names else None
+    sounds = _composed((playlist or b"").decode("utf-8", "replace")).splitlines()
+    ours = {*sounds, _PLAYLIST, *_COVERS, *_OF_DESKTOPS}
+    ours |= {sound.rpartition(".")[0] + suffix for sound in sounds for suffix in _SUBTITLES}
+    if foreign := sorted(set(map(_composed, names)) - ours):
+        raise OutputError(
+            f"{path} holds {foreign[0]!r}, which is no part of an audiobook, and a folder is replaced as a "
+            "whole; give -o the name of a new one"
+        )
+
+
+def _composed(name: str) -> str:
+    """The name with its accents composed: file systems of Macs take them apart."""
+    return unicodedata.normalize("NFC", name)
+
+
 class Folder:
     """Chapters as files in a folder that is not yet in its place."""
 
@@ -152,7 +183,7 @@ class Folder:
             rows += [f"#EXTINF:{round(one.duration_s)},{one.section.title}", name]
             self._edition.write_subtitles(self._folder / name, one.cues)
         with told_of(self._folder):
-            (self._folder / "playlist.m3u8").write_text("\n".join(rows) + "\n", "utf-8")
+            (self._folder / _PLAYLIST).write_text("\n".join(rows) + "\n", "utf-8")
             if (cover := self._edition.tags.cover) is not None:
                 suffix = "png" if cover.startswith(b"\x89PNG") else "jpg"
                 (self._folder / f"cover.{suffix}").write_bytes(cover)
@@ -167,4 +198,5 @@ def chapter_tags(section: Section, edition: Edition) -> Tags:
 def file_name(title: str) -> str:
     """A title as a name that every system's files can have."""
     plain = re.sub(r'[\x00-\x1f<>:"/\\|?*]', " ", title)
-    return " ".join(plain.split())[:_MOST_NAME].strip(" .") or "Chapter"
+    short = " ".join(plain.split())[:_MOST_NAME].encode("utf-8", "replace")[:_MOST_BYTES]
+    return short.decode("utf-8", "ignore").strip(" .") or "Chapter"

@@ -26,6 +26,7 @@ from bark_cli.store.manifest import (
 )
 from bark_cli.store.places import compiled_home
 from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
+from bark_cli.system.folders import below
 from bark_cli.system.parts import PARTS
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
@@ -163,7 +164,7 @@ def _name(path: Path) -> str | None:
 def _age_s(path: Path) -> float:
     """Seconds since something in it was written."""
     times = [0.0]
-    for file in (path, *path.rglob("*")):
+    for file in (path, *below(path)):
         with suppress(OSError):
             times.append(file.lstat().st_mtime)
     return time.time() - max(times)

@@ -15,6 +15,7 @@ from bark_cli import store
 from bark_cli.errors import ModelError, OptionError
 from bark_cli.store.conversions import Conversion, conversions
 from bark_cli.store.manifest import build_folder, missing_files
+from bark_cli.system.folders import below
 from bark_cli.system.home import expanded
 from bark_cli.system.records import Bounds, read_object
 
@@ -83,7 +84,7 @@ def bytes_of(*paths: Path, behind_links: bool = False) -> int:
     """Bytes of files and folders, each file counted once, those that links lead to only if asked for."""
     seen: dict[tuple[int, int], int] = {}
     for path in paths:
-        for file in (path, *path.rglob("*")):
+        for file in (path, *below(path)):
             with suppress(OSError):
                 status = file.stat() if behind_links else file.lstat()
                 if stat.S_ISREG(status.st_mode):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bark_cli.cli.options import Json
+from bark_cli.cli.options import JsonList
 from bark_cli.cli.output import note, one_line, print_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def detect(
         list[str],
         typer.Argument(metavar="PATHS...", help="Sound files, or folders of them.", show_default=False),
     ],
-    as_json: Json = False,
+    as_json: JsonList = False,
 ) -> None:
     """Look for signs that Bark made a sound.
 

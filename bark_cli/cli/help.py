@@ -9,6 +9,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from bark_cli.cli.values import take_plainly
+from bark_cli.errors import OptionError
 
 # a dash, and then what no option begins with, or an option's name with more words behind it
 _TEXT = re.compile(r"-(?:[^\w-]|[0-9]|-[^\w]|-?[\w-]*\s)")
@@ -49,13 +50,12 @@ class Command(_Quick, TyperCommand):
         try:
             parsed: list[str] = super().parse_args(ctx, args)
         except Exception as error:  # of typer's own Click, which has no public name
-            if (
-                takes_text
-                and getattr(error, "option_name", None)
-                and not getattr(error, "possibilities", None)
-            ):
+            is_unknown = hasattr(error, "possibilities") and not error.possibilities  # nor any like it
+            if takes_text and is_unknown:
                 error.message += "; text that begins with a dash goes behind --"  # type: ignore[attr-defined]
             raise
+        if ctx.params.get("output") == "":  # of a variable that was never set, say
+            raise OptionError("-o is empty; give it a name")
         return parsed
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

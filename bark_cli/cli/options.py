@@ -90,6 +90,7 @@ BatchSize = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never use the network, like HF_HUB_OFFLINE=1.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+JsonList = Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 
 READING = "Reading"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bark_cli.cli.options import Json
 from bark_cli.cli.output import one_line, print_json
 from bark_cli.errors import OptionError
 
@@ -17,7 +18,7 @@ def show(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="A sound file, or a model's .gguf file.", show_default=False)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the format and length of FILE and, if Bark made it, how.
 

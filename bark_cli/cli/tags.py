@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
+from bark_cli.cli.options import JsonList
 from bark_cli.cli.output import print_json
 
 
 def tags(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")] = False,
+    as_json: JsonList = False,
 ) -> None:
     """List the tags to write into a text, such as [laughs].
 

@@ -44,7 +44,16 @@ class _Plainly:
             found = None
         else:
             found = self._plain((self._kind,), value)
-        return self._of_typer().coerce(value, param=param, ctx=ctx) if found is _NOT_PLAIN else found
+        return self._typers(value, param, ctx) if found is _NOT_PLAIN else found
+
+    def _typers(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value as typer converts it, whose errors say no word of pydantic's."""
+        try:
+            return self._of_typer().coerce(value, param=param, ctx=ctx)
+        except Exception as error:  # of typer's own Click, which has no public name
+            if isinstance(message := getattr(error, "message", None), str):
+                error.message = message.removeprefix("Value error, ")  # type: ignore[attr-defined]
+            raise
 
     def _plain(self, kinds: tuple[Any, ...], text: object) -> Any:
         """The value of a text, if it is of the one kind and within its bounds."""

@@ -38,6 +38,7 @@ from bark_cli.takes.take import Take
 from bark_cli.voices import Voice
 
 _MOST_BYTES = 2**26  # of one piece: a minute of sound has six million
+_MOST_IN_NAME = 255  # bytes; what systems allow
 _FEW = 8  # pieces at once, of which each is made about as quickly as of many
 _ARRAYS = ("samples", "semantic", "coarse", "fine")
 _FACTS = ("text", "model", "voice", "seed", "complete")
@@ -57,7 +58,7 @@ class KeptPieces:
 
     def __init__(self, output: Path, made_by: Callable[[], str]) -> None:
         self.output = output
-        self.folder = output.absolute().with_name(f".{output.name}.pieces")
+        self.folder = output.absolute().with_name(_folder_name(output.name))
         self._made_by, self._is_full = cache(made_by), False
         with told_of(output), suppress(FileNotFoundError):
             status = self.folder.lstat()
@@ -174,6 +175,12 @@ class KeptPieces:
         how = None if narration.options is None else asdict(narration.options)
         told = (self._made_by(), piece.text, piece.seed, _voice(piece), how, asdict(narration.attempts))
         return self.folder / f"{digest(*told, piece.language, narration.continuity)[:32]}.npz"
+
+
+def _folder_name(name: str) -> str:
+    """What the folder beside a file of that name is called; where its own name has no room, a digest's is."""
+    usual = f".{name}.pieces"
+    return usual if len(os.fsencode(usual)) <= _MOST_IN_NAME else f".{digest(name)[:32]}.pieces"
 
 
 def narrate_kept(

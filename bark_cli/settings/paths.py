@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from bark_cli.system.home import expanded, home
+from bark_cli.system.home import expanded, home, xdg_folder
 
 PROJECT_FILE = "bark.toml"
 _REPOSITORIES = (".git", ".hg")
@@ -21,8 +21,8 @@ def user_file() -> Path:
 
 
 def _config_home() -> Path:
-    if configured := os.environ.get("XDG_CONFIG_HOME"):
-        return Path(configured)
+    if (configured := xdg_folder("XDG_CONFIG_HOME")) is not None:
+        return configured
     if sys.platform == "darwin":
         return home() / "Library" / "Application Support"
     if sys.platform == "win32":

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bark_cli.system.home import expanded, home
+from bark_cli.system.home import expanded, home, xdg_folder
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 GGUF_SUFFIX = ".gguf"
@@ -17,8 +17,8 @@ _YES = {"1", "on", "yes", "true"}  # as huggingface_hub reads its flags
 
 def cache_home() -> Path:
     """The platform's folder for caches."""
-    if configured := os.environ.get("XDG_CACHE_HOME"):
-        return expanded(configured)
+    if (configured := xdg_folder("XDG_CACHE_HOME")) is not None:
+        return configured
     if sys.platform == "darwin":
         return home() / "Library" / "Caches"
     if sys.platform == "win32":

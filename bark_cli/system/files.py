@@ -47,6 +47,15 @@ def check_target(path: Path, *, force: bool = False, follow: bool = True) -> Non
         raise OutputError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
 
 
+def is_special(path: str | Path) -> bool:
+    """Whether it is a pipe, a device or a socket, which no file can be put in the place of."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  (of a name that may hold a NUL)
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def write_whole(
     path: Path, data: bytes, *, force: bool = False, follow: bool = True, synced: bool = True
 ) -> None:

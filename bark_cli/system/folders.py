@@ -13,12 +13,18 @@ from bark_cli.system.files import told_of
 from bark_cli.system.parts import new_part_folder
 
 
+def below(folder: Path) -> Iterator[Path]:
+    """All that lies below a folder, without following links; what goes meanwhile is no error."""
+    for inside, folders, files in os.walk(folder):
+        yield from (Path(inside, name) for name in (*folders, *files))
+
+
 def check_new_folder(path: Path, *, force: bool = False) -> None:
     """Find out whether a folder can be made at `path`, before the work that fills it is done.
 
     Raises:
-        OutputError: it is a file, or a folder that holds something and `force` is off, or the folder that it
-            is to lie in is missing or read-only.
+        OutputError: it is a file, or the working folder, or a folder that holds something and `force` is
+            off, or the folder that it is to lie in is missing or read-only.
     """
     with told_of(path):
         parent = path.absolute().parent
@@ -26,6 +32,8 @@ def check_new_folder(path: Path, *, force: bool = False) -> None:
             raise OutputError(f"{path} is a link to nothing; remove it, or choose another name")
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file; give the name of a new folder")
+        if path.is_dir() and Path.cwd().is_relative_to(path.resolve()):  # who is in it would be nowhere
+            raise OutputError(f"you are in {path}, which a new folder would replace; give that another name")
         if path.is_dir() and any(path.iterdir()) and not force:
             raise OutputError(f"{path} exists; use --force to replace it, or choose another name")
         if not parent.is_dir():

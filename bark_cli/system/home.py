@@ -21,3 +21,12 @@ def home() -> Path:
 def expanded(path: str | os.PathLike[str]) -> Path:
     """The path with ~ and ~user put in; one of a user whom nobody knows stays as it is."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def xdg_folder(variable: str) -> Path | None:
+    """The folder that a variable such as XDG_CACHE_HOME names; a relative one counts for nothing.
+
+    So the XDG Base Directory Specification has it: else every working folder had files of its own.
+    """
+    found = expanded(os.environ.get(variable, ""))
+    return found if found.is_absolute() else None

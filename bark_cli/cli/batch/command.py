@@ -184,7 +184,12 @@ def batch(
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", rich_help_panel=_PRINTING, help="Print one JSON object at the end.")
+        bool,
+        typer.Option(
+            "--json",
+            rich_help_panel=_PRINTING,
+            help="Print one JSON object at the end; a list with --dry-run.",
+        ),
     ] = False,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", rich_help_panel=_PRINTING, help="Print errors only.")

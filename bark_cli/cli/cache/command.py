@@ -8,7 +8,7 @@ import typer
 
 from bark_cli.cli.completion import cached_names, model_names
 from bark_cli.cli.help import Command, CommandGroup
-from bark_cli.cli.options import Json
+from bark_cli.cli.options import Json, JsonList
 
 cache = typer.Typer(
     cls=CommandGroup,
@@ -69,7 +69,7 @@ def verify(
         str | None,
         typer.Argument(metavar="NAME", autocompletion=cached_names, help="Model to verify; all by default."),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonList = False,
 ) -> None:
     """Read every byte of a model and compare it with what was downloaded; no network is needed.
 
@@ -93,7 +93,7 @@ def remove(
     ],
     yes: Yes = False,
     dry_run: DryRun = False,
-    as_json: Json = False,
+    as_json: JsonList = False,
 ) -> None:
     """Remove models, what was made of them, and what their downloads have left.
 
@@ -118,7 +118,7 @@ def prune(
     ] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
-    as_json: Json = False,
+    as_json: JsonList = False,
 ) -> None:
     """Remove what nobody needs: interrupted downloads, unused originals, old conversions.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bark_cli.cli.help import Command, CommandGroup
-from bark_cli.cli.options import Json
+from bark_cli.cli.options import Json, JsonList
 
 config = typer.Typer(
     cls=CommandGroup,
@@ -60,7 +60,7 @@ def show(as_json: Json = False) -> None:
 
 
 @config.command("presets", cls=Command)
-def presets(as_json: Json = False) -> None:
+def presets(as_json: JsonList = False) -> None:
     """List the presets and what they set.
 
     \b

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bark_cli.cli.options import JsonList
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.cli.play.keys import player_keys
 
@@ -52,7 +53,7 @@ def play(
 
 
 def devices(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")] = False,
+    as_json: JsonList = False,
 ) -> None:
     """List the devices that can play sound; * marks the default.
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bark_cli.cli.say.request import Delivery, SayRequest
-from bark_cli.errors import OptionError
+from bark_cli.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def check(script: Script, request: SayRequest) -> None:
     from bark_cli.cli.download.offer import resolve_or_offer
     from bark_cli.model.options import SamplingOptions
     from bark_cli.model.tokens import CODEBOOKS
-    from bark_cli.system.files import check_target
+    from bark_cli.system.files import check_target, is_special
     from bark_cli.text.normalise import normalise
     from bark_cli.voices.catalogue import check_voice_file
 
@@ -41,6 +41,8 @@ def check(script: Script, request: SayRequest) -> None:
     if delivery.output == "-":
         _check_stdout(delivery)
     elif delivery.output is not None:
+        if is_special(delivery.output):  # /dev/stdout, say, whose name tells no format
+            raise OutputError(f"{delivery.output} is not an ordinary file; -o - writes to a pipe")
         audio.check_sound_file(delivery.output, force=delivery.force, format=delivery.format)
         audio.check_tags_fit(audio.find_format(delivery.output, delivery.format), request.tags)
     if (beside := delivery.subtitle_file) is not None:

@@ -56,6 +56,8 @@ def read_text(
     if words and list(words) != [STDIN]:
         return " ".join(map(_typed, words)), None
     asked_for = file == STDIN or bool(words)
+    if sys.stdin is None and asked_for:
+        raise UsageError("- reads from a pipe, and standard input is closed; pipe a text in, or give -f FILE")
     if sys.stdin is None or (sys.stdin.isatty() and not asked_for):
         return None
     from bark_cli.text.documents import MAX_BYTES, decode

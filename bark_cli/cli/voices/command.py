@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bark_cli.cli.completion import voice_names
 from bark_cli.cli.help import Command, CommandGroup
-from bark_cli.cli.options import Json, Model
+from bark_cli.cli.options import Json, JsonList, Model
 from bark_cli.cli.output import note, one_line, print_json
 from bark_cli.cli.table import aligned
 from bark_cli.cli.voices.keep import preview, remove, save
@@ -37,7 +38,7 @@ def list_all(
     language: Annotated[
         str | None, typer.Option("--lang", metavar="XX", help="Only voices of this language, e.g. en.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")] = False,
+    as_json: JsonList = False,
 ) -> None:
     """List the voices that a model can be given.
 
@@ -52,7 +53,7 @@ def list_all(
     from bark_cli.voices.catalogue import lacks_suno_voices, list_voices
 
     folder = resolve_model(model).folder
-    found = [info for info in list_voices(folder) if language in (None, info.language)]
+    found = [info for info in list_voices(folder) if language is None or _is_of(info, language)]
     if as_json:
         print_json([_record(info) for info in found])
     elif found:
@@ -91,6 +92,12 @@ def show(
 voices.command("preview", cls=Command)(preview)
 voices.command("save", cls=Command)(save)
 voices.command("rm", cls=Command)(remove)
+
+
+def _is_of(info: VoiceInfo, language: str) -> bool:
+    """Whether a voice is of that language, however the code is written: en, EN, en-US."""
+    mine, asked = (re.split("[-_]", code.lower())[0] for code in (info.language or "", language))
+    return mine == asked
 
 
 def _none(language: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,15 +98,15 @@ class _Texts:
 def _folder(folder: Path, texts: _Texts) -> Book:
     """A chapter, or those under its headings, for each text in a folder, 2 before 10."""
     try:
-        inside = [
-            path for path in folder.iterdir() if path.suffix.lower() in TEXT_SUFFIXES and path.is_file()
-        ]
+        inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        passed = [path.name for path in inside if _is_passed_over(path)]
     except OSError as error:
         raise TextError(f"cannot read folder {folder}: {error.strerror}; check its permissions") from error
     chapters, left_out, cast = list[Chapter](), list[str](), dict[str, str]()
-    for path in sorted(inside, key=lambda path: (_natural(path.name), path.name)):
-        if path.name.startswith("."):
-            continue
+    if passed:
+        left_out.append(f"{', '.join(sorted(passed))} (of a folder its own texts are read)")
+    texts_in_it = [path for path in inside if path.suffix.lower() in TEXT_SUFFIXES and path.is_file()]
+    for path in sorted(texts_in_it, key=lambda path: (_natural(path.name), path.name)):
         data = _bytes(path, MAX_BYTES)
         found = texts.read(data, path)
         cast |= found.cast
@@ -119,6 +120,14 @@ def _folder(folder: Path, texts: _Texts) -> Book:
     if not chapters:
         raise TextError(f"{folder} holds no texts ({', '.join(TEXT_SUFFIXES)}); give a folder of chapters")
     return replace(Book(chapters=chapters, cast=cast, left_out=left_out), title=folder.resolve().name)
+
+
+def _is_passed_over(path: Path) -> bool:
+    """Whether it is no text, and holds some: a book, a document, a folder of texts."""
+    with suppress(OSError):  # such as lost+found, which nobody may look into
+        if path.is_dir():
+            return any(inner.suffix.lower() in TEXT_SUFFIXES for inner in path.iterdir())
+    return path.suffix.lower() in (".epub", ".docx", ".fb2", *_FOREIGN)
 
 
 def _natural(name: str) -> Sequence[str | int]:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 _EXPORT = "save it as text, HTML or Markdown in the program that made it"
 _PANDOC = "convert it first, as in: pandoc {0} -o text.md"
+_BOOK = "`bark book {0} -o book.mp3` says it"
 _SHEET = "save the sheet as CSV with a column text, for `bark batch`"
 _SOUND = "a sound is made of text; `bark play` plays it"
 _PICTURE = "pictures hold no text that is read; a program for OCR makes some of it"
@@ -58,11 +59,11 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (  # where, what stands there,
 )
 _PLAIN = (b"MZ", b"ID3", b"BZh", b"PAR1", b"RF64", b"GGUF", b"%!PS")  # a text may begin so, with no NUL near
 _ZIPPED = (  # what stands in the first names of an archive
-    (b"application/epub+zip", "an EPUB book", _PANDOC),
+    (b"application/epub+zip", "an EPUB book", _BOOK),
     (b"opendocument.spreadsheet", "a spreadsheet (OpenDocument)", _SHEET),
     (b"opendocument", "a document of OpenDocument (.odt, .odp)", _PANDOC),
     (b"xl/", "a spreadsheet (.xlsx)", _SHEET),
-    (b"word/", "a Word document (.docx)", _PANDOC),
+    (b"word/", "a Word document (.docx)", _BOOK),
     (b"ppt/", "a presentation (.pptx)", _EXPORT),
     (b"_semantic_prompt", "a voice", "-v takes a voice"),
     (b"semantic_prompt.npy", "a voice (.npz)", "-v takes a voice"),
@@ -78,7 +79,8 @@ _NAMES = {  # suffix -> the same, of what is written in letters
     ".jsonl": ("JSON Lines", "`bark batch {0}` says the text of each line"),
     **dict.fromkeys((".json", ".geojson", ".ipynb"), ("data in JSON", _READS)),
     **dict.fromkeys((".yaml", ".yml"), ("data in YAML", _READS)),
-    **dict.fromkeys((".xml", ".rss", ".atom", ".fb2"), ("data in XML", _READS)),
+    ".fb2": ("a FictionBook", _BOOK),
+    **dict.fromkeys((".xml", ".rss", ".atom"), ("data in XML", _READS)),
     ".svg": ("a picture (SVG)", _PICTURE),
     **dict.fromkeys(
         (".ass", ".ssa", ".smi", ".sami", ".ttml", ".dfxp"), ("subtitles of another kind", _TO_SRT)
