@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bark_cli.book.compose import ComposedBook, choose, compose_book
-from bark_cli.cli.book.progress import clock
+from bark_cli.cli.book.progress import clock, shown_title
 from bark_cli.cli.book.request import BookRequest
 from bark_cli.cli.book.work import model_folder, recipe_for, tell_of_loss
 from bark_cli.cli.output import note, one_line, print_json
@@ -48,7 +48,7 @@ def outline(request: BookRequest) -> None:
             str(section.number),
             str(book.chapters[section.number - 1].n_words),
             clock(composed.estimate_s(section)),
-            one_line(section.title),
+            shown_title(section.title),
         )
         for section in composed.sections
     ]

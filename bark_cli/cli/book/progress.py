@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bark_cli.cli.bars import LiveBars, counted_bar, is_wide
 from bark_cli.cli.output import note, one_line
+from bark_cli.system.excerpt import excerpt
 from bark_cli.system.units import human_speed
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class ChapterLines(AbstractContextManager["ChapterLines"]):
         self._done += 1
         if not self._quiet:
             count, total = self._done, len(self._composed.sections)
-            note(f"{count} of {total}: {one_line(told.section.title)}, {clock(told.duration_s)}")
+            note(f"{count} of {total}: {shown_title(told.section.title)}, {clock(told.duration_s)}")
 
     @property
     def real_time_factor(self) -> float | None:
@@ -72,6 +73,11 @@ class BookBar(LiveBars, ChapterLines):
     def _count(self) -> str:
         total = len(self._composed.sections)
         return f"chapter {min(self._done + 1, total)} of {total}"
+
+
+def shown_title(title: str) -> str:
+    """A chapter's title on a line of the terminal, which a long one does not fill."""
+    return excerpt(one_line(title), 60)
 
 
 def clock(seconds: float) -> str:
