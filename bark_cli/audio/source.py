@@ -11,6 +11,7 @@ from typing import Any
 from bark_cli.audio.provenance import Provenance, is_notice, parse_comment
 from bark_cli.audio.sound import Audio
 from bark_cli.errors import AudioError
+from bark_cli.system.complaints import uncomplaining
 
 SLOWEST_HZ, FASTEST_HZ = 4_000, 768_000
 _MOST_SAMPLES = 2**22  # of all channels at once
@@ -45,10 +46,15 @@ class SoundSource(AbstractContextManager["SoundSource"]):
 
         count = max(1, min(round(seconds * self.sample_rate), _MOST_SAMPLES // self.channels))
         try:
-            while len(samples := self._file.read(count, dtype="float32", always_2d=True)):
+            while len(samples := self._next(count)):
                 yield Audio(samples.mean(axis=1), self.sample_rate)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{self._path} cannot be read to its end: {error}; is it damaged?") from error
+
+    def _next(self, count: int) -> Any:
+        """Samples (N, channels), N <= count; none at the end."""
+        with uncomplaining():
+            return self._file.read(count, dtype="float32", always_2d=True)
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
@@ -84,11 +90,13 @@ def _open(path: Path) -> Any:
             return False
 
     try:
-        with path.open("rb"):  # whose errors say what is wrong; libsndfile's say "System error"
+        with path.open("rb"), uncomplaining():  # errors of the first say what is wrong, libsndfile's do not
             # bytes: soundfile encodes no name that is not UTF-8
             return Forward(os.fsencode(path) if os.name == "posix" else path)
     except OSError as error:
         raise AudioError(f"cannot read {path}: {error.strerror}; give the name of a sound file") from error
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         why = getattr(error, "error_string", str(error)).rstrip(".")
+        # the file is there: what libsndfile takes for a missing one is one whose beginning leads nowhere
+        why = "it is damaged" if "does not exist" in why else why
         raise AudioError(f"{path} is not a sound file that can be read here: {why}") from error
