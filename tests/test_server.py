@@ -663,6 +663,17 @@ ENDLESS = (
 )
 
 
+def test_nonsense_after_an_answer_ends_the_connection_without_a_trace(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as one:
+        one.sendall(ENDLESS.replace(b"application/json", b"text/html"))
+        assert one.recv(13) == b"HTTP/1.1 415 "
+        one.sendall(b"\r\nno length of a chunk\r\n")
+        assert b'"error"' in b"".join(iter(lambda: one.recv(65_536), b""))
+    assert not caplog.records
+
+
 def test_a_thousand_idle_slow_and_endless_connections_keep_nobody_out(
     server: Served, client: httpx.Client
 ) -> None:

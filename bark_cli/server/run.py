@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -188,6 +189,13 @@ class _Protocol(H11Protocol):
         """Begin to wait for its next request."""
         self._asked_at = self.loop.time()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; once an answer has begun there is no place for that."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def _look_later(self) -> None:
         self._look = self.loop.call_later(_REQUEST_S / 2, self._look_at_it)
