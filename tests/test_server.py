@@ -769,6 +769,32 @@ def test_a_model_that_could_not_be_read_again_is_tried_for_the_next_who_asks(tin
         assert ask(client).status_code == 200
 
 
+def test_a_server_ends_while_its_model_is_read(tiny_model: Path) -> None:
+    go_on = threading.Event()
+
+    def load() -> Bark:
+        go_on.wait(PATIENCE_S)
+        raise BarkError("nobody wants it any more")
+
+    try:
+        with served(tiny_model, load=load, wait=False) as server:
+            until(lambda: server.server.started)
+    finally:
+        go_on.set()
+
+
+def test_a_model_that_is_removed_while_it_is_served_is_told_of(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "tiny")
+    with served(tmp_path / "tiny") as server, server.client() as client:
+        assert ask(client).status_code == 200
+        (tmp_path / "tiny").rename(tmp_path / "elsewhere")
+        for voice in ("alloy", None):
+            refused = ask(client, voice=voice)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "model_gone")
+        (tmp_path / "elsewhere").rename(tmp_path / "tiny")
+        assert ask(client).status_code == 200
+
+
 def test_while_the_model_is_loaded_clients_are_told_to_wait(tiny_model: Path) -> None:
     go_on = threading.Event()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bark_cli.server.problem import Problem
+from bark_cli.server.problem import SERVER, Problem
 from bark_cli.text.lexicon import Lexicon
 from bark_cli.voices import NO_VOICE
 from bark_cli.voices.catalogue import VoiceInfo, list_voices
@@ -52,6 +52,16 @@ class Listing:
             meant = _nearest(asked, known)
             message = f"there is no model {asked!r} here{meant}; this server has {', '.join(known)}"
             raise Problem(404, message, param="model", code="model_not_found")
+
+    def check_files(self) -> None:
+        """Find out whether the model still lies where it was read; voices are read as they are asked for.
+
+        Raises:
+            Problem: it does not.
+        """
+        if not self.folder.exists():
+            message = f"the files of {self.model} are gone; bring them back, or start the server anew"
+            raise Problem(503, message, SERVER, code="model_gone")
 
     def voices(self) -> list[VoiceInfo]:
         """The voices that the model can speak with: of those shipped, its own alone.

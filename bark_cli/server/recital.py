@@ -129,6 +129,7 @@ class Recital:
     def _composed(self) -> tuple[Narration, Provenance]:
         """The pieces, and what the sound says of itself."""
         model, facts, order, listing = self._caller.model, self.facts, self._order, self._listing
+        listing.check_files()
         script = order.script()
         # no name of a client's leads to a file: only those listed count
         script = replace(

@@ -1,12 +1,13 @@
 """The model that is served: read when the server starts, let go when nobody asks, and read again.
 
-Nothing here blocks the event loop; a model is read on a thread.
+Nothing here blocks the event loop; a model is read on a thread, for which nobody waits who stops the server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Literal, NoReturn
@@ -130,7 +131,7 @@ class Speaker:
 
     async def _read(self) -> None:
         try:
-            session = await asyncio.to_thread(self._open)
+            session = await _on_thread(self._open)
         except BaseException as error:
             self._failure = error if isinstance(error, BarkError) else None
             if self.state == "loading":
@@ -170,3 +171,28 @@ class Speaker:
             await asyncio.to_thread(session.close, cancel=True)
             del session
             gc.collect()  # weights and their session hold each other
+
+
+async def _on_thread(open_session: Callable[[], Session]) -> Session:
+    """What it returns, or raises; the loop and the process may end while it is at work."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[Session] = loop.create_future()
+
+    def tell(session: Session | None, error: BaseException | None = None) -> None:
+        if found.done():  # it was cancelled
+            return
+        if session is not None:
+            found.set_result(session)
+        elif error is not None:
+            found.set_exception(error)
+
+    def work() -> None:
+        try:
+            told: tuple[Session | None, BaseException | None] = (open_session(), None)
+        except BaseException as error:
+            told = (None, error)
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(tell, *told)
+
+    threading.Thread(target=work, name="bark-load", daemon=True).start()
+    return await found
