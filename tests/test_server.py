@@ -37,7 +37,7 @@ from bark_cli.server.openapi import openapi
 from bark_cli.server.run import allow_many_connections
 from bark_cli.server.schema import speech_schema
 from bark_cli.server.speaker import Speaker
-from bark_cli.text.lexicon import Entries, Lexicon
+from bark_cli.text.lexicon import read_lexicon
 
 CURL, FFMPEG = shutil.which("curl"), shutil.which("ffmpeg")
 SHORT = {"max_duration": 0.2}
@@ -199,9 +199,12 @@ def test_openais_async_client_asks_many_at_once_and_each_gets_its_own(server: Se
         np.testing.assert_allclose(samples_of(sound), wanted, atol=1)
 
 
-def test_words_are_said_as_the_servers_lexicon_has_them(tiny_model: Path, client: httpx.Client) -> None:
+def test_words_are_said_as_the_servers_lexicon_has_them(
+    tiny_model: Path, tmp_path: Path, client: httpx.Client
+) -> None:
     how = {"response_format": "pcm", "seed": 3}
-    with served(tiny_model, lexicon=Lexicon(by_language={"": Entries(words={"bark": "speak"})})) as other:
+    (tmp_path / "lexicon.toml").write_text('words.bark = "speak"')
+    with served(tiny_model, lexicon=read_lexicon(tmp_path / "lexicon.toml")) as other:
         with other.client() as its_client:
             spoken = ask(its_client, "hello bark", **how)
         assert spoken.content == ask(client, "hello speak", **how).content
