@@ -324,6 +324,24 @@ def test_two_to_one_file_is_found_before_any_work(texts: Path, out: Path) -> Non
         assign(spoken("all"), out, "wav", joined="all.wav")
 
 
+@pytest.mark.parametrize(
+    ("names", "clash"),
+    [
+        (("x.wav", "x.wav/y.wav"), "x.wav"),
+        (("b/c.wav/d/e.wav", "b/c.wav"), "b/c.wav"),
+        (("b/c/d.wav", "b/c.wav"), None),
+    ],
+)
+def test_a_name_that_would_be_a_file_and_a_folder_is_told_before_any_work(
+    names: tuple[str, ...], clash: str | None, out: Path
+) -> None:
+    given = lines(*({"text": "a", "output": name} for name in names))
+    first, second = (task.item.problem for task in assign(given, out, "wav"))
+    assert first is None
+    assert (second is None) == (clash is None)
+    assert second is None or f"would make {clash} both a file and a folder; rename one of" in str(second)
+
+
 # What decides how a sound comes out
 
 

@@ -88,12 +88,13 @@ class Outputs:
         except UsageError as error:
             return replace(task, item=replace(item, problem=item.problem or error))
         for number, output in enumerate(outputs):
-            other = self._owner(output, item.source)
-            if other == item.source and not number:
-                return None
+            other, why = self._in_the_way(output)
+            if other is None:
+                other, why = self._owner(output, item.source), f"would both be written to {output}"
+                if other == item.source and not number:
+                    return None
             if other not in (None, item.source):
-                both = f"{other} and {item.source}"
-                found = UsageError(f"{both} would both be written to {output}; rename one of them")
+                found = UsageError(f"{other} and {item.source} {why}; rename one of them")
                 if item.file is not None or other == JOINED:
                     raise found
                 return replace(task, item=replace(item, problem=item.problem or found))
@@ -102,12 +103,31 @@ class Outputs:
         return task
 
     def _owner(self, output: str, source: str) -> str | None:
-        """Take a name, or find out which item has it."""
+        """Take a name, and those of the folders that it lies in, or find out which item has it."""
         key, value = os.fsencode(_normal(output)), os.fsencode(source)
-        if self._taken.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (key, value)).rowcount:
-            return None
-        [(found,)] = self._taken.execute("SELECT source FROM taken WHERE output = ?", (key,))
-        return os.fsdecode(found)
+        put = "INSERT OR IGNORE INTO taken VALUES (?, ?)"
+        if not self._taken.execute(put, (key, value)).rowcount:
+            return self._source(output)
+        self._taken.executemany(put, ((os.fsencode(_normal(f"{one}/")), value) for one in _folders(output)))
+        return None
+
+    def _in_the_way(self, output: str) -> tuple[str | None, str]:
+        """Which item has a file where this one needs a folder, or the other way round; and why that fails."""
+        for name in (*_folders(output), f"{output}/"):
+            if (other := self._source(name)) is not None:
+                return other, f"would make {name.rstrip('/')} both a file and a folder"
+        return None, ""
+
+    def _source(self, name: str) -> str | None:
+        """Which item has a name; of a folder it ends in /, and the item is the first in it."""
+        key = os.fsencode(_normal(name))
+        found = self._taken.execute("SELECT source FROM taken WHERE output = ?", (key,)).fetchone()
+        return None if found is None else os.fsdecode(found[0])
+
+
+def _folders(output: str) -> list[str]:
+    """Those that a file lies in, below that of all."""
+    return [str(above) for above in PurePosixPath(output).parents[:-1]]
 
 
 def assign(
