@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,18 @@ def test_at_another_speed_times_are_those_of_what_is_heard(speed: float) -> None
     assert times == [(0.0, 1 / speed), (10.0, 10.0 + 1 / speed), (10.0 + 1 / speed, 10.0 + 2 / speed)]
     samples = np.concatenate([part.samples for part in parts])
     assert not samples[round((1 / speed + 0.1) * RATE) : round(9.9 * RATE)].any()
+
+
+def test_silence_is_brought_to_another_speed_a_minute_at_a_time() -> None:
+    line = Timeline(Narration(pieces=[Piece(text="a", seed=1, begin_s=1_800.0)], speed=1.5), RATE)
+    tracemalloc.start()
+    try:
+        n_samples = sum(len(part.samples) for part in line.lay(0, tone(0.5), ends=True))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert n_samples == round((1_800 + 0.5 / 1.5) * RATE)
+    assert peak < 4 * n_samples / 2  # bytes; all of it at once is twice as much
 
 
 def test_hours_of_silence_before_a_subtitle_take_no_memory() -> None:

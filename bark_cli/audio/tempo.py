@@ -81,6 +81,8 @@ class Tempo:
         first = max(self._start, wanted - self._search)
         model = self._span(follows, 2 * self._hop)
         heard = self._span(first, wanted + self._search - first + 2 * self._hop)
+        if not heard.any():
+            return wanted
         likeness = np.correlate(heard, model, "valid")
         energy = np.concatenate([[0.0], np.cumsum(heard.astype(np.float64) ** 2)])
         loudness = np.sqrt(energy[2 * self._hop :] - energy[: -2 * self._hop] + 1e-9)

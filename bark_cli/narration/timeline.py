@@ -6,6 +6,7 @@ All of it is laid as it is spoken, and then brought to the speed that is asked f
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,19 +44,25 @@ class Timeline:
         """Seconds of sound so far."""
         return self._heard_s(self._end)
 
-    def lay(self, number: int, sound: Audio | None, *, ends: bool) -> list[Audio]:
+    def lay(self, number: int, sound: Audio | None, *, ends: bool) -> Iterable[Audio]:
         """The next sound of piece `number`, and whether that was its last -> what is to be heard next.
 
         Edges where two pieces meet are faded; the sound of a text of one piece stays as it is. So a few
-        milliseconds are kept back until it is known whether they are the piece's last.
+        milliseconds are kept back until it is known whether they are the piece's last. All that is returned
+        is to be taken before the next is laid.
         """
         spoken = self._lay(number, sound, ends=ends)
         if self._tempo is None:
             return spoken
-        parts = [self._tempo.put(one.samples) for one in spoken]
-        if ends and number + 1 == len(self._pieces):
-            parts.append(self._tempo.finish())
-        return [Audio(part, self._rate) for part in parts if len(part)]
+        return self._paced(self._tempo, spoken, is_last=ends and number + 1 == len(self._pieces))
+
+    def _paced(self, tempo: Tempo, spoken: list[Audio], *, is_last: bool) -> Iterator[Audio]:
+        """Made faster or slower one by one, as they are taken: together, hours of silence fill the memory."""
+        for one in spoken:
+            if len(part := tempo.put(one.samples)):
+                yield Audio(part, self._rate)
+        if is_last and len(part := tempo.finish()):
+            yield Audio(part, self._rate)
 
     def _lay(self, number: int, sound: Audio | None, *, ends: bool) -> list[Audio]:
         """As `lay`, before it is made faster or slower."""
