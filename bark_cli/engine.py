@@ -14,7 +14,7 @@ from typing import Any, Generic, cast
 
 import numpy as np
 
-from bark_cli.backends import AudioStream, Backend, CausalStage
+from bark_cli.backends import AudioStream, Backend, BeginsSeveral, CausalStage
 from bark_cli.errors import BarkError, CancelledError, OptionError
 from bark_cli.model.tokens import Logits, Samples
 from bark_cli.stages.steps import (
@@ -86,6 +86,7 @@ class Engine(Generic[Result]):
     def __init__(self, backend: Backend, batch_size: int = 1) -> None:
         check_batch_size(batch_size)
         self.backend, self.batch_size = backend, batch_size
+        self._n_prompts = backend.windows_at_once if isinstance(backend, BeginsSeveral) else 1
         self.slots: list[Slot[Result]] = []
         self._turn = 0  # of KINDS, whose is next
         self._n_shares = 0  # that are being worked on
@@ -129,7 +130,8 @@ class Engine(Generic[Result]):
         """What the calling thread, one of `n_threads`, is to answer next; None where nothing is asked for.
 
         Tokens are drawn together: for all who want one, beside other threads for its part of the sequences.
-        So are fine windows by one thread; all else goes one by one.
+        So are fine windows by one thread, and prompts where the backend begins several at once; all else goes
+        one by one.
         """
         active = [slot for slot in self.slots if not slot.held]
         asking = [slot for slot in active if not slot.taken]
@@ -142,6 +144,8 @@ class Engine(Generic[Result]):
             self._turn = (KINDS.index(kind) + 1) % len(KINDS)
         if kind[0] is Decode:
             slots = slots[: -(-len(active) // n_threads)]
+        elif kind is PROMPT:
+            slots = [slot for slot in slots if slot.stage == slots[0].stage][: self._n_prompts]
         elif kind[0] is not FineWindow or n_threads > 1:
             slots = slots[:1]
         for slot in slots:
@@ -205,7 +209,7 @@ class Engine(Generic[Result]):
         try:
             match slot.request:
                 case Prefill():
-                    found = [self._opened(slot, slot.request)]
+                    found = self._opened(slots, cast(list[Prefill], requests))
                 case Sound():
                     found = [self._decoded(slot, slot.request)]
                 case Aside():
@@ -218,12 +222,18 @@ class Engine(Generic[Result]):
             found = [error] * len(slots)
         return list(found)
 
-    def _opened(self, slot: Slot[Result], request: Prefill) -> Logits:
-        """Begin a sequence in place of the one that is open."""
-        self._release(slot, slot.stage)
-        context, logits = self.backend.prefill(_causal(slot.stage), request)
-        slot._open[slot.stage] = context
-        return logits
+    def _opened(self, slots: Sequence[Slot[Result]], requests: Sequence[Prefill]) -> list[Logits]:
+        """Begin sequences of a stage in place of those that are open."""
+        stage = _causal(slots[0].stage)
+        for slot in slots:
+            self._release(slot, stage)
+        if isinstance(self.backend, BeginsSeveral):
+            begun = self.backend.prefill_all(stage, requests)
+        else:
+            begun = [self.backend.prefill(stage, request) for request in requests]
+        for slot, (context, _) in zip(slots, begun, strict=True):
+            slot._open[stage] = context
+        return [logits for _, logits in begun]
 
     def _appended(self, slots: Sequence[Slot[Result]], requests: Sequence[Decode]) -> Sequence[Answer]:
         """Append a token to every sequence of a stage, all at once."""

@@ -10,7 +10,12 @@
 #include "cache.h"
 
 void bark_step(const Network *, const Scratch *, int32_t, float *, uint8_t *const *, const int32_t *, int32_t);
-void bark_window(const Network *, const Scratch *, int32_t, int32_t, float *, uint8_t *, int32_t);
+typedef struct {
+    float *x;
+    uint8_t *cache;
+    int32_t n, first;
+} Window;
+void bark_windows(const Network *, const Scratch *, int32_t, const Window *, int32_t);
 void bark_product(const Matrix *, const Scratch *, int32_t, int32_t, const float *, float *, int32_t);
 void bark_pack(const int8_t *, int32_t, int32_t, int8_t *, int32_t *, uint8_t *, int32_t);
 int64_t bark_input_bytes(int32_t);
@@ -117,11 +122,12 @@ static void network(void) {
     uint8_t *cache = room(LAYERS * layer), *caches[] = {cache};
     int32_t positions[] = {N};
     float *x = floats((N + 1) * WIDTH, 0.0f, 1.0f), *all = floats(BLOCK * WIDTH, 0.0f, 1.0f);
-    bark_window(&net, &s, N, N - 2, x, cache, THREADS);
+    Window prompt = {x, cache, N, N - 2}, window = {all, NULL, BLOCK, 50};
+    bark_windows(&net, &s, 1, &prompt, THREADS);
     print("prompt", x + (N - 2) * WIDTH, 2 * WIDTH);
     bark_step(&net, &s, 1, x + N * WIDTH, caches, positions, THREADS);
     print("step", x + N * WIDTH, WIDTH);
-    bark_window(&net, &s, BLOCK, 50, all, NULL, THREADS);
+    bark_windows(&net, &s, 1, &window, THREADS);
     print("window", all + 50 * WIDTH, (BLOCK - 50) * WIDTH);
 }
 

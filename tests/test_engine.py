@@ -210,6 +210,42 @@ def test_equal_utterances_share_every_step(tiny_config: BarkConfig, count: int) 
         assert {many for name, many in together.calls if name == what} == {count}
 
 
+class BeginningSeveral(Counting):
+    """A backend to which three prompts at once are quickest."""
+
+    windows_at_once = 3
+
+    def prefill_all(self, stage: CausalStage, requests: Sequence[Prefill]) -> list[tuple[Any, Logits]]:
+        self.calls.append((f"prefills {stage}", len(requests)))
+        if any(request.ids[0] == 13 for request in requests):
+            raise MemoryError("thirteen is too much")
+        return [self.prefill(stage, request) for request in requests]
+
+
+def test_prompts_of_a_stage_are_begun_together_where_the_backend_can(tiny_config: BarkConfig) -> None:
+    one_by_one, together = Counting(tiny_config), BeginningSeveral(tiny_config)
+    utterances = [utterance(length) for length in (10, 4, 10, 20, 10)]
+    expected = run(one_by_one, tiny_config, utterances, batch_size=5)
+    found = run(together, tiny_config, utterances, batch_size=5)
+    for one, other in zip(expected, found, strict=True):
+        assert one.index == other.index
+        assert same(spoken(one).tokens, spoken(other).tokens)
+    begun = [many for name, many in together.calls if name == "prefills semantic"]
+    assert begun == [3, 2]
+    assert max(many for name, many in together.calls if name == "prefills coarse") == 3
+    assert together.open == []
+
+
+def test_a_prompt_that_fails_among_others_ends_alone(tiny_config: BarkConfig) -> None:
+    backend = BeginningSeveral(tiny_config)
+    engine = Engine[Spoken](backend, 3)
+    slots = [engine.begin(speak(utterance(length), tiny_config)) for length in (10, 13, 11)]
+    while engine.slots:
+        engine.step()
+    assert [type(slot.result) for slot in slots] == [Spoken, MemoryError, Spoken]
+    assert backend.open == []
+
+
 def test_a_slot_is_filled_again_while_the_others_run(tiny_config: BarkConfig) -> None:
     """Two slots: the short ones pass through the second while the long one keeps the first."""
     backend = Counting(tiny_config)

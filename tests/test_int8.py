@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bark_cli import store
-from bark_cli.backends import Backend, CausalStage, kernel
+from bark_cli.backends import Backend, CausalStage, int8, kernel
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.backends.int8 import Int8Backend
 from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
@@ -140,7 +140,12 @@ def test_two_threads_do_not_disturb_each_other() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_batch_says_what_each_says_alone() -> None:
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_a_batch_says_what_each_says_alone(is_wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With threads that have pieces of their own, and as wide networks, whose prompts are begun together."""
+    if is_wide:
+        monkeypatch.setattr(int8, "threads_beside", lambda width: 1)
+        monkeypatch.setattr(int8, "lent_threads", lambda: 2)
     bark = Bark.load("nano", precision="int8", device="cpu")
     livelier = SamplingOptions(
         semantic=StageSampling(temperature=0.7),

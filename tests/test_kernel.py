@@ -187,6 +187,35 @@ def test_threads_do_not_change_a_bit(variant: str, monkeypatch: pytest.MonkeyPat
     assert np.array_equal(found[0], found[2])
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_windows_side_by_side_are_what_each_is_alone(
+    threads: int, variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of as many as there are threads, and what is left over; hidden states and what is cached."""
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(packed, "threads_for", lambda width, rows: threads)
+    _, fast = networks(SHAPES["heads of 64"])
+    x = normal(np.random.default_rng(9), 90, 128)
+
+    def empty() -> Array:
+        cache = fast.new_cache()
+        cache[:] = 0
+        return cache
+
+    def asked() -> list[tuple[Array, Array | None, int]]:
+        lengths = ((90, empty(), 0), (1, empty(), 0), (33, None, 16), (90, empty(), 89), (64, None, 5))
+        return [(x[-n:].copy(), cache, first) for n, cache, first in lengths]
+
+    alone = asked()
+    expected = [fast._stack.window(*one) for one in alone]
+    for count in range(1, len(alone) + 1):
+        together = asked()[:count]
+        for found, wanted in zip(fast._stack.windows(together), expected, strict=False):
+            assert np.array_equal(found, wanted)
+        for (_, found_cache, _), (_, cache, _) in zip(together, alone, strict=False):
+            assert found_cache is None or cache is None or np.array_equal(found_cache, cache)
+
+
 @pytest.mark.parametrize("rows", [*range(1, 34), 1024])
 def test_sums_are_exact_for_any_number_of_rows(rows: int, variant: str) -> None:
     """Extremes included, where 16 bits would overflow first; a largest value of 127 makes steps of 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from bark_cli.model.tokens import Logits, Samples, Tokens
 from bark_cli.stages.steps import Answer, Decode, FineAnswer, FineWindow, Prefill
@@ -65,4 +65,18 @@ class Backend(Decoder, Protocol):
 
     def fit_threads(self, n_sequences: int, n_callers: int = 1) -> None:
         """Let the calling thread, one of so many, use as many processors as its steps are worth."""
+        ...
+
+
+@runtime_checkable
+class BeginsSeveral(Protocol):
+    """A backend to which prompts are quickest several at once."""
+
+    @property
+    def windows_at_once(self) -> int:
+        """How many at most are to be begun together."""
+        ...
+
+    def prefill_all(self, stage: CausalStage, requests: Sequence[Prefill]) -> list[tuple[Any, Logits]]:
+        """`Backend.prefill` of several sequences, none of which depends on the others."""
         ...

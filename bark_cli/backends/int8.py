@@ -19,7 +19,7 @@ from bark_cli.backends.generate import DrawnIds, Going, Vocabulary, generate
 from bark_cli.backends.logits import logits_of_each
 from bark_cli.backends.memory import midst
 from bark_cli.backends.packed import PackedMatrix
-from bark_cli.backends.threads import threads_beside
+from bark_cli.backends.threads import lent_threads, threads_beside
 from bark_cli.backends.trial import Step, size_of, steps_of
 from bark_cli.backends.weights import Weights
 from bark_cli.checkpoint.record import Checkpoint
@@ -27,6 +27,7 @@ from bark_cli.model.config import GPTConfig
 from bark_cli.model.tokens import Logits, Samples, Tokens
 from bark_cli.stages.steps import Ahead, Answer, Decode, Drawn, DrawnCodes, FineAnswer, FineWindow, Prefill
 
+TURNS = 4  # prompts or windows of each thread that are begun together: a quicker one takes more of them
 KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
 
 
@@ -59,11 +60,12 @@ class Int8GPT:
 
         The embeddings of `merged` (M,) are added to those of the first M ids.
         """
-        x = self._table(ids)
-        if merged is not None:
-            x[: len(merged)] += self._table(merged)
-        x += self._positions[: len(ids)]
-        return self._stack.window(x, cache, first=len(ids) - 1)
+        return self.prompts([(ids, merged, cache)])
+
+    def prompts(self, asked: Sequence[tuple[Tokens, Tokens | None, Array]]) -> Array:
+        """`prompt` of n sequences -> (n, D)."""
+        windows = [(self._embedded(ids, merged), cache, len(ids) - 1) for ids, merged, cache in asked]
+        return np.concatenate(self._stack.windows(windows))
 
     def step(self, ids: Tokens, caches: Sequence[Array], positions: Sequence[int]) -> Array:
         """Final hidden states (n, D) of one more id of n sequences: ids (n,) at their positions."""
@@ -101,6 +103,14 @@ class Int8GPT:
             for one, made in zip(going, generate(self._stack, vocabulary, going), strict=True)
         ]
 
+    def _embedded(self, ids: Tokens, merged: Tokens | None) -> Array:
+        """What stands for each id (T,) and its place, (T, D)."""
+        x = self._table(ids)
+        if merged is not None:
+            x[: len(merged)] += self._table(merged)
+        x += self._positions[: len(ids)]
+        return x
+
     def _pack(self, legal: range) -> PackedMatrix:
         """These rows of the head."""
         if legal not in self._heads:
@@ -129,9 +139,10 @@ class Int8FineGPT:
 
     def answers(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
         """The codes drawn of each window, or its logits where they hold NaN."""
+        windows = [(self._embedded(one.codebook, one.codes), None, one.first) for one in requests]
         return [
-            self._drawn(request, self.logits(request.codebook, request.codes, request.first))
-            for request in requests
+            self._drawn(request, self._heads[request.codebook].product(hidden))
+            for request, hidden in zip(requests, self._stack.windows(windows), strict=True)
         ]
 
     def _embedded(self, codebook: int, codes: Tokens) -> Array:
@@ -187,13 +198,27 @@ class Int8Backend:
         self._codec = _codec(checkpoint)
         gpts = (config.semantic.gpt, config.coarse.gpt, config.fine.gpt)
         self.side_by_side = threads_beside(max(gpt.n_embd for gpt in gpts))
+        # a thread for each prompt or window waits for nobody; who has one thread takes one after the other
+        threads = lent_threads() // self.side_by_side
+        self.windows_at_once = TURNS * threads if threads > 1 else 1
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Logits]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""
+        return self.prefill_all(stage, [request])[0]
+
+    def prefill_all(
+        self, stage: CausalStage, requests: Sequence[Prefill]
+    ) -> list[tuple[Int8Sequence, Logits]]:
+        """`prefill` of several sequences."""
         network = self._causal[stage]
-        cache = network.new_cache()
-        hidden = network.prompt(request.ids, request.merged, cache)
-        return Int8Sequence(stage, cache, len(request.ids)), network.logits(hidden, request.legal)[0]
+        caches = [network.new_cache() for _ in requests]
+        hidden = network.prompts(
+            [(one.ids, one.merged, cache) for one, cache in zip(requests, caches, strict=True)]
+        )
+        return [
+            (Int8Sequence(stage, cache, len(one.ids)), network.logits(hidden[i : i + 1], one.legal)[0])
+            for i, (one, cache) in enumerate(zip(requests, caches, strict=True))
+        ]
 
     def decode(self, stage: CausalStage, requests: Sequence[tuple[Int8Sequence, Decode]]) -> list[Answer]:
         """Append one token to each sequence: logits (len(legal),), or tokens drawn where it looks ahead."""
@@ -208,7 +233,12 @@ class Int8Backend:
 
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
         """The codes drawn of the codebook that each request names, all at once."""
-        return self._fine.answers(requests)
+        at_once = self.windows_at_once
+        return [
+            answer
+            for first in range(0, len(requests), at_once)
+            for answer in self._fine.answers(requests[first : first + at_once])
+        ]
 
     def decode_audio(self, codes: Tokens) -> Samples:
         """Codes (n_codebooks, F) -> samples (F * hop,)."""

@@ -51,6 +51,12 @@ class Scratch(Structure):
     )  # fmt: skip
 
 
+class Window(Structure):
+    """A whole prompt or window as csrc/network.c sees it."""
+
+    _fields_ = (("x", c_void_p), ("cache", c_void_p), ("n", c_int32), ("first", c_int32))
+
+
 class VocabularyStruct(Structure):
     """What ids are to a network, as csrc/generate.c sees it."""
 
@@ -90,7 +96,7 @@ FORCED = "BARK_KERNEL"  # names one of them, for measurements and tests
 # what draws, decodes and multiplies; code compiled from an older state of csrc/ lacks some
 _FUNCTIONS = tuple(
     f"bark_{name}"
-    for name in ("expect", "step", "window", "product", "generate", "pack", "decode", "draw", "floats")
+    for name in ("expect", "step", "windows", "product", "generate", "pack", "decode", "draw", "floats")
 )
 
 
@@ -143,7 +149,7 @@ def load(variant: str) -> ctypes.CDLL | None:
     code.bark_step.argtypes = [
         network, scratch, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_int32), c_int32,
     ]  # fmt: skip
-    code.bark_window.argtypes = [network, scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32]
+    code.bark_windows.argtypes = [network, scratch, c_int32, POINTER(Window), c_int32]
     code.bark_expect.argtypes = [c_int32]
     code.bark_product.argtypes = [
         POINTER(Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ctypes import Structure, byref, c_int32, c_void_p, sizeof
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from bark_cli.backends import kernel
 from bark_cli.backends.buffers import Array, Buffers, address, room
-from bark_cli.backends.kernel import Layer, Matrix, Network, Scratch
+from bark_cli.backends.kernel import Layer, Matrix, Network, Scratch, Window
 from bark_cli.backends.threads import NARROW, threads_for
 from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
@@ -148,13 +148,22 @@ class Stack:
 
         With a cache every position sees those before it, and its start is filled; without one all see all.
         """
-        n = len(x)
-        with self._room() as scratch:
-            self._code.bark_window(
-                self._network, scratch, n, first, address(x),
-                None if cache is None else address(cache), self._fitting(n),
-            )  # fmt: skip
-        return x[first:]
+        return self.windows([(x, cache, first)])[0]
+
+    def windows(self, asked: Sequence[tuple[Array, Array | None, int]]) -> list[Array]:
+        """`window` of several: as many as there are threads side by side, what is left by all threads."""
+        threads = self._fitting(max(len(x) for x, _, _ in asked))
+        windows = [
+            Window(address(x), None if cache is None else address(cache), len(x), first)
+            for x, cache, first in asked
+        ]
+        with ExitStack() as rooms:
+            count = threads if len(asked) >= threads else 1
+            scratch = (Scratch * count)(*(rooms.enter_context(self._room()) for _ in range(count)))
+            self._code.bark_windows(
+                self._network, scratch, len(asked), (Window * len(asked))(*windows), threads
+            )
+        return [x[first:] for x, _, first in asked]
 
     def generate(self, vocabulary: Structure, rows: ctypes.Array[Any], ids: int) -> None:
         """Let rows append and draw tokens (generate.py, which knows these structs), of so many legal ids."""

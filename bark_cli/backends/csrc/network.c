@@ -109,18 +109,43 @@ static int positions_to_a_job(int count, int team) {
     return each < SHARE / 4 ? SHARE / 4 : each;
 }
 
-/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other.
- * x (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other. */
-void bark_window(const Network *net, const Scratch *s, int32_t n, int32_t first, float *x, uint8_t *cache,
-                 int32_t threads) {
-    gather_helpers(threads);
+/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other. */
+typedef struct {
+    float *x; /* (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other */
+    uint8_t *cache;
+    int32_t n, first;
+} Window;
+
+static void window(const Network *net, const Scratch *s, const Window *w) {
     for (int layer = 0; layer <= net->n_layer; layer++) {
         /* of the last layer, the others' keys and values were all that was wanted */
-        int from = layer == net->n_layer ? first : 0, each = positions_to_a_job(n - from, team_size());
-        Between w = {net, s, x, layer, from, n, each};
-        share(runs(n - from, each), between, &w);
-        if (layer < net->n_layer) attend_window(net, s, layer, n, layer == net->n_layer - 1 ? first : 0, cache);
+        int from = layer == net->n_layer ? w->first : 0, each = positions_to_a_job(w->n - from, team_size());
+        Between positions = {net, s, w->x, layer, from, w->n, each};
+        share(runs(w->n - from, each), between, &positions);
+        if (layer < net->n_layer) attend_window(net, s, layer, w->n, layer == net->n_layer - 1 ? w->first : 0, w->cache);
     }
+}
+
+typedef struct {
+    const Network *net;
+    const Scratch *s; /* one for each thread */
+    const Window *windows;
+} SideBySide;
+
+static void one_window(const void *what, int job, int thread) {
+    const SideBySide *w = what;
+    window(w->net, w->s + thread, w->windows + job);
+}
+
+/* As many windows as there are threads side by side: whose thread keeps to one waits at no layer, and finds its numbers
+ * in its own core's cache. The rest one after the other, by all threads. s: for each thread, where there are as many
+ * windows; else one. */
+void bark_windows(const Network *net, const Scratch *s, int32_t count, const Window *windows, int32_t threads) {
+    gather_helpers(threads);
+    int team = team_size(), together = team > 1 ? count / team * team : 0;
+    SideBySide all = {net, s, windows};
+    share(together, one_window, &all);
+    for (int i = together; i < count; i++) window(net, s, windows + i);
     dismiss_helpers();
 }
 
