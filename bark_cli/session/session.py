@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Generator, Hashable
 from dataclasses import replace
-from types import TracebackType
 
 from bark_cli.engine import Engine, Share, Slot, check_batch_size
 from bark_cli.errors import BusyError, CancelledError, OptionError
@@ -94,9 +93,8 @@ class Session:
             if self._closing:
                 raise OptionError("the session is closed; make another with Bark.session()")
             if self.max_waiting is not None and len(self._waiting) >= self.max_waiting:
-                raise BusyError(
-                    f"{len(self._waiting)} requests are waiting, which is the limit; try again later"
-                )
+                n = len(self._waiting)
+                raise BusyError(f"{n} requests are waiting, which is the limit; try again later")
             who = caller or threading.get_ident()
             self._waiting.append(Work(handle, who, number, on_progress, end, memory))
             if len(self._threads) < min(self.model.backend.side_by_side, self.n_waiting + self.n_at_work):
@@ -162,9 +160,7 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         self.close(cancel=error is not None, wait=error is None)
 
     # what handles ask for, on any thread
@@ -221,8 +217,7 @@ class Session:
         """
         if self._batch_size is None and len(self._works()) > self._least:
             self._batch_size = self.model.fitting_batch_size()
-        share = self._next()
-        if share is None:
+        if (share := self._next()) is None:
             return False
         try:
             with self.model.turn:
