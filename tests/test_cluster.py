@@ -254,6 +254,29 @@ def test_an_item_that_kills_its_worker_is_named_and_the_others_are_made(
 
 
 @pytest.mark.filterwarnings("default")
+def test_sounds_that_are_lost_with_their_machine_are_made_again(
+    talkative: Path, out: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    fetch, lost = ray.get, list[Any]()
+
+    def fetch_but_one(ref: Any, **how: Any) -> Any:
+        found = fetch(ref, **how)
+        if isinstance(found, list) and not lost:
+            lost.append(found)
+            raise ray.exceptions.ObjectLostError("00", None, "")
+        return found
+
+    monkeypatch.setattr(ray, "get", fetch_but_one)
+    texts = [f"text {i}" for i in range(12)]
+    found, failed = made_by_sleepers(talkative, texts, out, address)
+    assert lost
+    assert not failed
+    assert found == {f"{i}.raw": text.encode() for i, text in enumerate(texts)}
+
+
+@pytest.mark.filterwarnings("default")
 def test_what_a_worker_raises_is_an_error_of_a_line(talkative: Path, out: Path, address: str) -> None:
     with pytest.raises(ClusterError, match=r"^a worker failed: ValueError: so it is$"):
         made_by_sleepers(talkative, ["raise"], out, address)

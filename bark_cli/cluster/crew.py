@@ -188,7 +188,8 @@ class Crew:
                 error = GenerationError("its worker has said nothing of it; run the same command again")
                 yield [Failed(task=order.task, error=error) for order in left]
             return
-        except ray.exceptions.RayActorError:
+        # what a worker has sent lies on its machine until it is fetched, and may be lost with that
+        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
             yield from self._bury(hand)
             return
         except ray.exceptions.RayTaskError as error:
