@@ -13,7 +13,7 @@ from bark_cli.model.config import BarkConfig, GPTConfig
 from bark_cli.store.speeds import recall_batch, remember_batch
 
 COUNTS = (1, 4, 16)
-FEW = 4  # of a narrow network, whose weights stay in the caches: never far from what is quickest
+FEW = 4  # for each thread of a narrow network in int8: the others are within 5 % of it, which no trial tells
 ALIKE = 1.05  # times that differ by less are taken for the same
 BUDGET_S = 0.2  # after which no more rounds are begun
 ROUNDS = range(2, 16)  # at least and, where they are short, at most
@@ -42,16 +42,17 @@ class Tries(Protocol):
 def paying(backend: Tries, config: BarkConfig, precision: str, most: int) -> int | None:
     """How many at once pay, `paying_count` for each caller: tried once on this machine, and kept.
 
-    None where it cannot be told, or where as many as were tried pay, so that more may.
+    None where it cannot be told, or where as many as were tried pay, so that more may. Of narrow networks in
+    int8 it is known.
     """
+    if precision == "int8" and config.coarse.gpt.n_embd < NARROW:
+        return FEW * backend.side_by_side
     kind, most = _kind(config, precision), min(most, COUNTS[-1])
     if (count := recall_batch(kind)) is None:
         step = backend.trial(most)
         count = None if step is None else paying_count(step, most)
         if count is not None and most == COUNTS[-1]:
             remember_batch(kind, count)
-        if count is None and step is not None and config.coarse.gpt.n_embd < NARROW:
-            count = FEW
     return None if count is None or count >= most else count * backend.side_by_side
 
 
