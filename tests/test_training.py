@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from bark_cli import Bark
-from bark_cli.checkpoint import read_checkpoint
+from bark_cli.checkpoint import read_checkpoint, write_native
 from bark_cli.model.networks import GPT
 from training import alignment, coarse, codec, codes, decoder, expected, export, fine, semantic, units
+from training.brighten import brightened
 from training.excitation import PULSED, Source, codes_of, thrown
 from training.factored import token_rows
 from training.rows import END, row_of, stacked
@@ -56,6 +57,7 @@ ratios = [8, 5, 4, 3]
 n_codebooks = 5
 codebook_size = 640
 lstm = 0
+last_kernel_size = 7
 
 [expected]
 frames = 20
@@ -386,6 +388,9 @@ def test_what_has_no_run_is_a_finished_models(work, tmp_path, monkeypatch):
     old, new = read_checkpoint(work / "nano").tensors, read_checkpoint(tmp_path / "new").tensors
     assert old.keys() == new.keys()
     assert [name for name in old if not torch.equal(old[name], new[name])] == ["semantic.ln_f.weight"]
+    write_native(brightened(read_checkpoint(work / "nano"), np.ones(3)), tmp_path / "nano", storage="fp16")
+    export.write_model(tmp_path / "longer", "fp16", tmp_path / "nano")
+    assert read_checkpoint(tmp_path / "longer").config.codec.last_kernel_size == 9
     with pytest.raises(FileNotFoundError, match="coarse"):
         export.write_model(tmp_path / "newer", "fp16", None)
     shutil.copytree(work / "runs" / "coarse", tmp_path / "runs" / "coarse")

@@ -21,7 +21,7 @@ from training.settings import check_settings, settings
 NETWORKS = ("decoder", "coarse", "semantic", "fine")  # none needs another; the longest first
 STEPS = (
     "teacher", "texts", "prepare", "alignment", "codec", "codes", "expected", *NETWORKS,
-    "export", "auditions", "evaluate",
+    "export", "auditions", "brighten", "evaluate",
 )  # fmt: skip
 
 

@@ -101,6 +101,7 @@ class TrainableCodec(nn.Module):
             self.decoder = SEANetDecoder(
                 channels=1, dimension=shape["dimension"], n_filters=shape["n_filters"],
                 ratios=shape["ratios"], norm="weight_norm", causal=True, lstm=shape["lstm"],
+                last_kernel_size=shape["last_kernel_size"],
             )  # fmt: skip
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def nano_config() -> BarkConfig:
         codec=CodecConfig(
             n_codebooks=codec["n_codebooks"], codebook_size=codec["codebook_size"],
             dimension=codec["dimension"], n_filters=codec["n_filters"],
-            ratios=tuple(codec["ratios"]), lstm=codec["lstm"],
+            ratios=tuple(codec["ratios"]), lstm=codec["lstm"], last_kernel_size=codec["last_kernel_size"],
         ),
         sampling=SamplingOptions(
             semantic=StageSampling(temperature=speaking["semantic_temperature"]),
@@ -139,11 +140,14 @@ def fitting(utterances: list[Utterance], voice: int, seconds: float) -> list[Utt
 
 def write_model(folder: Path, storage: Storage, rest: Path | None = None) -> None:
     """Write the trained networks, and what they lack of the model `rest`, as a native model folder."""
+    config = nano_config()
+    if rest is not None and not last_save("decoder").exists():  # the decoder is `rest`'s, however long
+        config = replace(config, codec=read_checkpoint(rest).config.codec)
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = Path(scratch) / "tokenizer.json"
         build_tokenizer().save(str(tokenizer))
         checkpoint = Checkpoint(
-            config=nano_config(),
+            config=config,
             tensors=nano_tensors(rest),
             tokenizer_file=tokenizer,
             layout="native",
