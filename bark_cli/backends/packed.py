@@ -226,7 +226,7 @@ def words_of(stream: RandomStream, count: int) -> tuple[Array, int | None]:
 def in_blocks(values: Array) -> tuple[Array, Array, Array]:
     """Int8 (R, C) as csrc/ reads it, (blocks of 16 rows, C / 4, 16, 4), and sums of rows; ending in zeros.
 
-    And of each block where it is calm (R / 16, C / 16): where longer sums of its products fit 16 bits.
+    And of each block where it is calm (R / 16, C / 16), as csrc/network.h tells.
     """
     values = np.ascontiguousarray(values)
     rows, columns = values.shape

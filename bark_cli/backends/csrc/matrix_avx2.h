@@ -9,7 +9,7 @@
  * of a row with a few large numbers hardly any.
  *
  * An input is runs of four lines, each followed by what its sums begin with; then the lines that fill no run; then how
- * many lines were taken out, and of each the place in a block and its four numbers.
+ * many lines were taken out, the sum of their numbers, and of each its place in a block and its four numbers.
  */
 #include <stdlib.h>
 
@@ -26,7 +26,7 @@ static inline size_t input_place(int column) {
 }
 /* Two lines are taken out for each at most; an odd number of cache lines, so that inputs do not compete for the same. */
 static inline size_t input_bytes(int columns) {
-    return ((input_place(columns) + 4 + (size_t)columns / 4 * 16 + 63) / 64 | 1) * 64;
+    return ((input_place(columns) + 8 + (size_t)columns / 4 * 16 + 63) / 64 | 1) * 64;
 }
 
 static inline uint8_t *take_out(uint8_t *taken, int line, const int8_t *numbers) {
@@ -66,7 +66,7 @@ INLINE __m128i over_lines(__m128i pairs) {
 
 /* (columns,) bytes -> as the tiles read them; from behind, in place */
 static inline void arrange_input(uint8_t *row, int columns) {
-    uint8_t *const count = row + input_place(columns), *taken = count + 4;
+    uint8_t *const count = row + input_place(columns), *taken = count + 8;
     int runs = columns / RUN_COLUMNS, left = columns % RUN_COLUMNS;
     const __m128i ones = _mm_set1_epi8(1), most = _mm_set1_epi16(128), longest = _mm_set1_epi16(LONGEST);
     memmove(row + RUN_BYTES * runs, row + RUN_COLUMNS * runs, (size_t)left);
@@ -85,8 +85,10 @@ static inline void arrange_input(uint8_t *row, int columns) {
         _mm_storeu_si128((__m128i *)(row + RUN_BYTES * run), x);
         memcpy(row + RUN_BYTES * run + RUN_COLUMNS, &begin, 4);
     }
-    const int32_t lines = (int32_t)(taken - count) / 8;
-    memcpy(count, &lines, 4);
+    int32_t head[2] = {(int32_t)(taken - count) / 8 - 1, 0};
+    while ((taken -= 8) > count)
+        for (int i = 4; i < 8; i++) head[1] += (int8_t)taken[i];
+    memcpy(count, head, sizeof head);
 }
 
 /* Whether the weights of a run of so many lines, which are signed still, are short enough. */
@@ -101,15 +103,13 @@ static inline int is_calm(const int8_t *run, int lines) {
 }
 
 /* How many of so many columns, from a run on, belong to runs as calm, or not, as it is. */
-static inline int alike(const uint8_t *calm, int column, int columns) {
-    int c = RUN_COLUMNS;
-    while (c < columns && calm[(column + c) / RUN_COLUMNS] == calm[column / RUN_COLUMNS]) c += RUN_COLUMNS;
-    return c < columns ? c : columns;
+static inline int alike(uint8_t run, int columns) {
+    int found = (run >> 1) * RUN_COLUMNS;
+    return found < columns ? found : columns;
 }
 
-INLINE void widen(__m256i *sum, __m256i pairs) {
-    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-    __asm__ volatile("" : "+x"(*sum)); /* or GCC moves it to memory */
+INLINE __m256i widened(__m256i sum, __m256i pairs) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 /* sum += a line times four numbers, whatever its weights are */
@@ -117,52 +117,60 @@ INLINE void add_line(__m256i *sum, const int8_t *line, const uint8_t *numbers) {
     __m256i x = _mm256_set1_epi32(four_bytes(numbers)), over = _mm256_maddubs_epi16(_mm256_set1_epi8(-128), x);
     for (int v = 0; v < 2; v++) {
         __m256i weights = _mm256_loadu_si256((const __m256i *)line + v);
-        widen(&sum[v], _mm256_sub_epi16(_mm256_maddubs_epi16(weights, x), over));
+        sum[v] = widened(sum[v], _mm256_sub_epi16(_mm256_maddubs_epi16(weights, x), over));
     }
 }
 
-/* sums of some inputs += a run of four lines times each */
-INLINE void add_run(__m256i (*sum)[2], const int8_t *lines, const uint8_t *x, size_t stride, int inputs) {
-    __m256i weights[4][2];
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; k++)
-        for (int v = 0; v < 2; v++) weights[k][v] = _mm256_loadu_si256((const __m256i *)(lines + 64 * k) + v);
-#pragma GCC unroll 4
-    for (int i = 0; i < inputs; i++, x += stride) {
-        __m256i begin = _mm256_set1_epi32(four_bytes(x + RUN_COLUMNS)), pairs[2] = {begin, begin};
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; k++) {
-            __m256i numbers = _mm256_set1_epi32(four_bytes(x + 4 * k));
-            for (int v = 0; v < 2; v++) {
-                pairs[v] = _mm256_add_epi16(pairs[v], _mm256_maddubs_epi16(weights[k][v], numbers));
-                __asm__ volatile("" : "+x"(pairs[v]));
-            }
-        }
-        widen(&sum[i][0], pairs[0]), widen(&sum[i][1], pairs[1]);
-    }
-}
-
-INLINE void avx2_inputs(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int calm, int inputs,
-                        int32_t (*sums)[ROWS]) {
+/* sums of some inputs += some lines times each, whatever their weights are; x runs on from run to run */
+INLINE void add_lines(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int inputs,
+                      int32_t (*sums)[ROWS]) {
     __m256i sum[3][2];
 #pragma GCC unroll 4
     for (int i = 0; i < inputs; i++)
         for (int v = 0; v < 2; v++) sum[i][v] = _mm256_loadu_si256((const __m256i *)sums[i] + v);
-    int c = 0;
-    for (; c + RUN_COLUMNS <= columns; c += RUN_COLUMNS, lines += 256, x += RUN_BYTES) {
-        for (int k = 0; k < 4; k++) __builtin_prefetch(lines + 64 * k + AHEAD);
-        if (calm) add_run(sum, lines, x, stride, inputs);
-        else
-            for (int k = 0; k < 4; k++)
+    for (int c = 0; c < columns; c += 4, lines += 64)
 #pragma GCC unroll 4
-                for (int i = 0; i < inputs; i++) add_line(sum[i], lines + 64 * k, x + i * stride + 4 * k);
-    }
-    for (; c < columns; c += 4, lines += 64, x += 4)
-#pragma GCC unroll 4
-        for (int i = 0; i < inputs; i++) add_line(sum[i], lines, x + i * stride);
+        for (int i = 0; i < inputs; i++) add_line(sum[i], lines, x + i * stride + input_place(c));
 #pragma GCC unroll 4
     for (int i = 0; i < inputs; i++)
         for (int v = 0; v < 2; v++) _mm256_storeu_si256((__m256i *)sums[i] + v, sum[i][v]);
+}
+
+/* The same of calm runs. */
+INLINE void add_runs(const int8_t *lines, const uint8_t *x, size_t stride, int runs, int inputs,
+                     int32_t (*sums)[ROWS]) {
+    for (int run = 0; run < runs; run++, x += RUN_BYTES) {
+        __m256i pairs[6][2];
+#pragma GCC unroll 6
+        for (int i = 0; i < inputs; i++)
+            pairs[i][0] = pairs[i][1] = _mm256_set1_epi32(four_bytes(x + i * stride + RUN_COLUMNS));
+#pragma GCC unroll 4
+        for (int line = 0; line < 4; line++, lines += 64) {
+            __builtin_prefetch(lines + AHEAD);
+            __m256i rows[2] = {_mm256_loadu_si256((const __m256i *)lines), _mm256_loadu_si256((const __m256i *)lines + 1)};
+#pragma GCC unroll 6
+            for (int i = 0; i < inputs; i++) {
+                __m256i numbers = _mm256_set1_epi32(four_bytes(x + i * stride + 4 * line));
+                for (int v = 0; v < 2; v++) {
+                    pairs[i][v] = _mm256_add_epi16(pairs[i][v], _mm256_maddubs_epi16(rows[v], numbers));
+                    __asm__ volatile("" : "+x"(pairs[i][v])); /* or GCC moves it to memory */
+                }
+            }
+        }
+#pragma GCC unroll 6
+        for (int i = 0; i < inputs; i++)
+            for (int v = 0; v < 2; v++) {
+                __m256i *to = (__m256i *)sums[i] + v;
+                _mm256_storeu_si256(to, widened(_mm256_loadu_si256(to), pairs[i][v]));
+            }
+    }
+}
+
+INLINE void calm(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int inputs, int32_t (*sums)[ROWS]) {
+    int runs = columns / RUN_COLUMNS, left = columns % RUN_COLUMNS;
+    add_runs(lines, x, stride, runs, inputs, sums);
+    lines += 256 * (size_t)runs, x += RUN_BYTES * runs;
+    for (int i = 0; i < inputs && left; i++) add_lines(lines, x + i * stride, stride, left, 1, sums + i);
 }
 
 /* sums (n, ROWS) += a whole block times what was taken out of the inputs */
@@ -170,29 +178,38 @@ static inline void multiply_taken(const int8_t *lines, const uint8_t *x, size_t 
                                   int32_t (*sums)[ROWS]) {
     x += input_place(columns);
     for (int i = 0; i < n; i++, x += stride) {
-        const uint8_t *taken = x + 4, *end = taken + 8 * four_bytes(x);
+        const uint8_t *taken = x + 8, *end = taken + 8 * four_bytes(x);
         if (taken == end) continue;
-        __m256i *to = (__m256i *)sums[i], sum[2] = {_mm256_loadu_si256(to), _mm256_loadu_si256(to + 1)};
-        for (; taken < end; taken += 8) add_line(sum, lines + four_bytes(taken), taken + 4);
-        _mm256_storeu_si256(to, sum[0]), _mm256_storeu_si256(to + 1, sum[1]);
+        __m256i *to = (__m256i *)sums[i], over = _mm256_set1_epi32(WEIGHT_BIAS * four_bytes(x + 4)), sum[2];
+        for (int v = 0; v < 2; v++) sum[v] = _mm256_sub_epi32(_mm256_loadu_si256(to + v), over);
+        for (; taken < end; taken += 8) {
+            const __m256i *line = (const __m256i *)(lines + four_bytes(taken));
+            __m256i numbers = _mm256_set1_epi32(four_bytes(taken + 4));
+            for (int v = 0; v < 2; v++)
+                sum[v] = widened(sum[v], _mm256_maddubs_epi16(_mm256_loadu_si256(line + v), numbers));
+        }
+        for (int v = 0; v < 2; v++) _mm256_storeu_si256(to + v, sum[v]);
     }
 }
 
 static void any_1(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2_inputs(lines, x, stride, columns, 0, 1, sums);
+    add_lines(lines, x, stride, columns, 1, sums);
 }
 static void any_3(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2_inputs(lines, x, stride, columns, 0, 3, sums);
+    add_lines(lines, x, stride, columns, 3, sums);
 }
 static void calm_1(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2_inputs(lines, x, stride, columns, 1, 1, sums);
+    calm(lines, x, stride, columns, 1, sums);
 }
 static void calm_2(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2_inputs(lines, x, stride, columns, 1, 2, sums);
+    calm(lines, x, stride, columns, 2, sums);
 }
-static void calm_3(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    avx2_inputs(lines, x, stride, columns, 1, 3, sums);
+static void calm_4(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
+    calm(lines, x, stride, columns, 4, sums);
+}
+static void calm_6(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
+    calm(lines, x, stride, columns, 6, sums);
 }
 
 static const Tile block_tiles[] = {{3, any_3}, {1, any_1}};
-static const Tile calm_tiles[] = {{3, calm_3}, {2, calm_2}, {1, calm_1}};
+static const Tile calm_tiles[] = {{6, calm_6}, {4, calm_4}, {2, calm_2}, {1, calm_1}};

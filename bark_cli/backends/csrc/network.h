@@ -23,7 +23,8 @@ typedef struct {
     const float *scale;   /* (rows,) padded to 16 as all below */
     const float *bias;    /* (rows,) or NULL */
     const int32_t *total; /* (rows,) the sum of a row: what an input of ones would give */
-    const uint8_t *calm;  /* (rows / 16, columns / 16) of each block, where its longer sums fit 16 bits (matrix_avx2.h) */
+    const uint8_t *calm;  /* (rows / 16, columns / 16) of each block: 1 where longer sums fit 16 bits (matrix_avx2.h), plus
+                             2 for this run of columns and each that follows and is like it */
     int32_t rows, columns; /* columns: a multiple of 4 */
 } Matrix;
 

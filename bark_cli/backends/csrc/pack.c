@@ -28,8 +28,11 @@ static void one_block(const void *what, int job, int thread) {
         for (int i = 0; i < columns; i++) sum += values[i];
         p->total[row] = sum;
     }
-    for (int c = 0; c < whole; c += RUN_COLUMNS)
-        *calm++ = (uint8_t)is_calm(block + c * ROWS, (whole - c < RUN_COLUMNS ? whole - c : RUN_COLUMNS) / 4);
+    for (int run = runs(whole, RUN_COLUMNS) - 1, alike = 0, before = -1; run >= 0; run--) {
+        int c = run * RUN_COLUMNS, is = is_calm(block + c * ROWS, (whole - c < RUN_COLUMNS ? whole - c : RUN_COLUMNS) / 4);
+        alike = is == before && alike < 127 ? alike + 1 : 1;
+        calm[run] = (uint8_t)(alike << 1 | is), before = is;
+    }
     for (int i = 0; i < ROWS * whole && WEIGHT_BIAS; i++) block[i] = (int8_t)(block[i] + WEIGHT_BIAS);
 }
 
