@@ -36,7 +36,7 @@ from bark_cli.cli import main
 from bark_cli.cluster import speak_dataset
 from bark_cli.cluster.connect import ClusterError, address_of, joined
 from bark_cli.cluster.crew import Crew
-from bark_cli.cluster.dataset import DatasetSpeaker
+from bark_cli.cluster.dataset import DatasetSpeaker, warn_of_cores
 from bark_cli.cluster.hiring import Asked, Hiring, hiring
 from bark_cli.cluster.job import Parcel, Wanted, job
 from bark_cli.cluster.models import find, pack, unpack
@@ -326,6 +326,13 @@ def test_what_a_data_set_cannot_be_asked_for_is_told_at_once() -> None:
         speak_dataset(None, loudness=7)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="caption is not a field"):
         speak_dataset(None, columns={"caption": "text"})  # type: ignore[arg-type]
+
+
+def test_a_data_set_whose_workers_take_every_core_is_warned_of() -> None:
+    warn_of_cores(3, 4.0)
+    for wanted in (4, 5):
+        with pytest.warns(RuntimeWarning, match=rf"take {wanted} cores, and the cluster has 4 now"):
+            warn_of_cores(wanted, 4.0)
 
 
 # Models that are brought

@@ -211,6 +211,19 @@ def test_words_are_said_as_the_servers_lexicon_has_them(
         assert spoken.content != ask(client, "hello bark", **how).content
 
 
+def test_a_lexicon_that_is_too_slow_is_told_to_who_runs_the_server_alone(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.text.lexicon._PATIENCE_S", 0.05)
+    (tmp_path / "slow.toml").write_text("patterns.'(a|aa)+$' = 'b'")
+    with served(tiny_model, lexicon=read_lexicon(tmp_path / "slow.toml")) as other:
+        with other.client() as its_client:
+            answer = its_client.post("/v1/audio/speech", json={"input": "a" * 60 + "!", "model": "tiny"})
+        assert answer.status_code == 500, answer.text
+        assert "slow.toml" not in answer.text
+    assert any("slow.toml, line 1: the pattern (a|aa)+$ took" in (one.note or "") for one in other.entries)
+
+
 def test_events_carry_the_same_bytes_and_end_with_what_was_used(server: Served, client: httpx.Client) -> None:
     plain = ask(client, LONG, response_format="pcm").content
     with (

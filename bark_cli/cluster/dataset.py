@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,8 @@ def speak_dataset(
         raise OptionError(
             f"{str(error).rpartition(' ')[2]} is not a setting; `bark config show` lists them"
         ) from error
+    if ray.is_initialized():
+        warn_of_cores(workers * worker_cpus, ray.cluster_resources().get("CPU", 0.0))
     return dataset.map_batches(
         DatasetSpeaker,
         fn_constructor_args=(how, columns, worker_cpus),
@@ -80,6 +83,17 @@ def speak_dataset(
         num_cpus=worker_cpus,
         num_gpus=worker_gpus or None,
     )
+
+
+def warn_of_cores(wanted: int, there: float) -> None:
+    """Warn where workers take every core of a cluster: Ray Data then waits, and does not say what for."""
+    if wanted >= there:
+        warnings.warn(
+            f"the workers take {wanted} cores, and the cluster has {there:g} now; Ray Data reads with one of "
+            "its own and waits until there is one: ask for fewer workers or worker_cpus",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 class DatasetSpeaker:
