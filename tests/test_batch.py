@@ -164,6 +164,12 @@ def test_nothing_to_do_is_bad_usage(
         list(gather(Sources(paths=paths)))
 
 
+@pytest.mark.parametrize("pattern", ["", "."])
+def test_a_pattern_that_is_none_is_bad_usage(pattern: str, texts: Path) -> None:
+    with pytest.raises(UsageError, match="--glob takes a pattern"):
+        gather(Sources(paths=[str(texts)], pattern=pattern))
+
+
 def test_a_folder_that_cannot_be_read_is_told(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir = os.scandir
 
@@ -895,6 +901,12 @@ def test_a_row_of_a_table_that_would_lose_words_fails_alone(tmp_path: Path) -> N
     merged, last = gather(Sources(paths=[str(file)]))
     assert "a quotation mark opens 1 lines before, and none closes it" in str(merged.problem)
     assert last.text == "last"
+    file.write_text('text,voice\n6" nails,\n"open,none')  # in the last line, which nothing follows
+    inches, open_ = gather(Sources(paths=[str(file)]))
+    assert (inches.text, str(open_.problem)) == (
+        '6" nails',
+        "a quotation mark opens, and none closes it; close it",
+    )
     file.write_text("text,Text\na,b\n")
     with pytest.raises(TextError, match='two columns "text"'):
         list(gather(Sources(paths=[str(file)])))

@@ -243,6 +243,7 @@ def test_the_dry_run_shows_who_says_what_and_numbers_in_words(
         (["-o", "x.mp3", "--chapters", "a"], "not understood", 2),
         (["-o", "x.mp3", "--include", "jokes"], "footnotes", 2),
         (["-o", "x.mp3", "--redo", "1"], "not kept", 2),
+        (["-o", "x.mp3", "--redo", "9"], "--redo 9: the book has chapters 1 to 3", 2),
         (["-o", "x.mp3", "--tag", "tilte=x"], "--tag", 2),
         (["-o", "taken.mp3"], "--force", 1),
         (["-o", "no/folder/x.mp3"], "does not exist", 1),

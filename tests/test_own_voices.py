@@ -117,6 +117,9 @@ def test_what_no_model_can_speak_is_refused(home: Path, file: Path, tiny_config:
         keep_voice(file, "me")
     with pytest.raises(VoiceError, match=r"cannot read voice .*gone\.npz"):
         keep_voice(file.with_name("gone.npz"), "me")
+    file.with_suffix(".wav").touch()
+    with pytest.raises(VoiceError, match=r"\.wav is no voice: a voice is a \.npz file"):
+        keep_voice(file.with_suffix(".wav"), "me")
     assert not (home / "voices").exists()
 
 

@@ -69,3 +69,14 @@ def test_a_name_that_is_not_utf8_is_read_as_it_was_written(
     assert capsys.readouterr().err.endswith(
         "is not a sound file that can be read here: Format not recognised\n"
     )
+
+
+@pytest.mark.parametrize("sample", [np.nan, np.inf])
+@pytest.mark.parametrize("command", ["inspect", "detect"])
+def test_samples_that_are_no_numbers_are_the_files_fault(
+    command: str, sample: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(2400, sample), 24_000, subtype="FLOAT")
+    assert main([command, str(path)]) == 1
+    assert capsys.readouterr().err == f"bark: {path} holds samples that are no numbers; it is damaged\n"

@@ -49,11 +49,22 @@ def test_a_value_that_is_no_choice_is_told_in_plain_words(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    "command", [["batch", "texts"], ["book", "a.txt"], ["voices", "preview", "nano/anna"]]
+    ("command", "what"),
+    [
+        (["batch", "texts", "-o", ""], "-o"),
+        (["batch", "texts", "", "-o", "sounds"], "PATHS"),
+        (["book", "a.txt", "-o", ""], "-o"),
+        (["book", "", "-o", "a.mp3"], "FILE"),
+        (["detect", ""], "PATHS..."),
+        (["say", "-f", ""], "-f"),
+        (["voices", "preview", "nano/anna", "-o", ""], "-o"),
+    ],
 )
-def test_an_output_without_a_name_is_refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*command, "-o", ""]) == 2
-    assert "-o is empty; give it a name" in capsys.readouterr().err
+def test_a_file_without_a_name_is_refused(
+    command: list[str], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command) == 2
+    assert capsys.readouterr().err == f"bark: {what} is empty; give it a name\n"
 
 
 @pytest.mark.parametrize(

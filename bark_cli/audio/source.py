@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bark_cli.audio.provenance import Provenance, is_notice, parse_comment
 from bark_cli.audio.sound import Audio
 from bark_cli.errors import AudioError
@@ -40,13 +42,15 @@ class SoundSource(AbstractContextManager["SoundSource"]):
         """The sound from its start to its end, `seconds` at a time.
 
         Raises:
-            AudioError: the file is damaged.
+            AudioError: the file is damaged, or a sample is not a number.
         """
         import soundfile
 
         count = max(1, min(round(seconds * self.sample_rate), _MOST_SAMPLES // self.channels))
         try:
             while len(samples := self._next(count)):
+                if not np.isfinite(samples).all():
+                    raise AudioError(f"{self._path} holds samples that are no numbers; it is damaged")
                 yield Audio(samples.mean(axis=1), self.sample_rate)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{self._path} cannot be read to its end: {error}; is it damaged?") from error

@@ -45,6 +45,7 @@ class Gathered:
 
     def __init__(self, sources: Sources, is_ours: Callable[[Path], bool]) -> None:
         self._sources = sources
+        _check_pattern(sources.pattern)
         found = [self._at(path) for path in sources.paths]
         self._found = [
             (root, [file for file in files if not isinstance(file, Path) or not is_ours(file)])
@@ -130,6 +131,13 @@ def natural(path: PurePath) -> list[list[str | int]]:
     """What to sort paths by, so that numbers in them count as numbers."""
     split = (_DIGITS.split(name.casefold()) for name in path.parts)  # digits are at odd places
     return [[int(part) if n % 2 else part for n, part in enumerate(parts)] for parts in split]
+
+
+def _check_pattern(pattern: str | None) -> None:
+    try:
+        PurePath("a").match("*" if pattern is None else pattern)
+    except ValueError as error:
+        raise UsageError(f"--glob takes a pattern such as '*.txt', not {pattern!r}") from error
 
 
 def _walk(root: Path, pattern: str | None) -> list[Path]:

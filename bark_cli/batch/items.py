@@ -169,11 +169,17 @@ def _misread(row: list[str], n_columns: int, lines: list[str], between: str) -> 
             f"it has {len(row)} cells below {n_columns} columns; put quotation marks around a text that "
             f"holds {between!r}"
         )
-    if len(lines) > 1:
+    n_lines = len(lines)
+    if n_lines > 1 or (n_lines and lines[0].count('"') % 2):
         try:
             list(csv.reader(lines, delimiter=between, strict=True))
-        except csv.Error:
-            return f"a quotation mark opens {len(lines) - 1} lines before, and none closes it there; close it"
+        except csv.Error as error:
+            if n_lines > 1:
+                return (
+                    f"a quotation mark opens {n_lines - 1} lines before, and none closes it there; close it"
+                )
+            if "end of data" in str(error):
+                return "a quotation mark opens, and none closes it; close it"
     return None
 
 

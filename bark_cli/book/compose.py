@@ -67,8 +67,8 @@ class ComposedBook:
         return self.of_section(section).estimate_s
 
 
-def choose(book: Book, wanted: str) -> list[int]:
-    """The numbers of the chapters that "1-3,7" names, in the book's order; "" is all.
+def choose(book: Book, wanted: str, option: str = "--chapters") -> list[int]:
+    """The numbers of the chapters that "1-3,7" names, in the book's order; "" is all. `option` asks for them.
 
     Raises:
         OptionError: it names none, or one that there is not.
@@ -80,11 +80,11 @@ def choose(book: Book, wanted: str) -> list[int]:
         first, dash, last = (word.strip() for word in part.partition("-"))
         named = [word for word in (first, last) if word]
         if not named or not (first or dash) or not all(w.isdecimal() and len(w) < 9 for w in named):
-            raise OptionError(f"--chapters {wanted} is not understood; write, for example, 1-3,7")
+            raise OptionError(f"{option} {wanted} is not understood; write, for example, 1-3,7")
         low, high = int(first or 1), int(last or count) if dash else int(first)
         if not 1 <= low <= high <= count:
             there = f"chapters 1 to {count}" if count > 1 else "one chapter"
-            raise OptionError(f"--chapters {part.strip()}: the book has {there}; --dry-run lists them")
+            raise OptionError(f"{option} {part.strip()}: the book has {there}; --dry-run lists them")
         found.update(range(low, high + 1))
     return sorted(found)
 

@@ -13,6 +13,8 @@ from bark_cli.errors import OptionError
 
 # a dash, and then what no option begins with, or an option's name with more words behind it
 _TEXT = re.compile(r"-(?:[^\w-]|[0-9]|-[^\w]|-?[\w-]*\s)")
+# parameters that name files: "" is a variable of the shell that was never set, and pathlib's working folder
+_FILES = {"file", "output", "paths"}
 
 
 class _Quick:
@@ -54,8 +56,10 @@ class Command(_Quick, TyperCommand):
             if takes_text and is_unknown:
                 error.message += "; text that begins with a dash goes behind --"  # type: ignore[attr-defined]
             raise
-        if ctx.params.get("output") == "":  # of a variable that was never set, say
-            raise OptionError("-o is empty; give it a name")
+        for one in parameters:
+            given = ctx.params.get(one.name) if one.name in _FILES else None
+            if "" in (given if isinstance(given, list) else [given]):
+                raise OptionError(f"{_called(one)} is empty; give it a name")
         return parsed
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -71,6 +75,11 @@ class Command(_Quick, TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def _called(parameter: Any) -> str:
+    """What a message calls it: -o, PATHS."""
+    return str(parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar)
 
 
 def _takes_value(parameter: Any) -> bool:

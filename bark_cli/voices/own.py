@@ -73,6 +73,8 @@ def keep_voice(file: Path, name: str, *, force: bool = False) -> list[str]:
         OutputError: there is one of that name and `force` is off, or the disk refuses.
     """
     target = _place(name)
+    if file.is_file() and file.suffix.lower() != ".npz":  # a name without it begins those of three .npy files
+        raise VoiceError(f"{file} is no voice: a voice is a .npz file, as --save-voice writes it")
     tokens, models = _read_for_any(file)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

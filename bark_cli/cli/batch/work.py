@@ -79,7 +79,8 @@ def work(request: BatchRequest) -> bool:
             tell(f"{said.task.output}, {in_doubt(said.start_s, said.text, said.doubt)}")
         if joined is not None:
             shown = destination.shown(joined.output)
-            tell(f"{shown}: {len(tally.entries)} files joined, {joined.seconds:.1f} s")
+            count = len(tally.entries)
+            tell(f"{shown}: {count} file{'s' * (count != 1)} joined, {joined.seconds:.1f} s")
         tell(tally.sentence)
     if request.as_json:
         print_json(tally.record(destination, maker.models[0].name, joined))

@@ -42,7 +42,8 @@ def work(request: BookRequest) -> None:
     from bark_cli.narration.compose import compose_for
 
     book = request.read()
-    numbers, again = choose(book, request.chapters), set(choose(book, request.redo) if request.redo else ())
+    numbers = choose(book, request.chapters)
+    again = set(choose(book, request.redo, "--redo") if request.redo else ())
     model_folder(request, book)
     bark = request.load(None if request.quiet else note)
     kept = request.kept_pieces(bark, str(request.output))
