@@ -73,7 +73,8 @@ def speak_dataset(
             f"{str(error).rpartition(' ')[2]} is not a setting; `bark config show` lists them"
         ) from error
     if ray.is_initialized():
-        warn_of_cores(workers * worker_cpus, ray.cluster_resources().get("CPU", 0.0))
+        there = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        warn_of_cores(workers * worker_cpus, there.get("CPU", 0.0))
     return dataset.map_batches(
         DatasetSpeaker,
         fn_constructor_args=(how, columns, worker_cpus),
