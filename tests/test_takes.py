@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -213,6 +216,20 @@ def test_a_damaged_memory_is_none_and_heals(damaged: bytes) -> None:
     healed = Memory("model", 0.9).usual("anna")
     assert healed is not None
     assert healed.pace == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_pipe_or_a_link_in_place_of_the_memory_is_left_alone(tmp_path: Path) -> None:
+    file = bark_home() / "paces.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for make in (os.mkfifo, lambda path: path.symlink_to(tmp_path / "elsewhere")):
+        make(file)
+        memory = Memory("model", 0.9)  # a pipe would be waited for
+        assert memory.usual("anna") == Usual(pace=0.9)
+        memory.add("anna", Heard(pace=0.5, runs=1.0))
+        memory.save()
+        assert not file.is_file()
+        file.unlink()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_voice_that_changed_is_soon_known_anew() -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from bark_cli.errors import BarkError
 from bark_cli.store import bark_home
 from bark_cli.system.files import write_whole
-from bark_cli.system.records import Bounds, read_object
+from bark_cli.system.ours import read_ours
+from bark_cli.system.records import Bounds, parse_object
 from bark_cli.takes.expected import Heard, Usual, usual_of
 
 _FILE = "paces.json"
@@ -68,7 +69,7 @@ class Memory:
         rows = {key: [[round(p.pace, 3), round(p.runs, 1)] for p in pieces] for key, pieces in latest}
         with suppress(BarkError, OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self._file, json.dumps(rows).encode(), force=True, synced=False)
+            write_whole(self._file, json.dumps(rows).encode(), force=True, follow=False, synced=False)
 
     def _before(self, voice: str) -> list[Heard]:
         return self._known.get(self._key(voice), [])
@@ -79,8 +80,10 @@ class Memory:
 
 def _read(file: Path) -> dict[str, list[Heard]]:
     """What the file says, without the pieces that cannot be."""
-    with suppress(OSError, ValueError):
-        return {key: _pieces(rows) for key, rows in read_object(file, _BOUNDS).items()}
+    with suppress(BarkError, OSError, ValueError):
+        data = read_ours(file, _BOUNDS.bytes)  # no pipe that is never written to, and no link
+        found = {} if data is None else parse_object(data, _BOUNDS)
+        return {key: _pieces(rows) for key, rows in found.items()}
     return {}
 
 
