@@ -191,7 +191,7 @@ def test_threads_do_not_change_a_bit(variant: str, monkeypatch: pytest.MonkeyPat
 def test_windows_side_by_side_are_what_each_is_alone(
     threads: int, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Groups of as many as there are threads, and what is left over; hidden states and what is cached."""
+    """Where each thread has two, and what is left over; hidden states and what is cached."""
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     monkeypatch.setattr(packed, "threads_for", lambda width, rows: threads)
     _, fast = networks(SHAPES["heads of 64"])
@@ -203,7 +203,15 @@ def test_windows_side_by_side_are_what_each_is_alone(
         return cache
 
     def asked() -> list[tuple[Array, Array | None, int]]:
-        lengths = ((90, empty(), 0), (1, empty(), 0), (33, None, 16), (90, empty(), 89), (64, None, 5))
+        lengths = (
+            (90, empty(), 0),
+            (1, empty(), 0),
+            (33, None, 16),
+            (90, empty(), 89),
+            (64, None, 5),
+            (7, None, 0),
+            (8, empty(), 7),
+        )
         return [(x[-n:].copy(), cache, first) for n, cache, first in lengths]
 
     alone = asked()

@@ -151,14 +151,14 @@ class Stack:
         return self.windows([(x, cache, first)])[0]
 
     def windows(self, asked: Sequence[tuple[Array, Array | None, int]]) -> list[Array]:
-        """`window` of several: as many as there are threads side by side, what is left by all threads."""
+        """`window` of several: side by side where each thread has two, what is left by all threads."""
         threads = self._fitting(max(len(x) for x, _, _ in asked))
         windows = [
             Window(address(x), None if cache is None else address(cache), len(x), first)
             for x, cache, first in asked
         ]
         with ExitStack() as rooms:
-            count = threads if len(asked) >= threads else 1
+            count = threads if len(asked) >= 2 * threads else 1
             scratch = (Scratch * count)(*(rooms.enter_context(self._room()) for _ in range(count)))
             self._code.bark_windows(
                 self._network, scratch, len(asked), (Window * len(asked))(*windows), threads

@@ -137,12 +137,12 @@ static void one_window(const void *what, int job, int thread) {
     window(w->net, w->s + thread, w->windows + job);
 }
 
-/* As many windows as there are threads side by side: whose thread keeps to one waits at no layer, and finds its numbers
- * in its own core's cache. The rest one after the other, by all threads. s: for each thread, where there are as many
- * windows; else one. */
+/* Windows side by side, where each thread has two or more, so that a core that others use leaves its share to the next:
+ * a thread that keeps to one window waits at no layer, and finds its numbers in its own core's cache. The rest one after
+ * the other, by all threads. s: for each thread, where there are two windows for each; else one. */
 void bark_windows(const Network *net, const Scratch *s, int32_t count, const Window *windows, int32_t threads) {
     gather_helpers(threads);
-    int team = team_size(), together = team > 1 ? count / team * team : 0;
+    int team = team_size(), together = team > 1 && count >= 2 * team ? count / team * team : 0;
     SideBySide all = {net, s, windows};
     share(together, one_window, &all);
     for (int i = together; i < count; i++) window(net, s, windows + i);
