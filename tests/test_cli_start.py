@@ -333,3 +333,14 @@ def test_threads_that_wait_sleep_unless_the_user_says_otherwise(told: str | None
         [sys.executable, "-c", script], env=env, stdout=subprocess.PIPE, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == f"{expected} False"
+
+
+@pytest.mark.parametrize("words", ["bark nope ", "bark voices nope ", "bark --nope "])
+def test_tab_after_a_word_that_is_no_command_prints_no_error(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_BARK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    assert main([]) == 0
+    assert capsys.readouterr().err == ""

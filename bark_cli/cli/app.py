@@ -71,7 +71,8 @@ class Commands(CommandGroup):
         Raises:
             UsageError: there is none; the message offers the nearest.
         """
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        is_known = not args or args[0] in COMMANDS or args[0].startswith("-")
+        if not is_known and not ctx.resilient_parsing:  # as Tab parses, which must print nothing
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
