@@ -172,6 +172,61 @@ def test_a_folder_that_holds_anything_else_is_never_replaced(
     assert sorted(path.name for path in out.iterdir()) == sorted([*before, "mine.txt"])
 
 
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"01 a.mp3": "", "playlist.m3u8": "#EXTM3U\n01 a.mp3\n"}, "01 a.mp3"),
+        ({"playlist.m3u8": "#EXTM3U\n"}, "playlist.m3u8"),
+        ({"cover.jpg": ""}, "cover.jpg"),
+        ({"1 a.mp3/thesis.txt": "", "playlist.m3u8": "#EXTM3U\n#BARK\n1 a.mp3\n"}, "1 a.mp3"),
+    ],
+)
+def test_only_plain_files_that_a_playlist_of_ours_names_are_replaced(
+    files: dict[str, str],
+    named: str,
+    book: Path,
+    how: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, text in files.items():
+        (tmp_path / "Album" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "Album" / name).write_text(text)
+    for force in ("--force", "--redo=3"):
+        assert main(["book", str(book), "-o", str(tmp_path / "Album"), force, *how]) == 1
+        assert f"Album holds {named!r}, which is no part" in capsys.readouterr().err
+    assert {name: (tmp_path / "Album" / name).read_text() for name in files} == files
+
+
+def test_what_is_put_into_the_old_folder_meanwhile_is_kept_and_so_is_the_work(
+    book: Path,
+    how: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "tale"
+    asked = ["book", str(book), "-o", str(out), "--chapters", "3", "--seed", "1", *how]
+    assert main([*asked, "-q"]) == 0
+    submit = Bark.submit
+
+    def put_beside(self: Bark, request: object, **options: object) -> object:
+        (out / "mine.txt").write_text("mine")
+        return submit(self, request, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bark, "submit", put_beside)
+        assert main([*asked, "--force"]) == 1
+    told = capsys.readouterr().err
+    assert f"{out} holds 'mine.txt', which is no part" in told
+    assert "pieces are kept; run the same command again" in told
+    (out / "mine.txt").rename(tmp_path / "mine.txt")
+    spoken = seeds_spoken(monkeypatch)
+    assert main([*asked, "--force"]) == 0
+    assert spoken == []
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
 def test_the_folder_that_one_is_in_is_never_replaced(
     book: Path,
     how: list[str],
@@ -182,10 +237,10 @@ def test_the_folder_that_one_is_in_is_never_replaced(
     (tmp_path / "here" / "inner").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here" / "inner")
     assert main(["book", str(book), "-o", ".", *how]) == 1
-    assert "you are in ., which" in capsys.readouterr().err
+    assert ". is the folder that you are in, and would be replaced; give" in capsys.readouterr().err
     for command in (["book", str(book), "-o", ".."], ["convert", how[1], "..", "--to", "native"]):
         assert main([*command, "--force"]) == 1
-        assert capsys.readouterr().err
+        assert ".. holds the folder that you are in, and would be replaced" in capsys.readouterr().err
     assert (tmp_path / "here" / "inner").samefile(".")
 
 

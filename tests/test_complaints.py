@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from bark_cli.cli import main
+from bark_cli.system import complaints
 from bark_cli.system.complaints import uncomplaining
 
 glibc = pytest.mark.skipif(
@@ -71,7 +72,52 @@ def test_other_threads_are_heard_and_blocks_within_each_other_end_with_the_last(
     assert capfd.readouterr().err == "told\nheard again"
 
 
+def stderr() -> int | None:
+    """Where C's variable points."""
+    return ctypes.c_void_p.in_dll(ctypes.CDLL(None), "stderr").value
+
+
+@glibc
 def test_elsewhere_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stderr()
+    with uncomplaining():
+        assert stderr() != before
     monkeypatch.setattr("bark_cli.system.complaints._streams", lambda: None)
     with uncomplaining():
-        pass
+        assert stderr() == before
+    assert stderr() == before
+
+
+@glibc
+@pytest.mark.parametrize("moment", ["__enter__", "__exit__"])
+def test_an_interrupt_before_the_block_begins_leaves_nothing_mute(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        """The lock, at which the first thread that comes is interrupted."""
+
+        def __init__(self) -> None:
+            self.lock, self.moments = threading.Lock(), [moment]
+
+        def meet(self, moment: str) -> None:
+            if moment in self.moments:
+                self.moments.remove(moment)
+                raise KeyboardInterrupt
+
+        def __enter__(self) -> None:
+            self.meet("__enter__")
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+            self.meet("__exit__")
+
+    before = stderr()
+    with monkeypatch.context() as patch:
+        patch.setattr(complaints, "_counting", Interrupted())
+        with pytest.raises(KeyboardInterrupt), uncomplaining():
+            pass
+    assert stderr() == before
+    with uncomplaining():
+        assert stderr() != before
+    assert stderr() == before

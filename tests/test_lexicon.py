@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import regex
 
 from bark_cli.cli import main
 from bark_cli.errors import OptionError
@@ -55,6 +57,8 @@ def test_words_are_whole_and_case_counts_where_it_is_to(lexicon: Path) -> None:
         "[words",
         "[patterns]\n'(?:a{1000}){1000}' = 'b'",
         '"" = 1',
+        "[patterns]\n'\\p{L}' = 'b'",  # of regex, and not of re
+        "[patterns]\n'[[:alpha:]]' = 'b'",
     ],
 )
 def test_what_is_no_lexicon_is_one_line(tmp_path: Path, text: str) -> None:
@@ -76,9 +80,63 @@ def test_a_pattern_that_would_take_for_ever_is_named(
     path.write_text(f"# of mine\n{where}\n'b' = 'c'\n'(a|aa)+$' = 'd'\n")
     assert said(path, "aab aa", language) == "aac d"
     with pytest.raises(
-        OptionError, match=rf"slow.toml, line {line}: the pattern \(a\|aa\)\+\$ took more than"
+        OptionError, match=rf"slow.toml, line {line}: the pattern \(a\|aa\)\+\$ takes too long"
     ):
         said(path, "a" * 60 + "!", language)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("x_{i}", "x_{i} and exhibit x_ray"), ("(?:foo){e<=1}", "foo fo foo{e<=1}"), ("a{2}{s}", "aa{s} ab aa")],
+)
+def test_braces_that_hold_no_count_are_letters(tmp_path: Path, pattern: str, text: str) -> None:
+    path = tmp_path / "braces.toml"
+    path.write_text(f"[patterns]\n'{pattern}' = 'SAID'\n")
+    assert said(path, text) == re.sub(pattern, "SAID", text)
+    assert said(path, text).count("SAID") == 1
+
+
+def test_braces_in_names_and_sets_and_counts_are_what_they_are_for_re(tmp_path: Path) -> None:
+    path, text = tmp_path / "braces.toml", "1 111 {e} e{} aaa \\{e} "
+    path.write_text("[patterns]\n'\\N{DIGIT ONE}{2,}|[{e]{3}|a{,2}\\b|\\{e' = '-'\n")
+    assert said(path, text) == re.sub(r"\N{DIGIT ONE}{2,}|[{e]{3}|a{,2}\b|\{e", "-", text)
+
+
+def test_counts_are_multiplied_within_each_other_and_added_up_in_a_row(tmp_path: Path) -> None:
+    path, hexadecimal = tmp_path / "counts.toml", "[0-9a-f]"
+    uuid = "-".join(f"{hexadecimal}{{{count}}}" for count in (8, 4, 4, 4, 12))
+    path.write_text(f"[patterns]\n'{uuid}|\\d{{3}}-\\d{{4}}' = 'number'\n'(a{{100}}b){{100}}' = 'x'")
+    assert said(path, "0123abcd-0123-4567-89ab-0123456789ab or 555-1234") == "number or number"
+    path.write_text("[patterns]\n'(?:[)]|(a{100}){2}){51}' = 'b'")
+    with pytest.raises(OptionError, match="repeats things too often"):
+        read_lexicon(path)
+
+
+def test_a_pattern_that_takes_for_ever_over_no_text_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.text.lexicon._PATIENCE_S", 0.05)
+    (tmp_path / "slow.toml").write_text("[patterns]\n'(?:(?=)|(?!x)){40}X' = 'b'")
+    with pytest.raises(OptionError, match=r"40\}X takes too long; avoid"):
+        read_lexicon(tmp_path / "slow.toml")
+
+
+def test_the_time_of_other_threads_is_no_fault_of_a_pattern(
+    lexicon: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    substitute, given = regex.sub, []
+
+    def sub(*asked: str, timeout: float) -> str:
+        given.append(timeout)
+        if timeout < 60:  # as where 64 threads are busy: their CPU time counts
+            raise TimeoutError
+        return substitute(*asked, timeout=timeout)
+
+    read = read_lexicon(lexicon)
+    monkeypatch.setattr(regex, "sub", sub)
+    script = Script(lines=(Line(text="10km"),))
+    assert read.respell(script, None).lines[0].text == "10 kilometres"
+    assert given == [5, 10, 20, 40, 80]
 
 
 def test_the_dry_run_shows_what_will_be_spoken(lexicon: Path, capsys: pytest.CaptureFixture[str]) -> None:

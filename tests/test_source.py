@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from test_player import FakePortAudio, speaker  # noqa: F401  (a fixture)
 
 from bark_cli.audio import open_sound
 from bark_cli.cli import main
@@ -72,9 +73,13 @@ def test_a_name_that_is_not_utf8_is_read_as_it_was_written(
 
 
 @pytest.mark.parametrize("sample", [np.nan, np.inf])
-@pytest.mark.parametrize("command", ["inspect", "detect"])
+@pytest.mark.parametrize("command", ["inspect", "detect", "play"])
 def test_samples_that_are_no_numbers_are_the_files_fault(
-    command: str, sample: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    sample: float,
+    speaker: FakePortAudio,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.full(2400, sample), 24_000, subtype="FLOAT")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -11,6 +13,11 @@ from bark_cli.cli.app import COMMANDS, app
 from bark_cli.cli.values import take_plainly
 
 TEXTS = ("1", "-3", "0", "0.5", "1e3", " 2 ", "1_0", "007", "+4", "x", "", "auto", "AUTO", "int8", "٣")
+
+# what else a text may stand for; any other metavar names a file or folder, or may do so
+NO_FILES = {"TEXT", "VOICE", "NAME", "NAME...", "CODE", "XX", "LIST", "WHAT", "PATTERN", "SIZE", "TIME"}
+NO_FILES |= {"NAME=VOICE", "NAME=VALUE", "FIELD=NAME", "SETTING", "VALUE", "N|auto", "ADDRESS", "ORIGIN"}
+NO_FILES |= {"REV", "ray[:ADDRESS]", "[auto|cpu|cuda|mps|openvino]"}
 
 
 def value_of(coerce: Any, given: object, parameter: Any, context: Any) -> object:
@@ -48,23 +55,41 @@ def test_a_value_that_is_no_choice_is_told_in_plain_words(capsys: pytest.Capture
     assert "Invalid value for '--continuity': 'both' is not one of 'voice'" in told
 
 
-@pytest.mark.parametrize(
-    ("command", "what"),
-    [
-        (["batch", "texts", "-o", ""], "-o"),
-        (["batch", "texts", "", "-o", "sounds"], "PATHS"),
-        (["book", "a.txt", "-o", ""], "-o"),
-        (["book", "", "-o", "a.mp3"], "FILE"),
-        (["detect", ""], "PATHS..."),
-        (["say", "-f", ""], "-f"),
-        (["voices", "preview", "nano/anna", "-o", ""], "-o"),
-    ],
-)
-def test_a_file_without_a_name_is_refused(
-    command: list[str], what: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(command) == 2
-    assert capsys.readouterr().err == f"bark: {what} is empty; give it a name\n"
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All of them, with the words that name each."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        if hasattr(command, "list_commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+def given(parameter: Any, value: str | None = None) -> list[str]:
+    """A parameter as it is written on the command line, with a value or with anything that it takes."""
+    if value is None:
+        [value, *_] = [one for one in get_args(parameter.type_descriptor.annotation) if one is not str] or "x"
+    return [*parameter.opts[:1], value] if parameter.param_type_name == "option" else [value]
+
+
+def test_a_file_without_a_name_is_refused_by_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    tried = set()
+    for words, command in commands(typer.main.get_command(app)):
+        for one in command.params:
+            kind = one.type_descriptor.annotation if one.name != "help" else None
+            if kind is not Path and (kind not in (str, list[str]) or one.metavar in NO_FILES):
+                continue
+            line = list(words)
+            for other in command.params:
+                if other is one or other.required:
+                    line += given(other, "" if other is one else None)
+            assert main(line) == 2, line
+            name = one.opts[0] if one.param_type_name == "option" else one.metavar
+            assert capsys.readouterr().err == f"bark: {name} is empty; give it a name\n", line
+            tried.add((*words, name))
+    assert {("batch", "--ledger"), ("download", "--from"), ("convert", "OUT"), ("bench", "--plot")} <= tried
+    assert main(["batch", "texts", "", "-o", "sounds"]) == 2
+    assert capsys.readouterr().err == "bark: PATHS is empty; give it a name\n"
 
 
 @pytest.mark.parametrize(

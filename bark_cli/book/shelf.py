@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ IN_ONE = (".opus", ".ogg", ".mp3", ".flac", *MP4)  # formats that have chapters
 _MOST_NAME = 80  # characters of a chapter's title in the name of its file
 _MOST_BYTES = 200  # of the same: systems take 255, and number and suffix are to come
 _PLAYLIST, _LONGEST_PLAYLIST = "playlist.m3u8", 2**22  # bytes
+_MARK = "#BARK"  # a row of each playlist of ours, which players skip: other programs write playlists, too
 _COVERS, _SUBTITLES = ("cover.jpg", "cover.png"), (".srt", ".vtt")
 _OF_DESKTOPS = (".DS_Store", "Thumbs.db", "desktop.ini")  # which put them into every folder that is looked at
 
@@ -129,9 +131,14 @@ class _Part(Sink):
 
 @contextmanager
 def open_folder(path: Path, edition: Edition) -> Iterator[Shelf]:
-    """A file for each chapter, a playlist and the cover."""
+    """A file for each chapter, a playlist and the cover.
+
+    Raises:
+        OutputError: as `new_folder`, or as `check_replaceable`, now that all chapters are made.
+    """
     with new_folder(path, force=edition.force) as folder:
         yield Folder(folder, edition)
+        check_replaceable(path)
 
 
 def check_replaceable(path: Path) -> None:
@@ -141,15 +148,17 @@ def check_replaceable(path: Path) -> None:
         OutputError: it holds what would be lost with it.
     """
     with told_of(path):
-        names = [one.name for one in path.iterdir()] if path.is_dir() else []
-        playlist = read_ours(path / _PLAYLIST, _LONGEST_PLAYLIST) if _PLAYLIST in names else None
-    sounds = _composed((playlist or b"").decode("utf-8", "replace")).splitlines()
-    ours = {*sounds, _PLAYLIST, *_COVERS, *_OF_DESKTOPS}
-    ours |= {sound.rpartition(".")[0] + suffix for sound in sounds for suffix in _SUBTITLES}
-    if foreign := sorted(set(map(_composed, names)) - ours):
+        found = list(os.scandir(path)) if path.is_dir() else []
+        files = {_composed(one.name) for one in found if one.is_file(follow_symlinks=False)}
+        playlist = read_ours(path / _PLAYLIST, _LONGEST_PLAYLIST) if _PLAYLIST in files else None
+    rows, ours = _composed((playlist or b"").decode("utf-8", "replace")).splitlines(), {*_OF_DESKTOPS}
+    if _MARK in rows:
+        ours |= {*rows, _PLAYLIST, *_COVERS}
+        ours |= {sound.rpartition(".")[0] + suffix for sound in rows for suffix in _SUBTITLES}
+    if foreign := sorted({_composed(one.name) for one in found} - (ours & files)):
         raise OutputError(
-            f"{path} holds {foreign[0]!r}, which is no part of an audiobook, and a folder is replaced as a "
-            "whole; give -o the name of a new one"
+            f"{path} holds {foreign[0]!r}, which is no part of an audiobook by Bark, and would be replaced "
+            "as a whole; move that elsewhere, or give -o the name of a new folder"
         )
 
 
@@ -178,7 +187,7 @@ class Folder:
 
     def finish(self, told: Sequence[Told]) -> None:
         """Write the playlist, and the cover."""
-        rows = ["#EXTM3U", f"#PLAYLIST:{self._edition.tags.fields.get('album', '')}"]
+        rows = ["#EXTM3U", _MARK, f"#PLAYLIST:{self._edition.tags.fields.get('album', '')}"]
         for name, one in zip(self._names, told, strict=True):
             rows += [f"#EXTINF:{round(one.duration_s)},{one.section.title}", name]
             self._edition.write_subtitles(self._folder / name, one.cues)

@@ -13,8 +13,8 @@ from bark_cli.errors import OptionError
 
 # a dash, and then what no option begins with, or an option's name with more words behind it
 _TEXT = re.compile(r"-(?:[^\w-]|[0-9]|-[^\w]|-?[\w-]*\s)")
-# parameters that name files: "" is a variable of the shell that was never set, and pathlib's working folder
-_FILES = {"file", "output", "paths"}
+# words of the metavars that stand for a file or folder, whose name is never ""
+_FILES = {"FILE", "FOLDER", "DIR", "PATH", "PATHS", "OUT", "MODEL", "NPZ", "PICTURE", "gguf"}
 
 
 class _Quick:
@@ -49,6 +49,7 @@ class Command(_Quick, TyperCommand):
         takes_text = any(one.name == "text" and one.param_type_name == "argument" for one in parameters)
         if takes_text:
             args = _texts_last(args, {name for one in parameters for name in one.opts if _takes_value(one)})
+        given = list(args)
         try:
             parsed: list[str] = super().parse_args(ctx, args)
         except Exception as error:  # of typer's own Click, which has no public name
@@ -56,11 +57,21 @@ class Command(_Quick, TyperCommand):
             if takes_text and is_unknown:
                 error.message += "; text that begins with a dash goes behind --"  # type: ignore[attr-defined]
             raise
-        for one in parameters:
-            given = ctx.params.get(one.name) if one.name in _FILES else None
-            if "" in (given if isinstance(given, list) else [given]):
-                raise OptionError(f"{_called(one)} is empty; give it a name")
+        if not ctx.resilient_parsing:  # as Tab parses
+            self._check_names(ctx, given)
         return parsed
+
+    def _check_names(self, ctx: Any, args: list[str]) -> None:
+        """Refuse "" for a file: a variable of the shell that was never set, and pathlib's working folder.
+
+        Raises:
+            OptionError: a file or folder was given as "".
+        """
+        texts = self.make_parser(ctx).parse_args(args=args)[0]  # a Path no longer tells "" from "."
+        for one in filter(_names_a_file, self.get_params(ctx)):
+            text = texts.get(one.name)
+            if "" in (text if isinstance(text, (list, tuple)) else [text]):
+                raise OptionError(f"{_called(one)} is empty; give it a name")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write one section per group, in the order of the signature."""
@@ -80,6 +91,10 @@ class Command(_Quick, TyperCommand):
 def _called(parameter: Any) -> str:
     """What a message calls it: -o, PATHS."""
     return str(parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar)
+
+
+def _names_a_file(parameter: Any) -> bool:
+    return not _FILES.isdisjoint(re.split(r"\W", parameter.metavar or ""))
 
 
 def _takes_value(parameter: Any) -> bool:

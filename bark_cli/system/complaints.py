@@ -15,29 +15,29 @@ from contextlib import contextmanager
 from functools import cache
 
 _counting = threading.Lock()
-_blocks = 0  # that are being run now, by any thread
+_blocks: set[object] = set()  # that are being run now, by any thread
 _usual: int | None = None  # where stderr points outside of them
 
 
 @contextmanager
 def uncomplaining() -> Iterator[None]:
     """Run the block while what is written to C's `stderr`, by any thread, goes nowhere."""
-    global _blocks, _usual
+    global _usual
     if (streams := _streams()) is None:
         yield
         return
-    stderr, nowhere = streams
-    with _counting:
-        if not _blocks:
-            _usual, stderr.value = stderr.value, nowhere
-        _blocks += 1
-    try:
+    (stderr, nowhere), block = streams, object()
+    try:  # an interrupt may come at any line from here on
+        with _counting:
+            if not _blocks:
+                _usual, stderr.value = stderr.value, nowhere
+            _blocks.add(block)
         yield
     finally:
         with _counting:
-            _blocks -= 1
-            if not _blocks:
-                stderr.value = _usual
+            _blocks.discard(block)
+            if not _blocks and _usual is not None:
+                stderr.value, _usual = _usual, None
 
 
 @cache

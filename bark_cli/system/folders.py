@@ -32,8 +32,10 @@ def check_new_folder(path: Path, *, force: bool = False) -> None:
             raise OutputError(f"{path} is a link to nothing; remove it, or choose another name")
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file; give the name of a new folder")
-        if path.is_dir() and Path.cwd().is_relative_to(path.resolve()):  # who is in it would be nowhere
-            raise OutputError(f"you are in {path}, which a new folder would replace; give that another name")
+        if path.is_dir() and (here := Path.cwd()).is_relative_to(path.resolve()):  # and then be nowhere
+            what = "is" if here == path.resolve() else "holds"
+            what += " the folder that you are in, and would be replaced"
+            raise OutputError(f"{path} {what}; give the name of a new folder")
         if path.is_dir() and any(path.iterdir()) and not force:
             raise OutputError(f"{path} exists; use --force to replace it, or choose another name")
         if not parent.is_dir():

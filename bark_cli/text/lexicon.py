@@ -12,8 +12,9 @@ Team = "Tiem"
 
 from __future__ import annotations
 
-import math
 import re
+import time
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -28,8 +29,14 @@ from bark_cli.text.script import Script
 
 _KINDS = ("words", "exact", "patterns")
 _MOST_BYTES, _MOST_ENTRIES, _LONGEST = 2**20, 10_000, 1_000
-_PATIENCE_S = 5.0  # of CPU time, for a pattern and one text
+_TOO_SLOW = "takes too long; avoid repeats within repeats, such as (a+)+"
+_PATIENCE_S = 5.0  # of CPU time of a thread, for a pattern and one text
 _MOST_REPEATS = 10_000  # that a pattern asks for: x{100} within y{100} is compiled as 10,000 of x
+# what a pattern is made of: escapes, sets, counts and single characters
+_PARTS = re.compile(
+    r"\\(?:N\{[^}]*\}|.)|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?!\})(?P<least>[0-9]*),?(?P<most>[0-9]*)\}|.",
+    re.DOTALL,
+)
 
 
 class SlowPatternError(Exception):
@@ -55,10 +62,7 @@ class Entries:
             either = "|".join(map(re.escape, known))
             text = re.sub(rf"(?<!\w)(?:{either})(?!\w)", self._said, text, flags=re.IGNORECASE)
         for pattern, said in self.patterns.items():
-            try:
-                text = regex.sub(pattern, said, text, timeout=_PATIENCE_S)
-            except TimeoutError as error:
-                raise SlowPatternError(pattern) from error
+            text = _replace(pattern, said, text)
         return text
 
     def _said(self, match: re.Match[str]) -> str:
@@ -89,8 +93,7 @@ class Lexicon:
                     text = self.by_language[code].respell(text)
                 except SlowPatternError as slow:
                     raise OptionError(
-                        f"{self._where(str(slow), code)}: the pattern {slow} took more than "
-                        f"{_PATIENCE_S:g} s for one text; avoid repeats within repeats, such as (a+)+"
+                        f"{self._where(str(slow), code)}: the pattern {slow} {_TOO_SLOW}"
                     ) from slow
             lines.append(replace(line, text=text))
         return replace(script, lines=tuple(lines))
@@ -153,11 +156,50 @@ def _entries(table: Any, code: str, path: Path) -> Entries:
 
 
 def _check_pattern(pattern: str, said: str, where: str) -> None:
-    if math.prod(int(count) or 1 for count in re.findall(r"\{(\d{1,9})", pattern)) > _MOST_REPEATS:
+    if _repeats(pattern) > _MOST_REPEATS:
         raise OptionError(f"{where}: the pattern {pattern} repeats things too often; make its {{N}} smaller")
     try:
-        regex.sub(f"(?:{pattern})|", said, "")  # an empty match reads all of what is said for it
-    except (regex.error, IndexError, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # [[a] is a set for re and not for regex
+            re.compile(pattern)
+        _replace(f"(?:{pattern})|", said, "")  # an empty match reads all of what is said for it
+    except SlowPatternError as slow:
+        raise OptionError(f"{where}: the pattern {pattern} {_TOO_SLOW}") from slow
+    except (re.error, regex.error, IndexError, RecursionError, OverflowError, FutureWarning) as error:
         raise OptionError(
             f"{where}: the pattern {pattern} is not understood ({error}); correct it"
         ) from error
+
+
+def _repeats(pattern: str) -> int:
+    """What its counts ask for: those of groups within each other are multiplied, of a sequence added up."""
+    sums, last = [0], 0  # of each group that is open; of the group that ended just before
+    for part in _PARTS.finditer(pattern):
+        if part["least"] is not None:
+            count = max(1, int(part["least"] or 1), int(part["most"] or 1))
+            sums[-1] += count * max(last, 1) - last
+        last = 0
+        if part[0] == "(":
+            sums.append(0)
+        elif part[0] == ")" and len(sums) > 1:
+            last = sums.pop()
+            sums[-1] += last
+    return sum(sums)
+
+
+def _replace(pattern: str, said: str, text: str) -> str:
+    """As `re.sub` does it, whose patterns know no fuzzy matching: in `regex` x{e} is x, or another letter.
+
+    Raises:
+        SlowPatternError: it takes more than _PATIENCE_S.
+    """
+    exact = _PARTS.sub(lambda part: r"\{" if part[0] == "{" else part[0], pattern)
+    patience = _PATIENCE_S
+    while True:
+        began = time.thread_time()
+        try:
+            return regex.sub(exact, said, text, timeout=patience)
+        except TimeoutError as error:
+            if time.thread_time() - began >= _PATIENCE_S:
+                raise SlowPatternError(pattern) from error
+            patience *= 2  # regex counts the CPU time of all threads, and others were busy
