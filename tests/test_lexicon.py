@@ -59,6 +59,8 @@ def test_words_are_whole_and_case_counts_where_it_is_to(lexicon: Path) -> None:
         '"" = 1',
         "[patterns]\n'\\p{L}' = 'b'",  # of regex, and not of re
         "[patterns]\n'[[:alpha:]]' = 'b'",
+        "[patterns]\n'(?i:a)(?ix:b)' = 'b'",
+        "[patterns]\n'a(?# [ )b' = 'b'",
     ],
 )
 def test_what_is_no_lexicon_is_one_line(tmp_path: Path, text: str) -> None:
@@ -98,8 +100,8 @@ def test_braces_that_hold_no_count_are_letters(tmp_path: Path, pattern: str, tex
 
 def test_braces_in_names_and_sets_and_counts_are_what_they_are_for_re(tmp_path: Path) -> None:
     path, text = tmp_path / "braces.toml", "1 111 {e} e{} aaa \\{e} "
-    path.write_text("[patterns]\n'\\N{DIGIT ONE}{2,}|[{e]{3}|a{,2}\\b|\\{e' = '-'\n")
-    assert said(path, text) == re.sub(r"\N{DIGIT ONE}{2,}|[{e]{3}|a{,2}\b|\{e", "-", text)
+    path.write_text("[patterns]\n'\\N{DIGIT ONE}{2,}|[{e]{3}|a{,2}\\b|\\{e|\\(?x' = '-'\n")
+    assert said(path, text) == re.sub(r"\N{DIGIT ONE}{2,}|[{e]{3}|a{,2}\b|\{e|\(?x", "-", text)
 
 
 def test_counts_are_multiplied_within_each_other_and_added_up_in_a_row(tmp_path: Path) -> None:

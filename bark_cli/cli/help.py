@@ -57,7 +57,8 @@ class Command(_Quick, TyperCommand):
             if takes_text and is_unknown:
                 error.message += "; text that begins with a dash goes behind --"  # type: ignore[attr-defined]
             raise
-        if not ctx.resilient_parsing:  # as Tab parses
+        may_be_empty = any(not arg or arg.endswith("=") for arg in given)
+        if may_be_empty and not ctx.resilient_parsing:  # as Tab parses
             self._check_names(ctx, given)
         return parsed
 

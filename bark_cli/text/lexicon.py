@@ -32,8 +32,9 @@ _MOST_BYTES, _MOST_ENTRIES, _LONGEST = 2**20, 10_000, 1_000
 _TOO_SLOW = "takes too long; avoid repeats within repeats, such as (a+)+"
 _PATIENCE_S = 5.0  # of CPU time of a thread, for a pattern and one text
 _MOST_REPEATS = 10_000  # that a pattern asks for: x{100} within y{100} is compiled as 10,000 of x
-# what a pattern is made of: escapes, sets, counts and single characters
+# what a pattern is made of: escapes, sets, counts, what lets comments in, and single characters
 _PARTS = re.compile(
+    r"(?P<comments>\(\?(?:[aiLmsu]*x|#))|"
     r"\\(?:N\{[^}]*\}|.)|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?!\})(?P<least>[0-9]*),?(?P<most>[0-9]*)\}|.",
     re.DOTALL,
 )
@@ -156,6 +157,8 @@ def _entries(table: Any, code: str, path: Path) -> Entries:
 
 
 def _check_pattern(pattern: str, said: str, where: str) -> None:
+    if any(part["comments"] for part in _PARTS.finditer(pattern)):
+        raise OptionError(f"{where}: the pattern {pattern} has (?x) or (?# in it; write it without comments")
     if _repeats(pattern) > _MOST_REPEATS:
         raise OptionError(f"{where}: the pattern {pattern} repeats things too often; make its {{N}} smaller")
     try:
