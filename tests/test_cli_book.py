@@ -238,9 +238,10 @@ def test_the_folder_that_one_is_in_is_never_replaced(
     monkeypatch.chdir(tmp_path / "here" / "inner")
     assert main(["book", str(book), "-o", ".", *how]) == 1
     assert ". is the folder that you are in, and would be replaced; give" in capsys.readouterr().err
-    for command in (["book", str(book), "-o", ".."], ["convert", how[1], "..", "--to", "native"]):
-        assert main([*command, "--force"]) == 1
-        assert ".. holds the folder that you are in, and would be replaced" in capsys.readouterr().err
+    assert main(["book", str(book), "-o", "..", *how, "--force"]) == 1
+    assert ".. holds 'inner', which is no part of an audiobook" in capsys.readouterr().err
+    assert main(["convert", how[1], "..", "--to", "native", "--force"]) == 1
+    assert ".. holds the folder that you are in, and would be replaced; give" in capsys.readouterr().err
     assert (tmp_path / "here" / "inner").samefile(".")
 
 

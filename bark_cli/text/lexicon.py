@@ -201,7 +201,8 @@ def _replace(pattern: str, said: str, text: str) -> str:
     while True:
         began = time.thread_time()
         try:
-            return regex.sub(exact, said, text, timeout=patience)
+            replaced: str = regex.sub(exact, said, text, timeout=patience)
+            return replaced
         except TimeoutError as error:
             if time.thread_time() - began >= _PATIENCE_S:
                 raise SlowPatternError(pattern) from error
