@@ -48,6 +48,11 @@ def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return str(request.param)
 
 
+def test_what_was_compiled_from_other_sources_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_sources", lambda: 1)
+    assert [load(name) for name in RUN_HERE] == [None] * len(RUN_HERE)
+
+
 def int8_state(network: nn.Module) -> tuple[dict[str, Array], dict[str, Array]]:
     """Random arrays and scales for a network, which gets the same ones as floats."""
     generator = np.random.default_rng(5)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p, sizeof
+import zlib
+from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_uint32, c_void_p, sizeof
 from functools import lru_cache
 from pathlib import Path
 
@@ -93,7 +94,7 @@ VARIANTS = ("amx", "vnni", "avxvnni", "avx2", "dotprod", "neon", "plain")
 FORCED = "BARK_KERNEL"  # names one of them, for measurements and tests
 
 
-# what draws, decodes and multiplies; code compiled from an older state of csrc/ lacks some
+# what draws, decodes and multiplies
 _FUNCTIONS = tuple(
     f"bark_{name}"
     for name in ("expect", "step", "windows", "product", "generate", "pack", "decode", "draw", "floats")
@@ -182,9 +183,17 @@ def _open(variant: str) -> ctypes.CDLL | None:
         code = ctypes.CDLL(str(file))
     except OSError:  # compiled for another machine
         return None
-    if not all(hasattr(code, name) for name in ("bark_span_bytes", "bark_input_bytes", *_FUNCTIONS)):
+    if not hasattr(code, "bark_sources"):
         return None
+    code.bark_sources.restype = c_uint32
     for name in ("layout", "generate_layout", "span_bytes", "input_bytes"):
         getattr(code, f"bark_{name}").restype = c_int64
-    layouts = (code.bark_layout(), code.bark_generate_layout())
-    return code if layouts == (_LAYOUT, _GENERATE_LAYOUT) else None
+    states = (code.bark_sources(), code.bark_layout(), code.bark_generate_layout())
+    return code if states == (_sources(), _LAYOUT, _GENERATE_LAYOUT) else None
+
+
+@lru_cache(maxsize=1)
+def _sources() -> int:
+    """What csrc/ is now, as hatch_build.py told it to what it compiled."""
+    files = sorted((Path(__file__).parent / "csrc").glob("*.[ch]"))
+    return zlib.crc32(b"".join(file.read_bytes() for file in files))

@@ -20,6 +20,12 @@ int64_t bark_layout(void) {
            (int64_t)sizeof(Scratch) << 48;
 }
 
+/* What the files here were when this was compiled: hatch_build.py says it. */
+#ifndef BARK_SOURCES
+#define BARK_SOURCES 0
+#endif
+uint32_t bark_sources(void) { return BARK_SOURCES; }
+
 int32_t bark_max_threads(void) { return MAX_THREADS; }
 int32_t bark_part(void) { return PART; }
 int32_t bark_share(void) { return SHARE; }
