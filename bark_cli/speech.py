@@ -1,4 +1,4 @@
-"""SpeechRequest, what is asked for, and Speech, what comes of it; `loaded_model` makes one of the other."""
+"""SpeechRequest, what is asked for, and Speech, what comes of it; `session.job` makes one of the other."""
 
 from __future__ import annotations
 

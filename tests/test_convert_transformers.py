@@ -102,6 +102,14 @@ def test_a_random_one_with_every_number_its_own(lstm: int, voice: str | None, tm
     check(folder, source, "hello there, a cat!", voice)
 
 
+def test_a_draft_stays_one(tmp_path: Path) -> None:
+    """How many codebooks are made is nothing that Transformers' numbers say."""
+    config = make_tiny_config()
+    config = replace(config, sampling=replace(config.sampling, fine_codebooks=4))
+    folder = converted(make_native(tmp_path / "tiny", config), tmp_path / "converted", "transformers")
+    assert Bark.load(folder, precision="fp32").config == config
+
+
 def test_sunos_vocabulary(tmp_path: Path) -> None:
     """And the words of a vocab.txt, which is what suno-ai/bark leaves behind."""
     source = write_layout("suno", tmp_path / "suno")

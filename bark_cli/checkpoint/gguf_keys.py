@@ -55,7 +55,7 @@ _CODEC_KEYS = {
     "ratios": "ratios",
 }
 _MAX_RATIOS, _MAX_RATIO = 8, 64
-_CODEC_KERNEL = 7  # of the outermost convolutions; encodec has no other
+_CODEC_KERNEL = 7  # of the first and the last convolution, which the keys cannot tell apart
 
 Keys = Mapping[str, Any]  # numbers, strings, and tuples of numbers
 

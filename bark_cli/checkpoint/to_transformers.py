@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import stat
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _values(config: BarkConfig) -> tuple[dict[str, Any], dict[str, Any]]:
         "codebook_size": config.fine.codebook_size,
     }
     said = bark_config(Path(), values, generation)
-    if rest := unsaid(config.to_dict(), said.to_dict()):
+    if rest := unsaid(asdict(config), asdict(said)):
         values[OWN] = rest
     return values, generation
 

@@ -174,8 +174,8 @@ def _load(subject: Subject, tell: Callable[[str], None]) -> tuple[Bark, float]:
     from bark_cli.pipeline import Bark
 
     device, precision = subject.device, subject.precision
-    usual = choose_precision("auto", choose_device("auto"))
-    if (usual if precision == "auto" else precision) != "int8":
+    computed = choose_precision("auto", choose_device(device)) if precision == "auto" else precision
+    if computed != "int8":
         import torch  # noqa: F401
     if not subject.random_weights:
         tell("loading the model")

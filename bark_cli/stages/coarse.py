@@ -109,9 +109,9 @@ def enough(n_semantic: int, n_before: int, step: int, config: CoarseConfig, sema
     """
     if n_steps(n_semantic, config, semantic_rate_hz) <= step:
         return False
-    opens = step % config.sliding_window_tokens == 0
+    is_boundary = step % config.sliding_window_tokens == 0
     end = _first(n_before, step, config, semantic_rate_hz) + config.max_semantic_tokens
-    return not opens or n_before + n_semantic >= end
+    return not is_boundary or n_before + n_semantic >= end
 
 
 def opens(history: History, step: int, config: CoarseConfig, semantic_rate_hz: float) -> bool:
