@@ -61,7 +61,7 @@ UNSAFE = [
 @pytest.mark.parametrize("name", UNSAFE, ids=repr)
 def test_a_name_that_could_lead_out_is_refused(name: str) -> None:
     for check in (check_name, model_home):
-        with pytest.raises(OptionError, match="cannot be a name; use letters, digits") as caught:
+        with pytest.raises(OptionError, match="cannot be a name; use A to Z, a to z, digits") as caught:
             check(name)
         assert "\n" not in str(caught.value)
 

@@ -28,7 +28,8 @@ def check_name(name: str, *, parts: int = 2) -> str:
     if is_name(name, parts=parts):
         return name
     raise OptionError(
-        f"{name!r} cannot be a name; use a to z, digits, - _ . in at most {parts} parts with / between"
+        f"{name!r} cannot be a name; use A to Z, a to z, digits, - _ . "
+        f"in at most {parts} parts with / between"
     )
 
 
