@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import DTypeLike
 from torch import Tensor, nn
 
 from bark_cli.backends import kernel, packed
@@ -45,6 +46,7 @@ SHAPES = {  # heads of 64, of less than a vector, and widths that fill no block
 @pytest.fixture(params=RUN_HERE)
 def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(kernel, "compiled", lambda: RUN_HERE[request.param])
+    kernel.expect_callers(1)  # whatever an earlier test expected
     return str(request.param)
 
 
@@ -192,13 +194,16 @@ def test_threads_do_not_change_a_bit(variant: str, monkeypatch: pytest.MonkeyPat
     assert np.array_equal(found[0], found[2])
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("threads", "callers"), [(1, 1), (2, 1), (3, 1), (4, 2)])
 def test_windows_side_by_side_are_what_each_is_alone(
-    threads: int, variant: str, monkeypatch: pytest.MonkeyPatch
+    threads: int, callers: int, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where each thread has two, and what is left over; hidden states and what is cached."""
+    """Where each thread has two, and what is left over; hidden states and what is cached.
+
+    Also where others call as well, so that fewer threads come than were asked for.
+    """
     monkeypatch.setattr("os.cpu_count", lambda: 4)
-    monkeypatch.setattr(packed, "threads_for", lambda width, rows: threads)
+    monkeypatch.setattr(packed, "threads_for", lambda width, rows: 1)
     _, fast = networks(SHAPES["heads of 64"])
     x = normal(np.random.default_rng(9), 90, 128)
 
@@ -221,12 +226,42 @@ def test_windows_side_by_side_are_what_each_is_alone(
 
     alone = asked()
     expected = [fast._stack.window(*one) for one in alone]
+    monkeypatch.setattr(packed, "threads_for", lambda width, rows: threads)
+    kernel.expect_callers(callers)
     for count in range(1, len(alone) + 1):
         together = asked()[:count]
-        for found, wanted in zip(fast._stack.windows(together), expected, strict=False):
+        for found, wanted in zip(fast._stack.windows(together), expected[:count], strict=True):
             assert np.array_equal(found, wanted)
-        for (_, found_cache, _), (_, cache, _) in zip(together, alone, strict=False):
+        for (_, found_cache, _), (_, cache, _) in zip(together, alone[:count], strict=True):
             assert found_cache is None or cache is None or np.array_equal(found_cache, cache)
+
+
+def test_memory_for_windows_side_by_side_grows_as_their_threads_do(
+    variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.expect_callers(64)  # the memory is taken, and no thread hired
+
+    def taken(threads: int) -> int:
+        """Bytes that a step and windows for so many threads leave taken."""
+        monkeypatch.setattr("os.cpu_count", lambda: threads)
+        monkeypatch.setattr(packed, "threads_for", lambda width, rows: threads)
+        _, fast = networks(SHAPES["heads of 8"])
+        sizes: list[int] = []
+        room = packed.room
+
+        def counted(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+            made = room(shape, dtype)
+            sizes.append(made.nbytes)
+            return made
+
+        with monkeypatch.context() as patched:
+            patched.setattr(packed, "room", counted)
+            fast._stack.windows([(np.ones((9, 32), np.float32), None, 0) for _ in range(2 * threads)])
+            fast._stack.step(np.ones((1, 32), np.float32), [cache], [0])
+        return sum(sizes)
+
+    cache = networks(SHAPES["heads of 8"])[1].new_cache()
+    assert taken(16) - taken(8) == 2 * (taken(8) - taken(4))
 
 
 @pytest.mark.parametrize("rows", [*range(1, 34), 1024])

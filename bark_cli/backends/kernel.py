@@ -53,7 +53,7 @@ class Scratch(Structure):
 
 
 class Window(Structure):
-    """A whole prompt or window as csrc/network.c sees it."""
+    """A whole prompt or window."""
 
     _fields_ = (("x", c_void_p), ("cache", c_void_p), ("n", c_int32), ("first", c_int32))
 
@@ -86,7 +86,7 @@ def expect_callers(count: int) -> None:
         code.bark_expect(count)
 
 
-_LAYOUT = sum(sizeof(struct) << 16 * i for i, struct in enumerate((Matrix, Layer, Network, Scratch)))
+_LAYOUT = sum(sizeof(struct) << 12 * i for i, struct in enumerate((Matrix, Layer, Network, Scratch, Window)))
 _GENERATE_LAYOUT = sizeof(VocabularyStruct) | sizeof(RowStruct) << 16
 
 # instruction sets that csrc/ is compiled for, the best first; the bits of bark_can_run in the same order
@@ -150,7 +150,7 @@ def load(variant: str) -> ctypes.CDLL | None:
     code.bark_step.argtypes = [
         network, scratch, c_int32, c_void_p, POINTER(c_void_p), POINTER(c_int32), c_int32,
     ]  # fmt: skip
-    code.bark_windows.argtypes = [network, scratch, c_int32, POINTER(Window), c_int32]
+    code.bark_windows.argtypes = [network, scratch, c_int32, c_int32, POINTER(Window), c_int32]
     code.bark_expect.argtypes = [c_int32]
     code.bark_product.argtypes = [
         POINTER(Matrix), scratch, c_int32, c_int32, c_void_p, c_void_p, c_int32,

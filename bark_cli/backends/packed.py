@@ -89,26 +89,28 @@ class Stack:
         self.is_narrow = config.n_embd < NARROW
         self._threads = min(os.cpu_count() or 1, int(self._code.bark_max_threads()))
         self._config = config
-        self._rooms: list[Scratch] = []  # that no call uses
+        share = int(self._code.bark_share())
+        self._few = max(self._most, share)  # rows of a step, or of a thread that has a window of its own
+        self._many = max(self._most, share * self._threads)  # of all threads that share a window
+        self._rooms: dict[int, list[Scratch]] = {self._few: [], self._many: []}  # that no call uses
 
     @contextmanager
-    def _room(self) -> Iterator[Scratch]:
-        """Memory for a call, which is nobody else's meanwhile."""
+    def _room(self, rows: int) -> Iterator[Scratch]:
+        """Memory for a call, which is nobody else's meanwhile; made when no other is free."""
+        free = self._rooms[rows]
         try:
-            found = self._rooms.pop()
+            found = free.pop()
         except IndexError:
-            found = self._new_room(self._config)
+            found = self._new_room(rows)
         try:
             yield found
         finally:
-            self._rooms.append(found)
+            free.append(found)
 
-    def _new_room(self, config: GPTConfig) -> Scratch:
+    def _new_room(self, rows: int) -> Scratch:
         """What no call touches of it takes no memory."""
-        code, keep, width = self._code, self._memory.keep, config.n_embd
-        most = self._most
-        rows = max(most, self._threads * int(code.bark_share()))
-        places = max(most, config.block_size)
+        code, keep, width = self._code, self._memory.keep, self._width
+        places = max(self._most, self._config.block_size)
         return Scratch(
             keep(room((rows, code.bark_input_bytes(4 * width)), np.uint8)),
             keep(room(rows)),
@@ -135,7 +137,7 @@ class Stack:
         for first in range(0, len(x), self._most):  # of a prompt each part sees those before
             rows = slice(first, first + self._most)
             n = len(x[rows])
-            with self._room() as scratch:
+            with self._room(self._few) as scratch:
                 self._code.bark_step(
                     self._network, scratch, n, address(x[rows]),
                     (c_void_p * n)(*(address(cache) for cache in caches[rows])),
@@ -157,11 +159,13 @@ class Stack:
             Window(address(x), None if cache is None else address(cache), len(x), first)
             for x, cache, first in asked
         ]
+        # with two for each thread, one that others leave less of its core leaves its share to the next
+        count = max(1, min(threads, len(asked) // 2))
+        rows = [self._many] + [self._few] * (count - 1)
         with ExitStack() as rooms:
-            count = threads if len(asked) >= 2 * threads else 1
-            scratch = (Scratch * count)(*(rooms.enter_context(self._room()) for _ in range(count)))
+            scratch = (Scratch * count)(*(rooms.enter_context(self._room(n)) for n in rows))
             self._code.bark_windows(
-                self._network, scratch, len(asked), (Window * len(asked))(*windows), threads
+                self._network, scratch, count, len(asked), (Window * len(asked))(*windows), threads
             )
         return [x[first:] for x, _, first in asked]
 
@@ -171,7 +175,7 @@ class Stack:
         for first in range(0, n, self._most):
             count = min(self._most, n - first)
             x, logits = room((count, self._width)), room((count, ids))
-            with self._room() as scratch:
+            with self._room(self._few) as scratch:
                 self._code.bark_generate(
                     self._network, scratch, byref(vocabulary), count,
                     byref(rows, first * sizeof(rows[0])), address(x), address(logits),

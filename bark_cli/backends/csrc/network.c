@@ -16,8 +16,8 @@
 
 /* The structs' sizes, packed into one number. */
 int64_t bark_layout(void) {
-    return (int64_t)sizeof(Matrix) | (int64_t)sizeof(Layer) << 16 | (int64_t)sizeof(Network) << 32 |
-           (int64_t)sizeof(Scratch) << 48;
+    return (int64_t)sizeof(Matrix) | (int64_t)sizeof(Layer) << 12 | (int64_t)sizeof(Network) << 24 |
+           (int64_t)sizeof(Scratch) << 36 | (int64_t)sizeof(Window) << 48;
 }
 
 /* What the files here were when this was compiled: hatch_build.py says it. */
@@ -70,8 +70,6 @@ void step(const Network *net, const Scratch *s, int n, float *x, uint8_t *const 
     final_norm(net, s, x, n);
 }
 
-/* x (n, width), n <= PART: in, the embeddings; out, the final hidden states. caches and positions (n,): where each one
- * belongs. The positions may belong to n sequences or follow each other in one. */
 void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint8_t *const *caches,
                const int32_t *positions, int32_t threads) {
     gather_helpers(threads);
@@ -115,13 +113,6 @@ static int positions_to_a_job(int count, int team) {
     return each < SHARE / 4 ? SHARE / 4 : each;
 }
 
-/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other. */
-typedef struct {
-    float *x; /* (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other */
-    uint8_t *cache;
-    int32_t n, first;
-} Window;
-
 static void window(const Network *net, const Scratch *s, const Window *w) {
     for (int layer = 0; layer <= net->n_layer; layer++) {
         /* of the last layer, the others' keys and values were all that was wanted */
@@ -143,19 +134,17 @@ static void one_window(const void *what, int job, int thread) {
     window(w->net, w->s + thread, w->windows + job);
 }
 
-/* Windows side by side, where each thread has two or more, so that a core that others use leaves its share to the next:
- * a thread that keeps to one window waits at no layer, and finds its numbers in its own core's cache. The rest one after
- * the other, by all threads. s: for each thread, where there are two windows for each; else one. */
-void bark_windows(const Network *net, const Scratch *s, int32_t count, const Window *windows, int32_t threads) {
+/* A thread that keeps to one window waits at no layer, and finds its numbers in its own core's cache. */
+void bark_windows(const Network *net, const Scratch *s, int32_t rooms, int32_t count, const Window *windows,
+                  int32_t threads) {
     gather_helpers(threads);
-    int team = team_size(), together = team > 1 && count >= 2 * team ? count / team * team : 0;
+    int team = team_size(), together = team > 1 && team <= rooms ? count / team * team : 0;
     SideBySide all = {net, s, windows};
     share(together, one_window, &all);
     for (int i = together; i < count; i++) window(net, s, windows + i);
     dismiss_helpers();
 }
 
-/* y (n, rows) = x (n, width) times the matrix: a head's share. */
 void bark_product(const Matrix *m, const Scratch *s, int32_t n, int32_t width, const float *x, float *y,
                   int32_t threads) {
     gather_helpers(threads);

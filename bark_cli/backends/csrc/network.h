@@ -46,7 +46,28 @@ typedef struct {
     float *mixed;     /* (positions, 3 width) queries, keys and values */
     float *found;     /* (positions, width) what attention found */
     uint8_t *heard;   /* a cache of one layer (cache.h), of a window that has none */
-} Scratch;            /* room: PART, or SHARE for each thread; positions: a block's, at least PART */
+} Scratch;            /* room: PART, or SHARE for each thread that shares a window; positions: a block's, at least PART */
+
+/* A whole prompt, which fills the start of a cache, or, without one, a window whose positions all see each other. */
+typedef struct {
+    float *x; /* (n, width): in, the embeddings; out, the final hidden states of the positions first .. n, and of no other */
+    uint8_t *cache;
+    int32_t n, first;
+} Window;
+
+/* network.c, which Python calls:
+ * x (n, width), n <= PART: in, the embeddings; out, the final hidden states. caches and positions (n,): where each one
+ * belongs. The positions may belong to n sequences or follow each other in one. */
+void bark_step(const Network *net, const Scratch *s, int32_t n, float *x, uint8_t *const *caches,
+               const int32_t *positions, int32_t threads);
+/* Each thread takes a window of its own where there is a Scratch for each, s (rooms,); what is left over, or all, goes
+ * one after the other, by all threads and in the first Scratch. */
+void bark_windows(const Network *net, const Scratch *s, int32_t rooms, int32_t count, const Window *windows,
+                  int32_t threads);
+/* y (n, rows) = x (n, width) times the matrix: a head's share. */
+void bark_product(const Matrix *m, const Scratch *s, int32_t n, int32_t width, const float *x, float *y,
+                  int32_t threads);
+int64_t bark_input_bytes(int32_t columns);
 
 enum { STORE, ADD, GELU }; /* what becomes of a product */
 
