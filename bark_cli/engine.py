@@ -86,7 +86,7 @@ class Engine(Generic[Result]):
     def __init__(self, backend: Backend, batch_size: int = 1) -> None:
         check_batch_size(batch_size)
         self.backend, self.batch_size = backend, batch_size
-        self._n_prompts = backend.windows_at_once if isinstance(backend, BeginsSeveral) else 1
+        self._several: BeginsSeveral | None = backend if isinstance(backend, BeginsSeveral) else None
         self.slots: list[Slot[Result]] = []
         self._turn = 0  # of KINDS, whose is next
         self._n_shares = 0  # that are being worked on
@@ -145,7 +145,8 @@ class Engine(Generic[Result]):
         if kind[0] is Decode:
             slots = slots[: -(-len(active) // n_threads)]
         elif kind is PROMPT:
-            slots = [slot for slot in slots if slot.stage == slots[0].stage][: self._n_prompts]
+            at_once = 1 if self._several is None else self._several.prompts_at_once
+            slots = [slot for slot in slots if slot.stage == slots[0].stage][:at_once]
         elif kind[0] is not FineWindow or n_threads > 1:
             slots = slots[:1]
         for slot in slots:
@@ -227,8 +228,8 @@ class Engine(Generic[Result]):
         stage = _causal(slots[0].stage)
         for slot in slots:
             self._release(slot, stage)
-        if isinstance(self.backend, BeginsSeveral):
-            begun = self.backend.prefill_all(stage, requests)
+        if self._several is not None:
+            begun = self._several.prefill_all(stage, requests)
         else:
             begun = [self.backend.prefill(stage, request) for request in requests]
         for slot, (context, _) in zip(slots, begun, strict=True):

@@ -59,7 +59,7 @@ class LoadedModel(KnownModel):
     def fitting_batch_size(self) -> int:
         """How many utterances at once the free memory holds, 1 .. 64, and on a CPU pay.
 
-        That is tried, once on this machine, and takes a moment.
+        What pays is tried once on a machine, which takes a moment; of narrow networks in int8 it is known.
         """
         fitting = fitting_batch_size(self.config, NUMBER_BYTES, free_bytes(self.device))
         if self.device != "cpu":

@@ -26,7 +26,7 @@ from bark_cli.model.config import BarkConfig
 from bark_cli.model.options import StageSampling
 from bark_cli.model.published import published_config
 from bark_cli.stages.sampling import RandomStream
-from bark_cli.stages.steps import Ahead
+from bark_cli.stages.steps import Ahead, FineWindow
 
 CONTEXT, PROMPT, WINDOW, FRAMES = 600, 887, 1024, 250
 BATCHES = (1, 4, 16)
@@ -71,16 +71,17 @@ def measure(rounds: int) -> dict[str, float]:
 def _fine(config: BarkConfig, rounds: int) -> dict[str, float]:
     network = Int8FineGPT(config.fine.gpt, noise(config, "fine"))
     codes = np.arange(8 * WINDOW).reshape(8, WINDOW) * 37 % 1024
+    last = FineWindow(4, codes, WINDOW - FRAMES)
     return {
-        f"fine, {WINDOW}": _best(rounds, lambda: network.logits(4, codes)),
-        f"fine, last {FRAMES}": _best(rounds, lambda: network.logits(4, codes, WINDOW - FRAMES)),
+        f"fine, {WINDOW}": _best(rounds, lambda: network.answers([FineWindow(4, codes)])),
+        f"fine, last {FRAMES}": _best(rounds, lambda: network.answers([last])),
     }
 
 
 def _causal(config: BarkConfig, rounds: int) -> dict[str, float]:
     network = Int8GPT(config.semantic.gpt, noise(config, "semantic"))
     ids = np.arange(PROMPT) * 37 % 10_000
-    found = {f"prompt, {PROMPT}": _best(rounds, lambda: network.prompt(ids, None, network.new_cache()))}
+    found = {f"prompt, {PROMPT}": _best(rounds, lambda: network.prompts([(ids, None, network.new_cache())]))}
     caches = [network.new_cache() for _ in range(max(BATCHES))]
     for cache in caches:
         cache[:] = 0x3C  # any number

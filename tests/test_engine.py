@@ -213,7 +213,7 @@ def test_equal_utterances_share_every_step(tiny_config: BarkConfig, count: int) 
 class BeginningSeveral(Counting):
     """A backend to which three prompts at once are quickest."""
 
-    windows_at_once = 3
+    prompts_at_once = 3
 
     def prefill_all(self, stage: CausalStage, requests: Sequence[Prefill]) -> list[tuple[Any, Logits]]:
         self.calls.append((f"prefills {stage}", len(requests)))

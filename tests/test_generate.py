@@ -57,7 +57,7 @@ def ahead(seed: int, steps: int, legal: tuple[range, ...] = EVERY, **others: flo
 def opened(network: Int8GPT, seed: int = 0) -> Array:
     """A cache with ten ids in it."""
     cache = network.new_cache()
-    network.prompt(np.random.default_rng(seed).integers(0, 90, 10), None, cache)
+    network.prompts([(np.random.default_rng(seed).integers(0, 90, 10), None, cache)])
     return cache
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -10,15 +11,19 @@ import pytest
 import torch
 
 from bark_cli import store
-from bark_cli.backends import Backend, CausalStage, int8, kernel
+from bark_cli.backends import Backend, CausalStage, int8, kernel, packed
+from bark_cli.backends.buffers import Array
 from bark_cli.backends.eager import EagerBackend
 from bark_cli.backends.int8 import Int8Backend
 from bark_cli.checkpoint import Checkpoint, build_networks, read_checkpoint
+from bark_cli.engine import Engine
 from bark_cli.errors import GenerationError
 from bark_cli.model.options import SamplingOptions, StageSampling
 from bark_cli.model.tokenizer import BarkTokenizer
 from bark_cli.model.tokens import Logits
 from bark_cli.pipeline import Bark, SpeechRequest
+from bark_cli.session.job import speech_job
+from bark_cli.speech import Speech
 from bark_cli.stages.coarse import legal as coarse_legal
 from bark_cli.stages.semantic import legal as semantic_legal
 from bark_cli.stages.steps import Decode, FineWindow, Prefill
@@ -140,27 +145,60 @@ def test_two_threads_do_not_disturb_each_other() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("is_wide", [False, True])
-def test_a_batch_says_what_each_says_alone(is_wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With threads that have pieces of their own, and as wide networks, whose prompts are begun together."""
-    if is_wide:
-        monkeypatch.setattr(int8, "threads_beside", lambda width: 1)
-        monkeypatch.setattr(int8, "lent_threads", lambda: 2)
-    bark = Bark.load("nano", precision="int8", device="cpu")
+@pytest.fixture
+def requests() -> list[SpeechRequest]:
     livelier = SamplingOptions(
         semantic=StageSampling(temperature=0.7),
         coarse=StageSampling(temperature=0.7),
         fine=StageSampling(temperature=0.5),
         max_duration_s=1.2,
     )
-    lines = [("One.", "nano/ben"), (TEXT, None), ("Is it raining?", "none"), ("This one.", "nano/dora")]
-    requests = [
+    lines = [
+        ("One.", "nano/ben"), (TEXT, None), ("Is it raining?", "none"), ("This one.", "nano/dora"),
+        ("Two.", None),
+    ]  # fmt: skip
+    return [
         SpeechRequest(text=text, voice=voice, seed=seed, options=livelier)
         for seed, (text, voice) in enumerate(lines)
     ]
+
+
+def assert_alike(found: Sequence[Speech], expected: Sequence[Speech]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.tokens.fine, other.tokens.fine)
+        np.testing.assert_array_equal(one.audio.samples, other.audio.samples)
+
+
+def test_a_batch_says_what_each_says_alone(requests: list[SpeechRequest]) -> None:
+    bark = Bark.load("nano", precision="int8", device="cpu")
     alone = [bark.say_all([request])[0] for request in requests]
-    for batch_size in (2, 4):
-        together = bark.say_all(requests, batch_size=batch_size)
-        for one, other in zip(alone, together, strict=True):
-            np.testing.assert_array_equal(one.tokens.fine, other.tokens.fine)
-            np.testing.assert_array_equal(one.audio.samples, other.audio.samples)
+    for batch_size in (2, 5):
+        assert_alike(bark.say_all(requests, batch_size=batch_size), alone)
+
+
+def test_prompts_side_by_side_say_what_each_says_alone(
+    requests: list[SpeechRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of wide networks are begun: two for each of two threads in a call, and no more."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(int8, "threads_beside", lambda width: 1)
+    monkeypatch.setattr(int8, "lent_threads", lambda: 2)
+    monkeypatch.setattr(packed, "threads_for", lambda width, rows: 2)
+    bark = Bark.load("nano", precision="int8", device="cpu")
+    alone = [bark.say_all([request])[0] for request in requests]
+    counts: list[int] = []
+    windows = packed.Stack.windows
+
+    def counted(stack: packed.Stack, asked: Sequence[tuple[Array, Array | None, int]]) -> list[Array]:
+        counts.append(len(asked))
+        return windows(stack, asked)
+
+    monkeypatch.setattr(packed.Stack, "windows", counted)
+    kernel.expect_callers(1)
+    engine = Engine[Speech](bark.model.backend)
+    slots = [engine.begin(speech_job(bark.model, request)) for request in requests]
+    while engine.slots:
+        engine.step()
+    assert counts[:2] == [4, 1]  # the prompts of the first stage
+    assert max(counts) == 4
+    assert_alike([slot.result for slot in slots if isinstance(slot.result, Speech)], alone)

@@ -27,6 +27,7 @@ from bark_cli.model.config import GPTConfig
 from bark_cli.model.int8 import Int8Matrix
 from bark_cli.model.networks import GPT, FineGPT
 from bark_cli.model.tokens import Tokens
+from bark_cli.stages.steps import FineWindow
 
 RUN_HERE = {name: code for name in runnable() if (code := load(name)) is not None}
 pytestmark = pytest.mark.skipif(not RUN_HERE, reason="no C compiler was there when bark was installed")
@@ -95,10 +96,15 @@ def normal(generator: np.random.Generator, *shape: int) -> Array:
     return generator.standard_normal(shape, np.float32)
 
 
+def window(network: Int8GPT, x: Array, cache: Array | None = None, first: int = 0) -> Array:
+    """Final hidden states of a single prompt or window."""
+    return network._stack.windows([(x, cache, first)])[0]
+
+
 def filled(network: Int8GPT, x: Array) -> Array:
     """A cache that has heard x (T, D)."""
     cache = network.new_cache()
-    network._stack.window(x.copy(), cache)
+    window(network, x.copy(), cache)
     return cache
 
 
@@ -123,7 +129,7 @@ def test_a_prompt_and_the_steps_after_it_are_those_of_the_network(name: str, var
     reference, fast = networks(SHAPES[name])
     ids, merged = ids_of(80, 1), ids_of(30, 2)
     cache = fast.new_cache()
-    last = fast.prompt(ids[:77], merged, cache)
+    last = fast.prompts([(ids[:77], merged, cache)])
     steps = [fast.step(ids[i : i + 1], [cache], [i]) for i in range(77, 80)]
     expected = reference.hidden(torch.from_numpy(ids)[None], torch.from_numpy(merged)[None])[0, 76:]
     assert off(np.concatenate([last, *steps]), expected) < 0.04
@@ -147,7 +153,9 @@ def test_the_fine_network_sees_all_positions_and_predicts_each_codebook(tied: bo
     codes = ids_of(4 * 96, 3).reshape(4, 96)
     for codebook in (1, 3):
         expected = network(codebook, torch.from_numpy(codes.T)[None])[0]
-        assert off(fast.logits(codebook, codes), expected) < 0.04
+        [found] = fast.answers([FineWindow(codebook, codes)])
+        assert isinstance(found, np.ndarray)
+        assert off(found, expected) < 0.04
 
 
 def test_no_sequence_hears_its_neighbours(variant: str) -> None:
@@ -188,7 +196,7 @@ def test_threads_do_not_change_a_bit(variant: str, monkeypatch: pytest.MonkeyPat
     found = []
     for threads in (1, 2, 3):
         monkeypatch.setattr(packed, "threads_for", lambda width, rows, count=threads: count)
-        prompt = fast.prompt(np.arange(70), None, fast.new_cache())
+        prompt = fast.prompts([(np.arange(70), None, fast.new_cache())])
         found.append(np.concatenate([run(fast, np.arange(40), 20), prompt]))
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
@@ -225,7 +233,7 @@ def test_windows_side_by_side_are_what_each_is_alone(
         return [(x[-n:].copy(), cache, first) for n, cache, first in lengths]
 
     alone = asked()
-    expected = [fast._stack.window(*one) for one in alone]
+    expected = [window(fast, *one) for one in alone]
     monkeypatch.setattr(packed, "threads_for", lambda width, rows: threads)
     kernel.expect_callers(callers)
     for count in range(1, len(alone) + 1):
@@ -311,16 +319,16 @@ def test_inputs_too_large_for_a_line_are_counted_as_well(columns: int, variant: 
 def test_what_a_prompt_says_of_a_position_does_not_depend_on_what_follows(variant: str) -> None:
     _, fast = networks(SHAPES["heads of 64"])
     x = normal(np.random.default_rng(8), 90, 128)
-    whole = fast._stack.window(x.copy(), fast.new_cache())
+    whole = window(fast, x.copy(), fast.new_cache())
     for length in (1, 15, 30, 64):
-        assert np.array_equal(fast._stack.window(x[:length].copy(), fast.new_cache()), whole[:length])
+        assert np.array_equal(window(fast, x[:length].copy(), fast.new_cache()), whole[:length])
 
 
 def test_the_last_positions_of_a_window_are_the_same_alone(variant: str) -> None:
     _, fast = networks(SHAPES["odd"])
     x = normal(np.random.default_rng(8), 90, 42)
-    whole = fast._stack.window(x.copy())
-    assert np.array_equal(fast._stack.window(x.copy(), first=61), whole[61:])
+    whole = window(fast, x.copy())
+    assert np.array_equal(window(fast, x.copy(), first=61), whole[61:])
 
 
 @pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 33, 300])
@@ -360,7 +368,7 @@ def test_steps_find_what_a_prompt_finds(name: str, variant: str) -> None:
     """To the last bit: sums are integers, and spans begin at the same places."""
     _, fast = networks(SHAPES[name])
     x = normal(np.random.default_rng(9), 90, SHAPES[name].n_embd)
-    whole = fast._stack.window(x.copy(), fast.new_cache())
+    whole = window(fast, x.copy(), fast.new_cache())
     cache = filled(fast, x[:50])
     steps = [fast._stack.step(x[i : i + 1].copy(), [cache], [i]) for i in range(50, 90)]
     assert np.array_equal(np.concatenate(steps), whole[50:])
@@ -379,7 +387,7 @@ def test_a_flat_tail_is_not_lost_under_a_peak(variant: str) -> None:
     x[:, :2] = [[1, -1]] + 999 * [[-1, 1]]
     expected = network.eval().ln_f(network.h[0](torch.from_numpy(x)[None]))[0, -1:].detach()
     fast = Int8GPT(network.config, Weights(state, {}))
-    assert off(fast._stack.window(x, fast.new_cache(), first=999), expected) < 0.02
+    assert off(window(fast, x, fast.new_cache(), first=999), expected) < 0.02
 
 
 def test_keys_that_are_large_and_alike_in_some_numbers_leave_the_others_their_steps(variant: str) -> None:
@@ -397,7 +405,7 @@ def test_keys_that_are_large_and_alike_in_some_numbers_leave_the_others_their_st
     expected = layer.attn(layer.ln_1(torch.from_numpy(x)[None]))[0, 600:].detach()
     expected = network.ln_f(torch.from_numpy(x)[600:] + expected).detach()
     fast = Int8GPT(network.config, Weights(state, {}))
-    assert off(fast._stack.window(x.copy(), fast.new_cache(), first=600), expected) < 0.05
+    assert off(window(fast, x.copy(), fast.new_cache(), first=600), expected) < 0.05
     cache = filled(fast, x[:600])
     steps = [fast._stack.step(x[i : i + 1].copy(), [cache], [i]) for i in range(600, 604)]
     assert off(np.concatenate(steps), expected[:4]) < 0.05
@@ -427,6 +435,7 @@ FLAGS = [
     "-fopenmp-simd",
     "-pthread",
     "-Wall",
+    "-Wshadow",
     "-Werror",
 ]
 # AVX-VNNI's tile with the twin of its instruction that AVX-512 has: the same sums in another encoding

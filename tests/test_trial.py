@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,9 @@ import pytest
 
 from bark_cli.backends import kernel, trial
 from bark_cli.backends.memory import MOST
-from bark_cli.backends.trial import Step, paying_count, quickest
+from bark_cli.backends.threads import NARROW
+from bark_cli.backends.trial import Step, is_clear, paying, quickest, turns_of
+from bark_cli.model.config import BarkConfig
 from bark_cli.narration.narrate import Narration, Piece, narrate, narrate_soon
 from bark_cli.pipeline import Bark, SpeechRequest
 from bark_cli.store import bark_home
@@ -41,6 +44,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr("time.perf_counter", lambda: clock.now)
     monkeypatch.setattr("time.thread_time", lambda: clock.own)
     return clock
+
+
+def paying_count(step: Step, most: int) -> int | None:
+    turns = turns_of(step, most)
+    return None if turns is None else quickest(turns)
 
 
 def test_the_count_is_taken_that_is_quickest_for_each(clock: Clock) -> None:
@@ -84,6 +92,12 @@ def test_a_larger_count_has_to_gain_more_than_turns_differ_by() -> None:
     assert quickest({1: [1.0], 4: [0.96], 16: [0.94]}) == 16
 
 
+def test_a_first_turn_that_is_cold_says_nothing_however_slow_steps_are(clock: Clock) -> None:
+    cold = {1: 0.1, 4: 0.2, 16: 0.4}
+    step = clock.step(lambda count: cold.pop(count, {1: 0.03, 4: 0.048, 16: 0.144}[count]))
+    assert paying_count(step, 16) == 16
+
+
 def test_it_takes_a_moment_and_nothing_is_believed_of_a_busy_machine(clock: Clock) -> None:
     step = clock.step(lambda count: 0.02 + 0.001 * count)
     assert paying_count(step, 16) == 16
@@ -99,11 +113,11 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Every trial, by how many at most it had to try."""
     seen: list[int] = []
 
-    def count(_: Step, most: int) -> int | None:
+    def turns(_: Step, most: int) -> dict[int, list[float]]:
         seen.append(most)
-        return 4
+        return {1: [1.0, 1.0], 4: [0.5, 0.5], 16: [0.6, 0.6]}
 
-    monkeypatch.setattr(trial, "paying_count", count)
+    monkeypatch.setattr(trial, "turns_of", turns)
     return seen
 
 
@@ -131,10 +145,46 @@ def test_a_model_is_tried_once_on_a_machine(
 def test_where_it_cannot_be_told_caches_decide_and_nothing_is_kept(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "paying_count", lambda *_: None)
+    monkeypatch.setattr(trial, "turns_of", lambda *_: None)
     bark = Bark.load(tiny_model, device="cpu", precision="fp32")
     assert 16 <= bark.fitting_batch_size() <= MOST
     assert not (bark_home() / "speeds.json").exists()
+
+
+class Trying:
+    """A backend with a step to try."""
+
+    side_by_side = 1
+
+    def trial(self, most: int) -> Step | None:
+        return lambda count: None
+
+
+def test_what_is_in_doubt_is_tried_again_the_next_time(
+    tiny_config: BarkConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turns that differ let a count be taken that may not be the quickest; that is not kept."""
+    turns = {1: [0.030, 0.100], 4: [0.012, 0.012], 16: [0.009, 0.009]}
+    monkeypatch.setattr(trial, "turns_of", lambda *_: turns)
+    assert paying(Trying(), tiny_config, "fp32", 16) == 1
+    assert not (bark_home() / "speeds.json").exists()
+    turns[1][1] = 0.031
+    assert paying(Trying(), tiny_config, "fp32", 16) is None  # 16, or more
+    assert (bark_home() / "speeds.json").exists()
+    turns[16] = [9.0, 9.0]
+    assert paying(Trying(), tiny_config, "fp32", 16) is None
+
+
+def test_counts_that_are_alike_leave_no_doubt() -> None:
+    assert is_clear({1: [1.0, 1.0], 4: [0.96, 0.96], 16: [0.98, 0.98]}, 1)
+    assert is_clear({1: [1.0, 1.0], 4: [0.5, 0.9]}, 4)
+    assert not is_clear({1: [1.0, 1.2], 4: [0.9, 0.9]}, 1)
+
+
+def test_networks_of_which_one_is_wide_are_tried(tiny_config: BarkConfig, tried: list[int]) -> None:
+    wide = replace(tiny_config.fine, gpt=replace(tiny_config.fine.gpt, n_embd=NARROW))
+    assert paying(Trying(), replace(tiny_config, fine=wide), "int8", 16) == 4
+    assert tried == [16]
 
 
 @pytest.mark.skipif(kernel.compiled() is None, reason="no C compiler was there when bark was installed")

@@ -73,7 +73,7 @@ class BeginsSeveral(Protocol):
     """A backend to which prompts are quickest several at once."""
 
     @property
-    def windows_at_once(self) -> int:
+    def prompts_at_once(self) -> int:
         """How many at most are to be begun together."""
         ...
 

@@ -27,7 +27,7 @@ from bark_cli.model.config import GPTConfig
 from bark_cli.model.tokens import Logits, Samples, Tokens
 from bark_cli.stages.steps import Ahead, Answer, Decode, Drawn, DrawnCodes, FineAnswer, FineWindow, Prefill
 
-TURNS = 4  # prompts or windows of each thread that are begun together: a quicker one takes more of them
+TURNS = 2  # prompts or windows for each thread in a call: enough to go side by side; who calls waits for all
 KEPT = 4  # caches of sequences that are over, kept for the next: windows end one after the other
 
 
@@ -55,15 +55,11 @@ class Int8GPT:
         if len(self._free) < KEPT:
             self._free.append(cache)
 
-    def prompt(self, ids: Tokens, merged: Tokens | None, cache: Array) -> Array:
-        """The final hidden state (1, D) after ids (T,), which fill the start of a cache.
+    def prompts(self, asked: Sequence[tuple[Tokens, Tokens | None, Array]]) -> Array:
+        """Final hidden states (n, D) after ids (T,) of n sequences, which fill the start of their caches.
 
         The embeddings of `merged` (M,) are added to those of the first M ids.
         """
-        return self.prompts([(ids, merged, cache)])
-
-    def prompts(self, asked: Sequence[tuple[Tokens, Tokens | None, Array]]) -> Array:
-        """`prompt` of n sequences -> (n, D)."""
         windows = [(self._embedded(ids, merged), cache, len(ids) - 1) for ids, merged, cache in asked]
         return np.concatenate(self._stack.windows(windows))
 
@@ -133,12 +129,8 @@ class Int8FineGPT:
             for codebook in range(given, config.n_codes_total)
         }
 
-    def logits(self, codebook: int, codes: Tokens, first: int = 0) -> Logits:
-        """Logits (T - first, V) of one codebook from codes (codebooks, T), from frame `first` on."""
-        return self._heads[codebook].product(self._stack.window(self._embedded(codebook, codes), first=first))
-
     def answers(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
-        """The codes drawn of each window, or its logits where they hold NaN."""
+        """The codes drawn of each window; its logits where it draws none, or they hold NaN."""
         windows = [(self._embedded(one.codebook, one.codes), None, one.first) for one in requests]
         return [
             self._drawn(request, self._heads[request.codebook].product(hidden))
@@ -196,11 +188,11 @@ class Int8Backend:
         self._fine = Int8FineGPT(config.fine.gpt, Weights(*checkpoint.arrays("fine")))
         checkpoint.let_go()
         self._codec = _codec(checkpoint)
-        gpts = (config.semantic.gpt, config.coarse.gpt, config.fine.gpt)
-        self.side_by_side = threads_beside(max(gpt.n_embd for gpt in gpts))
-        # a thread for each prompt or window waits for nobody; who has one thread takes one after the other
-        threads = lent_threads() // self.side_by_side
-        self.windows_at_once = TURNS * threads if threads > 1 else 1
+        self.side_by_side = threads_beside(config.widest)
+        threads = (
+            lent_threads() // self.side_by_side
+        )  # of each caller; with one, several together gain nothing
+        self.prompts_at_once = self._windows_at_once = TURNS * threads if threads > 1 else 1
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Logits]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""
@@ -232,8 +224,8 @@ class Int8Backend:
         return [answers[i] for i in range(len(requests))]
 
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
-        """The codes drawn of the codebook that each request names, all at once."""
-        at_once = self.windows_at_once
+        """The codes drawn of the codebook that each request names, some requests at once."""
+        at_once = self._windows_at_once
         return [
             answer
             for first in range(0, len(requests), at_once)

@@ -145,15 +145,12 @@ class Stack:
                 )  # fmt: skip
         return x
 
-    def window(self, x: Array, cache: Array | None = None, first: int = 0) -> Array:
-        """Final hidden states (T - first, D) of a whole prompt or window, whose embeddings (T, D) are lost.
+    def windows(self, asked: Sequence[tuple[Array, Array | None, int]]) -> list[Array]:
+        """Final hidden states (T - first, D) of whole prompts or windows, whose embeddings (T, D) are lost.
 
         With a cache every position sees those before it, and its start is filled; without one all see all.
+        They go side by side where each thread has two, and what is left by all threads.
         """
-        return self.windows([(x, cache, first)])[0]
-
-    def windows(self, asked: Sequence[tuple[Array, Array | None, int]]) -> list[Array]:
-        """`window` of several: side by side where each thread has two, what is left by all threads."""
         threads = self._fitting(max(len(x) for x, _, _ in asked))
         windows = [
             Window(address(x), None if cache is None else address(cache), len(x), first)
@@ -228,9 +225,9 @@ def words_of(stream: RandomStream, count: int) -> tuple[Array, int | None]:
 
 
 def in_blocks(values: Array) -> tuple[Array, Array, Array]:
-    """Int8 (R, C) as csrc/ reads it, (blocks of 16 rows, C / 4, 16, 4), and sums of rows; ending in zeros.
+    """Int8 (R, C) -> what csrc/ reads (`Matrix` in csrc/network.h): values, sums of rows, calm runs.
 
-    And of each block where it is calm (R / 16, C / 16), as csrc/network.h tells.
+    Values (blocks of 16 rows, C / 4, 16, 4) and sums (R,) padded to whole blocks; calm (R / 16, C / 16).
     """
     values = np.ascontiguousarray(values)
     rows, columns = values.shape

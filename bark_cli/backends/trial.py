@@ -16,7 +16,7 @@ COUNTS = (1, 4, 16)
 FEW = 4  # for each thread of a narrow network in int8: the others are within 5 % of it, which no trial tells
 ALIKE = 1.05  # times that differ by less are taken for the same
 BUDGET_S = 0.2  # after which no more rounds are begun
-ROUNDS = range(2, 16)  # at least and, where they are short, at most
+ROUNDS = range(3, 16)  # at least and, where they are short, at most
 TURN_S = 0.002  # at least
 
 Step = Callable[[int], object]
@@ -40,19 +40,21 @@ class Tries(Protocol):
 
 
 def paying(backend: Tries, config: BarkConfig, precision: str, most: int) -> int | None:
-    """How many at once pay, `paying_count` for each caller: tried once on this machine, and kept.
+    """How many at once pay, for each caller: tried once on this machine, and kept where it is clear.
 
     None where it cannot be told, or where as many as were tried pay, so that more may. Of narrow networks in
     int8 it is known.
     """
-    if precision == "int8" and config.coarse.gpt.n_embd < NARROW:
+    if precision == "int8" and config.widest < NARROW:
         return FEW * backend.side_by_side
     kind, most = _kind(config, precision), min(most, COUNTS[-1])
     if (count := recall_batch(kind)) is None:
         step = backend.trial(most)
-        count = None if step is None else paying_count(step, most)
-        if count is not None and most == COUNTS[-1]:
-            remember_batch(kind, count)
+        turns = None if step is None else turns_of(step, most)
+        if turns is not None:
+            count = quickest(turns)
+            if most == COUNTS[-1] and is_clear(turns, count):
+                remember_batch(kind, count)
     return None if count is None or count >= most else count * backend.side_by_side
 
 
@@ -74,8 +76,8 @@ def steps_of(trials: Mapping[tuple[int, int, int], Callable[[int], Step]], most:
     return lambda count: [step(count) for step in steps]
 
 
-def paying_count(step: Step, most: int) -> int | None:
-    """Of COUNTS up to `most` the one whose steps take the least time for each sequence; they take turns.
+def turns_of(step: Step, most: int) -> Mapping[int, Sequence[float]] | None:
+    """Seconds that steps of COUNTS up to `most` take for each sequence, turn by turn.
 
     None where other programs had this processor meanwhile: nothing can be told then.
     """
@@ -89,7 +91,7 @@ def paying_count(step: Step, most: int) -> int | None:
             return None
         if n_rounds in ROUNDS and passed > BUDGET_S:
             break
-    return quickest(turns)
+    return turns
 
 
 def quickest(turns: Mapping[int, Sequence[float]]) -> int:
@@ -105,6 +107,12 @@ def quickest(turns: Mapping[int, Sequence[float]]) -> int:
         if seconds * sure < best[found]:
             found = count
     return found
+
+
+def is_clear(turns: Mapping[int, Sequence[float]], found: int) -> bool:
+    """Whether no other count had a better best turn than the one found, or only by ALIKE."""
+    best = {count: min(turn) for count, turn in turns.items()}
+    return best[found] <= ALIKE * min(best.values())
 
 
 def _turn(step: Step, count: int) -> float:

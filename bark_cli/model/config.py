@@ -126,6 +126,11 @@ class BarkConfig:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)  # this model's own defaults
     default_voice: str | None = None  # spoken with when no voice is asked for
 
+    @property
+    def widest(self) -> int:
+        """Width of the widest of the three transformers."""
+        return max(gpt.n_embd for gpt in (self.semantic.gpt, self.coarse.gpt, self.fine.gpt))
+
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""
         values = asdict(self)

@@ -35,7 +35,8 @@ static inline uint8_t *take_out(uint8_t *taken, int line, const int8_t *numbers)
     return taken + 8;
 }
 
-/* Takes what is too large out of some lines x (lines, 4), of which the first is a block's so-manieth: the end of `taken`. */
+/* Takes what is too large out of x (lines, 4), which are lines first .. first + lines of a block; returns the end of
+ * `taken`. */
 static inline uint8_t *soften(int8_t (*x)[4], int lines, int first, uint8_t *taken) {
     for (int k = 0; k < lines; k++) {
         int8_t half[4];
@@ -102,8 +103,8 @@ static inline int is_calm(const int8_t *run, int lines) {
     return most <= CALM;
 }
 
-/* How many of so many columns, from a run on, belong to runs as calm, or not, as it is. */
-static inline int alike(uint8_t run, int columns) {
+/* How many of the next `columns` lie in runs that are calm if this one is, or not calm if it is not. */
+static inline int columns_alike(uint8_t run, int columns) {
     int found = (run >> 1) * RUN_COLUMNS;
     return found < columns ? found : columns;
 }
@@ -166,7 +167,8 @@ INLINE void add_runs(const int8_t *lines, const uint8_t *x, size_t stride, int r
     }
 }
 
-INLINE void calm(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int inputs, int32_t (*sums)[ROWS]) {
+INLINE void multiply_calm(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int inputs,
+                          int32_t (*sums)[ROWS]) {
     int runs = columns / RUN_COLUMNS, left = columns % RUN_COLUMNS;
     add_runs(lines, x, stride, runs, inputs, sums);
     lines += 256 * (size_t)runs, x += RUN_BYTES * runs;
@@ -199,16 +201,16 @@ static void any_3(const int8_t *lines, const uint8_t *x, size_t stride, int colu
     add_lines(lines, x, stride, columns, 3, sums);
 }
 static void calm_1(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    calm(lines, x, stride, columns, 1, sums);
+    multiply_calm(lines, x, stride, columns, 1, sums);
 }
 static void calm_2(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    calm(lines, x, stride, columns, 2, sums);
+    multiply_calm(lines, x, stride, columns, 2, sums);
 }
 static void calm_4(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    calm(lines, x, stride, columns, 4, sums);
+    multiply_calm(lines, x, stride, columns, 4, sums);
 }
 static void calm_6(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int32_t (*sums)[ROWS]) {
-    calm(lines, x, stride, columns, 6, sums);
+    multiply_calm(lines, x, stride, columns, 6, sums);
 }
 
 static const Tile block_tiles[] = {{3, any_3}, {1, any_1}};

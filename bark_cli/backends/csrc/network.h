@@ -19,12 +19,13 @@
 #define MAX_THREADS 64
 
 typedef struct {
-    const int8_t *values; /* (rows / 16, columns / 4, 16, 4): blocks of 16 rows, zeros where they end; packed by pack.c */
+    const int8_t *values; /* (rows / 16, columns / 4, 16, 4): blocks of 16 rows, zeros where they end (plus WEIGHT_BIAS,
+                             pack.c) */
     const float *scale;   /* (rows,) padded to 16 as all below */
     const float *bias;    /* (rows,) or NULL */
     const int32_t *total; /* (rows,) the sum of a row: what an input of ones would give */
-    const uint8_t *calm;  /* (rows / 16, columns / 16) of each block: 1 where longer sums fit 16 bits (matrix_avx2.h), plus
-                             2 for this run of columns and each that follows and is like it */
+    const uint8_t *calm;  /* (rows / 16, columns / 16) of each block's runs of columns. Bit 0: longer sums fit 16 bits
+                             (matrix_avx2.h); the other bits: how many runs from here on are like it, at most 127 */
     int32_t rows, columns; /* columns: a multiple of 4 */
 } Matrix;
 

@@ -7,7 +7,7 @@
 
 typedef struct {
     const int8_t *values; /* (rows, columns) */
-    int8_t *blocks;       /* (rows / 16, columns / 4, 16, 4): zeros beyond the rows and columns; plus WEIGHT_BIAS */
+    int8_t *blocks;       /* (rows / 16, columns / 4, 16, 4): zeros beyond the rows and columns; then all plus WEIGHT_BIAS */
     int32_t *total;       /* (rows,) padded to 16 */
     uint8_t *calm;        /* (rows / 16, columns / 16) */
     int rows, columns;
@@ -28,10 +28,10 @@ static void one_block(const void *what, int job, int thread) {
         for (int i = 0; i < columns; i++) sum += values[i];
         p->total[row] = sum;
     }
-    for (int run = runs(whole, RUN_COLUMNS) - 1, alike = 0, before = -1; run >= 0; run--) {
+    for (int run = runs(whole, RUN_COLUMNS) - 1, run_length = 0, before = -1; run >= 0; run--) {
         int c = run * RUN_COLUMNS, is = is_calm(block + c * ROWS, (whole - c < RUN_COLUMNS ? whole - c : RUN_COLUMNS) / 4);
-        alike = is == before && alike < 127 ? alike + 1 : 1;
-        calm[run] = (uint8_t)(alike << 1 | is), before = is;
+        run_length = is == before && run_length < 127 ? run_length + 1 : 1;
+        calm[run] = (uint8_t)(run_length << 1 | is), before = is;
     }
     for (int i = 0; i < ROWS * whole && WEIGHT_BIAS; i++) block[i] = (int8_t)(block[i] + WEIGHT_BIAS);
 }

@@ -48,7 +48,7 @@ static void block(const Product *p, int first, int from, int n) {
     memset(sums, 0, sizeof sums[0] * (size_t)n);
     for (int c = 0, columns; c < m->columns; c += columns) {
         const uint8_t run = calm[c / RUN_COLUMNS];
-        columns = alike(run, m->columns - c < CHUNK ? m->columns - c : CHUNK);
+        columns = columns_alike(run, m->columns - c < CHUNK ? m->columns - c : CHUNK);
         multiply(run & 1 ? calm_tiles : block_tiles, lines + 16 * (size_t)c, x + input_place(c), stride, columns, n, sums);
     }
     multiply_taken(lines, x, stride, m->columns, n, sums);

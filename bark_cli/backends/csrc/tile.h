@@ -54,7 +54,7 @@ static inline size_t input_bytes(int columns) { return (size_t)columns * BYTES; 
 static inline size_t input_place(int column) { return (size_t)column * BYTES; }
 static inline void arrange_input(uint8_t *row, int columns) { arrange(row, columns); }
 static inline int is_calm(const int8_t *run, int lines) { (void)run, (void)lines; return 0; }
-static inline int alike(uint8_t run, int columns) { (void)run; return columns; }
+static inline int columns_alike(uint8_t run, int columns) { (void)run; return columns; }
 static inline void multiply_taken(const int8_t *lines, const uint8_t *x, size_t stride, int columns, int n,
                                   int32_t (*sums)[ROWS]) {
     (void)lines, (void)x, (void)stride, (void)columns, (void)n, (void)sums;
