@@ -326,6 +326,22 @@ def test_the_model_itself_is_not_written_over(tiny_model: Path, tmp_path: Path) 
             converted(source, out, "native", force=True)
 
 
+def test_what_is_put_into_the_old_folder_meanwhile_is_kept(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    converted(tiny_model, out, "native")
+
+    def noted(*arguments: Any) -> tuple[int, list[str]]:
+        (out / "notes.txt").write_text("mine")
+        return 0, []
+
+    monkeypatch.setattr("bark_cli.checkpoint.convert.put_voices", noted)
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        converted(tiny_model, out, "transformers", force=True)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
 def test_what_breaks_off_leaves_what_was_there(

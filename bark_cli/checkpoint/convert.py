@@ -108,6 +108,7 @@ def _fill_folder(checkpoint: Checkpoint, request: ConvertRequest) -> _Filled:
         n_voices, left_out = put_voices(checkpoint, scratch, request)
         read_checkpoint(scratch)  # every tensor is there, in its shape
         size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+        check_out(request)  # what somebody put there meanwhile would be lost
     return _Filled(size=size, n_voices=n_voices, left_out=left_out, agreement=agreement)
 
 
