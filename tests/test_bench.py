@@ -160,6 +160,22 @@ def test_random_weights_that_have_no_room_are_one_line(monkeypatch: pytest.Monke
     assert not converted_home().exists()
 
 
+def test_random_weights_that_have_no_place_name_the_variable_that_gives_one(
+    tiny_config: BarkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bark_cli.bench.weights.random_config", {"small": tiny_config}.__getitem__)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BARK_HOME", str(tmp_path / "file" / "home"))
+    said = r"cannot write .*file/home/converted: .*; set BARK_HOME to another place"
+    with pytest.raises(OutputError, match=said), random_model("small", storage="int8"):
+        pytest.fail("it was begun")
+    monkeypatch.setenv("BARK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("bark_cli.bench.weights.os.access", lambda *_: False)  # root may write anywhere
+    said = "Permission denied; set BARK_HOME"
+    with pytest.raises(OutputError, match=said), random_model("small", storage="int8"):
+        pytest.fail("it was begun")
+
+
 @pytest.mark.parametrize(
     ("seconds", "pieces"),
     [(5.0, [250]), (15.39, [768]), (15.4, [385, 385]), (20.0, [499, 499]), (40.0, [666] * 3), (0.001, [1])],

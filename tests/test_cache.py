@@ -32,6 +32,8 @@ from bark_cli.store import Manifest, bark_home, model_home, read_manifest, resol
 from bark_cli.store.conversions import Source, conversion_folder, write_source
 from bark_cli.store.manifest import build_folder, record_file
 from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
+from bark_cli.system import parts
+from bark_cli.system.folders import folder_beside
 
 BUILD = "0123456789ab-01234567"
 FILES = {
@@ -496,7 +498,6 @@ def test_leftovers_are_found_and_a_whole_model_is_left_alone() -> None:
     fresh = fill(store.converted_home() / ".writing-abcdefabcdef")
     make_old(writing)
     bench = fill(store.converted_home() / ".bark-0123456789ab.part")
-    make_old(bench)
     build = fill(model_home("small") / "fedcba987654-01234567")
     alone = fill(model_home("suno/bark") / ".writing-0123456789ab")
     removing = fill(store.models_home() / ".removing-abc")
@@ -530,6 +531,21 @@ def test_leftovers_are_found_and_a_whole_model_is_left_alone() -> None:
     manifest = read_manifest(model_home("small"))
     assert manifest is not None
     assert {file.path for file in manifest.files} == set(FILES)
+
+
+def test_a_part_is_left_over_as_soon_as_nobody_holds_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = store.converted_home()
+    home.mkdir(parents=True)
+    with folder_beside(home / "random-large") as part:
+        fill(part / "random-large")
+        make_old(part)
+        assert find_leftovers() == [], "it is being written, however long that takes"
+    left = fill(home / ".bark-0123456789ab.part")
+    assert [one.path for one in find_leftovers()] == [left]
+    monkeypatch.setattr(parts, "fcntl", None)  # a system without such locks goes by the age
+    assert find_leftovers() == []
+    make_old(left)
+    assert [one.path for one in find_leftovers()] == [left]
 
 
 def test_what_the_user_put_there_is_no_leftover() -> None:

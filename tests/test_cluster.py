@@ -328,11 +328,13 @@ def test_what_a_data_set_cannot_be_asked_for_is_told_at_once() -> None:
         speak_dataset(None, columns={"caption": "text"})  # type: ignore[arg-type]
 
 
-def test_a_data_set_whose_workers_take_every_core_is_warned_of() -> None:
+def test_a_data_set_whose_workers_take_every_core_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     warn_of_cores(3, 4.0)
+    assert caplog.messages == []
     for wanted in (4, 5):
-        with pytest.warns(RuntimeWarning, match=rf"take {wanted} cores, and the cluster has 4 now"):
-            warn_of_cores(wanted, 4.0)
+        warn_of_cores(wanted, 4.0)
+        assert f"take {wanted} cores, and the cluster has 4 now" in caplog.messages[-1]
+    assert "unless the cluster grows" in caplog.messages[-1]
 
 
 # Models that are brought

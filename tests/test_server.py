@@ -491,6 +491,7 @@ def test_the_description_is_that_of_the_code(client: httpx.Client, tiny_model: P
     routes = accounts._app._app.routes
     described = {route.path.replace(":path", "") for route in routes} - {"/"}
     assert {path for path in described if not path.startswith("/page/")} == told["paths"].keys()
+    assert "/page/index.html" not in described, "its links are relative to the root"
     for route in routes:
         path = told["paths"].get(route.path.replace(":path", ""), {})
         assert {method.upper() for method in path} in ({*route.methods} - {"HEAD"}, set())

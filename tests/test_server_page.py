@@ -190,6 +190,24 @@ def test_it_asks_for_the_key_and_then_speaks(tiny_model: Path, browser: Any) -> 
         context.close()
 
 
+BLOCKED = """
+for (const kind of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, kind, { get() { throw new DOMException("denied", "SecurityError"); } });
+}
+"""
+
+
+def test_it_speaks_where_the_browser_remembers_nothing(server: Served, browser: Any) -> None:
+    context = browser.new_context()
+    context.add_init_script(BLOCKED)
+    page = opened(context, server.url)
+    pressed = page.get_attribute("#theme", "aria-pressed")
+    page.click("#theme")
+    assert page.get_attribute("#theme", "aria-pressed") != pressed
+    say(page, "hello")
+    context.close()
+
+
 class Prefixed(BaseHTTPRequestHandler):
     """A proxy that serves what lies at `port` under /bark/."""
 

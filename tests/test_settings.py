@@ -22,6 +22,7 @@ from bark_cli.settings import (
     unset_setting,
     user_file,
 )
+from bark_cli.system.variables import is_on
 
 # two values of every setting, neither the default
 VALUES: dict[str, tuple[Value, Value]] = {
@@ -338,6 +339,19 @@ def test_an_unknown_key_is_told_with_its_place_and_the_nearest() -> None:
     assert "did you mean max_duration?" in error_of()
     write_project("xyzzy = 3\n")
     assert "did you mean" not in error_of()
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [("", False), ("0", False), (" No ", False), ("off", False), ("FALSE", False), ("1", True), ("T", True)],
+)
+def test_a_switch_in_the_environment_is_on_unless_it_says_no(
+    text: str, on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("A_SWITCH", raising=False)
+    assert not is_on("A_SWITCH")
+    monkeypatch.setenv("A_SWITCH", text)
+    assert is_on("A_SWITCH") == on
 
 
 def test_an_unknown_variable_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

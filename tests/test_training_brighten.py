@@ -13,7 +13,8 @@ from conftest import make_tiny_config
 from scipy.signal import lfilter
 from test_convert import make_native
 
-from bark_cli.checkpoint import Checkpoint, build_codec, read_checkpoint
+from bark_cli.checkpoint import Checkpoint, Storage, build_codec, read_checkpoint, write_native
+from bark_cli.checkpoint.native import Floats
 from training import brighten
 from training.settings import HERE, settings
 
@@ -80,7 +81,39 @@ def test_the_model_is_written_with_its_filter_and_never_twice(
     assert (after - before)[4:8].min() > 0.5
     with pytest.raises(SystemExit):
         run(monkeypatch, "--model", str(out))
-    assert "has such a filter already" in capsys.readouterr().err
+    assert "has a filter already (19 taps); --again gives it a second one" in capsys.readouterr().err
+    run(monkeypatch, "--model", str(out), "--again")
+    assert read_checkpoint(out).config.codec.last_kernel_size == 31
+
+
+@pytest.mark.parametrize("storage", [("fp32", "fp32"), ("fp16", "fp16"), ("int8", "fp32"), ("int8", "fp16")])
+def test_in_its_place_a_model_keeps_its_storage_and_whatever_lies_beside_it(
+    storage: tuple[Storage, Floats], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    write_native(read_checkpoint(tiny), model, storage=storage[0], floats=storage[1])
+    (model / "voices").mkdir()
+    (model / "voices" / "me.npz").write_bytes(b"me")
+    run(monkeypatch, "--model", str(model))
+    made = read_checkpoint(model)
+    assert made.config.codec.last_kernel_size == 19
+    assert brighten.storage_of(made) == storage
+    assert (model / "voices" / "me.npz").read_bytes() == b"me"
+    assert not list(tmp_path.glob(".bark-*"))
+
+
+def test_a_write_that_is_broken_off_leaves_the_model_as_it_was(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(made: Checkpoint, folder: Path, **_: str) -> None:
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    before = {path.name: path.read_bytes() for path in tiny.iterdir()}
+    monkeypatch.setattr(brighten, "write_native", half)
+    with pytest.raises(KeyboardInterrupt):
+        run(monkeypatch, "--model", str(tiny))
+    assert {path.name: path.read_bytes() for path in tiny.iterdir()} == before
 
 
 def test_nano_has_as_many_taps_as_the_recipe_gives_it() -> None:

@@ -80,6 +80,12 @@ def test_what_is_there_is_not_made_again_and_a_failure_ends_it(tmp_path, monkeyp
     assert sorted(ran) == ["decoder", "fine"]
 
 
+def test_a_decoder_that_begins_with_its_filter_gets_no_second_one(monkeypatch):
+    assert "brighten" in recipe.steps_left()
+    monkeypatch.setenv("BARK_TRAINING_SETTINGS", str(HERE / "further.toml"))
+    assert "brighten" not in recipe.steps_left()
+
+
 @pytest.mark.parametrize(
     ("said", "line"),
     [

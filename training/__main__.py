@@ -15,6 +15,7 @@ from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 
+from bark_cli.model.config import CodecConfig
 from training.processes import alone
 from training.settings import check_settings, settings
 
@@ -28,6 +29,14 @@ STEPS = (
 def made_once(data: Path) -> dict[str, Path]:
     """What the steps without a way back of their own write; where it is there, they are done."""
     return {"teacher": data / "teacher.onnx", "texts": data / "texts" / "train.txt"}
+
+
+def steps_left() -> list[str]:
+    """The steps that are to be run where none is named."""
+    done = {step for step, file in made_once(settings("prepare")["data"]).items() if file.exists()}
+    if settings("codec")["shape"]["last_kernel_size"] > CodecConfig.last_kernel_size:
+        done.add("brighten")  # the decoder begins with one that has its filter
+    return [step for step in STEPS if step not in done]
 
 
 def groups(steps: list[str]) -> Iterator[list[str]]:
@@ -57,11 +66,10 @@ def main() -> int:
     if unknown := [step for step in given.steps if step not in STEPS]:
         parser.error(f"no step is called {unknown[0]}")
     check_settings()
-    done, runs = made_once(settings("prepare")["data"]), settings("common")["runs"]
-    left = [step for step in STEPS if step not in done or not done[step].exists()]
+    runs = settings("common")["runs"]
     try:
         with ThreadPoolExecutor(max(1, given.at_once)) as side_by_side:
-            for together in groups(given.steps or left):
+            for together in groups(given.steps or steps_left()):
                 codes = list(side_by_side.map(in_a_process, together, [runs] * len(together)))
                 for step, code in zip(together, codes, strict=True):
                     if code:

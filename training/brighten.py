@@ -6,12 +6,15 @@ lacking in each band, over sentences of which none is in training/sentences, and
 short causal filter that leaves the loudest sample where it was. A causal filter after a causal convolution is
 a longer convolution: 7 taps and 13 make 19, exactly.
 
-    python -m training.brighten [--model FOLDER] [--share 0.5] [--out FOLDER]
+    python -m training.brighten [--model FOLDER] [--share 0.5] [--out FOLDER] [--again]
+
+The folder is replaced as a whole, or not at all.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -23,9 +26,12 @@ import torch
 from scipy.signal import lfilter
 
 from bark_cli import Bark
-from bark_cli.checkpoint import Checkpoint, read_checkpoint, write_native
+from bark_cli.checkpoint import Checkpoint, Storage, read_checkpoint, write_native
+from bark_cli.checkpoint.native import Floats
+from bark_cli.model.config import CodecConfig
 from bark_cli.model.decoder import decoder_layers
 from bark_cli.speech import SpeechRequest
+from bark_cli.system.folders import check_new_folder, new_folder
 from bark_cli.takes.take import ONCE
 from training.auditions import texts
 from training.compose import compose
@@ -93,6 +99,25 @@ def brightened(checkpoint: Checkpoint, response: Array) -> Checkpoint:
     )
 
 
+def storage_of(checkpoint: Checkpoint) -> tuple[Storage, Floats]:
+    """How the model's matrices are stored, and how all its other numbers."""
+    *_, last = decoder_layers(checkpoint.config.codec)
+    floats: Floats = "fp16" if checkpoint.form(f"codec.{last.name}.weight").dtype == "float16" else "fp32"
+    return "int8" if checkpoint.scales else floats, floats
+
+
+def write_whole(made: Checkpoint, folder: Path, storage: Storage, floats: Floats) -> None:
+    """Write the model beside `folder`, which it then replaces with whatever else lies in there.
+
+    Raises:
+        OutputError: the folder, or the one that it lies in, cannot be written.
+    """
+    with new_folder(folder, force=True) as scratch:
+        if folder.is_dir():
+            shutil.copytree(folder, scratch, symlinks=True, dirs_exist_ok=True)
+        write_native(made, scratch, storage=storage, floats=floats)
+
+
 def said_by_both(model: Path, data: Path, count: int) -> tuple[list[Array], list[Array]]:
     """What the model and its teacher say of the same sentences, in all voices in turn."""
     teacher, lines = Teacher(data / "teacher.onnx"), texts(count, SEED)
@@ -118,11 +143,15 @@ def main() -> None:
     )
     parser.add_argument("--sentences", type=int, default=options["sentences"])
     parser.add_argument("--out", type=Path, help="another folder; else the model's own")
+    parser.add_argument("--again", action="store_true", help="a second filter, where the model has one")
     given = parser.parse_args()
     checkpoint = read_checkpoint(given.model)
-    trained = settings("codec")["shape"]["last_kernel_size"]
-    if checkpoint.config.codec.last_kernel_size > trained:
-        parser.error(f"{given.model} has such a filter already; python -m training.export leaves it out")
+    taps = checkpoint.config.codec.last_kernel_size
+    if taps > CodecConfig.last_kernel_size and not given.again:
+        parser.error(f"{given.model} has a filter already ({taps} taps); --again gives it a second one")
+    target = given.out or given.model
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    check_new_folder(target, force=True)
     said, taught = said_by_both(given.model, options["data"], given.sentences)
     wanted, found = levels(spectrum(taught)), levels(spectrum(said))
     response = filter_of(given.share * np.maximum(wanted - found, 0), said, options["taps"])
@@ -131,9 +160,9 @@ def main() -> None:
     for (low, high), before, left in zip(BANDS, wanted - found, wanted - after, strict=True):
         print(f"{low:6,} to {high:6,} {before:11.1f} {left:16.1f}")
     made = brightened(checkpoint, response)
-    write_native(made, given.out or given.model, storage="int8" if checkpoint.scales else "fp16")
-    taps, before = (each.config.codec.last_kernel_size for each in (made, checkpoint))
-    print(f"{given.out or given.model}: the last convolution has {taps} taps, {before} before")
+    write_whole(made, target, *storage_of(checkpoint))
+    longer = made.config.codec.last_kernel_size
+    print(f"{target}: the last convolution has {longer} taps, {taps} before")
 
 
 if __name__ == "__main__":

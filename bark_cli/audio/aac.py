@@ -50,7 +50,12 @@ class AacPipe(AbstractContextManager["AacPipe"]):
         pipe, null = subprocess.PIPE, subprocess.DEVNULL
         # Ctrl-C, which a terminal sends to all of us, is for us alone: what is at work may be finished
         self._process = subprocess.Popen(
-            [ffmpeg, *words], stdin=pipe, stdout=pipe, stderr=null, start_new_session=True
+            [ffmpeg, *words],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=null,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
         self._stream = stream
         self._failure: BaseException | None = None  # of the stream

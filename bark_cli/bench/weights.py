@@ -7,8 +7,10 @@ The file is a .safetensors one: its header in JSON, and then the numbers.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +24,10 @@ from numpy.typing import NDArray
 from bark_cli.checkpoint import expected_shapes
 from bark_cli.checkpoint.native import CONFIG_FILE, WEIGHTS_FILE
 from bark_cli.download.room import check_room
+from bark_cli.errors import OutputError
 from bark_cli.model.config import BarkConfig, GPTConfig
 from bark_cli.model.published import published_config
 from bark_cli.store import converted_home, nano_folder
-from bark_cli.system.files import told_of
 from bark_cli.system.folders import folder_beside
 
 SIZES = {"small": (12, 12, 768), "large": (24, 16, 1024)}  # layers, heads, width, as Suno trained them
@@ -63,12 +65,24 @@ def random_model(size: str, *, storage: Literal["fp32", "int8"]) -> Iterator[Pat
     config, name = random_config(size), f"random-{size}"
     check_room(name, sum(one.size for one in _stored(config, storage)))
     home = converted_home()
-    with told_of(home):
+    with _told_of(home):
         home.mkdir(parents=True, exist_ok=True)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     with folder_beside(home / name) as scratch:
-        with told_of(home):
+        with _told_of(home):
             write_random(scratch / name, config, storage=storage)
         yield scratch / name
+
+
+@contextmanager
+def _told_of(home: Path) -> Iterator[None]:
+    """Turn an OSError of the block into an OutputError that says how to choose another place."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"cannot write {home}: {reason}; set BARK_HOME to another place") from error
 
 
 def write_random(

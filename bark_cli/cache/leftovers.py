@@ -27,7 +27,7 @@ from bark_cli.store.manifest import (
 from bark_cli.store.places import compiled_home
 from bark_cli.store.suno_voices import SUNO_VOICES_PLACE
 from bark_cli.system.folders import below
-from bark_cli.system.parts import PARTS
+from bark_cli.system.parts import PARTS, is_written
 
 GRACE_S = 3600  # a download that was cut off may be about to go on
 _DOWNLOAD = "an interrupted download"
@@ -134,7 +134,7 @@ def _conversions() -> Iterator[Leftover]:
         if _age_s(path) > ABANDONED_S:
             yield Leftover(path=path, what=_CONVERTING)
     for path in sorted(store.converted_home().glob(PARTS)):
-        if _age_s(path) > GRACE_S:
+        if _is_left(path):
             yield Leftover(path=path, what=_BENCH)
 
 
@@ -148,7 +148,7 @@ def _scratch() -> Iterator[Leftover]:
     """Files that a killed process was writing among the voices."""
     for home in (store.voices_home(), store.suno_voices_home()):
         for path in sorted(home.rglob(PARTS)):
-            if _age_s(path) > GRACE_S:
+            if _is_left(path):
                 yield Leftover(path=path, what=_VOICE)
 
 
@@ -159,6 +159,12 @@ def _name(path: Path) -> str | None:
     with suppress(OptionError):
         return store.check_name(store.name_of(path))
     return None
+
+
+def _is_left(part: Path) -> bool:
+    """Whether nobody writes a part any more: as its lock tells, or its age where none can be asked."""
+    written = is_written(part)
+    return _age_s(part) > GRACE_S if written is None else not written
 
 
 def _age_s(path: Path) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
     import ray.data
 
+log = logging.getLogger("bark_cli.cluster")
 FORMAT = "flac"
 ROWS = 64  # that a worker is given at once
 
@@ -87,13 +88,11 @@ def speak_dataset(
 
 
 def warn_of_cores(wanted: int, there: float) -> None:
-    """Warn where workers take every core of a cluster: Ray Data then waits, and does not say what for."""
+    """Log a warning where workers take every core: Ray Data then waits, and does not say what for."""
     if wanted >= there:
-        warnings.warn(
+        log.warning(
             f"the workers take {wanted} cores, and the cluster has {there:g} now; Ray Data reads with one of "
-            "its own and waits until there is one: ask for fewer workers or worker_cpus",
-            RuntimeWarning,
-            stacklevel=3,
+            "its own: unless the cluster grows it waits for ever; ask for fewer workers or worker_cpus"
         )
 
 

@@ -42,7 +42,11 @@ class StageSampling:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """How an utterance is drawn; the defaults are Suno's."""
+    """How an utterance is drawn; the defaults are Suno's.
+
+    A `min_eos_p` of 0 means what it does in Suno's code: speech ends before its first token. Commands,
+    settings and the server refuse it.
+    """
 
     semantic: StageSampling = field(default_factory=lambda: StageSampling(temperature=0.7))
     coarse: StageSampling = field(default_factory=lambda: StageSampling(temperature=0.7))

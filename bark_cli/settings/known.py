@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from bark_cli.errors import OptionError
+from bark_cli.system.variables import OFF
 
 Value = str | int | float | bool
 _WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
+    **dict.fromkeys(OFF, False),
 }
 
 
@@ -159,7 +160,7 @@ class Settings:
         above=True,
     )
     min_eos_p: float | None = _setting(
-        # at 0, as Suno's code reads it, speech would end before its first token
+        # at 0 speech would end before its first token, which only SamplingOptions and bark_cli.suno allow
         None,
         "stop once the end of speech has this probability",
         float,

@@ -11,6 +11,7 @@ from bark_cli.settings.known import SETTINGS, Settings
 from bark_cli.settings.paths import project_file, shown, user_file
 from bark_cli.settings.presets import find_preset, presets_with
 from bark_cli.settings.toml_file import Assigned, Layer, Preset, SettingsFile, read_file
+from bark_cli.system.variables import is_on
 
 # a temperature that was asked for counts, whatever a file or preset below says of stages or liveliness
 _BROADER = {
@@ -76,7 +77,7 @@ def list_presets() -> dict[str, Preset]:
 def _files() -> list[SettingsFile]:
     """The project's and the user's, where they are; a file that $BARK_CONFIG names has to be."""
     found = []
-    if (project := None if _is_left_alone() else project_file()) is not None:
+    if (project := None if is_on(NO_PROJECT) else project_file()) is not None:
         try:
             found.append(read_file(project, is_project=True))
         except OptionError as error:  # it may be another program's, or somebody else's
@@ -87,11 +88,6 @@ def _files() -> list[SettingsFile]:
     elif os.environ.get("BARK_CONFIG"):
         raise OptionError(f"BARK_CONFIG names {user}, which is not there; create it, or unset BARK_CONFIG")
     return found
-
-
-def _is_left_alone() -> bool:
-    """Whether the user wants nothing of the project's file."""
-    return os.environ.get(NO_PROJECT, "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def _from_flags(flags: Mapping[str, object]) -> Layer:

@@ -17,6 +17,7 @@ from bark_cli.store.manifest import build_folder, missing_files, read_manifest
 from bark_cli.store.names import is_name, is_repository, model_home
 from bark_cli.system.home import expanded
 from bark_cli.system.records import Bounds, read_object, record
+from bark_cli.system.variables import is_on
 
 SUNO_FILES = {
     "large": ("text_2.pt", "coarse_2.pt", "fine_2.pt"),
@@ -63,7 +64,8 @@ def installed_models() -> list[ModelRef]:
 
     With SUNO_USE_SMALL_MODELS small comes before large, as it does in suno-ai/bark.
     """
-    order = sorted(MODELS, key=lambda name: name != "small") if _prefers_small() else list(MODELS)
+    small_first = is_on("SUNO_USE_SMALL_MODELS")
+    order = sorted(MODELS, key=lambda name: name != "small") if small_first else list(MODELS)
     others = [name_of(path) for path in sorted(places.models_home().glob("*"))]
     names = [*order, *(name for name in others if name not in MODELS)]
     return [ref for name in names if (ref := find_model(name)) is not None]
@@ -82,10 +84,6 @@ def mixed_name(leading: ModelRef, stages: Mapping[str, ModelRef]) -> str:
     """What a model is called whose stages come from several: nano+coarse:small."""
     borrowed = [f"{stage}:{ref.name}" for stage, ref in stages.items() if ref.name != leading.name]
     return "+".join([leading.name, *borrowed])
-
-
-def _prefers_small() -> bool:
-    return os.environ.get("SUNO_USE_SMALL_MODELS", "").lower() not in ("", "0", "false")
 
 
 def resolve_model(model: str | os.PathLike[str] | None = None) -> ModelRef:

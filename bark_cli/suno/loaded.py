@@ -6,7 +6,6 @@ After suno-ai/bark, bark/generation.py, which keeps its networks in the globals 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -23,6 +22,7 @@ from bark_cli.stages.bar import ProgressBar
 from bark_cli.stages.progress import Watch
 from bark_cli.stages.steps import Drawn, Job, Request, Wait
 from bark_cli.store import resolve_model
+from bark_cli.system.variables import is_on
 
 SAMPLE_RATE = 24_000
 MANY = 1_000  # sequences at once, which are worth all threads
@@ -149,7 +149,7 @@ def _read(choice: ModelChoice, settings: Settings) -> Bark:
         fine=small.get("fine"),
         device="cpu" if choice.only_cpu else settings.device,
         precision=settings.precision,
-        offload=_is_on("SUNO_OFFLOAD_CPU"),
+        offload=is_on("SUNO_OFFLOAD_CPU"),
         on_note=logger.warning,
     )
     rate = bark.config.codec.sample_rate
@@ -167,7 +167,3 @@ def _told(bark: Bark, settings: Settings) -> str:
     if bark.name == "nano" and settings.model is None:
         line += ", a tiny model in the box; for Suno's own run `bark download small` (or large) once"
     return line
-
-
-def _is_on(variable: str) -> bool:
-    return os.environ.get(variable, "").lower() not in ("", "0", "false")

@@ -58,6 +58,19 @@ def new_part_folder(target: Path) -> tuple[Path, int | None]:
     return part, descriptor
 
 
+def is_written(part: Path) -> bool | None:
+    """Whether a process holds the lock of a part; None where that cannot be found out."""
+    try:
+        descriptor = os.open(part, _LOOK)
+    except OSError:
+        return None
+    try:
+        is_free = _lock(descriptor)
+    finally:
+        os.close(descriptor)
+    return None if is_free is None else not is_free
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[bool]:
     """Make a folder of ours and hold its lock: whether no other process has it. Left empty, it goes again.

@@ -30,13 +30,13 @@ _HEADERS = {
 
 
 def page_routes() -> Sequence[BaseRoute]:
-    """A route for each file of the page."""
+    """A route for each file of the page: `/` for index.html, whose links are relative to it."""
     folder = files(__name__)
     found = {entry.name: entry.read_bytes() for entry in folder.iterdir() if _kind(entry.name) in _MEDIA}
-    routes = [_route(f"/page/{name}", name, data) for name, data in sorted(found.items())]
-    if "index.html" in found:
-        routes.append(_route("/", "index.html", found["index.html"]))
-    return routes
+    return [
+        _route("/" if name == "index.html" else f"/page/{name}", name, data)
+        for name, data in sorted(found.items())
+    ]
 
 
 def _kind(name: str) -> str:

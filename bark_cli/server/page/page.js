@@ -1,5 +1,6 @@
 // The page: what is typed and pressed -> sound, a picture of it, and a list of what was said.
 
+import { memory } from "./memory.js";
 import { Player } from "./player.js";
 import { castOf, showCast, speakersOf } from "./script.js";
 import { getJson, setKey, soundFile, speak, Trouble, wavFile } from "./server.js";
@@ -320,7 +321,7 @@ $("speed").addEventListener("input", showNumbers);
 $("key").addEventListener("change", () => { setKey($("key").value); $("error").hidden = true; });
 $("theme").addEventListener("click", () => {
   const dark = $("theme").getAttribute("aria-pressed") !== "true";
-  localStorage.setItem("bark-theme", dark ? "dark" : "light");
+  memory("localStorage").setItem("bark-theme", dark ? "dark" : "light");
   showTheme(dark ? "dark" : "light");
 });
 document.addEventListener("keydown", (event) => {
@@ -328,5 +329,5 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat) sayTyped();
 });
 const prefers = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-showTheme(localStorage.getItem("bark-theme") ?? prefers);
+showTheme(memory("localStorage").getItem("bark-theme") ?? prefers);
 begin();

@@ -1,6 +1,8 @@
 // What the server is asked: settings -> sound in pieces (Float32Array at 24 kHz), and errors in words.
 
-let key = sessionStorage.getItem("bark-key") ?? "";
+import { memory } from "./memory.js";
+
+let key = memory("sessionStorage").getItem("bark-key") ?? "";
 
 export class Trouble extends Error {
   constructor(message, needsKey = false) {
@@ -11,7 +13,7 @@ export class Trouble extends Error {
 
 export function setKey(value) {
   key = value.trim();
-  sessionStorage.setItem("bark-key", key);
+  memory("sessionStorage").setItem("bark-key", key);
 }
 
 // paths are relative to the page's own: a proxy may serve it under a prefix

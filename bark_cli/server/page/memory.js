@@ -1,0 +1,12 @@
+// What the browser remembers for the page: where it blocks cookies, to look at its storage throws.
+
+const NONE = { getItem: () => null, setItem: () => {} };
+
+// "localStorage" or "sessionStorage"
+export function memory(kind) {
+  try {
+    return window[kind];
+  } catch {
+    return NONE;
+  }
+}
