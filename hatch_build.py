@@ -75,9 +75,9 @@ def compile_all(root: Path) -> list[Path]:
 
 def command(sources: Path, target: Path, flags: list[str], compiler: list[str]) -> list[str]:
     """What compiles one variant."""
-    files = [str(file) for file in sorted(sources.glob("*.c"))]
+    files = [str(file) for file in sorted(sources.glob("[!.]*.c"))]
     system = WINDOWS if sys.platform == "win32" else POSIX
-    state = zlib.crc32(b"".join(file.read_bytes() for file in sorted(sources.glob("*.[ch]"))))
+    state = zlib.crc32(b"".join(file.read_bytes() for file in sorted(sources.glob("[!.]*.[ch]"))))
     flags = [*flags, f"-DBARK_SOURCES={state}u"]  # kernel.py refuses what was compiled from others
     return [*compiler, *FLAGS, *flags, "-shared", *system, *files, "-o", str(target), "-lm"]
 

@@ -1,14 +1,16 @@
 /* The kernel without Python, for processors that only an emulator has here: exact sums, then a small network's states.
  *
- * Compiled together with csrc/ for one instruction set. Ends with 1 where a sum is not the integer it must be, or a
- * window is not what it is alone; prints the hidden states of a prompt, a step and a window, which another instruction
- * set's must be near.
+ * Compiled together with csrc/ for one instruction set. Ends with 1 where a sum is not the integer it must be, a
+ * window is not what it is alone, or a thread is not of the team; prints the hidden states of a prompt, a step and a
+ * window, which another instruction set's must be near.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache.h"
+#include "pool.h"
 
 void bark_pack(const int8_t *, int32_t, int32_t, int8_t *, int32_t *, uint8_t *, int32_t);
 void bark_floats(const void *, int32_t, const float *, int32_t, int32_t, int32_t, const float *, float *, int32_t);
@@ -146,11 +148,29 @@ static int network(void) {
     return unlike_one(&net, s, 1) + unlike_one(&net, s, THREADS);
 }
 
+static atomic_int strangers;
+static void count_stranger(const void *team, int job, int thread) {
+    (void)job;
+    if (thread >= *(const int *)team) atomic_fetch_add(&strangers, 1);
+}
+
+/* Whether a helper of a large team, who comes late, takes a job of a smaller one. */
+static int late_helpers(void) {
+    for (int round = 0; round < 20000; round++) {
+        gather_helpers(round % 2 ? 3 : 12);
+        int team = team_size();
+        share(24, count_stranger, &team);
+        dismiss_helpers();
+    }
+    if (strangers) printf("%d jobs were taken by helpers of a larger team\n", strangers);
+    return strangers != 0;
+}
+
 int main(void) {
     int bad = 0;
     for (int n = 1; n <= 33; n++) bad += wrong(70, 44, n) + wrong(33, 128, n);
     bad += wrong(16, 3072, 17) + wrong(48, 1040, 5) + wrong(20, 64, 1024);
     for (int halves = 0; halves < 2; halves++) bad += unlike_alone(70, 45, halves) + unlike_alone(33, 2100, halves);
-    bad += network();
+    bad += network() + late_helpers();
     return bad != 0;
 }

@@ -70,6 +70,14 @@ def test_what_is_no_lexicon_is_one_line(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(told.value)
 
 
+def test_a_set_that_can_be_read_in_two_ways_is_told_how_to_be_written(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("[patterns]\n'[[(][0-9]+[])]' = ''\n")
+    with pytest.raises(OptionError, match=r"write \\ before the sign there"):
+        read_lexicon(tmp_path / "x.toml")
+    (tmp_path / "x.toml").write_text("[patterns]\n'[\\[(][0-9]+[])]' = ''\n")
+    read_lexicon(tmp_path / "x.toml")
+
+
 @pytest.mark.parametrize(
     ("where", "language", "line"),
     [("[patterns]", None, 4), ("[de.patterns]", "de", 4), ("patterns = {'x' = 'y'}\n[de.patterns]", "de", 5)],

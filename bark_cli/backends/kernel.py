@@ -188,12 +188,14 @@ def _open(variant: str) -> ctypes.CDLL | None:
     code.bark_sources.restype = c_uint32
     for name in ("layout", "generate_layout", "span_bytes", "input_bytes"):
         getattr(code, f"bark_{name}").restype = c_int64
-    states = (code.bark_sources(), code.bark_layout(), code.bark_generate_layout())
-    return code if states == (_sources(), _LAYOUT, _GENERATE_LAYOUT) else None
+    if _sources() not in (None, code.bark_sources()):
+        return None
+    layouts = (code.bark_layout(), code.bark_generate_layout())
+    return code if layouts == (_LAYOUT, _GENERATE_LAYOUT) else None
 
 
 @lru_cache(maxsize=1)
-def _sources() -> int:
-    """What csrc/ is now, as hatch_build.py told it to what it compiled."""
-    files = sorted((Path(__file__).parent / "csrc").glob("*.[ch]"))
-    return zlib.crc32(b"".join(file.read_bytes() for file in files))
+def _sources() -> int | None:
+    """What csrc/ is now, as hatch_build.py told it to what it compiled; None where it did not come along."""
+    files = sorted((Path(__file__).parent / "csrc").glob("[!.]*.[ch]"))
+    return zlib.crc32(b"".join(file.read_bytes() for file in files)) if files else None

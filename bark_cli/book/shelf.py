@@ -136,9 +136,8 @@ def open_folder(path: Path, edition: Edition) -> Iterator[Shelf]:
     Raises:
         OutputError: as `new_folder`, or as `check_replaceable`, now that all chapters are made.
     """
-    with new_folder(path, force=edition.force) as folder:
+    with new_folder(path, force=edition.force, check=lambda: check_replaceable(path)) as folder:
         yield Folder(folder, edition)
-        check_replaceable(path)
 
 
 def check_replaceable(path: Path) -> None:

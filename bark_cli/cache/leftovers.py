@@ -74,6 +74,8 @@ def remove_leftover(leftover: Leftover) -> bool:
         ModelError: the disk refuses.
     """
     if leftover.name is None:
+        if leftover.path.match(PARTS) and not _is_left(leftover.path):
+            return False
         _remove(leftover)
         return True
     try:

@@ -97,7 +97,8 @@ class _Filled:
 def _fill_folder(checkpoint: Checkpoint, request: ConvertRequest) -> _Filled:
     from bark_cli.checkpoint import read_checkpoint
 
-    with new_folder(request.out, force=request.force) as scratch:
+    # what somebody put into the old folder meanwhile would be lost
+    with new_folder(request.out, force=request.force, check=lambda: check_out(request)) as scratch:
         if request.layout == "openvino":
             agreement = _write_graphs(checkpoint, scratch, request)
         else:
@@ -108,7 +109,6 @@ def _fill_folder(checkpoint: Checkpoint, request: ConvertRequest) -> _Filled:
         n_voices, left_out = put_voices(checkpoint, scratch, request)
         read_checkpoint(scratch)  # every tensor is there, in its shape
         size = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
-        check_out(request)  # what somebody put there meanwhile would be lost
     return _Filled(size=size, n_voices=n_voices, left_out=left_out, agreement=agreement)
 
 

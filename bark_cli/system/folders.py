@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,10 +45,13 @@ def check_new_folder(path: Path, *, force: bool = False) -> None:
 
 
 @contextmanager
-def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(
+    path: Path, *, force: bool = False, check: Callable[[], None] = lambda: None
+) -> Iterator[Path]:
     """A folder that becomes `path` when the block ends; after an error in it there is no trace of it.
 
-    Until then it is a hidden folder beside it. With `force`, what is at `path` gives way at the end.
+    Until then it is a hidden folder beside it. With `force`, what is at `path` gives way at the end, unless
+    `check` raises just before.
 
     Raises:
         OutputError: as `check_new_folder`, at the start or, made meanwhile, at the end; or the disk refuses.
@@ -60,6 +63,7 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         with told_of(path):
             _sync(scratch)
             check_new_folder(path, force=force)
+            check()
             _move(scratch, target)
 
 

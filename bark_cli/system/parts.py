@@ -49,13 +49,16 @@ def new_part_folder(target: Path) -> tuple[Path, int | None]:
         OSError: the folder cannot be written.
     """
     _sweep(str(target.parent))
-    part = part_name(target)
-    part.mkdir()
-    if fcntl is None:
-        return part, None
-    descriptor = os.open(part, os.O_RDONLY)
-    _lock(descriptor)
-    return part, descriptor
+    while True:
+        part = part_name(target)
+        part.mkdir()
+        if fcntl is None:
+            return part, None
+        with suppress(FileNotFoundError):  # another process swept it before it was locked
+            descriptor = os.open(part, os.O_RDONLY)
+            if _lock(descriptor) is not False and part.is_dir():
+                return part, descriptor
+            os.close(descriptor)
 
 
 def is_written(part: Path) -> bool | None:

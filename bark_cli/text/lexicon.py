@@ -168,7 +168,12 @@ def _check_pattern(pattern: str, said: str, where: str) -> None:
         _replace(f"(?:{pattern})|", said, "")  # an empty match reads all of what is said for it
     except SlowPatternError as slow:
         raise OptionError(f"{where}: the pattern {pattern} {_TOO_SLOW}") from slow
-    except (re.error, regex.error, IndexError, RecursionError, OverflowError, FutureWarning) as error:
+    except FutureWarning as warning:
+        raise OptionError(
+            f"{where}: the pattern {pattern} can be read in two ways ({warning}); "
+            "write \\ before the sign there"
+        ) from warning
+    except (re.error, regex.error, IndexError, RecursionError, OverflowError) as error:
         raise OptionError(
             f"{where}: the pattern {pattern} is not understood ({error}); correct it"
         ) from error

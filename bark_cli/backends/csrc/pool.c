@@ -39,10 +39,16 @@ static inline void pause_briefly(void) {
 
 static inline uint32_t round_of(uint64_t t) { return (uint32_t)(t >> (2 * BITS)); }
 
+/* Whether a round has a job left for a thread: those beyond its team have none, even if they come late from a larger
+ * one. `wanted` is read after the ticket that follows it, and stays as it is while the round has jobs. */
+static inline int has_job(uint64_t now, int thread) {
+    return (now & MASK) < (now >> BITS & MASK) && thread <= atomic_load_explicit(&wanted, memory_order_relaxed);
+}
+
 /* Take jobs of the round that is on, until none is left. */
 static void take_jobs(int thread) {
     uint64_t now = atomic_load_explicit(&ticket, memory_order_acquire);
-    while ((now & MASK) < (now >> BITS & MASK)) {
+    while (has_job(now, thread)) {
         if (!atomic_compare_exchange_weak_explicit(&ticket, &now, now + 1, memory_order_acq_rel, memory_order_acquire))
             continue;
         in_job = 1;
@@ -71,7 +77,7 @@ static void *help(void *number) {
     for (uint32_t seen = 0;;) {
         await_round(seen);
         seen = round_of(atomic_load_explicit(&ticket, memory_order_acquire));
-        if (thread <= atomic_load_explicit(&wanted, memory_order_relaxed)) take_jobs(thread);
+        take_jobs(thread);
     }
     return NULL;
 }

@@ -5,7 +5,7 @@ const NONE = { getItem: () => null, setItem: () => {} };
 // "localStorage" or "sessionStorage"
 export function memory(kind) {
   try {
-    return window[kind];
+    return window[kind] ?? NONE;
   } catch {
     return NONE;
   }
