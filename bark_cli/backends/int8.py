@@ -189,10 +189,9 @@ class Int8Backend:
         checkpoint.let_go()
         self._codec = _codec(checkpoint)
         self.side_by_side = threads_beside(config.widest)
-        threads = (
-            lent_threads() // self.side_by_side
-        )  # of each caller; with one, several together gain nothing
-        self.prompts_at_once = self._windows_at_once = TURNS * threads if threads > 1 else 1
+        threads = lent_threads() // self.side_by_side  # of each caller
+        # fine windows likewise; with one thread several together gain nothing
+        self.prompts_at_once = TURNS * threads if threads > 1 else 1
 
     def prefill(self, stage: CausalStage, request: Prefill) -> tuple[Int8Sequence, Logits]:
         """Begin a sequence: its cache, and logits (len(legal),) of the next token."""
@@ -225,7 +224,7 @@ class Int8Backend:
 
     def fine_logits(self, requests: Sequence[FineWindow]) -> list[FineAnswer]:
         """The codes drawn of the codebook that each request names, some requests at once."""
-        at_once = self._windows_at_once
+        at_once = self.prompts_at_once
         return [
             answer
             for first in range(0, len(requests), at_once)

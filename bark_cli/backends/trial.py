@@ -100,7 +100,7 @@ def quickest(turns: Mapping[int, Sequence[float]]) -> int:
     The best turn of each counts. How far it can be believed is told by the middle one: a larger count has to
     gain more than they differ by, and more than ALIKE.
     """
-    best = {count: min(turn) for count, turn in turns.items()}
+    best = _best(turns)
     sure = max(ALIKE, *(sorted(turn)[len(turn) // 2] / min(turn) for turn in turns.values()))
     found = min(best)
     for count, seconds in best.items():
@@ -111,8 +111,13 @@ def quickest(turns: Mapping[int, Sequence[float]]) -> int:
 
 def is_clear(turns: Mapping[int, Sequence[float]], found: int) -> bool:
     """Whether no other count had a better best turn than the one found, or only by ALIKE."""
-    best = {count: min(turn) for count, turn in turns.items()}
+    best = _best(turns)
     return best[found] <= ALIKE * min(best.values())
+
+
+def _best(turns: Mapping[int, Sequence[float]]) -> dict[int, float]:
+    """The best turn of each count."""
+    return {count: min(turn) for count, turn in turns.items()}
 
 
 def _turn(step: Step, count: int) -> float:

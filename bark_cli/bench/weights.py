@@ -24,14 +24,15 @@ from numpy.typing import NDArray
 from bark_cli.checkpoint import expected_shapes
 from bark_cli.checkpoint.native import CONFIG_FILE, WEIGHTS_FILE
 from bark_cli.download.room import check_room
-from bark_cli.errors import OutputError
 from bark_cli.model.config import BarkConfig, GPTConfig
 from bark_cli.model.published import published_config
 from bark_cli.store import converted_home, nano_folder
+from bark_cli.system.files import told_of
 from bark_cli.system.folders import folder_beside
 
 SIZES = {"small": (12, 12, 768), "large": (24, 16, 1024)}  # layers, heads, width, as Suno trained them
 BLOCK = 1_000_003  # numbers drawn; a prime, so that no two rows of a matrix begin at the same one
+_INSTEAD = "set BARK_HOME to another place"
 STD = 0.02  # of a fresh GPT's weights
 _SCALE = STD / 40  # of int8, whose 127 is then a little more than three times that
 
@@ -65,24 +66,14 @@ def random_model(size: str, *, storage: Literal["fp32", "int8"]) -> Iterator[Pat
     config, name = random_config(size), f"random-{size}"
     check_room(name, sum(one.size for one in _stored(config, storage)))
     home = converted_home()
-    with _told_of(home):
+    with told_of(home, _INSTEAD):
         home.mkdir(parents=True, exist_ok=True)
         if not os.access(home, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     with folder_beside(home / name) as scratch:
-        with _told_of(home):
+        with told_of(home, _INSTEAD):
             write_random(scratch / name, config, storage=storage)
         yield scratch / name
-
-
-@contextmanager
-def _told_of(home: Path) -> Iterator[None]:
-    """Turn an OSError of the block into an OutputError that says how to choose another place."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"cannot write {home}: {reason}; set BARK_HOME to another place") from error
 
 
 def write_random(

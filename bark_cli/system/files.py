@@ -13,6 +13,7 @@ from typing import BinaryIO
 from bark_cli.errors import OutputError
 from bark_cli.system.parts import new_part
 
+_ELSEWHERE = "choose another place"
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -125,12 +126,12 @@ def new_path(path: Path, *, force: bool = False, follow: bool = True, synced: bo
 
 
 @contextmanager
-def told_of(path: Path) -> Iterator[None]:
-    """Turn an OSError of the block into the OutputError that names `path` and what to do."""
+def told_of(path: Path, instead: str = _ELSEWHERE) -> Iterator[None]:
+    """Turn an OSError of the block into the OutputError that names `path` and what to do instead."""
     try:
         yield
     except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from error
+        raise OutputError(_cannot_write(path, error, instead)) from error
 
 
 def is_disk_full(error: OSError) -> bool:
@@ -142,6 +143,6 @@ def _exists(path: Path) -> str:
     return f"{path} exists; use --force to write over it"
 
 
-def _cannot_write(path: Path, error: OSError | ValueError) -> str:
+def _cannot_write(path: Path, error: OSError | ValueError, instead: str = _ELSEWHERE) -> str:
     reason = error.strerror if isinstance(error, OSError) else error
-    return f"cannot write {path}: {reason}; choose another place"
+    return f"cannot write {path}: {reason}; {instead}"

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -195,14 +196,19 @@ def _repeats(pattern: str) -> int:
     return sum(sums)
 
 
+@cache
+def _exact(pattern: str) -> str:
+    """The pattern as `regex` has to be given it, so that no brace of it begins a fuzzy match."""
+    return _PARTS.sub(lambda part: r"\{" if part[0] == "{" else part[0], pattern)
+
+
 def _replace(pattern: str, said: str, text: str) -> str:
     """As `re.sub` does it, whose patterns know no fuzzy matching: in `regex` x{e} is x, or another letter.
 
     Raises:
         SlowPatternError: it takes more than _PATIENCE_S.
     """
-    exact = _PARTS.sub(lambda part: r"\{" if part[0] == "{" else part[0], pattern)
-    patience = _PATIENCE_S
+    exact, patience = _exact(pattern), _PATIENCE_S
     while True:
         began = time.thread_time()
         try:
